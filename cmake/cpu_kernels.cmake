@@ -1,0 +1,35 @@
+# The CPU kernels, compiled once per instruction set. Every csrc/**/*_cpu.cpp puts its code into
+# the namespace NSA_ISA and csrc/dispatch.cpp picks the widest one the processor has, so one wheel
+# runs everywhere and still uses AVX-512 where it exists.
+file(GLOB NSA_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/*/*_cpu.cpp)
+
+add_library(nsa_cpu STATIC csrc/dispatch.cpp)
+target_include_directories(nsa_cpu PUBLIC csrc)
+target_link_libraries(nsa_cpu PRIVATE nsa_warnings Threads::Threads)
+
+function(nsa_add_instruction_set name)
+    add_library(nsa_cpu_${name} OBJECT ${NSA_KERNELS})
+    target_include_directories(nsa_cpu_${name} PRIVATE csrc)
+    target_link_libraries(nsa_cpu_${name} PRIVATE nsa_warnings)
+    target_compile_definitions(nsa_cpu_${name} PRIVATE NSA_ISA=${name})
+    if(NOT MSVC)
+        # No errno and no trapping maths: both would stop the loops from being vectorised. Results
+        # keep IEEE rounding and order, so they do not depend on the number of threads.
+        target_compile_options(nsa_cpu_${name} PRIVATE
+            -O3 -fno-math-errno -fno-trapping-math -fvisibility=hidden)
+    endif()
+    target_compile_options(nsa_cpu_${name} PRIVATE ${ARGN})
+    target_link_libraries(nsa_cpu PRIVATE nsa_cpu_${name})
+    target_sources(nsa_cpu PRIVATE $<TARGET_OBJECTS:nsa_cpu_${name}>)
+endfunction()
+
+if(NSA_NATIVE)
+    nsa_add_instruction_set(baseline -march=native)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT MSVC)
+    nsa_add_instruction_set(baseline -march=x86-64-v2)
+    nsa_add_instruction_set(avx2 -march=x86-64-v3)
+    nsa_add_instruction_set(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+    target_compile_definitions(nsa_cpu PRIVATE NSA_X86_DISPATCH)
+else()
+    nsa_add_instruction_set(baseline)
+endif()

@@ -1,0 +1,44 @@
+// A parallel loop over independent items. Plain threads rather than OpenMP: the extension then
+// brings no second OpenMP runtime beside torch's, and survives the fork of a DataLoader worker.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace nsa {
+
+// Calls body(item, worker) for every item in [0, items), worker in [0, threads). Items are handed
+// out one by one, so uneven ones balance; which worker gets which item must not matter. The first
+// exception stops the loop and is rethrown.
+template <typename Body>
+void parallel_for(int64_t items, int threads, const Body& body) {
+    const int workers = static_cast<int>(std::clamp<int64_t>(items, 1, std::max(threads, 1)));
+    if (workers == 1) {
+        for (int64_t item = 0; item < items; ++item) body(item, 0);
+        return;
+    }
+    std::atomic<int64_t> next{0};
+    std::exception_ptr failure;
+    std::mutex failure_lock;
+    const auto run = [&](int worker) {
+        try {
+            for (int64_t item; (item = next.fetch_add(1)) < items;) body(item, worker);
+        } catch (...) {
+            next = items;
+            const std::lock_guard<std::mutex> hold(failure_lock);
+            if (!failure) failure = std::current_exception();
+        }
+    };
+    std::vector<std::thread> helpers;
+    for (int worker = 1; worker < workers; ++worker) helpers.emplace_back(run, worker);
+    run(0);
+    for (std::thread& helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace nsa

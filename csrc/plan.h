@@ -1,0 +1,31 @@
+// The columns of a plan's rows, one row a patch; src/nsa/plan/table.py documents each.
+#pragma once
+
+#include <cstdint>
+
+namespace nsa {
+
+enum PlanColumn : int {
+    kImage,
+    kSource,
+    kSrcX,
+    kSrcY,
+    kSrcW,
+    kSrcH,
+    kWidth,
+    kHeight,
+    kDstX,
+    kDstY,
+    kRoiX,
+    kRoiY,
+    kRoiW,
+    kRoiH,
+    kPlaceX,
+    kPlaceY,
+    kBlendMask,
+    kLabelMask,
+    kRound,
+    kPlanColumns
+};
+
+}  // namespace nsa

@@ -1,0 +1,1 @@
+"""Natural Synthetic Anomalies: train a visual anomaly detector from normal images only."""
