@@ -8,7 +8,8 @@ if(NOT NSA_CUDA)
     set(NSA_CUDA_MISSING "the package was configured with NSA_CUDA=OFF")
 else()
     if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
-        find_program(NSA_NVCC nvcc)
+        # PATH and CUDA_HOME decide, not CMake's own list of places.
+        find_program(NSA_NVCC nvcc PATHS ENV PATH $ENV{CUDA_HOME}/bin NO_DEFAULT_PATH)
         if(NOT NSA_NVCC)
             execute_process(
                 COMMAND "${Python_EXECUTABLE}" -c
