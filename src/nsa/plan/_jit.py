@@ -1,0 +1,20 @@
+"""numba's decorators with types that survive them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def inlined(function: Function) -> Function:
+    """Compile a building block, which ends up inside the :func:`entry` that calls it."""
+    return cast(Function, numba.njit(function))
+
+
+def entry(function: Function) -> Function:
+    """Compile on first use, keep the machine code on disk, release the GIL while it runs."""
+    return cast(Function, numba.njit(nogil=True, cache=True)(function))

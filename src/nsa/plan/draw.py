@@ -1,0 +1,76 @@
+"""Draw the plan of a batch: the only place where anomalies are random."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nsa.config import SynthesisConfig
+from nsa.errors import InputError
+from nsa.plan import natural
+from nsa.plan.boxes import limits
+from nsa.plan.table import ROUND, Plan
+
+
+def draw_plan(
+    config: SynthesisConfig,
+    count: int,
+    height: int,
+    width: int,
+    *,
+    seed: int,
+    object_masks: npt.NDArray[np.uint8] | None = None,
+) -> Plan:
+    """Draw source boxes, sizes and destinations for a batch of images (Section 3, eq. 5-12).
+
+    The first patch of an image is always tried, each of the other ``config.max_patches - 1`` on a
+    coin flip. A patch for which 200 tries find no place, or whose blend mask has fewer than 50
+    pixels, is left out, so that an image may have no row at all.
+
+    Args:
+        config: sizes, limits and variant.
+        count, height, width: number of images in the batch and their size in px.
+        seed: any integer, taken modulo 2^64. The same seed gives the same plan on every machine,
+            and the patches of an image depend only on the seed, its index, and the masks of it and
+            its source image (with ``variant="paper"`` also on ``count``).
+        object_masks: uint8 (count, height, width), 1 on objects and 0 on the background, as
+            :func:`nsa.plan.object_masks` makes them. Needed where ``config.background`` is set;
+            where given, they are used.
+
+    Raises:
+        InputError: the masks are missing, of another shape or type, or hold other values than 0
+            and 1; the size is not positive.
+    """
+    if count < 0 or height < 1 or width < 1:
+        raise InputError(
+            f"A plan needs images of at least 1x1 px, got {count} of {height}x{width}."
+        )
+    masks = _checked(config, object_masks, (count, height, width))
+    bounds = limits(config, height, width, objects=object_masks is not None)
+    rows, labels = natural.draw(bounds, count, np.uint64(seed % 2**64), masks)
+    if labels.size > np.iinfo(np.int32).max:
+        raise InputError(
+            f"The label masks of {count} images of {height}x{width} exceed 2 GiB; "
+            "split the batch into smaller ones."
+        )
+    # The kernel goes through the images one by one, so a stable sort keeps their order in a round.
+    rows = rows[np.argsort(rows[:, ROUND], kind="stable")]
+    return Plan(rows=rows, factors=np.ones(len(rows), np.float32), masks=labels)
+
+
+def _checked(
+    config: SynthesisConfig, masks: npt.NDArray[np.uint8] | None, shape: tuple[int, int, int]
+) -> npt.NDArray[np.uint8]:
+    if masks is None:
+        if config.background is not None:
+            raise InputError(
+                "This configuration has a background brightness and so needs object_masks; pass "
+                "them, or set background=None."
+            )
+        return np.zeros((1, 1, 1), np.uint8)  # something to index; the kernel never reads it
+    if not isinstance(masks, np.ndarray) or masks.dtype != np.uint8 or masks.shape != shape:
+        got = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks)
+        raise InputError(f"object_masks must be a uint8 array of shape {shape}, got {got}.")
+    if masks.size and masks.max() > 1:
+        raise InputError(f"object_masks must be 0 or 1, got values up to {masks.max()}.")
+    return np.ascontiguousarray(masks)

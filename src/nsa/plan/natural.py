@@ -1,0 +1,156 @@
+"""Patches of Natural Synthetic Anomalies: Section 3 of the paper, one image after another."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nsa.plan import table
+from nsa.plan._jit import entry, inlined
+from nsa.plan.boxes import Limits, destinations, draw_interval, draw_length, draw_size
+from nsa.plan.masks import Mask, count, overlap, resize
+from nsa.plan.rng import State, below, coin, seed_stream
+
+TRIES = 200  # for a source box with enough object, and for a destination box
+MIN_PIXELS = 50  # of the blend mask; cv2.seamlessClone has no use for less
+
+Rows = npt.NDArray[np.int32]
+
+
+@entry
+def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[Rows, Mask]:
+    """Rows of a plan in the order of the images, and the label masks they point to.
+
+    Args:
+        objects: (images, height, width) object masks, 0 or 1; not read unless ``limits.objects``.
+    """
+    rows = np.empty((images * limits.max_patches, table.ROUND + 1), np.int32)
+    masks = np.empty(4096 if limits.objects else 0, np.uint8)
+    patch = np.empty((limits.rows.side, limits.columns.side), np.uint8)
+    work = np.empty((4, limits.columns.side), np.int32)
+    state = np.empty(4, np.uint64)
+    filled = used = 0
+    for image in range(images):
+        seed_stream(state, seed, image)
+        source = _source_image(state, limits, image, images)
+        patches = 0
+        for attempt in range(limits.max_patches):
+            if attempt > 0 and not coin(state):
+                continue
+            row = rows[filled]
+            target = image if limits.objects else 0
+            origin = source if limits.objects else 0
+            if not _draw_patch(state, limits, objects[origin], objects[target], patch, work, row):
+                continue
+            row[table.IMAGE] = image
+            row[table.SOURCE] = source
+            row[table.ROUND] = patches
+            row[table.BLEND_MASK] = -1
+            row[table.LABEL_MASK] = -1
+            if limits.objects:
+                height, width = row[table.HEIGHT], row[table.WIDTH]
+                row[table.LABEL_MASK] = used
+                if used + height * width > len(masks):
+                    grown = np.empty(2 * (used + height * width), np.uint8)
+                    grown[:used] = masks[:used]
+                    masks = grown
+                label = masks[used : used + height * width].reshape(height, width)
+                _label_mask(patch, objects[image], row[table.DST_Y], row[table.DST_X], label)
+                used += height * width
+            patches += 1
+            filled += 1
+    return rows[:filled], masks[:used]
+
+
+@inlined
+def _source_image(state: State, limits: Limits, image: int, images: int) -> int:
+    if limits.paper and images > 1:
+        other = below(state, images - 1)
+        return other + 1 if other >= image else other
+    # The released code takes the previous image: the batch rolled by one.
+    return image - 1 if image > 0 else images - 1
+
+
+@inlined
+def _draw_patch(
+    state: State,
+    limits: Limits,
+    source: Mask,
+    target: Mask,
+    patch: Mask,
+    work: npt.NDArray[np.int32],
+    row: npt.NDArray[np.int32],
+) -> bool:
+    """Draw one patch into ``row`` (and ``patch``, the resized source mask); False: none found."""
+    paper = limits.paper
+    long_y = draw_length(state, limits.rows, paper)
+    long_x = draw_length(state, limits.columns, paper)
+    found = False
+    y = x = height = width = 0
+    for _ in range(TRIES):
+        y, end_y = draw_interval(state, limits.rows, long_y, paper)
+        x, end_x = draw_interval(state, limits.columns, long_x, paper)
+        height, width = end_y - y, end_x - x
+        found = (
+            not limits.objects
+            or count(source, y, x, height, width) > limits.min_object_share * height * width
+        )
+        if found:
+            break
+    if not found:
+        return False
+
+    new_height, new_width = draw_size(state, limits, height, width)
+    first_y, places_y = destinations(limits.rows, new_height, paper)
+    first_x, places_x = destinations(limits.columns, new_width, paper)
+    if places_y < 1 or places_x < 1:
+        return False
+    # The outermost pixels of the rectangle never count as blended.
+    if min(new_height, new_width) < 3 or (new_height - 2) * (new_width - 2) < MIN_PIXELS:
+        return False
+
+    area = new_height * new_width
+    resized = patch[:new_height, :new_width]
+    set_pixels = 0
+    if limits.objects:
+        set_pixels = resize(source, y, x, height, width, resized, work)
+        # eq. 11. The released code tests the resized source mask, which no other place changes.
+        if not paper and not set_pixels > limits.min_object_share * area:
+            return False
+    new_y = new_x = 0
+    found = False
+    for _ in range(TRIES):
+        new_y = first_y + below(state, places_y)
+        new_x = first_x + below(state, places_x)
+        if limits.objects:
+            if paper:  # eq. 11 as printed: the object in the destination
+                share = count(target, new_y, new_x, new_height, new_width)
+                if not share > limits.min_object_share * area:
+                    continue
+            both = overlap(resized, target, new_y, new_x, new_height, new_width)
+            if not both > limits.min_overlap * set_pixels:  # eq. 12
+                continue
+        found = True
+        break
+    if not found:
+        return False
+
+    row[table.SRC_Y], row[table.SRC_X] = y, x
+    row[table.SRC_H], row[table.SRC_W] = height, width
+    row[table.HEIGHT], row[table.WIDTH] = new_height, new_width
+    row[table.DST_Y], row[table.DST_X] = new_y, new_x
+    row[table.ROI_Y], row[table.ROI_X] = 1, 1
+    row[table.ROI_H], row[table.ROI_W] = new_height - 2, new_width - 2
+    # Released: cv2.seamlessClone centres the bounding box of the mask; an odd width lands 1 px to
+    # the right. Paper: the sampled box.
+    row[table.PLACE_Y] = new_y + 1
+    row[table.PLACE_X] = new_x + 1 if paper else new_x + 1 + new_width % 2
+    return True
+
+
+@inlined
+def _label_mask(patch: Mask, target: Mask, y: int, x: int, out: Mask) -> None:
+    """The object of the patch or of the destination."""
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            out[row, column] = patch[row, column] | target[y + row, x + column]
