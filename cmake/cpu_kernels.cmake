@@ -1,9 +1,11 @@
 # The CPU kernels, compiled once per instruction set. Every csrc/**/*_cpu.cpp puts its code into
-# the namespace NSA_ISA and csrc/dispatch.cpp picks the widest one the processor has, so one wheel
-# runs everywhere and still uses AVX-512 where it exists.
+# the namespace nsa::NSA_ISA and csrc/dispatch.h picks the widest one the processor has, so one wheel
+# runs everywhere and still uses AVX-512 where it exists. Other files are compiled once.
 file(GLOB NSA_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/*/*_cpu.cpp)
+file(GLOB NSA_DRIVERS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/*/*.cpp)
+list(FILTER NSA_DRIVERS EXCLUDE REGEX "(_cpu|/bind)\\.cpp$")
 
-add_library(nsa_cpu STATIC csrc/dispatch.cpp)
+add_library(nsa_cpu STATIC csrc/dispatch.cpp ${NSA_DRIVERS})
 target_include_directories(nsa_cpu PUBLIC csrc)
 target_link_libraries(nsa_cpu PRIVATE nsa_warnings Threads::Threads)
 
@@ -12,6 +14,9 @@ function(nsa_add_instruction_set name)
     target_include_directories(nsa_cpu_${name} PRIVATE csrc)
     target_link_libraries(nsa_cpu_${name} PRIVATE nsa_warnings)
     target_compile_definitions(nsa_cpu_${name} PRIVATE NSA_ISA=${name})
+    if(NSA_DISPATCH)
+        target_compile_definitions(nsa_cpu_${name} PRIVATE NSA_X86_DISPATCH)
+    endif()
     if(NOT MSVC)
         # No errno and no trapping maths: both would stop the loops from being vectorised. Results
         # keep IEEE rounding and order, so they do not depend on the number of threads.
@@ -26,10 +31,11 @@ endfunction()
 if(NSA_NATIVE)
     nsa_add_instruction_set(baseline -march=native)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT MSVC)
+    set(NSA_DISPATCH ON)
     nsa_add_instruction_set(baseline -march=x86-64-v2)
     nsa_add_instruction_set(avx2 -march=x86-64-v3)
     nsa_add_instruction_set(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
-    target_compile_definitions(nsa_cpu PRIVATE NSA_X86_DISPATCH)
+    target_compile_definitions(nsa_cpu PUBLIC NSA_X86_DISPATCH)
 else()
     nsa_add_instruction_set(baseline)
 endif()
