@@ -1,0 +1,242 @@
+"""Crops, rotation and flips of Section 4.1: parameters are drawn first, then applied.
+
+Rotation, both crops and the flip compose to one lookup per output pixel, so only the pixels of the
+final crop are computed and nothing is stored in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nsa.config import ImageConfig
+from nsa.errors import InputError
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How each image of a batch is rotated, cropped and flipped.
+
+    Attributes:
+        angle: float32 (N,), counter-clockwise rotation about the image's centre, degrees.
+        top, left: int32 (N,), position of the final crop in the rotated image, px.
+        flip: uint8 (N,), 1 where the crop is turned upside down.
+        crop: (height, width) of the result, px.
+    """
+
+    angle: npt.NDArray[np.float32]
+    top: npt.NDArray[np.int32]
+    left: npt.NDArray[np.int32]
+    flip: npt.NDArray[np.uint8]
+    crop: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.angle)
+
+
+def draw_augmentation(config: ImageConfig, count: int, seed: int) -> Augmentation:
+    """Draw the parameters of ``count`` images; the same seed gives the same parameters.
+
+    The angle is uniform in [-rotation, rotation], the crop's position uniform inside the centre
+    crop, the flip has probability 1/2.
+    """
+    random = np.random.default_rng(seed)
+    inner = config.center_crop or config.size
+    margin = [outer - side for outer, side in zip(inner, config.crop, strict=True)]
+    frame = [_middle(outer, side) for outer, side in zip(config.size, inner, strict=True)]
+    angle = random.uniform(-config.rotation, config.rotation, count)
+    top = frame[0] + random.integers(0, margin[0], count, endpoint=True)
+    left = frame[1] + random.integers(0, margin[1], count, endpoint=True)
+    flip = random.random(count) < (0.5 if config.vertical_flip else 0.0)
+    return Augmentation(
+        angle.astype(np.float32),
+        top.astype(np.int32),
+        left.astype(np.int32),
+        flip.astype(np.uint8),
+        config.crop,
+    )
+
+
+def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
+    """Rotate (nearest neighbour, black outside), crop and flip.
+
+    Args:
+        images: uint8 (N, C, height, width) on the CPU.
+        augmentation: one set of parameters an image.
+
+    Returns:
+        uint8 (N, C, *augmentation.crop), channels-last.
+
+    Raises:
+        InputError: the images are not such a tensor, or their count or size does not fit.
+    """
+    _check(images)
+    if images.device.type != "cpu":
+        raise InputError(f"images must be on the CPU to be augmented, got {images.device}.")
+    if len(images) != len(augmentation):
+        raise InputError(
+            f"images has {len(images)} images, but the augmentation was drawn for "
+            f"{len(augmentation)}."
+        )
+    height, width = images.shape[2:]
+    rows, columns = augmentation.crop
+    top, left = augmentation.top, augmentation.left
+    if len(images) and (
+        top.min() < 0 or left.min() < 0 or top.max() + rows > height or left.max() + columns > width
+    ):
+        raise InputError(
+            f"A crop of {rows} x {columns} pixels leaves the images of {height} x {width} pixels."
+        )
+    source = images.permute(0, 2, 3, 1).contiguous().numpy()
+    result = np.empty((len(images), rows, columns, images.shape[1]), dtype=np.uint8)
+    radians = np.deg2rad(augmentation.angle.astype(np.float64))
+    _gather(source, np.cos(radians), np.sin(radians), top, left, augmentation.flip, result)
+    return torch.from_numpy(result).permute(0, 3, 1, 2)
+
+
+def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
+    """Random rotation, centre crop, random crop and random vertical flip of every image.
+
+    Args:
+        images: uint8 (N, config.channels, *config.size) on the CPU.
+        config: what to draw, see :class:`nsa.config.ImageConfig`.
+        seed: fixes the result.
+
+    Returns:
+        uint8 (N, config.channels, *config.crop), channels-last.
+
+    Raises:
+        InputError: the images are not as ``config`` says.
+    """
+    _check(images, config)
+    return apply_augmentation(images, draw_augmentation(config, len(images), seed))
+
+
+def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
+    """The crop that evaluation sees: ``config.crop`` from the centre of ``config.size``.
+
+    Args:
+        images: uint8 (N, config.channels, *config.size), any device.
+
+    Returns:
+        uint8 (N, config.channels, *config.crop), channels-last.
+
+    Raises:
+        InputError: the images are not as ``config`` says.
+    """
+    _check(images, config)
+    (rows, columns), (height, width) = config.crop, config.size
+    top, left = _middle(height, rows), _middle(width, columns)
+    cropped = images[:, :, top : top + rows, left : left + columns]
+    return cropped.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def to_network_input(images: Tensor, config: ImageConfig) -> Tensor:
+    """Scale pixels as the network expects them.
+
+    RGB images get ImageNet's mean and deviation, grey ones are only scaled to [0, 1].
+
+    Args:
+        images: uint8 (N, config.channels, H, W), any device.
+
+    Returns:
+        float32 of the same shape, channels-last.
+
+    Raises:
+        InputError: the images are not uint8 or have other channels.
+    """
+    _check(images)
+    if images.shape[1] != config.channels:
+        raise InputError(f"images must have {config.channels} channels, got {images.shape[1]}.")
+    width = images.shape[3]
+    # One long row of interleaved values a line: three at a time would not vectorise.
+    lines = images.permute(0, 2, 3, 1).flatten(2).to(torch.float32)
+    if config.channels == 1:
+        lines.mul_(1 / 255)
+    else:
+        mean, deviation = lines.new_tensor(_IMAGENET_MEAN), lines.new_tensor(_IMAGENET_DEVIATION)
+        lines.mul_((1 / (255 * deviation)).repeat(width)).sub_((mean / deviation).repeat(width))
+    return lines.view(*lines.shape[:2], width, config.channels).permute(0, 3, 1, 2)
+
+
+def _middle(outer: int, inner: int) -> int:
+    """First pixel of a centred window, rounded as torchvision's CenterCrop rounds."""
+    return round((outer - inner) / 2)
+
+
+def _check(images: Tensor, config: ImageConfig | None = None) -> None:
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise InputError(
+            f"images must be a uint8 tensor (N, 1 or 3, H, W), got {images.dtype} with shape "
+            f"{tuple(images.shape)}."
+        )
+    if config is not None and tuple(images.shape[1:]) != (config.channels, *config.size):
+        raise InputError(
+            f"images must be (N, {config.channels}, {config.size[0]}, {config.size[1]}) as the "
+            f"configuration says, got {tuple(images.shape)}."
+        )
+
+
+@numba.njit(nogil=True, cache=True)
+def _gather(
+    source: npt.NDArray[np.uint8],
+    cosine: npt.NDArray[np.float64],
+    sine: npt.NDArray[np.float64],
+    top: npt.NDArray[np.int32],
+    left: npt.NDArray[np.int32],
+    flip: npt.NDArray[np.uint8],
+    result: npt.NDArray[np.uint8],
+) -> None:
+    """``result[n, y, x] = source[n]`` at the pixel that rotation, crop and flip put there.
+
+    Both are (N, height, width, channels) with 1 or 3 channels.
+    """
+    count, rows, columns, channels = result.shape
+    height, width = source.shape[1], source.shape[2]
+    one = 1 << 20  # positions are fixed-point, so that a row is additions and shifts
+    for n in range(count):
+        step_x, step_y = round(cosine[n] * one), round(sine[n] * one)
+        image = source[n].reshape(-1)
+        angle_is_zero = sine[n] == 0.0 and cosine[n] == 1.0
+        dx = left[n] + 0.5 - width / 2
+        for y in range(rows):
+            row = result[n, rows - 1 - y if flip[n] else y].reshape(-1)
+            if angle_is_zero:
+                start = ((top[n] + y) * width + left[n]) * channels
+                row[:] = image[start : start + columns * channels]
+                continue
+            dy = top[n] + y + 0.5 - height / 2
+            x0 = round((cosine[n] * dx - sine[n] * dy + width / 2) * one)
+            y0 = round((sine[n] * dx + cosine[n] * dy + height / 2) * one)
+            # The image is convex: what lies inside it is one run, found from both ends.
+            first, last = 0, columns
+            while first < last and not (
+                0 <= (x0 + first * step_x) >> 20 < width
+                and 0 <= (y0 + first * step_y) >> 20 < height
+            ):
+                first += 1
+            while first < last and not (
+                0 <= (x0 + (last - 1) * step_x) >> 20 < width
+                and 0 <= (y0 + (last - 1) * step_y) >> 20 < height
+            ):
+                last -= 1
+            row[: first * channels] = 0
+            row[last * channels :] = 0
+            # Unsigned indices spare numba its test for negative ones: half the time.
+            into = np.uint64(first * channels)
+            for x in range(first, last):
+                pixel = ((y0 + x * step_y) >> 20) * width + ((x0 + x * step_x) >> 20)
+                start = np.uint64(pixel * channels)
+                row[into] = image[start]
+                if channels == 3:
+                    row[into + np.uint64(1)] = image[start + np.uint64(1)]
+                    row[into + np.uint64(2)] = image[start + np.uint64(2)]
+                into += np.uint64(channels)

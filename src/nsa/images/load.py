@@ -1,0 +1,118 @@
+"""A whole dataset in memory as one uint8 tensor, decoded once and in parallel."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from nsa.errors import InputError
+from nsa.images.decode import decode, scale
+
+_log = logging.getLogger("nsa")
+_NAMED_FAILURES = 10
+
+
+def load_images(
+    paths: Sequence[str | Path],
+    size: tuple[int, int],
+    channels: int = 3,
+    progress: bool = True,
+) -> Tensor:
+    """Decode and resize images into one tensor.
+
+    Files are decoded by a few threads, each holding one full-size image at a time, so memory stays
+    at the result's ``N * height * width * channels`` bytes.
+
+    Args:
+        paths: image files; see :mod:`nsa.images.decode` for what is done to each kind.
+        size: (height, width) to which every image is resized (antialiased bilinear).
+        channels: 3 for RGB, 1 for grey.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        uint8 (N, channels, height, width), channels-last, in the order of ``paths``.
+
+    Raises:
+        InputError: there is no path, or files cannot be read; up to ten are named.
+    """
+    if not paths:
+        raise InputError("There are no images to load; paths is empty.")
+    height, width = size
+    pixels = np.empty((len(paths), height, width, channels), dtype=np.uint8)
+    shapes = np.zeros((len(paths), 2), dtype=np.int64)  # width and height as decoded
+    failures: dict[int, InputError] = {}
+
+    def load(index: int) -> None:
+        picture = decode(paths[index], channels)
+        shapes[index] = picture.size
+        pixels[index] = np.asarray(scale(picture, size)).reshape(pixels.shape[1:])
+
+    bar = Progress(
+        TextColumn("Loading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), disable=not progress, transient=True,
+    )  # fmt: skip
+    with bar, ThreadPoolExecutor(_worker_count()) as pool:
+        task = bar.add_task("", total=len(paths))
+        futures = {pool.submit(load, index): index for index in range(len(paths))}
+        try:
+            for future in as_completed(futures):
+                error = future.exception()
+                if isinstance(error, InputError):
+                    failures[futures[future]] = error
+                elif error is not None:
+                    raise error
+                bar.advance(task)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
+            raise
+    if failures:
+        raise InputError(_describe(failures, len(paths)))
+    _warn_about_shapes(shapes, size)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+def _worker_count() -> int:
+    """One thread a core that this process may use: decoding is all arithmetic."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(32, cores)
+
+
+def _describe(failures: dict[int, InputError], total: int) -> str:
+    reasons = [str(failures[index]).rstrip(".") for index in sorted(failures)]
+    if len(reasons) == 1:
+        return f"{reasons[0]}; replace or remove this file."
+    listed = "; ".join(reasons[:_NAMED_FAILURES])
+    more = len(reasons) - _NAMED_FAILURES
+    rest = f"; and {more} more" if more > 0 else ""
+    return (
+        f"{len(reasons)} of {total} images cannot be used, replace or remove them: {listed}{rest}."
+    )
+
+
+def _warn_about_shapes(
+    shapes: np.ndarray[tuple[int, int], np.dtype[np.int64]], size: tuple[int, int]
+) -> None:
+    height, width = size
+    small = int(((shapes[:, 0] < width) | (shapes[:, 1] < height)).sum())
+    if small:
+        _log.warning(
+            "%d of %d images are smaller than %d x %d pixels and were enlarged.",
+            small, len(shapes), width, height,
+        )  # fmt: skip
+    aspect = shapes[:, 0] / shapes[:, 1]
+    if aspect.max() > 1.02 * aspect.min():
+        _log.warning(
+            "The images differ in shape (width / height from %.2f to %.2f); each is stretched to "
+            "%d x %d pixels.",
+            aspect.min(), aspect.max(), width, height,
+        )  # fmt: skip

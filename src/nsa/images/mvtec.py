@@ -1,0 +1,105 @@
+"""The folder layout of MVTec AD.
+
+``<category>/train/good``, ``<category>/test/<defect>`` and
+``<category>/ground_truth/<defect>/<stem>_mask.png``, where normal test images lie in ``test/good``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from pathlib import Path
+
+from nsa.errors import InputError
+from nsa.images.files import list_folders, list_images, suffix_list
+from nsa.images.sample import GOOD, Dataset, Sample
+
+_log = logging.getLogger("nsa")
+
+
+def is_category(folder: Path) -> bool:
+    """Whether ``folder`` is laid out as one category, with images in it or not."""
+    return (folder / "train" / GOOD).is_dir()
+
+
+def find_category(data_root: Path, category: str | None) -> Path:
+    """The folder of ``category`` below ``data_root``, or ``data_root`` if it is a category itself.
+
+    A root that is a category itself is taken whatever ``category`` says: the name then only
+    chooses the preset.
+
+    Raises:
+        InputError: no such category, several and none named, or none at all.
+    """
+    folders = {folder.name: folder for folder in list_folders(data_root)}
+    known = {name: folder for name, folder in folders.items() if is_category(folder)}
+    if category in known:
+        return known[category]
+    if is_category(data_root):
+        return data_root
+    if category in folders:
+        raise InputError(
+            f"Category {category!r} has no images to train on: the folder "
+            f"{folders[category] / 'train' / GOOD} does not exist."
+        )
+    if not known:
+        raise InputError(_nothing_here(data_root))
+    listed = ", ".join(known)
+    if category is not None:
+        near = difflib.get_close_matches(category.lower(), known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(
+            f"{data_root} has no category {category!r}; {hint}"
+            f"{'It' if near else 'it'} has {listed}."
+        )
+    if len(known) > 1:
+        raise InputError(f"{data_root} has several categories, name one of them: {listed}.")
+    return next(iter(known.values()))
+
+
+def open_category(folder: Path, name: str) -> Dataset:
+    """List one category.
+
+    Defective images without a mask are allowed; their samples have ``mask=None``.
+
+    Raises:
+        InputError: there is no training image.
+    """
+    good = folder / "train" / GOOD
+    train = [Sample(path) for path in list_images(good)]
+    if not train:
+        raise InputError(f"{good} holds no images ({suffix_list()}); put normal images there.")
+    tests = folder / "test"
+    test: list[Sample] = []
+    for kind in list_folders(tests) if tests.is_dir() else []:
+        test += _defect_samples(kind, folder / "ground_truth" / kind.name)
+    return Dataset(name, train, test)
+
+
+def _defect_samples(images: Path, masks: Path) -> list[Sample]:
+    """Test images of one kind, each with its mask where there is one."""
+    paths = list_images(images)
+    if images.name == GOOD:
+        return [Sample(path) for path in paths]
+    found = {path.stem: path for path in list_images(masks)} if masks.is_dir() else {}
+    samples = [
+        Sample(path, images.name, found.get(f"{path.stem}_mask", found.get(path.stem)))
+        for path in paths
+    ]
+    missing = [sample.path.name for sample in samples if sample.mask is None]
+    if found and missing:
+        _log.warning(
+            "%d of %d images in %s have no mask in %s, the first is %s.",
+            len(missing), len(samples), images, masks, missing[0],
+        )  # fmt: skip
+    return samples
+
+
+def _nothing_here(data_root: Path) -> str:
+    expected = f"{data_root}/<category>/train/good or {data_root}/train/good"
+    if list_images(data_root):
+        return (
+            f"{data_root} holds images itself, but the data root needs {expected}; a plain folder "
+            "of normal images is given as normal_dir (--normal-dir)."
+        )
+    return f"{data_root} holds no category: images are expected in {expected}."

@@ -1,0 +1,43 @@
+"""What a dataset is to the rest of the package: paths, defect names and masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image on disk.
+
+    Attributes:
+        path: the image file.
+        defect: name of the kind of defect; ``"good"`` for a normal image.
+        mask: file with the defect's pixels; None for normal images and where there is none.
+    """
+
+    path: Path
+    defect: str = GOOD
+    mask: Path | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the image is normal."""
+        return self.defect == GOOD
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The images of one category, in natural order.
+
+    Attributes:
+        name: the category; presets are looked up by it.
+        train: normal images only, at least one.
+        test: normal and defective images; empty where there is no test set.
+    """
+
+    name: str
+    train: list[Sample]
+    test: list[Sample] = field(default_factory=list)
