@@ -1,0 +1,6 @@
+"""How good a detector is: image and pixel metrics, exact for every threshold."""
+
+from nsa.metrics.classification import auroc, average_precision, f1_max, roc_curve
+from nsa.metrics.overlap import au_pro, pro_curve
+
+__all__ = ["auroc", "average_precision", "f1_max", "au_pro", "roc_curve", "pro_curve"]
