@@ -23,6 +23,8 @@ PYBIND11_MODULE(_C, module) {
     });
     module.def("instruction_set", &nsa::instruction_set);
     bind_blend(module);
+    bind_label(module);
+    bind_image(module);
     module.attr("cuda_missing") = NSA_CUDA_MISSING;
     module.attr("cuda_architectures") = NSA_CUDA_BUILT_FOR;
 #ifdef NSA_WITH_CUDA

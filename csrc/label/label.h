@@ -1,0 +1,55 @@
+// Pixel labels of synthetic anomalies (Section 3.3 of the NSA paper), one image at a time.
+//
+// Let d be the sum over channels of |blended - original|, 0..255 C, where a patch changed the image
+// and 0 elsewhere. Its change mask goes through a 5x5 median; the label is that mask (binary), the
+// mask times the patch's interpolation factor, or a function of the disk median of d (median.h).
+#pragma once
+
+#include <cstdint>
+
+#include "dispatch.h"
+#include "plan.h"
+#include "view.h"
+
+namespace nsa {
+
+enum class LabelKind : int { kBinary, kContinuous, kLogistic, kFactor };
+
+// kind: what a label pixel holds.
+// overwrite: a later patch's mask replaces its whole box, zeros included, and a pixel counts as
+//     changed when the mean over channels exceeds 1 (the authors' code). Otherwise patch masks are
+//     united and any difference counts (the paper).
+// table: 255 C + 1 floats, the label of a disk median; read for kContinuous and kLogistic.
+struct LabelRule {
+    LabelKind kind;
+    bool overwrite;
+    const float* table;
+};
+
+// The patches of one image: `count` indices into plan.rows, in order of round.
+struct LabelPatches {
+    PlanView plan;
+    const int32_t* rows;
+    int count;
+};
+
+// original, blended: (height, width, channels) uint8 interleaved, channels 1 or 3.
+// patches: boxes dst_* must lie inside the image and label masks inside plan.masks.
+// out: (height, width) float, written entirely.
+struct LabelImage {
+    const uint8_t* original;
+    const uint8_t* blended;
+    int height;
+    int width;
+    int channels;
+    float* out;
+};
+
+// Bytes of scratch that label_image needs for an image. One scratch per thread, reused from image
+// to image; what it holds before does not matter.
+NSA_KERNEL(int64_t label_scratch_bytes(int height, int width))
+
+NSA_KERNEL(void label_image(const LabelImage& image, const LabelPatches& patches,
+                            const LabelRule& rule, uint8_t* scratch))
+
+}  // namespace nsa

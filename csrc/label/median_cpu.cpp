@@ -1,0 +1,277 @@
+// Disk median by binary search: every pixel keeps its own threshold, and a round counts, for a
+// block of pixels at once, how many of the 81 neighbours lie below it. Differences rarely span more
+// than 8 bits within a tile, so a tile is first moved to bytes relative to its smallest value;
+// where it spans more, the upper 8 bits are searched first and the lower 2 among equal upper ones.
+#include <cstring>
+
+#include "label/median.h"
+
+namespace nsa {
+namespace NSA_ISA {
+namespace {
+
+#if defined(__AVX512BW__)
+constexpr int kLanes = 64;
+#elif defined(__AVX2__)
+constexpr int kLanes = 32;
+#else
+constexpr int kLanes = 16;
+#endif
+typedef int8_t Lanes __attribute__((vector_size(kLanes)));
+typedef uint8_t UnsignedLanes __attribute__((vector_size(kLanes)));
+typedef int8_t UnalignedLanes __attribute__((vector_size(kLanes), aligned(1), may_alias));
+
+constexpr int kRadius = kMedianRadius;
+constexpr int kRank = 40;  // pixels of 81 below the median
+constexpr int kRows = 4;   // rows searched together share what they load
+constexpr int kTileHeight = 16;
+constexpr int kTileWidth = 64;
+constexpr int kTileStride = 128;  // 64 + 2 * 5 used, the rest is read but never matters
+
+// Rows -5 .. 20 and columns -5 .. 122 of a tile as signed bytes: SSE and AVX2 compare only those.
+struct Tile {
+    alignas(64) int8_t upper[(kTileHeight + 2 * kRadius) * kTileStride];
+    alignas(64) int8_t lower[(kTileHeight + 2 * kRadius) * kTileStride];
+    int base;    // smallest value
+    int span;    // largest minus smallest
+    bool split;  // value = base + 4 * upper + lower, else base + upper
+};
+
+inline Lanes load(const int8_t* from) {
+    return *reinterpret_cast<const UnalignedLanes*>(from);
+}
+
+inline Lanes splat(int value) {
+    return Lanes{} + static_cast<int8_t>(value);
+}
+
+inline Lanes wrapping_add(Lanes a, Lanes b) {
+    return reinterpret_cast<Lanes>(reinterpret_cast<UnsignedLanes>(a) +
+                                   reinterpret_cast<UnsignedLanes>(b));
+}
+
+// Largest dy of the disk in column dx.
+constexpr int half_height(int dx) {
+    int dy = 0;
+    while (dx * dx + (dy + 1) * (dy + 1) <= kRadius * kRadius) ++dy;
+    return dy;
+}
+
+constexpr bool in_disk(int dx, int dy) {
+    return (dy < 0 ? -dy : dy) <= half_height(dx);
+}
+
+constexpr int kColumns = 2 * kRadius + 1;
+constexpr int kSteps = kColumns * (kRows + 2 * kRadius);
+
+// One load, compared for each of the kRows output rows whose disk holds it.
+template <int kStep>
+__attribute__((always_inline)) inline void count_below(const int8_t* centre,
+                                                       const Lanes (&threshold)[kRows],
+                                                       Lanes (&count)[kRows]) {
+    constexpr int dx = kStep % kColumns - kRadius;
+    constexpr int dy = kStep / kColumns - kRadius;
+    if constexpr (in_disk(dx, dy) || in_disk(dx, dy - 1) || in_disk(dx, dy - 2) ||
+                  in_disk(dx, dy - 3)) {
+        const Lanes value = load(centre + dy * kTileStride + dx);
+        if constexpr (in_disk(dx, dy)) count[0] -= value < threshold[0];
+        if constexpr (in_disk(dx, dy - 1)) count[1] -= value < threshold[1];
+        if constexpr (in_disk(dx, dy - 2)) count[2] -= value < threshold[2];
+        if constexpr (in_disk(dx, dy - 3)) count[3] -= value < threshold[3];
+    }
+    if constexpr (kStep + 1 < kSteps) count_below<kStep + 1>(centre, threshold, count);
+}
+static_assert(kRows == 4, "count_below names its rows");
+
+// Searches the upper bytes between `low` and low + 2^bits - 1. below: neighbours under the result.
+__attribute__((noinline)) void search_upper(const int8_t* centre, int low, int bits,
+                                            Lanes (&result)[kRows], Lanes (&below)[kRows]) {
+    for (int row = 0; row < kRows; ++row) {
+        result[row] = splat(low);
+        below[row] = Lanes{};
+    }
+    for (int bit = bits - 1; bit >= 0; --bit) {
+        Lanes candidate[kRows], count[kRows];
+        for (int row = 0; row < kRows; ++row) {
+            candidate[row] = wrapping_add(result[row], splat(1 << bit));
+            count[row] = Lanes{};
+        }
+        count_below<0>(centre, candidate, count);
+        for (int row = 0; row < kRows; ++row) {
+            const Lanes accept = count[row] <= splat(kRank);
+            result[row] = (accept & candidate[row]) | (~accept & result[row]);
+            below[row] = (accept & count[row]) | (~accept & below[row]);
+        }
+    }
+}
+
+// The lower two bits of one row, given the upper byte of its medians. Only tiles that span more
+// than 255 get here, so it is kept short rather than fast.
+__attribute__((noinline)) Lanes search_lower(const int8_t* upper_centre, const int8_t* lower_centre,
+                                             Lanes upper, Lanes below) {
+    Lanes result{};
+    for (int bit = 1; bit >= 0; --bit) {
+        const Lanes candidate = result + splat(1 << bit);
+        Lanes count = below;
+        for (int dx = -kRadius; dx <= kRadius; ++dx) {
+            for (int dy = -half_height(dx); dy <= half_height(dx); ++dy) {
+                const int offset = dy * kTileStride + dx;
+                count -= (load(upper_centre + offset) == upper) &
+                         (load(lower_centre + offset) < candidate);
+            }
+        }
+        const Lanes accept = count <= splat(kRank);
+        result = (accept & candidate) | (~accept & result);
+    }
+    return result;
+}
+
+// Copies the tile whose top left output pixel is (x, y), with its surroundings.
+void fill_tile(const DiskMedian& work, int x, int y, int rows, Tile& tile) {
+    constexpr int kUsed = kTileWidth + 2 * kRadius;
+    uint16_t low[kUsed], high[kUsed];
+    const uint16_t* const first = work.values + (y - kRadius) * work.stride + x - kRadius;
+    for (int i = 0; i < kUsed; ++i) low[i] = high[i] = first[i];
+    for (int row = 1; row < rows + 2 * kRadius; ++row) {
+        const uint16_t* const from = first + row * work.stride;
+        for (int i = 0; i < kUsed; ++i) {
+            low[i] = from[i] < low[i] ? from[i] : low[i];
+            high[i] = from[i] > high[i] ? from[i] : high[i];
+        }
+    }
+    uint16_t smallest = low[0], largest = high[0];
+    for (int i = 1; i < kUsed; ++i) {
+        smallest = low[i] < smallest ? low[i] : smallest;
+        largest = high[i] > largest ? high[i] : largest;
+    }
+    tile.base = smallest;
+    tile.span = largest - smallest;
+    tile.split = tile.span > 255;
+    if (tile.span == 0) return;
+    for (int row = 0; row < rows + 2 * kRadius; ++row) {
+        const uint16_t* const from = first + row * work.stride;
+        int8_t* const upper = tile.upper + row * kTileStride;
+        int8_t* const lower = tile.lower + row * kTileStride;
+        if (tile.split) {
+            for (int i = 0; i < kUsed; ++i) {
+                const int value = from[i] - smallest;
+                upper[i] = static_cast<int8_t>((value >> 2) - 128);
+                lower[i] = static_cast<int8_t>(value & 3);
+            }
+        } else {
+            for (int i = 0; i < kUsed; ++i) {
+                upper[i] = static_cast<int8_t>(from[i] - smallest - 128);
+            }
+        }
+    }
+}
+
+struct Range {
+    int low;
+    int high;
+};
+
+// Range of the upper bytes around kRows x kLanes output pixels.
+Range range_around(const int8_t* centre) {
+    Lanes low = splat(127), high = splat(-128);
+    for (int dy = -kRadius; dy < kRows + kRadius; ++dy) {
+        for (int dx = -kRadius; dx <= kRadius; dx += 2 * kRadius) {
+            const Lanes value = load(centre + dy * kTileStride + dx);
+            low = value < low ? value : low;
+            high = value > high ? value : high;
+        }
+    }
+    alignas(kLanes) int8_t lows[kLanes], highs[kLanes];
+    std::memcpy(lows, &low, kLanes);
+    std::memcpy(highs, &high, kLanes);
+    int8_t smallest = lows[0], largest = highs[0];
+    for (int i = 1; i < kLanes; ++i) {
+        smallest = lows[i] < smallest ? lows[i] : smallest;
+        largest = highs[i] > largest ? highs[i] : largest;
+    }
+    return {smallest, largest};
+}
+
+// Medians of kRows x kLanes pixels, as values.
+void median_block(const Tile& tile, int row, int column, uint16_t (&medians)[kRows][kLanes]) {
+    const int offset = (row + kRadius) * kTileStride + column + kRadius;
+    const int8_t* const centre = tile.upper + offset;
+    const Range range = range_around(centre);
+    int bits = 0;
+    while ((range.high - range.low) >> bits) ++bits;
+    const int low = range.low < 128 - (1 << bits) ? range.low : 128 - (1 << bits);
+    Lanes upper[kRows], below[kRows];
+    search_upper(centre, low, bits, upper, below);
+    for (int r = 0; r < kRows; ++r) {
+        const Lanes lower =
+            tile.split ? search_lower(centre + r * kTileStride,
+                                      tile.lower + offset + r * kTileStride, upper[r], below[r])
+                       : Lanes{};
+        const int shift = tile.split ? 2 : 0;
+        for (int i = 0; i < kLanes; ++i) {
+            const int value = ((upper[r][i] + 128) << shift) + lower[i];
+            medians[r][i] = static_cast<uint16_t>(tile.base + value);
+        }
+    }
+}
+
+bool any_set(const uint8_t* mask, int64_t stride, int rows, int columns) {
+    uint8_t set = 0;
+    for (int row = 0; row < rows; ++row) {
+        for (int i = 0; i < columns; ++i) set |= mask[row * stride + i];
+    }
+    return set != 0;
+}
+
+inline int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+void write_tile(const DiskMedian& work, const Tile& tile, int x, int y, int rows, int columns) {
+    uint16_t medians[kRows][kLanes];
+    for (int row = 0; row < rows; row += kRows) {
+        for (int column = 0; column < columns; column += kLanes) {
+            const int height = smaller(kRows, rows - row);
+            const int width = smaller(kLanes, columns - column);
+            const int64_t left = x + column;
+            const uint8_t* const mask =
+                work.mask ? work.mask + (y + row) * work.mask_stride + left : nullptr;
+            if (mask && !any_set(mask, work.mask_stride, height, width)) continue;
+            if (tile.span == 0) {
+                for (auto& line : medians) {
+                    for (uint16_t& value : line) value = static_cast<uint16_t>(tile.base);
+                }
+            } else {
+                median_block(tile, row, column, medians);
+            }
+            for (int r = 0; r < height; ++r) {
+                float* const out = work.out + (y + row + r) * work.out_stride + left;
+                for (int i = 0; i < width; ++i) {
+                    if (!mask || mask[r * work.mask_stride + i]) out[i] = work.table[medians[r][i]];
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void disk_median(const DiskMedian& work) {
+    Tile tile{};
+    for (int y = work.y0; y < work.y1; y += kTileHeight) {
+        const int rows = smaller(kTileHeight, work.y1 - y);
+        for (int x = work.x0; x < work.x1; x += kTileWidth) {
+            const int columns = smaller(kTileWidth, work.x1 - x);
+            if (work.mask &&
+                !any_set(work.mask + y * work.mask_stride + x, work.mask_stride, rows, columns)) {
+                continue;
+            }
+            fill_tile(work, x, y, rows, tile);
+            if (tile.base + tile.span == 0 && !work.mask) continue;
+            write_tile(work, tile, x, y, rows, columns);
+        }
+    }
+}
+
+}  // namespace NSA_ISA
+}  // namespace nsa
