@@ -1,0 +1,64 @@
+"""A heat map drawn over an image so that the product stays visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import ListedColormap
+
+from nsa.errors import InputError
+from nsa.report._pixels import Image, Map, Rgb, plane, rgb
+
+# Perceptually uniform, and bright where the score is high; its black end would not show on a dark
+# product.
+COLORMAP = ListedColormap(matplotlib.colormaps["inferno"](np.linspace(0.2, 1, 256)), "scores")
+_OPACITY = 0.75  # of high scores, so that the defect's own texture shows through
+_OPAQUE_FROM = 0.6  # share of the limit; below it opacity falls to none
+_HIGH_PERCENTILE = 99.9  # one outlying pixel must not darken every other map
+
+
+def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
+    """Colour an image by its anomaly scores, at the image's own resolution.
+
+    Args:
+        image: uint8 tensor (C, H, W) or array (H, W, C) or (H, W), with C in {1, 3}.
+        anomaly_map: (h, w) or (1, h, w) scores of 0 (normal) and above; any size, resized
+            bilinearly to the image's.
+        limit: the score at the top of the colour scale; None: this map's own maximum. Give one
+            limit to images that are to be compared.
+
+    Returns:
+        uint8 (H, W, 3) RGB. Opacity grows with the score: normal parts keep their own colours.
+
+    Raises:
+        InputError: wrong dtype or shape, or a limit that is not positive.
+    """
+    base = rgb(image)
+    scores = plane(anomaly_map, (base.shape[0], base.shape[1]), smooth=True)
+    if limit is None:
+        limit = float(scores.max()) or 1.0
+    if not limit > 0:
+        raise InputError(f"limit must be above 0, got {limit!r}.")
+    share = np.clip(scores / limit, 0, 1)
+    levels = (share * 255).astype(np.uint8)
+    colours = COLORMAP(np.arange(256))[levels, :3] * 255
+    opacity = _OPACITY * np.minimum(share / _OPAQUE_FROM, 1)[..., None]
+    return np.asarray(base + opacity * (colours - base) + 0.5).astype(np.uint8)
+
+
+def shared_limit(maps: Sequence[Map]) -> float:
+    """The top of one colour scale for several maps: nearly their largest score.
+
+    It follows the most anomalous map rather than all pixels, of which few are defective.
+    """
+    tops = [
+        float(np.percentile(plane(values, _shape(values), smooth=False), _HIGH_PERCENTILE))
+        for values in maps
+    ]
+    return max(tops, default=0.0) or 1.0
+
+
+def _shape(values: Map) -> tuple[int, int]:
+    return values.shape[-2], values.shape[-1]

@@ -1,0 +1,40 @@
+"""Results as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+_NAMES = {
+    "image_auroc": "image AUROC",
+    "image_average_precision": "image average precision",
+    "image_f1_max": "image F1, best threshold",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_average_precision": "pixel average precision",
+    "pixel_f1_max": "pixel F1, best threshold",
+    "au_pro": "AU-PRO to FPR 0.3",
+}
+
+
+def results_table(
+    results: Mapping[str, float | None],
+    *,
+    title: str | None = None,
+    reasons: Mapping[str, str] | None = None,
+) -> Table:
+    """A rich table of metrics in percent; print it with ``rich.console.Console``.
+
+    Args:
+        results: metric -> fraction in [0, 1], or None where it could not be computed.
+        title: heading, such as the category.
+        reasons: metric -> why it could not be computed, shown in place of the number.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    table.add_column("%", justify="right")
+    for name, value in results.items():
+        missing = (reasons or {}).get(name, "not available")
+        label = _NAMES.get(name, name.replace("_", " "))
+        table.add_row(label, f"[dim]{missing}[/dim]" if value is None else f"{100 * value:.1f}")
+    return table
