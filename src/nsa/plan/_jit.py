@@ -16,5 +16,9 @@ def inlined(function: Function) -> Function:
 
 
 def entry(function: Function) -> Function:
-    """Compile on first use, keep the machine code on disk, release the GIL while it runs."""
+    """Compile on first use, keep the machine code on disk, release the GIL while it runs.
+
+    numba looks only at the file of the entry itself to tell whether the code on disk is stale:
+    after changing another module of this folder, delete ``__pycache__/*.nb?``.
+    """
     return cast(Function, numba.njit(nogil=True, cache=True)(function))

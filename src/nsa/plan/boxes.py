@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from nsa.config import Bounds, SynthesisConfig
 from nsa.plan._jit import inlined
 from nsa.plan.rng import State, below, gamma2, normal, uniform
+
+Number = TypeVar("Number", int, float)
 
 
 class Axis(NamedTuple):
@@ -57,7 +59,7 @@ def _axis(side: int, bounds: Bounds) -> Axis:
 
 
 @inlined
-def _clip(value, low, high):  # type: ignore[no-untyped-def] # int or float, as it is called
+def _clip(value: Number, low: Number, high: Number) -> Number:
     return min(max(value, low), high)
 
 

@@ -9,6 +9,7 @@ from nsa.config import SynthesisConfig
 from nsa.errors import InputError
 from nsa.plan import natural
 from nsa.plan.boxes import limits
+from nsa.plan.masks import padded
 from nsa.plan.table import ROUND, Plan
 
 
@@ -67,10 +68,10 @@ def _checked(
                 "This configuration has a background brightness and so needs object_masks; pass "
                 "them, or set background=None."
             )
-        return np.zeros((1, 1, 1), np.uint8)  # something to index; the kernel never reads it
+        return padded(np.zeros((1, 1, 1), np.uint8))  # to be indexed; the kernel never reads it
     if not isinstance(masks, np.ndarray) or masks.dtype != np.uint8 or masks.shape != shape:
         got = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks)
         raise InputError(f"object_masks must be a uint8 array of shape {shape}, got {got}.")
     if masks.size and masks.max() > 1:
         raise InputError(f"object_masks must be 0 or 1, got values up to {masks.max()}.")
-    return np.ascontiguousarray(masks)
+    return padded(masks)

@@ -22,12 +22,12 @@ def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[R
     """Rows of a plan in the order of the images, and the label masks they point to.
 
     Args:
-        objects: (images, height, width) object masks, 0 or 1; not read unless ``limits.objects``.
+        objects: (images, height, padded width) object masks as :func:`nsa.plan.masks.padded` makes
+            them; not read unless ``limits.objects``.
     """
     rows = np.empty((images * limits.max_patches, table.ROUND + 1), np.int32)
     masks = np.empty(4096 if limits.objects else 0, np.uint8)
-    patch = np.empty((limits.rows.side, limits.columns.side), np.uint8)
-    work = np.empty((4, limits.columns.side), np.int32)
+    patch = np.empty((limits.rows.side, objects.shape[2]), np.uint8)
     state = np.empty(4, np.uint64)
     filled = used = 0
     for image in range(images):
@@ -40,7 +40,7 @@ def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[R
             row = rows[filled]
             target = image if limits.objects else 0
             origin = source if limits.objects else 0
-            if not _draw_patch(state, limits, objects[origin], objects[target], patch, work, row):
+            if not _draw_patch(state, limits, objects[origin], objects[target], patch, row):
                 continue
             row[table.IMAGE] = image
             row[table.SOURCE] = source
@@ -78,13 +78,13 @@ def _draw_patch(
     source: Mask,
     target: Mask,
     patch: Mask,
-    work: npt.NDArray[np.int32],
     row: npt.NDArray[np.int32],
 ) -> bool:
     """Draw one patch into ``row`` (and ``patch``, the resized source mask); False: none found."""
     paper = limits.paper
     long_y = draw_length(state, limits.rows, paper)
     long_x = draw_length(state, limits.columns, paper)
+    source_words, target_words = source.view(np.uint64), target.view(np.uint64)
     found = False
     y = x = height = width = 0
     for _ in range(TRIES):
@@ -93,7 +93,7 @@ def _draw_patch(
         height, width = end_y - y, end_x - x
         found = (
             not limits.objects
-            or count(source, y, x, height, width) > limits.min_object_share * height * width
+            or count(source_words, y, x, height, width) > limits.min_object_share * height * width
         )
         if found:
             break
@@ -110,10 +110,9 @@ def _draw_patch(
         return False
 
     area = new_height * new_width
-    resized = patch[:new_height, :new_width]
     set_pixels = 0
     if limits.objects:
-        set_pixels = resize(source, y, x, height, width, resized, work)
+        set_pixels = resize(source, y, x, height, width, patch, new_height, new_width)
         # eq. 11. The released code tests the resized source mask, which no other place changes.
         if not paper and not set_pixels > limits.min_object_share * area:
             return False
@@ -124,10 +123,10 @@ def _draw_patch(
         new_x = first_x + below(state, places_x)
         if limits.objects:
             if paper:  # eq. 11 as printed: the object in the destination
-                share = count(target, new_y, new_x, new_height, new_width)
+                share = count(target_words, new_y, new_x, new_height, new_width)
                 if not share > limits.min_object_share * area:
                     continue
-            both = overlap(resized, target, new_y, new_x, new_height, new_width)
+            both = overlap(patch.view(np.uint64), target_words, new_y, new_x, new_height, new_width)
             if not both > limits.min_overlap * set_pixels:  # eq. 12
                 continue
         found = True
@@ -151,6 +150,9 @@ def _draw_patch(
 @inlined
 def _label_mask(patch: Mask, target: Mask, y: int, x: int, out: Mask) -> None:
     """The object of the patch or of the destination."""
+    width = out.shape[1]
     for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
-            out[row, column] = patch[row, column] | target[y + row, x + column]
+        # Slices, so that the compiler sees no negative index and uses vectors.
+        line, over, under = out[row], patch[row][:width], target[y + row][x : x + width]
+        for column in range(width):
+            line[column] = over[column] | under[column]

@@ -21,6 +21,7 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _LOW_32 = np.uint64(0xFFFFFFFF)
 _TWO_32 = np.uint64(1 << 32)
+_HALF = np.uint64(1 << 63)
 _12, _17, _23, _27, _30, _31, _32, _45, _64 = (
     np.uint64(bits) for bits in (12, 17, 23, 27, 30, 31, 32, 45, 64)
 )
@@ -51,7 +52,7 @@ def _rotate(word: np.uint64, bits: np.uint64) -> np.uint64:
 @inlined
 def next_word(state: State) -> np.uint64:
     """64 random bits."""
-    result = _rotate(state[0] + state[3], _23) + state[0]
+    result: np.uint64 = _rotate(state[0] + state[3], _23) + state[0]
     shifted = state[1] << _17
     state[2] ^= state[0]
     state[3] ^= state[1]
@@ -76,13 +77,13 @@ def below(state: State, count: int) -> int:
         product = (next_word(state) >> _32) * bound
         low = product & _LOW_32
         if low >= bound or low >= (_TWO_32 - bound) % bound:
-            return np.int64(product >> _32)
+            return int(np.int64(product >> _32))  # int() alone would stay unsigned
 
 
 @inlined
 def coin(state: State) -> bool:
     """True with probability 1/2."""
-    return next_word(state) < np.uint64(1 << 63)
+    return bool(next_word(state) < _HALF)
 
 
 @inlined
