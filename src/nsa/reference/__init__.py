@@ -1,0 +1,36 @@
+"""The same pipeline in NumPy, OpenCV and scikit-image: slow, readable, and the truth in tests.
+
+Images are uint8 (N, H, W, C) arrays here, labels float32 (N, H, W).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nsa.config import SynthesisConfig
+from nsa.reference.clone import object_mask, seamless_clone
+from nsa.reference.pixels import Images, Labels, blend, difference_label, label, patch_masks
+from nsa.reference.sampling import draw_plan
+
+__all__ = [
+    "synthesize",
+    "draw_plan",
+    "blend",
+    "label",
+    "difference_label",
+    "patch_masks",
+    "object_mask",
+    "seamless_clone",
+]
+
+
+def synthesize(images: Images, config: SynthesisConfig, seed: int) -> tuple[Images, Labels]:
+    """Make synthetic anomalies: images (N, H, W, C) to changed images and their labels."""
+    masks = None
+    if config.background is not None:
+        masks = np.stack(
+            [object_mask(image, config.background, config.background_threshold) for image in images]
+        )
+    plan = draw_plan(config, *images.shape[:3], seed=seed, object_masks=masks)
+    blended = blend(images, plan, config.gradients)
+    return blended, label(images, blended, plan, config)
