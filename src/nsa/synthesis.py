@@ -1,0 +1,127 @@
+"""Plan, blend and label as one batch transform, used after the data loader like CutMix."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import get_worker_info
+
+from nsa import config as configs
+from nsa.blend import blend
+from nsa.config import SynthesisConfig
+from nsa.errors import InputError
+from nsa.label import label
+from nsa.plan import Plan, draw_plan, object_masks
+from nsa.presets import preset
+
+
+class NSA(nn.Module):
+    """Turn normal images into training pairs: images with anomalies, and a label for every pixel.
+
+    >>> synthesize = NSA.from_preset("bottle", label="binary")
+    >>> images, labels = synthesize(images)
+
+    Every image of the batch gets one to ``max_patches`` patches of another image of the batch
+    (now and then none, where no place for one is found). ``train()`` and ``eval()`` make no
+    difference, and there are no parameters.
+
+    Args:
+        config: all settings; None: the defaults of :class:`nsa.SynthesisConfig`.
+        generator: source of randomness; None: torch's default one, so that ``torch.manual_seed``
+            fixes the result. One 64-bit seed is drawn from it per batch. In a worker process of a
+            data loader that process's own seed is mixed in, since all workers begin with the same
+            copy of ``generator``.
+        **fields: settings by name, in place of those of ``config``.
+
+    Raises:
+        InputError: no such setting, or a value out of range.
+    """
+
+    def __init__(
+        self,
+        config: SynthesisConfig | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__()
+        self.config = configs.replace(config or SynthesisConfig(), **fields)
+        self.generator = generator
+
+    @classmethod
+    def from_preset(
+        cls, name: str, *, generator: torch.Generator | None = None, **fields: Any
+    ) -> NSA:
+        """The paper's settings for a category (Table 4), with some changed.
+
+        Raises:
+            InputError: no such category or setting, or a value out of range.
+        """
+        return cls(preset(name).synthesis, generator=generator, **fields)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Make one training batch.
+
+        Args:
+            images: uint8 (N, C, H, W) in [0, 255], C in {1, 3}, normal images; left unchanged.
+
+        Returns:
+            The changed images, uint8 (N, C, H, W) stored channels-last, and the labels, float32
+            (N, 1, H, W): in [0, 1], or grey levels for ``label="continuous"``.
+
+        Raises:
+            InputError: ``images`` has another type, shape or device.
+        """
+        return self.apply(images, self.plan(images, self._draw_seed()))
+
+    def plan(self, images: Tensor, seed: int) -> Plan:
+        """Draw what is random about a batch; the images are read only for object masks.
+
+        Args:
+            images: as for :meth:`forward`.
+            seed: any integer, taken modulo 2^64.
+        """
+        _check(images)
+        masks = None
+        if self.config.background is not None:
+            found = object_masks(images, self.config.background, self.config.background_threshold)
+            masks = found[:, 0].numpy()
+        count, _, height, width = images.shape
+        return draw_plan(self.config, count, height, width, seed=seed, object_masks=masks)
+
+    # nn.Module.apply maps a function over submodules; there are none here.
+    def apply(self, images: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Blend and label what a plan says; no randomness. Arguments as for :meth:`forward`."""
+        _check(images)
+        blended = blend(images, plan, self.config.gradients)
+        return blended, label(images, blended, plan, self.config)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(module)``."""
+        return ", ".join(f"{k}={v!r}" for k, v in dataclasses.asdict(self.config).items())
+
+    def _draw_seed(self) -> int:
+        drawn = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=self.generator)
+        seed = int(drawn.item())
+        worker = get_worker_info()
+        if worker is not None and self.generator is not None:
+            seed ^= worker.seed
+        return seed
+
+
+def _check(images: Tensor) -> None:
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise InputError(f"images must be a uint8 tensor with values 0 to 255, got {got}.")
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
+        raise InputError(
+            f"images must have shape (N, C, H, W) with 1 or 3 channels, got {tuple(images.shape)}."
+        )
+    if images.device.type != "cpu":
+        raise InputError(
+            f"images are on {images.device}, and this build synthesises on the CPU only; "
+            "pass images.cpu()."
+        )
