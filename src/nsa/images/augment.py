@@ -210,8 +210,8 @@ def _gather(
         for y in range(rows):
             row = result[n, rows - 1 - y if flip[n] else y].reshape(-1)
             if angle_is_zero:
-                start = ((top[n] + y) * width + left[n]) * channels
-                row[:] = image[start : start + columns * channels]
+                begin = ((top[n] + y) * width + left[n]) * channels
+                row[:] = image[begin : begin + columns * channels]
                 continue
             dy = top[n] + y + 0.5 - height / 2
             x0 = round((cosine[n] * dx - sine[n] * dy + width / 2) * one)

@@ -1,0 +1,151 @@
+"""A data set that needs no download: pictures drawn by this package, in the layout of MVTec AD.
+
+Two categories, one of each kind the paper tells apart: ``flange``, an object on a plain background,
+and ``fabric``, a texture. Parts vary in position, light and texture as real ones do. The defects
+are drawn with lines, outlines, displaced coordinates and colour changes, never by blending patches,
+so that a detector trained on blended patches is tested on something it has not seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from nsa.errors import InputError
+from nsa.images.demo import fabric, flange
+
+CATEGORIES = ("flange", "fabric")
+
+_DRAWERS = {"flange": flange, "fabric": fabric}
+_VERSION = 1  # to be raised when the pictures change
+_MARKER = "demo.json"
+
+
+def write(
+    folder: str | Path,
+    category: str = "flange",
+    seed: int = 0,
+    *,
+    train: int = 160,
+    test_good: int = 24,
+    test_defective: int = 40,
+    progress: bool = True,
+) -> Path:
+    """Draw one category as PNG files of 320 x 320 pixels in RGB, with masks.
+
+    A set that was drawn before with the same arguments is left as it is. The set appears under
+    its name only when it is complete.
+
+    Args:
+        folder: data root below which the category's folder is made.
+        category: one of ``CATEGORIES``.
+        seed: fixes every picture; other seeds give other pictures of the same kind.
+        train: number of normal training images.
+        test_good, test_defective: number of test images; the latter are shared out among the
+            category's kinds of defect.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        The category's folder, ``folder / category``.
+
+    Raises:
+        InputError: unknown category, a count or seed out of range, or the folder holds other files
+            or cannot be written.
+    """
+    if category not in _DRAWERS:
+        listed = ", ".join(CATEGORIES)
+        raise InputError(f"There is no demo category {category!r}; there are {listed}.")
+    if seed < 0 or train < 1 or test_good < 0 or test_defective < 0:
+        raise InputError("The demo needs a seed and counts of at least 0, and one training image.")
+    settings = {
+        "version": _VERSION, "category": category, "seed": seed,
+        "train": train, "test_good": test_good, "test_defective": test_defective,
+    }  # fmt: skip
+    target = Path(folder).expanduser() / category
+    if target.exists():
+        if _settings_of(target) == settings:
+            return target
+        if _settings_of(target) is None:
+            raise InputError(
+                f"{target} exists and is not a demo set; name another folder for the demo."
+            )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{category}-") as work:
+            drawn = Path(work) / category
+            _draw(
+                drawn, category, seed, _list(category, train, test_good, test_defective), progress
+            )
+            (drawn / _MARKER).write_text(json.dumps(settings, indent=2) + "\n")
+            if target.exists():
+                shutil.rmtree(target)
+            drawn.rename(target)
+    except OSError as error:
+        if _settings_of(target) == settings:  # another process drew the same set meanwhile
+            return target
+        raise InputError(f"The demo cannot be written to {target}: {error.strerror}.") from error
+    return target
+
+
+def _settings_of(target: Path) -> object:
+    """The arguments a set was drawn with; None if it is not one of ours."""
+    try:
+        return json.loads((target / _MARKER).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _list(category: str, train: int, good: int, defective: int) -> list[tuple[str, str, int]]:
+    """(split, kind, number) of every picture."""
+    kinds = _DRAWERS[category].DEFECTS
+    pictures = [("train", "good", index) for index in range(train)]
+    pictures += [("test", "good", index) for index in range(good)]
+    pictures += [("test", kinds[i % len(kinds)], i // len(kinds)) for i in range(defective)]
+    return pictures
+
+
+def _draw(
+    folder: Path, category: str, seed: int, pictures: list[tuple[str, str, int]], progress: bool
+) -> None:
+    for split, kind, _ in pictures:
+        (folder / split / kind).mkdir(parents=True, exist_ok=True)
+        if kind != "good":
+            (folder / "ground_truth" / kind).mkdir(parents=True, exist_ok=True)
+
+    def draw_one(picture: tuple[str, str, int]) -> None:
+        split, kind, index = picture
+        # Each picture has its own stream, so that it does not depend on how many there are.
+        words = f"{category} {split} {kind} {index}".encode()
+        random = np.random.default_rng([seed, *words])
+        image, mask = _DRAWERS[category].draw(random, None if kind == "good" else kind)
+        _save(folder / split / kind / f"{index:03d}.png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        if kind != "good":
+            _save(folder / "ground_truth" / kind / f"{index:03d}_mask.png", mask)
+
+    console = Console(stderr=True)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        jobs = [pool.submit(draw_one, picture) for picture in pictures]
+        try:
+            for job in track(
+                jobs, f"Drawing the {category} demo",
+                console=console, transient=True, disable=not progress,
+            ):  # fmt: skip
+                job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
+            raise
+
+
+def _save(path: Path, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    # Encoded in memory: cv2.imwrite returns False on a full disk and cannot open every path.
+    _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    path.write_bytes(data.tobytes())
