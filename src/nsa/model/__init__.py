@@ -1,0 +1,5 @@
+"""The networks."""
+
+from nsa.model.encoder_decoder import EncoderDecoder
+
+__all__ = ["EncoderDecoder"]

@@ -1,0 +1,271 @@
+"""The command line: ``nsa train|evaluate|predict|synthesize|info``."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nsa import info as info_module
+from nsa.console import console, log_to_console
+from nsa.detector import Detector
+from nsa.errors import InputError
+from nsa.evaluate import Evaluation, evaluate, write_evaluation
+from nsa.files import make_folder
+from nsa.images import open_dataset
+from nsa.predict import predict
+from nsa.report import results_table
+from nsa.run import Run
+from nsa.synthesize import synthesize
+from nsa.train import resume, train, use_demo_data
+from nsa.training.interrupt import Interrupted
+
+app = typer.Typer(
+    help="Train a visual anomaly detector from normal images only, and use it.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder of categories in the layout of MVTec AD, or one such category."),
+]
+Category = Annotated[
+    str | None,
+    typer.Option(help="Folder below --data-root; its name also chooses the preset."),
+]
+NormalDir = Annotated[
+    Path | None, typer.Option(help="Instead of --data-root: a plain folder of good images.")
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. [default: auto]")]
+Seed = Annotated[int | None, typer.Option(help="Fixes everything random. [default: 0]")]
+Variant = Annotated[
+    str | None,
+    typer.Option(help="released (the authors' code) or paper (the equations). [default: released]"),
+]
+Label = Annotated[
+    str | None, typer.Option(help="binary, continuous or logistic. [default: logistic]")
+]
+Background = Annotated[
+    str | None,
+    typer.Option(
+        help="Brightness of a plain background, 0-255, or none. [default: preset, or estimated]"
+    ),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        help="object or texture, for automatic settings of that kind. [default: preset, or estimated]"
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="YAML file with these options by name (underscores), and sections synthesis, images, "
+        "training for every other setting; the command line wins."
+    ),
+]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder written by nsa train.")]
+
+
+def _friendly(command: Function) -> Function:
+    """One sentence and an exit status instead of a traceback."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **keywords: Any) -> None:
+        log_to_console()
+        try:
+            command(*args, **keywords)
+        except InputError as error:
+            console.print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+        except Interrupted as stop:
+            console.print(str(stop), style="yellow", markup=False, soft_wrap=True)
+            raise typer.Exit(130) from None
+        except KeyboardInterrupt:
+            console.print("Interrupted.", style="yellow")
+            raise typer.Exit(130) from None
+
+    return wrapper  # type: ignore[return-value]
+
+
+@app.command("train")
+@_friendly
+def train_command(
+    data_root: DataRoot = None,
+    category: Category = None,
+    normal_dir: NormalDir = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training images. [default: preset, 320]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images per step, at least 2. [default: 64]")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of the first epoch; follows a cosine. [default: 0.001]")
+    ] = None,
+    seed: Seed = None,
+    device: Device = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it. [default: auto]"),
+    ] = None,
+    variant: Variant = None,
+    label: Label = None,
+    background: Background = None,
+    kind: Kind = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="New folder for the results. [default: runs/<category>-<number>]"),
+    ] = None,
+    resume_run: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Continue the interrupted run in this folder."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Train on normal images, then evaluate on the test set if there is one.
+
+    Without --data-root and --normal-dir it draws a demo set first and trains on that. Ctrl-C saves;
+    --resume continues to the same result.
+    """
+    options: dict[str, Any] = {
+        "data_root": data_root, "category": category, "normal_dir": normal_dir, "epochs": epochs,
+        "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed, "device": device,
+        "precision": precision, "variant": variant, "label": label, "kind": kind, "output": output,
+    }  # fmt: skip
+    options = {name: value for name, value in options.items() if value is not None}
+    if background is not None:
+        options["background"] = _background(background)
+    if resume_run is not None:
+        if output is not None or config is not None:
+            raise InputError(
+                "--resume continues a run as it began; leave out --output and --config."
+            )
+        trained = resume(resume_run, options)
+    else:
+        trained = train(use_demo_data(options, config), config)
+    _print_results(trained.evaluation, trained.run.settings.category)
+    console.print(f"Results are in {trained.run.path}", markup=False, soft_wrap=True)
+
+
+@app.command("evaluate")
+@_friendly
+def evaluate_command(
+    run: RunFolder,
+    data_root: DataRoot = None,
+    category: Category = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the results. [default: the run folder]")
+    ] = None,
+    device: Device = None,
+) -> None:
+    """Judge a trained detector on a test set."""
+    opened = Run.open(run)
+    detector = Detector.load(run, device or "auto")
+    if data_root is None:
+        dataset = open_dataset(
+            opened.places["data_root"],
+            category or opened.settings.category,
+            opened.places["normal_dir"],
+        )
+    else:
+        dataset = open_dataset(data_root, category or _category_below(data_root, opened))
+    if output is not None:
+        make_folder(output)
+    result = evaluate(detector, dataset)
+    write_evaluation(opened, result, dataset, opened.training_times(), output)
+    _print_results(result, dataset.name)
+    console.print(f"Results are in {output or run}", markup=False, soft_wrap=True)
+
+
+@app.command("predict")
+@_friendly
+def predict_command(
+    run: RunFolder,
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
+    output: Annotated[Path, typer.Option(help="Folder for scores.csv and the pictures.")],
+    device: Device = None,
+    save_maps: Annotated[
+        bool, typer.Option("--save-maps", help="Also write each map as NPY, float32 (H, W).")
+    ] = False,
+    overlays: Annotated[
+        bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
+    ] = True,
+) -> None:
+    """Score images and draw heat maps over them, at their own resolution."""
+    predict(
+        Detector.load(run, device or "auto"), images, output, save_maps=save_maps, overlays=overlays
+    )
+
+
+@app.command("synthesize")
+@_friendly
+def synthesize_command(
+    output: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("synthesis.png"),
+    data_root: DataRoot = None,
+    category: Category = None,
+    normal_dir: NormalDir = None,
+    count: Annotated[int, typer.Option(min=2, max=64, help="Number of examples.")] = 8,
+    seed: Seed = None,
+    variant: Variant = None,
+    label: Label = None,
+    background: Background = None,
+    kind: Kind = None,
+    config: Config = None,
+) -> None:
+    """Draw originals, synthetic anomalies and labels as the training sees them."""
+    options: dict[str, Any] = {
+        "data_root": data_root, "category": category, "normal_dir": normal_dir, "seed": seed,
+        "variant": variant, "label": label, "kind": kind,
+    }  # fmt: skip
+    options = {name: value for name, value in options.items() if value is not None}
+    if background is not None:
+        options["background"] = _background(background)
+    path = synthesize(use_demo_data(options, config), count, output, config)
+    console.print(f"Wrote {path}", markup=False, soft_wrap=True)
+
+
+@app.command("info")
+@_friendly
+def info_command() -> None:
+    """Versions, device, cores, instruction set and CUDA kernels."""
+    table = Table(show_header=False, box=None)
+    facts = {**info_module.versions(), **info_module.hardware(), **info_module.kernels()}
+    facts["torch CUDA"] = info_module.torch_cuda()
+    for name, value in facts.items():
+        shown = ", ".join(value) or "none" if isinstance(value, list) else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    Console(soft_wrap=True).print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the ``nsa`` command and of ``python -m nsa.<command>``."""
+    app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="nsa")
+
+
+def _background(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(
+            f"--background must be a number from 0 to 255 or none, got {text!r}."
+        ) from None
+
+
+def _category_below(data_root: Path, run: Run) -> str | None:
+    """The run's own category where the data root has it; else the only one there."""
+    return run.settings.category if (data_root / run.settings.category).is_dir() else None
+
+
+def _print_results(evaluation: Evaluation, category: str) -> None:
+    Console().print(results_table(evaluation.metrics, title=category, reasons=evaluation.reasons))

@@ -1,0 +1,114 @@
+"""A trained network with its settings: images in, anomaly maps and scores out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from nsa.device import choose_device, memory_format
+from nsa.errors import InputError
+from nsa.images import resize, to_network_input
+from nsa.model import EncoderDecoder
+from nsa.run import Run
+from nsa.settings import Settings
+from nsa.training import load_model
+
+_BATCH = 16
+
+
+class Detector:
+    """Finds anomalies in images of the kind it was trained on.
+
+    Attributes:
+        settings: the settings of its run.
+        size: (height, width) in pixels to which the network's images are resized.
+
+    Example:
+        >>> detector = nsa.load("runs/bottle-001")
+        >>> maps, scores = detector.predict(images)
+    """
+
+    def __init__(self, model: EncoderDecoder, settings: Settings, device: torch.device) -> None:
+        self._model = model.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
+        self._device = device
+        self.settings = settings
+        # Textures fill the picture: the whole of it is resized to the size of a training crop.
+        texture = settings.kind == "texture"
+        self.size = settings.images.crop if texture else settings.images.size
+
+    @classmethod
+    def load(cls, run: str | Path, device: str = "auto") -> Detector:
+        """Load the detector of a finished run.
+
+        Args:
+            run: the run folder.
+            device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+        Raises:
+            InputError: the folder holds no finished run of this format, or there is no such device.
+        """
+        opened = Run.open(Path(run))
+        opened.need_model()
+        settings = opened.settings
+        continuous = settings.synthesis.label == "continuous"
+        model = EncoderDecoder(settings.images.channels, "relu" if continuous else "sigmoid")
+        load_model(opened.model, model)
+        return cls(model, settings, choose_device(device))
+
+    @torch.inference_mode()
+    def maps(self, images: Tensor) -> Tensor:
+        """Anomaly maps of images that already have the network's size; nothing is resized.
+
+        Runs in float32 on every device, so that maps hardly depend on the machine.
+
+        Args:
+            images: uint8 (N, channels, H, W), H and W at least 32.
+
+        Returns:
+            float32 (N, H, W) on the CPU: 0 is normal; at most 1, except for continuous labels.
+        """
+        result = torch.empty((len(images), *images.shape[2:]))
+        for first in range(0, len(images), _BATCH):
+            batch = images[first : first + _BATCH].to(self._device)
+            inputs = to_network_input(batch, self.settings.images)
+            inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
+            result[first : first + _BATCH] = self._model.predict(inputs)[:, 0].cpu()
+        return result
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps at the images' own resolution and one score per image.
+
+        The whole image is judged, up to its borders.
+
+        Args:
+            images: uint8 (N, channels, H, W) of any size.
+
+        Returns:
+            Maps, float32 (N, 1, H, W), and scores, float32 (N,), the mean of the map at the
+            network's resolution; higher is more anomalous. Both on the CPU.
+
+        Raises:
+            InputError: wrong dtype, shape or number of channels.
+        """
+        channels = self.settings.images.channels
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
+            raise InputError(
+                f"images must be a uint8 tensor (N, {channels}, H, W), got {images.dtype} with "
+                f"shape {tuple(images.shape)}."
+            )
+        if not len(images):
+            return torch.empty((0, 1, *images.shape[2:])), torch.empty(0)
+        pixels = images.cpu().permute(0, 2, 3, 1).numpy()
+        scaled = np.stack([resize(image, self.size) for image in pixels])
+        maps = self.maps(torch.from_numpy(scaled).permute(0, 3, 1, 2))[:, None]
+        enlarged = F.interpolate(maps, images.shape[2:], mode="bilinear", align_corners=False)
+        return enlarged, image_scores(maps)
+
+
+def image_scores(maps: Tensor) -> Tensor:
+    """The score of an image, the mean of its map: (N, ...) -> float32 (N,)."""
+    return maps.flatten(1).mean(1)

@@ -1,0 +1,74 @@
+"""Which device and which precision a run uses, decided once and said in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+import torch
+
+from nsa.errors import InputError
+
+Precision = Literal["bf16", "fp32"]
+
+_log = logging.getLogger("nsa")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called ``name``: ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        InputError: another name, or ``"cuda"`` where torch sees no GPU.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if name != "cuda":
+        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}.")
+    if not torch.cuda.is_available():
+        reason = (
+            "this torch is built without CUDA"
+            if torch.version.cuda is None
+            else "torch finds no GPU or no driver for one"
+        )
+        raise InputError(f"device 'cuda' was asked for, but {reason}; use --device cpu.")
+    return torch.device("cuda")
+
+
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """The precision called ``name`` on ``device``.
+
+    ``"auto"`` is bfloat16 (autocast; weights, loss and optimiser stay float32) where the hardware
+    multiplies it natively, which is 2-3 times faster, and float32 elsewhere: emulated bfloat16 is
+    slower than float32.
+
+    Raises:
+        InputError: ``name`` is none of ``"auto"``, ``"bf16"`` and ``"fp32"``.
+    """
+    if name == "auto":
+        return "bf16" if _multiplies_bfloat16(device) else "fp32"
+    if name == "bf16":
+        if not _multiplies_bfloat16(device):
+            _log.warning("This %s has no bfloat16 arithmetic; fp32 will be faster.", device.type)
+        return "bf16"
+    if name == "fp32":
+        return "fp32"
+    raise InputError(f"precision must be 'auto', 'bf16' or 'fp32', got {name!r}.")
+
+
+def memory_format(device: torch.device, precision: Precision) -> torch.memory_format:
+    """Channels-last, except for float32 on a CPU, where it halves the speed of the convolutions."""
+    if device.type == "cpu" and precision == "fp32":
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Absent or raising in some releases and on other processors; then float32 is right.
+    checks = (
+        getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile")
+    )
+    return any(check is not None and check() for check in checks)

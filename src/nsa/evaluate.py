@@ -1,0 +1,207 @@
+"""Judge a trained detector on a test set. ``python -m nsa.evaluate --help``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from nsa.config import ImageConfig
+from nsa.detector import Detector, image_scores
+from nsa.files import write_atomically
+from nsa.images import Dataset, Sample, center_crop, load_images, load_mask
+from nsa.info import hardware, versions
+from nsa.metrics import au_pro, auroc, average_precision, f1_max
+from nsa.report import choose_examples, heat_map_grid
+from nsa.run import Run
+
+Values = dict[str, float | None]
+_EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a test set says about a detector.
+
+    Attributes:
+        metrics: fractions by name in the paper's protocol (Section 4.1: centre crop for objects);
+            None where the test set does not allow it.
+        whole_image: the same for whole images, without a crop.
+        reasons: metric -> why it is None.
+        scores: float32 (N,), paper's protocol, in the order of the test samples.
+        seconds: time the network and the metrics took.
+        images, maps, masks: examples for a picture: indices into the test set with uint8 images,
+            maps and masks, as evaluated in the paper's protocol.
+    """
+
+    metrics: Values
+    whole_image: Values
+    reasons: dict[str, str]
+    scores: npt.NDArray[np.float32]
+    seconds: float
+    examples: list[int]
+    images: Tensor
+    maps: Tensor
+    masks: npt.NDArray[np.uint8]
+
+
+def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
+    """Run a detector over the test images and compute all metrics the test set allows.
+
+    Raises:
+        InputError: an image or a mask cannot be read, or a mask does not fit its image.
+    """
+    config, test = detector.settings.images, dataset.test
+    height, width = detector.size
+    if test:
+        images = load_images([sample.path for sample in test], detector.size, config.channels)
+    else:
+        images = torch.empty((0, config.channels, height, width), dtype=torch.uint8)
+    masks = np.zeros((len(test), height, width), dtype=np.uint8)
+    for index, sample in enumerate(test):
+        if sample.mask is not None:
+            masks[index] = load_mask(sample.mask, detector.size, sample.path)
+    start = time.perf_counter()
+    whole = detector.maps(images)
+    whole_image, reasons = compute_metrics(test, image_scores(whole).numpy(), whole.numpy(), masks)
+    if detector.size == config.crop:  # the crop is the whole image
+        maps, scores, metrics = whole, image_scores(whole), whole_image
+    else:
+        cropped = detector.maps(center_crop(images, config))
+        maps, scores = _pad(cropped, config), image_scores(cropped)
+        metrics, reasons = compute_metrics(test, scores.numpy(), maps.numpy(), masks)
+    seconds = time.perf_counter() - start
+    examples = choose_examples([s.defect for s in test], scores.tolist(), _EXAMPLES) if test else []
+    return Evaluation(
+        metrics, whole_image, reasons, scores.numpy(), seconds,
+        examples, images[examples], maps[examples], masks[examples],
+    )  # fmt: skip
+
+
+def compute_metrics(
+    test: list[Sample],
+    scores: npt.NDArray[np.float32],
+    maps: npt.NDArray[np.float32],
+    masks: npt.NDArray[np.uint8],
+) -> tuple[Values, dict[str, str]]:
+    """All metrics that make sense for a test set, and why the others do not.
+
+    Defective images without a mask count for the image metrics only.
+
+    Args:
+        test: N samples.
+        scores: (N,); maps, masks: (N, H, W).
+    """
+    defective = np.array([not sample.is_good for sample in test], dtype=bool)
+    unmarked = np.array([not s.is_good and s.mask is None for s in test], dtype=bool)
+    maps, masks = maps[~unmarked], masks[~unmarked]
+    image_reason = _why_not(len(test), defective)
+    pixel_reason = image_reason if not defective.any() else None
+    if pixel_reason is None and not masks.any():
+        pixel_reason = "no defective test image has a mask"
+    image: dict[str, Callable[[], float]] = {
+        "image_auroc": lambda: auroc(scores, defective),
+        "image_average_precision": lambda: average_precision(scores, defective),
+        "image_f1_max": lambda: f1_max(scores, defective)[0],
+    }
+    pixel: dict[str, Callable[[], float]] = {
+        "pixel_auroc": lambda: auroc(maps, masks),
+        "pixel_average_precision": lambda: average_precision(maps, masks),
+        "au_pro": lambda: au_pro(maps, masks),
+    }
+    values: Values = {}
+    reasons: dict[str, str] = {}
+    for group, reason in ((image, image_reason), (pixel, pixel_reason)):
+        for name, compute in group.items():
+            values[name] = None if reason else compute()
+            if reason:
+                reasons[name] = reason
+    order = ("image_auroc", "pixel_auroc", "au_pro")
+    return {
+        name: values[name] for name in (*order, *(set_ for set_ in values if set_ not in order))
+    }, reasons
+
+
+def _why_not(count: int, defective: npt.NDArray[np.bool_]) -> str | None:
+    if not count:
+        return "there are no test images"
+    if not defective.any():
+        return "no test image is defective"
+    return "no test image is normal" if defective.all() else None
+
+
+def _pad(maps: Tensor, config: ImageConfig) -> Tensor:
+    """Zeros around the maps of centre crops, so that they cover the whole image again."""
+    (height, width), (rows, columns) = config.size, config.crop
+    top, left = round((height - rows) / 2), round((width - columns) / 2)
+    return F.pad(maps, (left, width - columns - left, top, height - rows - top))
+
+
+def write_evaluation(
+    run: Run,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    times: dict[str, float],
+    folder: Path | None = None,
+) -> None:
+    """Write ``metrics.json``, ``scores.csv`` and ``examples.png`` into a run's folder.
+
+    Args:
+        times: of the training, to go into the metrics.
+        folder: write here instead.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    folder = folder or run.path
+    test = dataset.test
+    if test:
+        write_atomically(folder / "scores.csv", _scores_csv(test, evaluation.scores))
+        heat_map_grid(
+            list(evaluation.images), list(evaluation.masks), list(evaluation.maps.numpy()),
+            evaluation.scores[evaluation.examples].tolist(),
+            [test[index].defect.replace("_", " ") for index in evaluation.examples],
+            folder / "examples.png",
+        )  # fmt: skip
+    report: dict[str, Any] = {
+        **evaluation.metrics,
+        "whole_image": evaluation.whole_image,
+        "not_computed": evaluation.reasons,
+        "test_images": {
+            "normal": sum(sample.is_good for sample in test),
+            "defective": sum(not sample.is_good for sample in test),
+            "masks": sum(sample.mask is not None for sample in test),
+        },
+        "times": {**times, "evaluation_seconds": evaluation.seconds},
+        "configuration": {**run.places, **run.settings.to_dict()},
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+    write_atomically(folder / "metrics.json", json.dumps(report, indent=2) + "\n")
+
+
+def _scores_csv(test: list[Sample], scores: npt.NDArray[np.float32]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "defect", "label", "score"])
+    for sample, score in zip(test, scores.tolist(), strict=True):
+        writer.writerow([sample.path, sample.defect, int(not sample.is_good), repr(score)])
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    from nsa.cli import main
+
+    main(["evaluate", *sys.argv[1:]])

@@ -1,0 +1,47 @@
+"""Writing files so that a crash or a full disk never leaves half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from nsa.errors import InputError
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace ``path`` by ``content``, or leave it as it was.
+
+    Raises:
+        InputError: the file cannot be written: disk full, folder read-only or gone.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())  # or the rename could reach the disk before the content
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        kept = "; the earlier version is untouched" if path.exists() else ""
+        raise InputError(f"Cannot write {path}: {error.strerror or error}{kept}.") from error
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents where they are missing.
+
+    Raises:
+        InputError: it cannot be created or written to.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, not a folder; choose another --output.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Cannot create the folder {path}: {error.strerror or error}; choose another --output."
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError(f"The folder {path} is read-only; choose another --output.")

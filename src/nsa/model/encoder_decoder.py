@@ -1,0 +1,99 @@
+"""The network: a ResNet-18 encoder and a small decoder that maps an image to per-pixel logits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from nsa.errors import InputError
+from nsa.model._torchvision import torchvision
+
+Activation = Literal["sigmoid", "relu"]
+
+
+class UpBlock(nn.Module):
+    """Residual block that doubles height and width: the basic block of ResNet, turned round."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(
+            inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=False
+        )
+        self.up_norm = nn.BatchNorm2d(outputs)
+        self.conv = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.conv_norm = nn.BatchNorm2d(outputs)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.shortcut_norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, 2 H, 2 W)."""
+        residual = F.relu(self.up_norm(self.up(x)))
+        residual = self.conv_norm(self.conv(residual))
+        # Normalising before enlarging gives the same statistics on a quarter of the pixels.
+        shortcut = F.interpolate(self.shortcut_norm(self.shortcut(x)), scale_factor=2.0)
+        return F.relu(residual + shortcut)
+
+
+class EncoderDecoder(nn.Module):
+    """Section 4.1 of the paper: 11.50 M parameters, 32-fold encoding, full-size output.
+
+    The network is fully convolutional: any input of at least 32 x 32 pixels will do, and sides that
+    are no multiple of 32 are handled by cropping the output.
+
+    Args:
+        channels: 3 for colour, 1 for grey images.
+        activation: ``"sigmoid"`` for labels in [0, 1] trained by cross-entropy, ``"relu"`` for
+            the continuous label.
+
+    Raises:
+        InputError: ``channels`` or ``activation`` is none of these.
+    """
+
+    def __init__(self, channels: int = 3, activation: Activation = "sigmoid") -> None:
+        super().__init__()
+        if channels not in (1, 3):
+            raise InputError(f"channels must be 1 (grey) or 3 (colour), got {channels!r}.")
+        if activation not in ("sigmoid", "relu"):
+            raise InputError(f"activation must be 'sigmoid' or 'relu', got {activation!r}.")
+        self.channels = channels
+        self.activation = activation
+        resnet = torchvision.models.resnet18(weights=None)
+        if channels == 1:
+            resnet.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+            nn.init.kaiming_normal_(resnet.conv1.weight, mode="fan_out", nonlinearity="relu")
+        stages = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+        self.encoder = nn.Sequential()
+        for name in stages:
+            self.encoder.add_module(name, getattr(resnet, name))
+        self.bottleneck = nn.Sequential(
+            nn.Conv2d(512, 256, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(256, 128, 1),
+            nn.ReLU(inplace=True),
+        )
+        self.decoder = nn.Sequential(UpBlock(128, 64), UpBlock(64, 32), UpBlock(32, 16))
+        self.head = nn.ConvTranspose2d(16, 1, 7, stride=2, padding=3, output_padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, before the activation.
+
+        Args:
+            x: float (N, channels, H, W), normalised, H and W at least 32.
+
+        Returns:
+            float (N, 1, H, W).
+        """
+        height, width = x.shape[-2:]
+        features = self.decoder(self.bottleneck(self.encoder(x)))
+        features = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+        logits: Tensor = self.head(features)
+        # Every stage rounds up, so the output covers the input and is aligned at the top left.
+        return logits[..., :height, :width]
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The anomaly map: :meth:`forward` followed by the activation, float32 (N, 1, H, W)."""
+        logits = self(x).float()
+        return torch.sigmoid(logits) if self.activation == "sigmoid" else torch.relu(logits)

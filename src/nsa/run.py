@@ -1,0 +1,178 @@
+"""The run folder: one training run, with everything needed to use, judge and continue it.
+
+config.yaml             all settings; a valid ``--config`` file
+model.safetensors       the trained weights
+metrics.json            scores as fractions, configuration, times, hardware, versions
+scores.csv              one line per test image
+log.csv                 mean loss and learning rate per epoch
+loss.png, examples.png  pictures
+checkpoint.safetensors  only while the training is unfinished
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nsa.errors import InputError
+from nsa.files import make_folder, write_atomically
+from nsa.settings import Settings, read_yaml, to_yaml
+
+FORMAT_VERSION = 1
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the settings in its ``config.yaml``.
+
+    Attributes:
+        path: the folder.
+        settings: what decides the outcome.
+        places: ``data_root``, ``normal_dir``, ``device`` and ``precision`` of the training.
+    """
+
+    path: Path
+    settings: Settings
+    places: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @classmethod
+    def create(cls, path: Path, settings: Settings, places: dict[str, Any]) -> Run:
+        """Begin a run in the folder ``path``, which is empty apart from its lock.
+
+        Raises:
+            InputError: the folder is read-only or holds something already.
+        """
+        if (path / "config.yaml").exists():
+            raise InputError(
+                f"{path} already holds a run; choose another --output, or continue that run with "
+                f"--resume {path}."
+            )
+        if any(entry.name != _LOCK for entry in path.iterdir()):
+            raise InputError(f"The folder {path} is not empty; choose another --output.")
+        run = cls(path, settings, places)
+        stamps = {"format_version": FORMAT_VERSION, "nsa_version": version("nsa")}
+        write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Open an existing run folder.
+
+        Raises:
+            InputError: it is no run folder, or of a format this version does not know.
+        """
+        config = path / "config.yaml"
+        if not config.is_file():
+            raise InputError(f"{path} is not a run folder: there is no config.yaml in it.")
+        values = read_yaml(config)
+        found = values.get("format_version")
+        if found != FORMAT_VERSION:
+            raise InputError(
+                f"{path} was written by nsa {values.get('nsa_version', 'of unknown version')} in "
+                f"format {found}, but this nsa {version('nsa')} reads format {FORMAT_VERSION}; "
+                "install the version that wrote it."
+            )
+        try:
+            settings = Settings.from_dict(values)
+        except InputError as error:
+            raise InputError(f"{config} is damaged: {error}") from error
+        places = ("data_root", "normal_dir", "device", "precision")
+        return cls(path, settings, {name: values.get(name) for name in places})
+
+    def training_times(self) -> dict[str, float]:
+        """What the run's own ``metrics.json`` says of the training; empty before there is one."""
+        metrics = self.path / "metrics.json"
+        if not metrics.is_file():
+            return {}
+        times: dict[str, float] = json.loads(metrics.read_text(encoding="utf-8"))["times"]
+        return {name: value for name, value in times.items() if name != "evaluation_seconds"}
+
+    def need_model(self) -> None:
+        """Check that the training has finished.
+
+        Raises:
+            InputError: it has not.
+        """
+        if self.model.is_file():
+            return
+        if self.checkpoint.is_file():
+            raise InputError(
+                f"The training in {self.path} is unfinished; continue it with "
+                f"'nsa train --resume {self.path}'."
+            )
+        raise InputError(f"{self.path} holds no model.safetensors; train it again.")
+
+
+class RunLock:
+    """Exclusive use of a run folder while a ``with`` block lasts.
+
+    The operating system drops the lock when the process ends, however it ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def __enter__(self) -> None:
+        try:
+            self._file = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to the folder {self._path}: {error.strerror or error}; choose "
+                "another --output."
+            ) from error
+        try:
+            _lock(self._file)
+        except OSError as error:
+            os.close(self._file)
+            raise InputError(
+                f"Another run is using the folder {self._path}; wait for it or choose another "
+                "--output."
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def make_output(path: Path | None, category: str) -> Path:
+    """Create the folder of a new run; by default ``runs/<category>-<first free number>``.
+
+    Raises:
+        InputError: it cannot be created or written to.
+    """
+    number = 1
+    while path is None:
+        candidate = Path("runs") / f"{category}-{number:03d}"
+        number += 1
+        if not candidate.exists():
+            path = candidate
+    make_folder(path)
+    return path

@@ -1,0 +1,235 @@
+"""Train a detector: from options to a finished run folder. ``python -m nsa.train --help``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nsa.automatic import suggest_settings
+from nsa.console import TrainingProgress, duration
+from nsa.detector import Detector
+from nsa.device import choose_device, choose_precision
+from nsa.errors import InputError
+from nsa.evaluate import Evaluation, evaluate, write_evaluation
+from nsa.files import make_folder, write_atomically
+from nsa.images import Dataset, load_images, open_dataset
+from nsa.images.demo import DEMO_CATEGORIES
+from nsa.images.demo import write as write_demo
+from nsa.report import loss_curve
+from nsa.run import Run, RunLock, make_output
+from nsa.settings import changed, merge_options, resolve
+from nsa.training import Trainer, load_checkpoint, load_model, save_checkpoint, save_model
+from nsa.training.interrupt import Interrupted, StopRequest
+from nsa.training.schedule import epoch_batches, learning_rate
+
+_log = logging.getLogger("nsa")
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+DEMO_FOLDER = Path("runs/demo-data")
+# About two minutes on two cores with bfloat16: enough steps, small enough batches.
+_DEMO_OPTIONS = {"epochs": 30, "batch_size": 16}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run: its folder and what the test images gave."""
+
+    run: Run
+    evaluation: Evaluation
+
+
+def train(options: dict[str, Any], config: Path | None = None) -> Trained:
+    """Train from scratch into a new run folder, then evaluate.
+
+    Args:
+        options: the command line's options by name (underscores), see ``nsa train --help``; at
+            least ``data_root`` or ``normal_dir``.
+        config: a YAML file with further options.
+
+    Raises:
+        InputError: an option, an image or the output folder cannot be used.
+        Interrupted: a signal stopped the training; its state is saved.
+    """
+    merged = merge_options(options, config)
+    device = choose_device(merged.get("device", "auto"))
+    precision = choose_precision(merged.get("precision", "auto"), device)
+    data_root, normal_dir = merged.get("data_root"), merged.get("normal_dir")
+    dataset = open_dataset(data_root, merged.get("category"), normal_dir)
+    settings = resolve(merged, dataset.name, lambda: suggest_settings(dataset, merged.get("kind")))
+    places = {
+        "data_root": None if data_root is None else str(Path(data_root).resolve()),
+        "normal_dir": None if normal_dir is None else str(Path(normal_dir).resolve()),
+        "device": device.type,
+        "precision": precision,
+    }
+    output = merged.get("output")
+    folder = make_output(None if output is None else Path(output), dataset.name)
+    with RunLock(folder):
+        return _work(Run.create(folder, settings, places), dataset)
+
+
+def resume(folder: Path, options: dict[str, Any]) -> Trained:
+    """Continue an interrupted run to the result it would have had without the interruption.
+
+    Args:
+        folder: the run folder.
+        options: only ``data_root`` and ``normal_dir`` (where the images have moved) and
+            ``device`` may differ from the run's own.
+
+    Raises:
+        InputError: there is no unfinished run, or an option contradicts it.
+        Interrupted: a signal stopped the training again; its state is saved.
+    """
+    run = Run.open(folder)
+    different = changed(run.settings, options)
+    if different:
+        listed = ", ".join("--" + name.replace("_", "-") for name in different)
+        raise InputError(
+            f"{listed} cannot change in a run that has begun; leave it out or start a new run."
+        )
+    for name in ("device", "precision"):
+        run.places[name] = options.get(name, run.places[name])
+    if "data_root" in options or "normal_dir" in options:
+        run.places.update({name: options.get(name) for name in ("data_root", "normal_dir")})
+    dataset = open_run_dataset(run)
+    with RunLock(folder):
+        return _work(run, dataset)
+
+
+def open_run_dataset(run: Run) -> Dataset:
+    """The images a run was trained on and its test set.
+
+    Raises:
+        InputError: they are no longer there.
+    """
+    return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
+
+
+def _work(run: Run, dataset: Dataset) -> Trained:
+    """Train what is left to train, then evaluate."""
+    device = choose_device(run.places["device"])
+    settings = run.settings
+    images = load_images(
+        [s.path for s in dataset.train], settings.images.size, settings.images.channels
+    )
+    trainer = Trainer(
+        images, settings.synthesis, settings.images, settings.training,
+        device=device, precision=choose_precision(run.places["precision"], device),
+    )  # fmt: skip
+    times = run.training_times()
+    if run.checkpoint.is_file():
+        load_checkpoint(run.checkpoint, trainer)
+    if run.model.is_file():
+        _log.info("The training in %s is complete; evaluating.", run.path)
+        load_model(run.model, trainer.model)
+    else:
+        _describe(trainer, run)
+        _train_to_the_end(trainer, run)
+    if trainer.finished:
+        times = _times(trainer)
+    result = evaluate(Detector(trainer.model, settings, device), dataset)
+    write_evaluation(run, result, dataset, times)
+    # Only now: until everything is written, --resume can finish the job with all its times.
+    run.checkpoint.unlink(missing_ok=True)
+    return Trained(run, result)
+
+
+def _describe(trainer: Trainer, run: Run) -> None:
+    settings, position = run.settings, trainer.position
+    _log.info(
+        "Training '%s' on %d images of %d x %d px, %d epochs of %d steps, on %s (%s, %d threads).",
+        settings.category, len(trainer.images), *settings.images.crop, settings.training.epochs,
+        trainer.steps_per_epoch, trainer.device.type, trainer.precision, torch.get_num_threads(),
+    )  # fmt: skip
+    if position.epoch or position.step:
+        _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
+
+
+def _train_to_the_end(trainer: Trainer, run: Run) -> None:
+    position, epochs = trainer.position, trainer.training.epochs
+    sizes = [len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0)]
+    done = position.epoch * sum(sizes) + position.image_count
+    last_save = time.monotonic()
+    with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
+
+        def after_step(loss: float, count: int) -> bool:
+            nonlocal last_save
+            progress.advance(trainer.position.epoch, loss, count)
+            if stop.made:
+                return False
+            if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+                save_checkpoint(run.checkpoint, trainer)
+                last_save = time.monotonic()
+            return True
+
+        trainer.run(after_step)
+        save_checkpoint(run.checkpoint, trainer)
+    _write_log(trainer, run)
+    if not trainer.finished:
+        raise Interrupted(
+            f"Stopped in epoch {trainer.position.epoch + 1} of {epochs} and saved; continue with: "
+            f"nsa train --resume {run.path}"
+        )
+    save_model(run.model, trainer.model)
+    rates = [learning_rate(trainer.training, epoch) for epoch in range(epochs)]
+    loss_curve(trainer.position.losses, rates, run.path / "loss.png")
+    _log.info("Trained in %s.", duration(trainer.position.seconds))
+
+
+def _write_log(trainer: Trainer, run: Run) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", "loss", "learning_rate"])
+    for epoch, loss in enumerate(trainer.position.losses):
+        writer.writerow([epoch + 1, repr(loss), repr(learning_rate(trainer.training, epoch))])
+    write_atomically(run.path / "log.csv", text.getvalue())
+
+
+def _times(trainer: Trainer) -> dict[str, float]:
+    position = trainer.position
+    per_epoch = sum(len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0))
+    return {
+        "training_seconds": position.seconds,
+        "images_per_second": position.epoch * per_epoch / position.seconds,
+    }
+
+
+def use_demo_data(options: dict[str, Any], config: Path | None = None) -> dict[str, Any]:
+    """``options``, with a demo set drawn and chosen where they name no images.
+
+    Raises:
+        InputError: the demo set cannot be written.
+    """
+    merged = merge_options(options, config)
+    if "data_root" in merged or "normal_dir" in merged:
+        return options
+    category = merged.get("category", DEMO_CATEGORIES[0])
+    if category not in DEMO_CATEGORIES:
+        raise InputError(
+            f"Where are the images of {category!r}? Give --data-root or --normal-dir; without "
+            f"them only the demo categories {', '.join(DEMO_CATEGORIES)} can be drawn."
+        )
+    if not (DEMO_FOLDER / category).is_dir():
+        _log.info("No images were named: drawing the demo set '%s' in %s.", category, DEMO_FOLDER)
+        make_folder(DEMO_FOLDER)
+        with tempfile.TemporaryDirectory(dir=DEMO_FOLDER, prefix=".") as unfinished:
+            write_demo(Path(unfinished), category, seed=0)
+            (Path(unfinished) / category).rename(DEMO_FOLDER / category)
+    else:
+        _log.info("No images were named: using the demo set in %s.", DEMO_FOLDER / category)
+    return {**_DEMO_OPTIONS, **merged, "category": category, "data_root": DEMO_FOLDER}
+
+
+if __name__ == "__main__":
+    from nsa.cli import main
+
+    main(["train", *sys.argv[1:]])

@@ -1,0 +1,13 @@
+"""The training loop, its schedule and its checkpoints."""
+
+from nsa.training.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from nsa.training.loop import Position, Trainer
+
+__all__ = [
+    "Position",
+    "Trainer",
+    "load_checkpoint",
+    "load_model",
+    "save_checkpoint",
+    "save_model",
+]

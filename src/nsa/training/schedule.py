@@ -1,0 +1,41 @@
+"""What depends on the position in a run: learning rate, order of the images, seeds.
+
+All of it is a function of counters, so an interrupted run that continues at some step does exactly
+what the uninterrupted run does there.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nsa.config import TrainConfig
+
+# Streams of random numbers, kept apart so that a change to one leaves the others alone.
+WEIGHTS, ORDER, AUGMENTATION, SYNTHESIS = range(4)
+
+
+def learning_rate(config: TrainConfig, epoch: int) -> float:
+    """Cosine from ``learning_rate`` in the first epoch towards ``final_learning_rate``."""
+    share = 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+    return config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
+
+
+def derive_seed(seed: int, stream: int, *counters: int) -> int:
+    """An independent 63-bit seed for one stream at one position."""
+    state = np.random.SeedSequence((seed, stream, *counters)).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def epoch_batches(count: int, config: TrainConfig, epoch: int) -> list[Tensor]:
+    """The batches of one epoch: int64 indices, every image once, in random order.
+
+    The last batch may be smaller. A last batch of a single image is left out, because a synthetic
+    anomaly needs a second image and batch normalisation more than one sample.
+    """
+    generator = torch.Generator().manual_seed(derive_seed(config.seed, ORDER, epoch))
+    batches = torch.randperm(count, generator=generator).split(config.batch_size)
+    return [batch for batch in batches if len(batch) > 1]
