@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nsa.images.demo.canvas import (
     SIDE,
     Mask,
+    Pixels,
     Plane,
     Random,
     X,
@@ -25,7 +26,7 @@ from nsa.images.demo.canvas import (
     mix,
     smooth_noise,
     to_mask,
-)  # fmt: skip
+)
 
 DEFECTS = ("hole", "stain", "thread", "snag", "mispick")
 
@@ -90,7 +91,7 @@ def _weave(cloth: _Cloth, random: Random) -> Plane:
     shade = (1 - 2.3 * across * across) * (1 - along * along)
     shade += -0.10 * across  # light from above left
     shade *= _fibres(random, cloth, on_top)
-    picture = np.where(on_top[:, :, None], _WARP, _WEFT) * shade[:, :, None]
+    picture: Plane = np.where(on_top[:, :, None], _WARP, _WEFT) * shade[:, :, None]
     picture[missing & ~on_top] = _BACKING
     slack = missing & on_top
     picture[slack] *= 0.72

@@ -11,6 +11,7 @@ import numpy as np
 from nsa.images.demo.canvas import (
     SIDE,
     Mask,
+    Pixels,
     Plane,
     Random,
     X,
@@ -24,7 +25,7 @@ from nsa.images.demo.canvas import (
     mix,
     smooth_noise,
     to_mask,
-)  # fmt: skip
+)
 
 DEFECTS = ("scratch", "stain", "chip", "blind_hole", "dent")
 
