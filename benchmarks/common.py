@@ -128,10 +128,12 @@ def machine() -> dict[str, str]:
     """What the figures depend on, as name -> text."""
     about = {
         "processor": f"{_processor()}, {cores()} cores",
-        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "Python": platform.python_version(),
     }
+    if hasattr(os, "sysconf"):  # not on Windows
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        about["memory"] = f"{memory / 2**30:.0f} GiB"
     try:
         from nsa._native import C
     except ImportError:
