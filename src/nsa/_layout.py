@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nsa._native import check_devices
 from nsa.errors import InputError
 
 
@@ -12,7 +13,8 @@ def interleaved(images: Tensor, name: str) -> Tensor:
     """``images`` uint8 (N, C, H, W) as contiguous (N, H, W, C); no copy if channels-last.
 
     Raises:
-        InputError: not a uint8 CPU tensor of that shape with C 1 or 3 and at least one pixel.
+        InputError: not a uint8 tensor of that shape with C 1 or 3 and at least one pixel, or on a
+            device without kernels.
     """
     if not isinstance(images, Tensor):
         raise InputError(f"{name} must be a torch tensor, got {type(images).__name__}.")
@@ -23,8 +25,7 @@ def interleaved(images: Tensor, name: str) -> Tensor:
         )
     if images.dtype != torch.uint8:
         raise InputError(f"{name} must be uint8, got {images.dtype}.")
-    if images.device.type != "cpu":
-        raise InputError(f"{name} must be on the CPU, got {images.device}.")
+    check_devices(**{name: images})
     return images.permute(0, 2, 3, 1).contiguous()
 
 
@@ -32,7 +33,7 @@ def image_pair(original: Tensor, blended: Tensor, names: tuple[str, str]) -> tup
     """Both images of :func:`interleaved`, of one shape.
 
     Raises:
-        InputError: as there, or the shapes differ.
+        InputError: as there, or the shapes or devices differ.
     """
     pair = interleaved(original, names[0]), interleaved(blended, names[1])
     if pair[0].shape != pair[1].shape:
@@ -40,4 +41,5 @@ def image_pair(original: Tensor, blended: Tensor, names: tuple[str, str]) -> tup
             f"{names[1]} must have the shape of {names[0]}, {tuple(original.shape)}, got "
             f"{tuple(blended.shape)}."
         )
+    check_devices(**dict(zip(names, pair, strict=True)))
     return pair

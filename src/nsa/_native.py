@@ -56,11 +56,20 @@ def check_devices(**tensors: Tensor) -> None:
 
 torch.library.define(
     "nsa::blend",
-    "(Tensor images, Tensor sources, Tensor rows, Tensor factors, Tensor masks, int mode) -> Tensor",
+    "(Tensor images, Tensor sources, Tensor rows, Tensor factors, Tensor masks, int mode) "
+    "-> Tensor",
 )
 torch.library.define(
     "nsa::seamless_clone",
     "(Tensor sources, Tensor destinations, Tensor masks, Tensor centers, bool mixed) -> Tensor",
+)
+torch.library.define(
+    "nsa::label",
+    "(Tensor original, Tensor blended, Tensor rows, Tensor factors, Tensor masks, int kind, "
+    "bool overwrite, float midpoint, float steepness) -> Tensor",
+)
+torch.library.define(
+    "nsa::object_masks", "(Tensor images, float background, float threshold) -> Tensor"
 )
 
 
@@ -99,6 +108,44 @@ def _seamless_clone_cpu(
     return out
 
 
+@torch.library.impl("nsa::label", "CPU")
+def _label_cpu(
+    original: Tensor,
+    blended: Tensor,
+    rows: Tensor,
+    factors: Tensor,
+    masks: Tensor,
+    kind: int,
+    overwrite: bool,
+    midpoint: float,
+    steepness: float,
+) -> Tensor:
+    out = torch.empty(original.shape[:3], dtype=torch.float32)
+    C.label_cpu(
+        original.contiguous().numpy(),
+        blended.contiguous().numpy(),
+        rows.contiguous().numpy(),
+        factors.contiguous().numpy(),
+        masks.contiguous().numpy(),
+        kind,
+        overwrite,
+        midpoint,
+        steepness,
+        out.numpy(),
+        torch.get_num_threads(),
+    )
+    return out
+
+
+@torch.library.impl("nsa::object_masks", "CPU")
+def _object_masks_cpu(images: Tensor, background: float, threshold: float) -> Tensor:
+    out = torch.empty(images.shape[:3], dtype=torch.uint8)
+    C.object_masks_cpu(
+        images.contiguous().numpy(), background, threshold, out.numpy(), torch.get_num_threads()
+    )
+    return out
+
+
 @torch.library.register_fake("nsa::blend")
 def _blend_fake(
     images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: int
@@ -113,3 +160,25 @@ def _seamless_clone_fake(
 ) -> Tensor:
     del sources, masks, centers, mixed
     return torch.empty_like(destinations, memory_format=torch.contiguous_format)
+
+
+@torch.library.register_fake("nsa::label")
+def _label_fake(
+    original: Tensor,
+    blended: Tensor,
+    rows: Tensor,
+    factors: Tensor,
+    masks: Tensor,
+    kind: int,
+    overwrite: bool,
+    midpoint: float,
+    steepness: float,
+) -> Tensor:
+    del blended, rows, factors, masks, kind, overwrite, midpoint, steepness
+    return original.new_empty(original.shape[:3], dtype=torch.float32)
+
+
+@torch.library.register_fake("nsa::object_masks")
+def _object_masks_fake(images: Tensor, background: float, threshold: float) -> Tensor:
+    del background, threshold
+    return images.new_empty(images.shape[:3])

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nsa import _native  # noqa: F401 (registers the operator)
 from nsa._layout import image_pair
 from nsa.config import SynthesisConfig, Variant
 from nsa.errors import InputError
-from nsa.label import _operator
 from nsa.plan.table import COLUMNS, DST_X, DST_Y, HEIGHT, IMAGE, LABEL_MASK, WIDTH, Plan
 
 Kind = Literal["binary", "continuous", "logistic", "factor"]
@@ -138,12 +138,12 @@ def _label(
         raise InputError(f"variant must be 'released' or 'paper', got {variant!r}.")
     if not (math.isfinite(midpoint) and math.isfinite(steepness)):
         raise InputError(f"midpoint and steepness must be finite, got {midpoint}, {steepness}.")
-    labels = _operator.label(
+    labels: Tensor = torch.ops.nsa.label(
         original,
         blended,
-        torch.from_numpy(np.require(plan.rows, np.int32, "CW")),
-        torch.from_numpy(np.require(plan.factors, np.float32, "CW")),
-        torch.from_numpy(np.require(plan.masks, np.uint8, "CW")),
+        torch.from_numpy(np.require(plan.rows, np.int32, ["C", "W"])),
+        torch.from_numpy(np.require(plan.factors, np.float32, ["C", "W"])),
+        torch.from_numpy(np.require(plan.masks, np.uint8, ["C", "W"])),
         _KINDS.index(kind),
         variant == "released",
         float(midpoint),

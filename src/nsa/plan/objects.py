@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from nsa import _native  # noqa: F401 (registers the operator)
 from nsa._layout import interleaved
-from nsa._native import C
 from nsa.errors import InputError
 
 
@@ -34,17 +34,5 @@ def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
         raise InputError(
             f"background and threshold must be finite, got {background} and {threshold}."
         )
-    return _object_masks(pixels, float(background), float(threshold)).unsqueeze(1)
-
-
-@torch.library.custom_op("nsa::object_masks", mutates_args=(), device_types="cpu")
-def _object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
-    """Masks uint8 (N, H, W) of uint8 (N, H, W, C) images; see csrc/image/object_mask.h."""
-    masks = torch.empty(images.shape[:3], dtype=torch.uint8)
-    C.object_masks(images.numpy(), background, threshold, masks.numpy(), torch.get_num_threads())
-    return masks
-
-
-@_object_masks.register_fake
-def _(images: Tensor, background: float, threshold: float) -> Tensor:  # noqa: ARG001
-    return images.new_empty(images.shape[:3])
+    masks: Tensor = torch.ops.nsa.object_masks(pixels, float(background), float(threshold))
+    return masks.unsqueeze(1)
