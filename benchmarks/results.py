@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,23 @@ _HEADER = (
     "| comparison | implementation | threads | median | IQR | rounds | nsa is faster by | goal |\n"
     "|---|---|--:|--:|--:|--:|--:|---|\n"
 )
-_BY_NAME = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
+_PEERS = {
+    "nsa": "nsa",
+    "cv2": "cv2",
+    "fpie": "fpie",
+    "reference": "reference",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}
 
 
 def peer_of(benchmark: dict[str, Any]) -> str:
-    """Who ran: ``extra_info["peer"]``, or else the name of the test without its parameters."""
+    """Who ran: ``extra_info["peer"]``, or else the peer that the test's name mentions."""
     name = benchmark["extra_info"].get("peer")
     if name is None:
-        words = benchmark["name"].partition("[")[0].split("_")[1:]
-        name = "nsa" if "nsa" in words else " ".join(_BY_NAME.get(word, word) for word in words)
+        test, _, parameters = benchmark["name"].partition("[")
+        words = re.split(r"[_\-\] ]", f"{test}_{parameters}")
+        name = next((_PEERS[word] for word in words if word in _PEERS), test)
     return str(name)
 
 
