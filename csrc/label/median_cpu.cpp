@@ -5,17 +5,14 @@
 #include <cstring>
 
 #include "label/median.h"
-#if defined(__AVX512BW__)
-#include <immintrin.h>
-#endif
 
 namespace nsa {
 namespace NSA_ISA {
 namespace {
 
-#if defined(__AVX512BW__)
-constexpr int kLanes = 64;
-#elif defined(__AVX2__)
+// 32 lanes with AVX-512 too: its comparisons yield mask registers, at half the rate and of no use
+// where the results are summed, and narrow patches would leave more of 64 lanes empty.
+#if defined(__AVX2__)
 constexpr int kLanes = 32;
 #else
 constexpr int kLanes = 16;
@@ -53,21 +50,6 @@ inline Lanes wrapping_add(Lanes a, Lanes b) {
                                    reinterpret_cast<UnsignedLanes>(b));
 }
 
-// Adds 1 to `count` where value < threshold.
-__attribute__((always_inline)) inline void add_if_below(Lanes value, Lanes threshold,
-                                                        Lanes& count) {
-#if defined(__AVX512BW__)
-    // GCC turns the mask register back into bytes before it subtracts.
-    const __mmask64 below = _mm512_cmplt_epi8_mask(reinterpret_cast<__m512i>(value),
-                                                   reinterpret_cast<__m512i>(threshold));
-    count = reinterpret_cast<Lanes>(_mm512_mask_add_epi8(reinterpret_cast<__m512i>(count), below,
-                                                         reinterpret_cast<__m512i>(count),
-                                                         _mm512_set1_epi8(1)));
-#else
-    count -= value < threshold;
-#endif
-}
-
 // Largest dy of the disk in column dx.
 constexpr int half_height(int dx) {
     int dy = 0;
@@ -92,10 +74,10 @@ __attribute__((always_inline)) inline void count_below(const int8_t* centre,
     if constexpr (in_disk(dx, dy) || in_disk(dx, dy - 1) || in_disk(dx, dy - 2) ||
                   in_disk(dx, dy - 3)) {
         const Lanes value = load(centre + dy * kTileStride + dx);
-        if constexpr (in_disk(dx, dy)) add_if_below(value, threshold[0], count[0]);
-        if constexpr (in_disk(dx, dy - 1)) add_if_below(value, threshold[1], count[1]);
-        if constexpr (in_disk(dx, dy - 2)) add_if_below(value, threshold[2], count[2]);
-        if constexpr (in_disk(dx, dy - 3)) add_if_below(value, threshold[3], count[3]);
+        if constexpr (in_disk(dx, dy)) count[0] -= value < threshold[0];
+        if constexpr (in_disk(dx, dy - 1)) count[1] -= value < threshold[1];
+        if constexpr (in_disk(dx, dy - 2)) count[2] -= value < threshold[2];
+        if constexpr (in_disk(dx, dy - 3)) count[3] -= value < threshold[3];
     }
     if constexpr (kStep + 1 < kSteps) count_below<kStep + 1>(centre, threshold, count);
 }
@@ -241,6 +223,21 @@ bool any_set(const uint8_t* mask, int64_t stride, int rows, int columns) {
     return set != 0;
 }
 
+// First column from x on with a set pixel in `rows` rows: tiles that start there waste few lanes.
+int first_set(const DiskMedian& work, int x, int y, int rows) {
+    constexpr int kStep = 16;
+    const uint8_t* const mask = work.mask + (work.mask ? y * work.mask_stride : 0);
+    while (mask && x < work.x1) {
+        const int columns = work.x1 - x < kStep ? work.x1 - x : kStep;
+        if (any_set(mask + x, work.mask_stride, rows, columns)) {
+            while (!any_set(mask + x, work.mask_stride, rows, 1)) ++x;
+            break;
+        }
+        x += columns;
+    }
+    return x;
+}
+
 inline int smaller(int a, int b) {
     return a < b ? a : b;
 }
@@ -278,12 +275,9 @@ void disk_median(const DiskMedian& work) {
     Tile tile{};
     for (int y = work.y0; y < work.y1; y += kTileHeight) {
         const int rows = smaller(kTileHeight, work.y1 - y);
-        for (int x = work.x0; x < work.x1; x += kTileWidth) {
+        for (int x = first_set(work, work.x0, y, rows); x < work.x1;
+             x = first_set(work, x + kTileWidth, y, rows)) {
             const int columns = smaller(kTileWidth, work.x1 - x);
-            if (work.mask &&
-                !any_set(work.mask + y * work.mask_stride + x, work.mask_stride, rows, columns)) {
-                continue;
-            }
             fill_tile(work, x, y, rows, tile);
             if (tile.base + tile.span == 0 && !work.mask) continue;
             write_tile(work, tile, x, y, rows, columns);
