@@ -144,6 +144,9 @@ void fill_tile(const DiskMedian& work, int x, int y, int rows, Tile& tile) {
         smallest = low[i] < smallest ? low[i] : smallest;
         largest = high[i] > largest ? high[i] : largest;
     }
+    const auto limit = static_cast<uint16_t>(work.limit);
+    smallest = smallest < limit ? smallest : limit;
+    largest = largest < limit ? largest : limit;
     tile.base = smallest;
     tile.span = largest - smallest;
     tile.split = tile.span > 255;
@@ -154,13 +157,14 @@ void fill_tile(const DiskMedian& work, int x, int y, int rows, Tile& tile) {
         int8_t* const lower = tile.lower + row * kTileStride;
         if (tile.split) {
             for (int i = 0; i < kUsed; ++i) {
-                const int value = from[i] - smallest;
+                const int value = (from[i] < limit ? from[i] : limit) - smallest;
                 upper[i] = static_cast<int8_t>((value >> 2) - 128);
                 lower[i] = static_cast<int8_t>(value & 3);
             }
         } else {
             for (int i = 0; i < kUsed; ++i) {
-                upper[i] = static_cast<int8_t>(from[i] - smallest - 128);
+                const int value = (from[i] < limit ? from[i] : limit) - smallest;
+                upper[i] = static_cast<int8_t>(value - 128);
             }
         }
     }
@@ -170,6 +174,22 @@ struct Range {
     int low;
     int high;
 };
+
+// Whether fewer neighbours than it takes to move a median up there are at least `value`. A few
+// outliers would otherwise cost every pixel of the block a round. Counts some neighbours twice.
+bool out_of_reach(const int8_t* centre, int value) {
+    Lanes below{};
+    for (int dy = -kRadius; dy < kRows + kRadius; ++dy) {
+        for (int dx = -kRadius; dx <= kRadius; dx += 2 * kRadius) {
+            below -= load(centre + dy * kTileStride + dx) < splat(value);
+        }
+    }
+    alignas(kLanes) int8_t counts[kLanes];
+    std::memcpy(counts, &below, kLanes);
+    int above = 2 * (kRows + 2 * kRadius) * kLanes;
+    for (const int8_t count : counts) above -= count;
+    return above <= kRank;
+}
 
 // Range of the upper bytes around kRows x kLanes output pixels.
 Range range_around(const int8_t* centre) {
@@ -199,6 +219,7 @@ void median_block(const Tile& tile, int row, int column, uint16_t (&medians)[kRo
     const Range range = range_around(centre);
     int bits = 0;
     while ((range.high - range.low) >> bits) ++bits;
+    while (bits > 0 && out_of_reach(centre, range.low + (1 << (bits - 1)))) --bits;
     const int low = range.low < 128 - (1 << bits) ? range.low : 128 - (1 << bits);
     Lanes upper[kRows], below[kRows];
     search_upper(centre, low, bits, upper, below);
