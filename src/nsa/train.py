@@ -21,11 +21,11 @@ from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.files import write_atomically
 from nsa.images import Dataset, demo, load_images, open_dataset
+from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
 from nsa.run import Run, RunLock, make_output
 from nsa.settings import changed, merge_options, resolve
 from nsa.training import Trainer, load_checkpoint, load_model, save_checkpoint, save_model
-from nsa.training.interrupt import Interrupted, StopRequest
 from nsa.training.schedule import epoch_batches, learning_rate
 
 _log = logging.getLogger("nsa")

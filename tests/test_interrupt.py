@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from nsa.training.interrupt import StopRequest
+from nsa.interrupt import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
