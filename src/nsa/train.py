@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from nsa.automatic import suggest_settings
-from nsa.console import TrainingProgress, duration
+from nsa.console import TrainingProgress, console, duration
 from nsa.detector import Detector
 from nsa.device import choose_device, choose_precision
 from nsa.errors import InputError
@@ -116,7 +116,10 @@ def _work(run: Run, dataset: Dataset) -> Trained:
     device = choose_device(run.places["device"])
     settings = run.settings
     images = load_images(
-        [s.path for s in dataset.train], settings.images.size, settings.images.channels
+        [sample.path for sample in dataset.train],
+        settings.images.size,
+        settings.images.channels,
+        progress=console.is_terminal,
     )
     trainer = Trainer(
         images, settings.synthesis, settings.images, settings.training,
@@ -216,8 +219,10 @@ def use_demo_data(options: dict[str, Any], config: Path | None = None) -> dict[s
             f"them only the demo categories {', '.join(demo.CATEGORIES)} can be drawn."
         )
     _log.info("No images were named: using the demo set '%s' in %s.", category, DEMO_FOLDER)
-    demo.write(DEMO_FOLDER, category)
-    return {**_DEMO_OPTIONS, **merged, "category": category, "data_root": DEMO_FOLDER}
+    demo.write(DEMO_FOLDER, category, progress=console.is_terminal)
+    section = merged.get("training", {})
+    missing = {name: value for name, value in _DEMO_OPTIONS.items() if name not in section}
+    return {**missing, **merged, "category": category, "data_root": DEMO_FOLDER}
 
 
 if __name__ == "__main__":
