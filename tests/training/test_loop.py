@@ -65,15 +65,15 @@ def same_weights(one: Trainer, other: Trainer) -> bool:
 
 @pytest.mark.parametrize("label", ["binary", "logistic", "continuous"])
 def test_a_batch_is_learned(label: str) -> None:
-    run = trainer(label=label)
+    run = trainer(label=label, batch_size=10)
     run.model.train()
     batch, labels = run.make_batch(0, 0)
-    assert batch.shape == (4, 3, 64, 64)
+    assert batch.shape == (10, 3, 64, 64)
     assert batch.dtype == torch.uint8
-    assert labels.shape == (4, 1, 64, 64)
+    assert labels.shape == (10, 1, 64, 64)
     assert labels.max() > 0
-    losses = [run.train_step(batch, labels) for _ in range(15)]
-    assert losses[-1] < 0.6 * losses[0]
+    losses = [run.train_step(batch, labels) for _ in range(8)]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_a_run_ends_with_a_mean_loss_per_epoch() -> None:
