@@ -61,9 +61,8 @@ def load_network(
             f"The weights {str(weights)!r} are neither a file nor a run folder; give a path, "
             f"'default', 'random' or one of {names}."
         )
-    return network_from_state(
-        network.name, _encoder_state(read_state(path), path, network.name), str(path)
-    )
+    state = _encoder_state(read_state(path), path, network.name)
+    return network_from_state(network.name, state, str(path))
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
