@@ -149,7 +149,7 @@ class Trainer:
             seed=derive_seed(seed, AUGMENTATION, epoch, step),
         )
         plan = self.synthesis.plan(normal, derive_seed(seed, SYNTHESIS, epoch, step))
-        images, labels = self.synthesis.apply(normal, plan)
+        images, labels = self.synthesis.synthesize(normal, plan)
         return images, labels
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
