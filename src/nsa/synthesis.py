@@ -14,6 +14,7 @@ from nsa.blend import blend
 from nsa.config import SynthesisConfig
 from nsa.errors import InputError
 from nsa.label import label
+from nsa.methods import blend_mode, needs_object_masks
 from nsa.plan import Plan, draw_plan, object_masks
 from nsa.presets import preset
 
@@ -88,8 +89,9 @@ class NSA(nn.Module):
         """
         _check(images)
         masks = None
-        if self.config.background is not None:
-            found = object_masks(images, self.config.background, self.config.background_threshold)
+        background = self.config.background
+        if background is not None and needs_object_masks(self.config):
+            found = object_masks(images, background, self.config.background_threshold)
             masks = found[:, 0].numpy()
         count, _, height, width = images.shape
         return draw_plan(self.config, count, height, width, seed=seed, object_masks=masks)
@@ -97,7 +99,7 @@ class NSA(nn.Module):
     def synthesize(self, images: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
         """Blend and label what a plan says; no randomness. Arguments as for :meth:`forward`."""
         _check(images)
-        blended = blend(images, plan, self.config.gradients)
+        blended = blend(images, plan, blend_mode(self.config))
         return blended, label(images, blended, plan, self.config)
 
     def extra_repr(self) -> str:
