@@ -32,7 +32,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 DataRoot = Annotated[
     Path | None,
-    typer.Option(help="Folder of categories in the layout of MVTec AD, or one such category."),
+    typer.Option(
+        help="Folder of categories in the layout of MVTec AD, MVTec LOCO AD, MPDD, BTAD, VisA or "
+        "KolektorSDD2, or with lists of files; or one such category."
+    ),
 ]
 Category = Annotated[
     str | None,

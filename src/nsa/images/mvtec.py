@@ -131,4 +131,7 @@ def _nothing_here(data_root: Path) -> str:
             f"{data_root} holds images itself, but the data root needs {expected}; a plain folder "
             "of normal images is given as normal_dir (--normal-dir)."
         )
-    return f"{data_root} holds no category: images are expected in {expected}."
+    return (
+        f"{data_root} holds no category: images are expected in {expected}, or in the layout of "
+        "MVTec LOCO AD, BTAD, VisA or KolektorSDD2, or named by lists."
+    )

@@ -38,8 +38,8 @@ class Examples:
 def method_grid(originals: Sequence[Image], methods: Sequence[Examples], path: Path | str) -> Path:
     """One row a method and one column an image, each anomaly with its label beside it, as one PNG.
 
-    Labels share a scale from 0 to 1; where those of a method go beyond, its row ends at their
-    maximum, which stands below its name.
+    Labels share a scale from 0 to 1; where those of a method are grey levels and go beyond, its
+    row ends at their maximum, which stands below its name.
 
     Args:
         originals: n uint8 images as in :class:`Examples`, drawn above the anomalies.
@@ -78,7 +78,9 @@ def method_grid(originals: Sequence[Image], methods: Sequence[Examples], path: P
             values = plane(label, picture.shape[:2], smooth=False) / top
             colours = (255 * matplotlib.colormaps[_COLORS](values)[..., :3]).round()
             cell.imshow(_pair(picture, colours.astype(np.uint8)), interpolation="antialiased")
-        _name(row[0], examples.title if top == 1 else f"{examples.title}\nlabel to {top:.0f}")
+        _name(
+            row[0], examples.title if top == 1 else f"{examples.title}\n1.0 = {top:.0f} grey levels"
+        )
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, 1), _COLORS), ax=axes, shrink=min(1, 4 / height),
         fraction=0.02, pad=0.01, aspect=20,
