@@ -26,8 +26,9 @@ class NSA(nn.Module):
     >>> images, labels = synthesize(images)
 
     Every image of the batch gets one to ``max_patches`` patches of another image of the batch
-    (now and then none, where no place for one is found). ``train()`` and ``eval()`` make no
-    difference, and there are no parameters.
+    (now and then none, where no place for one is found). ``method="pii"`` and others make the
+    anomalies of the paper's other systems, see :data:`nsa.methods.METHODS`. ``train()`` and
+    ``eval()`` make no difference, and there are no parameters.
 
     Args:
         config: all settings; None: the defaults of :class:`nsa.SynthesisConfig`.
@@ -73,7 +74,7 @@ class NSA(nn.Module):
 
         Returns:
             The changed images, uint8 (N, C, H, W) stored channels-last, and the labels, float32
-            (N, 1, H, W): in [0, 1], or grey levels for ``label="continuous"``.
+            (N, 1, H, W): in [0, 1], or grey levels for continuous labels.
 
         Raises:
             InputError: ``images`` has another type, shape or device.
