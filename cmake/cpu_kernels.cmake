@@ -8,6 +8,11 @@ list(FILTER NSA_DRIVERS EXCLUDE REGEX "(_cpu|/bind)\\.cpp$")
 add_library(nsa_cpu STATIC csrc/dispatch.cpp ${NSA_DRIVERS})
 target_include_directories(nsa_cpu PUBLIC csrc)
 target_link_libraries(nsa_cpu PRIVATE nsa_warnings Threads::Threads)
+if(NOT MSVC)
+    # These round as OpenCV and NumPy do, which a fused multiply-add would change.
+    set_source_files_properties(csrc/blend/resize.cpp csrc/blend/blend.cpp
+        PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+endif()
 
 function(nsa_add_instruction_set name)
     add_library(nsa_cpu_${name} OBJECT ${NSA_KERNELS})
@@ -24,7 +29,6 @@ function(nsa_add_instruction_set name)
             -O3 -fno-math-errno -fno-trapping-math -fvisibility=hidden)
     endif()
     target_compile_options(nsa_cpu_${name} PRIVATE ${ARGN})
-    target_link_libraries(nsa_cpu PRIVATE nsa_cpu_${name})
     target_sources(nsa_cpu PRIVATE $<TARGET_OBJECTS:nsa_cpu_${name}>)
 endfunction()
 

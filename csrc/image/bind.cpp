@@ -63,6 +63,7 @@ void object_masks(const Bytes& images, double background, double threshold, Byte
 }  // namespace
 
 void bind_image(py::module_& module) {
-    module.def("object_masks", &object_masks, py::arg("images").noconvert(), py::arg("background"),
-               py::arg("threshold"), py::arg("masks").noconvert(), py::arg("threads"));
+    module.def("object_masks_cpu", &object_masks, py::arg("images").noconvert(),
+               py::arg("background"), py::arg("threshold"), py::arg("masks").noconvert(),
+               py::arg("threads"));
 }

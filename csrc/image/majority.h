@@ -6,6 +6,12 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(_MSC_VER)
+#define NSA_RESTRICT __restrict
+#else
+#define NSA_RESTRICT __restrict__
+#endif
+
 namespace nsa {
 namespace NSA_ISA {
 namespace {
@@ -17,7 +23,7 @@ inline int clamp_index(int value, int low, int high) {
 // line: pixels [-kSize / 2, width + kSize / 2) of a row of 0 / 1, as a pointer to pixel 0.
 // sums: number of set pixels in the kSize pixels around each of `width`.
 template <int kSize>
-inline void sum_along_row(const uint8_t* line, int width, uint8_t* sums) {
+inline void sum_along_row(const uint8_t* NSA_RESTRICT line, int width, uint8_t* NSA_RESTRICT sums) {
     for (int x = 0; x < width; ++x) {
         uint8_t sum = 0;
         for (int dx = -(kSize / 2); dx <= kSize / 2; ++dx) {
@@ -29,7 +35,8 @@ inline void sum_along_row(const uint8_t* line, int width, uint8_t* sums) {
 
 // sums: kSize rows of sum_along_row. mask: 1 where more than half of the square is set.
 template <int kSize>
-inline void majority_of_rows(const uint8_t* const (&sums)[kSize], int width, uint8_t* mask) {
+inline void majority_of_rows(const uint8_t* const (&sums)[kSize], int width,
+                             uint8_t* NSA_RESTRICT mask) {
     for (int x = 0; x < width; ++x) {
         uint8_t sum = 0;
         for (int row = 0; row < kSize; ++row) sum = static_cast<uint8_t>(sum + sums[row][x]);
@@ -44,7 +51,8 @@ inline void replicate_ends(uint8_t* line, int width, int margin) {
 }
 
 // Sum over channels of each pixel of a row. channels is 1 or 3.
-inline void sum_channels(const uint8_t* pixels, int width, int channels, uint16_t* sums) {
+inline void sum_channels(const uint8_t* NSA_RESTRICT pixels, int width, int channels,
+                         uint16_t* NSA_RESTRICT sums) {
     if (channels == 1) {
         for (int x = 0; x < width; ++x) sums[x] = pixels[x];
     } else {

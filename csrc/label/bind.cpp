@@ -127,7 +127,7 @@ void label(const Array<uint8_t>& original, const Array<uint8_t>& blended,
 }  // namespace
 
 void bind_label(py::module_& module) {
-    module.def("label", &label, py::arg("original").noconvert(), py::arg("blended").noconvert(),
+    module.def("label_cpu", &label, py::arg("original").noconvert(), py::arg("blended").noconvert(),
                py::arg("rows").noconvert(), py::arg("factors").noconvert(),
                py::arg("masks").noconvert(), py::arg("kind"), py::arg("overwrite"),
                py::arg("midpoint"), py::arg("steepness"), py::arg("labels").noconvert(),

@@ -87,6 +87,13 @@ Box box_around(const LabelPatches& patches) {
     return box;
 }
 
+void absolute_difference(const uint8_t* NSA_RESTRICT a, const uint8_t* NSA_RESTRICT b, int count,
+                         uint8_t* NSA_RESTRICT result) {
+    for (int i = 0; i < count; ++i) {
+        result[i] = static_cast<uint8_t>((a[i] > b[i] ? a[i] : b[i]) - (a[i] < b[i] ? a[i] : b[i]));
+    }
+}
+
 // d inside the patch masks, 0 elsewhere in `box` and its margin, overread included.
 void write_difference(const LabelImage& image, const LabelPatches& patches, bool overwrite,
                       const Box& box, const Planes& planes) {
@@ -103,10 +110,7 @@ void write_difference(const LabelImage& image, const LabelPatches& patches, bool
             const int64_t first = y * pitch + static_cast<int64_t>(patch.x) * image.channels;
             const uint8_t* const before = image.original + first;
             const uint8_t* const after = image.blended + first;
-            for (int i = 0; i < patch.width * image.channels; ++i) {
-                const int change = after[i] - before[i];
-                planes.line[i] = static_cast<uint8_t>(change < 0 ? -change : change);
-            }
+            absolute_difference(before, after, patch.width * image.channels, planes.line);
             uint16_t* const to = planes.difference + y * planes.stride + patch.x;
             if (!patch.mask) {
                 sum_channels(planes.line, patch.width, image.channels, to);
@@ -122,6 +126,12 @@ void write_difference(const LabelImage& image, const LabelPatches& patches, bool
     }
 }
 
+void exceeds(const uint16_t* NSA_RESTRICT values, int count, int threshold,
+             uint8_t* NSA_RESTRICT result) {
+    const auto limit = static_cast<uint16_t>(threshold);
+    for (int i = 0; i < count; ++i) result[i] = values[i] > limit;
+}
+
 // Change mask of `changed`, the box that may hold differences, after the 5x5 median, written to the
 // box `reached` of the mask plane.
 void write_mask(const Box& changed, const Box& reached, int threshold, int height, int width,
@@ -130,7 +140,7 @@ void write_mask(const Box& changed, const Box& reached, int threshold, int heigh
     const int columns = summed.x1 - summed.x0;
     for (int y = summed.y0; y < summed.y1; ++y) {
         const uint16_t* const from = planes.difference + y * planes.stride + summed.x0;
-        for (int x = 0; x < columns; ++x) planes.line[x] = from[x] > threshold;
+        exceeds(from, columns, threshold, planes.line);
         // Where the box ends inside the image its outer pixels are unchanged, so replicating them
         // is right there as well.
         replicate_ends(planes.line, columns, kMaskReach);

@@ -5,6 +5,9 @@
 #include <cstring>
 
 #include "label/median.h"
+#if defined(__AVX512BW__)
+#include <immintrin.h>
+#endif
 
 namespace nsa {
 namespace NSA_ISA {
@@ -50,6 +53,21 @@ inline Lanes wrapping_add(Lanes a, Lanes b) {
                                    reinterpret_cast<UnsignedLanes>(b));
 }
 
+// Adds 1 to `count` where value < threshold.
+__attribute__((always_inline)) inline void add_if_below(Lanes value, Lanes threshold,
+                                                        Lanes& count) {
+#if defined(__AVX512BW__)
+    // GCC turns the mask register back into bytes before it subtracts.
+    const __mmask64 below = _mm512_cmplt_epi8_mask(reinterpret_cast<__m512i>(value),
+                                                   reinterpret_cast<__m512i>(threshold));
+    count = reinterpret_cast<Lanes>(_mm512_mask_add_epi8(reinterpret_cast<__m512i>(count), below,
+                                                         reinterpret_cast<__m512i>(count),
+                                                         _mm512_set1_epi8(1)));
+#else
+    count -= value < threshold;
+#endif
+}
+
 // Largest dy of the disk in column dx.
 constexpr int half_height(int dx) {
     int dy = 0;
@@ -74,10 +92,10 @@ __attribute__((always_inline)) inline void count_below(const int8_t* centre,
     if constexpr (in_disk(dx, dy) || in_disk(dx, dy - 1) || in_disk(dx, dy - 2) ||
                   in_disk(dx, dy - 3)) {
         const Lanes value = load(centre + dy * kTileStride + dx);
-        if constexpr (in_disk(dx, dy)) count[0] -= value < threshold[0];
-        if constexpr (in_disk(dx, dy - 1)) count[1] -= value < threshold[1];
-        if constexpr (in_disk(dx, dy - 2)) count[2] -= value < threshold[2];
-        if constexpr (in_disk(dx, dy - 3)) count[3] -= value < threshold[3];
+        if constexpr (in_disk(dx, dy)) add_if_below(value, threshold[0], count[0]);
+        if constexpr (in_disk(dx, dy - 1)) add_if_below(value, threshold[1], count[1]);
+        if constexpr (in_disk(dx, dy - 2)) add_if_below(value, threshold[2], count[2]);
+        if constexpr (in_disk(dx, dy - 3)) add_if_below(value, threshold[3], count[3]);
     }
     if constexpr (kStep + 1 < kSteps) count_below<kStep + 1>(centre, threshold, count);
 }

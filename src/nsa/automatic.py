@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 
-import torch
-from torch import Tensor
-
+from nsa.config import SynthesisConfig, TrainConfig
+from nsa.errors import InputError
 from nsa.images import Dataset, load_images, suggest
-from nsa.presets import Preset
+from nsa.presets import Preset, object_images, texture_images, texture_synthesis
 
 _log = logging.getLogger("nsa")
 
@@ -21,17 +20,32 @@ def suggest_settings(dataset: Dataset, kind: str | None = None) -> Preset:
 
     Args:
         dataset: whose training images to look at.
-        kind: ``"object"`` or ``"texture"`` where the user knows; None: estimated too.
+        kind: ``"object"`` or ``"texture"`` where the user knows better; None: estimated too.
+
+    Raises:
+        InputError: ``kind`` is something else, or an image cannot be read.
     """
+    if kind not in (None, "object", "texture"):
+        raise InputError(f"kind must be 'object' or 'texture', got {kind!r}.")
     paths = [sample.path for sample in dataset.train]
     chosen = paths[:: max(1, len(paths) // _SAMPLE)][:_SAMPLE]
-    images = load_images(chosen, (_SIDE, _SIDE), channels=3, progress=False)
-    if is_grey(images):
+    suggestion = suggest(load_images(chosen, (_SIDE, _SIDE), progress=False), dataset.name)
+    preset = suggestion.preset
+    if kind is None or kind == preset.kind:
+        _log.info("Settings estimated from the images: %s.", suggestion.reason.rstrip("."))
+        _log.info("(--kind, --background or a --config file override this.)")
+    else:
+        preset = _generic(dataset.name, kind, preset.images.channels)
+        _log.info("Settings: the usual ones of kind '%s', as asked.", kind)
+    if preset.images.channels == 1:
         _log.info("All images are grey: the network gets one channel.")
-        images = images[:, :1].contiguous(memory_format=torch.channels_last)
-    return suggest(images, name=dataset.name, kind=kind)
+    return preset
 
 
-def is_grey(images: Tensor) -> bool:
-    """Whether RGB images (N, 3, H, W) hold no colour."""
-    return torch.equal(images[:, :1].expand_as(images), images)
+def _generic(name: str, kind: str, channels: int) -> Preset:
+    """What most presets of a kind share; no background is assumed."""
+    if kind == "object":
+        return Preset(
+            name, kind, SynthesisConfig(), object_images(channels=channels), TrainConfig()
+        )
+    return Preset(name, kind, texture_synthesis(), texture_images(channels), TrainConfig())

@@ -61,9 +61,7 @@ Background = Annotated[
 ]
 Kind = Annotated[
     str | None,
-    typer.Option(
-        help="object or texture, for automatic settings of that kind. [default: preset, or estimated]"
-    ),
+    typer.Option(help="object or texture, for automatic settings. [default: preset, or estimated]"),
 ]
 Config = Annotated[
     Path | None,

@@ -52,10 +52,16 @@ class TrainingProgress:
     def __init__(self, epochs: int, total: int, done: int) -> None:
         self._epochs, self._total, self._first, self._done = epochs, total, done, done
         self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-            TextColumn("loss {task.fields[loss]}"), TextColumn("{task.fields[speed]} images/s"),
-            TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal,
-        )  # fmt: skip
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("loss {task.fields[loss]}"),
+            TextColumn("{task.fields[speed]} images/s"),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
         self._task: TaskID | None = None
         self._loss = float("nan")
         self._start = self._last_line = 0.0

@@ -112,3 +112,8 @@ class Detector:
 def image_scores(maps: Tensor) -> Tensor:
     """The score of an image, the mean of its map: (N, ...) -> float32 (N,)."""
     return maps.flatten(1).mean(1)
+
+
+def load(run: str | Path, device: str = "auto") -> Detector:
+    """:meth:`Detector.load` as a function: ``nsa.load("runs/bottle-001")``."""
+    return Detector.load(run, device)

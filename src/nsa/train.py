@@ -6,7 +6,6 @@ import csv
 import io
 import logging
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,8 @@ from nsa.detector import Detector
 from nsa.device import choose_device, choose_precision
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
-from nsa.files import make_folder, write_atomically
-from nsa.images import Dataset, load_images, open_dataset
-from nsa.images.demo import DEMO_CATEGORIES
-from nsa.images.demo import write as write_demo
+from nsa.files import write_atomically
+from nsa.images import Dataset, demo, load_images, open_dataset
 from nsa.report import loss_curve
 from nsa.run import Run, RunLock, make_output
 from nsa.settings import changed, merge_options, resolve
@@ -212,20 +209,14 @@ def use_demo_data(options: dict[str, Any], config: Path | None = None) -> dict[s
     merged = merge_options(options, config)
     if "data_root" in merged or "normal_dir" in merged:
         return options
-    category = merged.get("category", DEMO_CATEGORIES[0])
-    if category not in DEMO_CATEGORIES:
+    category = merged.get("category", demo.CATEGORIES[0])
+    if category not in demo.CATEGORIES:
         raise InputError(
             f"Where are the images of {category!r}? Give --data-root or --normal-dir; without "
-            f"them only the demo categories {', '.join(DEMO_CATEGORIES)} can be drawn."
+            f"them only the demo categories {', '.join(demo.CATEGORIES)} can be drawn."
         )
-    if not (DEMO_FOLDER / category).is_dir():
-        _log.info("No images were named: drawing the demo set '%s' in %s.", category, DEMO_FOLDER)
-        make_folder(DEMO_FOLDER)
-        with tempfile.TemporaryDirectory(dir=DEMO_FOLDER, prefix=".") as unfinished:
-            write_demo(Path(unfinished), category, seed=0)
-            (Path(unfinished) / category).rename(DEMO_FOLDER / category)
-    else:
-        _log.info("No images were named: using the demo set in %s.", DEMO_FOLDER / category)
+    _log.info("No images were named: using the demo set '%s' in %s.", category, DEMO_FOLDER)
+    demo.write(DEMO_FOLDER, category)
     return {**_DEMO_OPTIONS, **merged, "category": category, "data_root": DEMO_FOLDER}
 
 

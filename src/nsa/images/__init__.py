@@ -13,6 +13,7 @@ from nsa.images.decode import load_mask, read_image, resize
 from nsa.images.files import find_images
 from nsa.images.load import load_images
 from nsa.images.sample import Dataset, Sample
+from nsa.images.suggest import Suggestion, suggest
 
 __all__ = [
     "Sample",
@@ -29,4 +30,6 @@ __all__ = [
     "augment",
     "center_crop",
     "to_network_input",
+    "Suggestion",
+    "suggest",
 ]

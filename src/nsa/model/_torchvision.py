@@ -1,6 +1,6 @@
 """Import torchvision, also where its compiled operators do not match the installed torch.
 
-torchvision's Python code is all this package needs (``torchvision.models.resnet18`` is plain torch).
+This package needs only torchvision's Python code: ``torchvision.models.resnet18`` is plain torch.
 Its wheel for CUDA beside a CPU-only torch, a common pair, cannot load its compiled operators
 (box suppression and the like) and then fails at import in the one module that describes them to
 torch's compiler: ``operator torchvision::nms does not exist``. Where that happens this module

@@ -1,6 +1,7 @@
-"""Draw what is random about synthetic anomalies, as data; no pixel is written here."""
+"""Draw what is random about synthetic anomalies, as data; no image is changed here."""
 
 from nsa.plan.draw import draw_plan
+from nsa.plan.objects import object_masks
 from nsa.plan.table import COLUMNS, Plan
 
-__all__ = ["Plan", "draw_plan", "COLUMNS"]
+__all__ = ["Plan", "draw_plan", "object_masks", "COLUMNS"]

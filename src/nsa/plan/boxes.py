@@ -82,9 +82,10 @@ def draw_interval(state: State, axis: Axis, length: float, paper: bool) -> tuple
     else:
         # Whole pixels; one choice is left where the smallest patch is the whole image.
         centre = float(axis.half_low + below(state, max(1, axis.side - 2 * axis.half_low)))
-    first = math.floor(centre - length / 2 + 0.5)
+    # On tiny images a box may round to nothing: it keeps one pixel.
+    first = _clip(math.floor(centre - length / 2 + 0.5), 0, axis.side - 1)
     end = math.floor(centre + length / 2 + 0.5)
-    return max(first, 0), min(end, axis.side)
+    return first, _clip(end, first + 1, axis.side)
 
 
 @inlined

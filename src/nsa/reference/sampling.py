@@ -140,8 +140,9 @@ def _source_boxes(
             else:
                 low, _high = _half_bounds(bounds, side)
                 centre = float(rng.integers(low, max(low + 1, side - low)))
-            first = max(int(np.floor(centre - length / 2 + 0.5)), 0)
-            ends.append((first, min(int(np.floor(centre + length / 2 + 0.5)), side)))
+            first = int(np.clip(np.floor(centre - length / 2 + 0.5), 0, side - 1))
+            end = int(np.clip(np.floor(centre + length / 2 + 0.5), first + 1, side))
+            ends.append((first, end))
         (top, bottom), (left, right) = ends
         yield top, left, bottom - top, right - left
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.table import Table
+from rich.text import Text
 
 _NAMES = {
     "image_auroc": "image AUROC",
@@ -36,5 +37,6 @@ def results_table(
     for name, value in results.items():
         missing = (reasons or {}).get(name, "not available")
         label = _NAMES.get(name, name.replace("_", " "))
-        table.add_row(label, f"[dim]{missing}[/dim]" if value is None else f"{100 * value:.1f}")
+        cell = Text(missing, "dim") if value is None else Text(f"{100 * value:.1f}")
+        table.add_row(label, cell)
     return table

@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - it is no error
     """A run was stopped by a signal; the message says how to go on."""
 
 

@@ -37,5 +37,6 @@ def epoch_batches(count: int, config: TrainConfig, epoch: int) -> list[Tensor]:
     anomaly needs a second image and batch normalisation more than one sample.
     """
     generator = torch.Generator().manual_seed(derive_seed(config.seed, ORDER, epoch))
-    batches = torch.randperm(count, generator=generator).split(config.batch_size)
-    return [batch for batch in batches if len(batch) > 1]
+    order = torch.randperm(count, generator=generator)
+    starts = range(0, count - 1, config.batch_size)  # a last batch of one would start at count - 1
+    return [order[start : start + config.batch_size] for start in starts]

@@ -1,0 +1,49 @@
+// NumPy arrays as the views that kernels read, with the checks that make them safe.
+#pragma once
+
+#include <pybind11/numpy.h>
+
+#include <string>
+
+#include "errors.h"
+#include "plan.h"
+#include "view.h"
+
+namespace nsa {
+
+template <typename Element>
+using Array = pybind11::array_t<Element, pybind11::array::c_style>;
+
+inline int side(pybind11::ssize_t value, const char* name) {
+    if (value < 1 || value > 65535) {
+        throw InputError(std::string(name) + " has a side of " + std::to_string(value) +
+                         " px; it must be from 1 to 65535.");
+    }
+    return static_cast<int>(value);
+}
+
+// (count, height, width, channels) uint8, channels 1 or 3.
+inline ImagesView images_view(const Array<uint8_t>& array, const char* name) {
+    if (array.ndim() != 4 || (array.shape(3) != 1 && array.shape(3) != 3)) {
+        throw InputError(std::string(name) +
+                         " must have the shape (count, height, width, 1 or 3 channels).");
+    }
+    return {array.data(), array.shape(0), side(array.shape(1), name), side(array.shape(2), name),
+            static_cast<int>(array.shape(3))};
+}
+
+// rows (patches, kPlanColumns) int32, factors (patches) float32, masks (bytes) uint8.
+inline PlanView plan_view(const Array<int32_t>& rows, const Array<float>& factors,
+                          const Array<uint8_t>& masks) {
+    if (rows.ndim() != 2 || rows.shape(1) != kPlanColumns) {
+        throw InputError("plan rows must have the shape (patches, " + std::to_string(kPlanColumns) +
+                         ").");
+    }
+    if (factors.ndim() != 1 || factors.shape(0) != rows.shape(0)) {
+        throw InputError("plan factors must be one number per row.");
+    }
+    if (masks.ndim() != 1) throw InputError("plan masks must be one flat array.");
+    return {rows.data(), factors.data(), masks.data(), rows.shape(0)};
+}
+
+}  // namespace nsa

@@ -1,0 +1,102 @@
+#include "bind.h"
+
+#include "arrays.h"
+#include "blend/blend.h"
+#include "blend/resize.h"
+#include "blend/workspace.h"
+
+namespace py = pybind11;
+
+namespace {
+
+using nsa::Array;
+using nsa::ImagesView;
+using nsa::InputError;
+
+void require_same_shape(const ImagesView& a, const ImagesView& b, const std::string& what) {
+    if (a.count != b.count || a.height != b.height || a.width != b.width ||
+        a.channels != b.channels) {
+        throw InputError(what + " must have the same shape.");
+    }
+}
+
+void blend_batch(const Array<uint8_t>& images, const Array<uint8_t>& sources,
+                 const Array<int32_t>& rows, const Array<float>& factors,
+                 const Array<uint8_t>& masks, int mode, Array<uint8_t>& out, int threads) {
+    const ImagesView from = nsa::images_view(images, "images");
+    const ImagesView cut = nsa::images_view(sources, "sources");
+    const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
+    require_same_shape(from, nsa::images_view(out, "out"), "images and out");
+    if (cut.channels != from.channels) {
+        throw InputError("images and sources must have the same number of channels.");
+    }
+    uint8_t* const to = out.mutable_data();
+    const int64_t mask_bytes = masks.shape(0);
+    const py::gil_scoped_release release;
+    nsa::blend_cpu(from, cut, plan, mask_bytes, static_cast<nsa::Blend>(mode), to, threads);
+}
+
+void clone_batch(const Array<uint8_t>& sources, const Array<uint8_t>& destinations,
+                 const Array<uint8_t>& masks, const Array<int64_t>& centers, bool mixed,
+                 Array<uint8_t>& out, int threads) {
+    const ImagesView from = nsa::images_view(sources, "source");
+    const ImagesView to = nsa::images_view(destinations, "destination");
+    require_same_shape(to, nsa::images_view(out, "out"), "destination and out");
+    if (from.count != to.count || from.channels != to.channels) {
+        throw InputError(
+            "source and destination must have the same number of images and channels.");
+    }
+    if (masks.ndim() != 3 || masks.shape(0) != from.count || masks.shape(1) != from.height ||
+        masks.shape(2) != from.width) {
+        throw InputError("mask must have the height and width of source.");
+    }
+    if (centers.ndim() != 2 || centers.shape(0) != from.count || centers.shape(1) != 2) {
+        throw InputError("center must be one (x, y) per image.");
+    }
+    uint8_t* const written = out.mutable_data();
+    const nsa::CloneBatch batch{from, to, masks.data(), centers.data(), mixed};
+    const py::gil_scoped_release release;
+    nsa::clone_cpu(batch, written, threads);
+}
+
+Array<uint8_t> resize_batch(const Array<uint8_t>& images, int width, int height) {
+    const ImagesView from = nsa::images_view(images, "images");
+    nsa::side(width, "the output");
+    nsa::side(height, "the output");
+    Array<uint8_t> out({from.count, int64_t{height}, int64_t{width}, int64_t{from.channels}});
+    uint8_t* const to = out.mutable_data();
+    const py::gil_scoped_release release;
+    nsa::Workspace workspace;
+    uint8_t* const scratch = workspace.reserve(nsa::resize_workspace(width, height, from.channels));
+    const int64_t bytes = int64_t{height} * width * from.channels;
+    for (int64_t i = 0; i < from.count; ++i) {
+        nsa::resize({{from.image(i), int64_t{from.width} * from.channels},
+                     from.width,
+                     from.height,
+                     to + i * bytes,
+                     width,
+                     height,
+                     from.channels},
+                    scratch);
+    }
+    return out;
+}
+
+}  // namespace
+
+void bind_blend(py::module_& module) {
+    using py::arg;
+    py::enum_<nsa::Blend>(module, "Blend")
+        .value("source", nsa::Blend::kSourceGradients)
+        .value("mixed", nsa::Blend::kMixedGradients)
+        .value("paste", nsa::Blend::kPaste)
+        .value("interpolate", nsa::Blend::kInterpolate);
+    module.def("blend_cpu", &blend_batch, arg("images").noconvert(), arg("sources").noconvert(),
+               arg("rows").noconvert(), arg("factors").noconvert(), arg("masks").noconvert(),
+               arg("mode"), arg("out").noconvert(), arg("threads"));
+    module.def("clone_cpu", &clone_batch, arg("sources").noconvert(),
+               arg("destinations").noconvert(), arg("masks").noconvert(),
+               arg("centers").noconvert(), arg("mixed"), arg("out").noconvert(), arg("threads"));
+    module.def("resize", &resize_batch, arg("images").noconvert(), arg("width"), arg("height"),
+               "Bilinear resize of uint8 (count, height, width, channels), equal to OpenCV's.");
+}

@@ -1,0 +1,80 @@
+#include "blend/check_plan.h"
+
+#include <string>
+
+#include "errors.h"
+
+namespace nsa {
+namespace {
+
+class RowCheck {
+  public:
+    RowCheck(const PlanView& plan, int64_t row)
+        : values_(plan.rows + row * kPlanColumns), row_(row) {}
+
+    void index(PlanColumn column, const char* name, int64_t count, const char* what) const {
+        if (values_[column] < 0 || values_[column] >= count) {
+            fail(name, column, "is not one of the " + std::to_string(count) + " " + what);
+        }
+    }
+
+    // A box side that has to be positive and lie inside [0, limit) together with its start.
+    void span(PlanColumn start, const char* name, PlanColumn size, const char* size_name,
+              int64_t limit, const char* what) const {
+        if (values_[size] < 1) fail(size_name, size, "must be at least 1");
+        if (values_[start] < 0 || int64_t{values_[start]} + values_[size] > limit) {
+            fail(name, start,
+                 "with " + std::string(size_name) + " " + std::to_string(values_[size]) +
+                     " leaves the " + what + " of size " + std::to_string(limit));
+        }
+    }
+
+    void mask(PlanColumn column, const char* name, int64_t bytes) const {
+        const int64_t size = int64_t{values_[kWidth]} * values_[kHeight];
+        if (values_[column] < -1 || (values_[column] >= 0 && values_[column] + size > bytes)) {
+            fail(name, column,
+                 "must be -1 or the start of " + std::to_string(size) + " of the " +
+                     std::to_string(bytes) + " mask bytes");
+        }
+    }
+
+    [[noreturn]] void fail(const char* name, PlanColumn column, const std::string& why) const {
+        throw InputError("plan row " + std::to_string(row_) + ": " + name + " " +
+                         std::to_string(values_[column]) + " " + why + ".");
+    }
+
+  private:
+    const int32_t* values_;
+    int64_t row_;
+};
+
+}  // namespace
+
+void check_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& images,
+                const ImagesView& sources) {
+    for (int64_t row = 0; row < plan.patches; ++row) {
+        const RowCheck check(plan, row);
+        check.index(kImage, "image", images.count, "images");
+        check.index(kSource, "source", sources.count, "sources");
+        check.span(kSrcX, "src_x", kSrcW, "src_w", sources.width, "source's width");
+        check.span(kSrcY, "src_y", kSrcH, "src_h", sources.height, "source's height");
+        check.span(kDstX, "dst_x", kWidth, "width", images.width, "image's width");
+        check.span(kDstY, "dst_y", kHeight, "height", images.height, "image's height");
+        const int32_t* const values = plan.rows + row * kPlanColumns;
+        check.span(kRoiX, "roi_x", kRoiW, "roi_w", values[kWidth], "patch's width");
+        check.span(kRoiY, "roi_y", kRoiH, "roi_h", values[kHeight], "patch's height");
+        check.span(kPlaceX, "place_x", kRoiW, "roi_w", images.width, "image's width");
+        check.span(kPlaceY, "place_y", kRoiH, "roi_h", images.height, "image's height");
+        check.mask(kBlendMask, "blend_mask", mask_bytes);
+        check.mask(kLabelMask, "label_mask", mask_bytes);
+        if (row > 0 && values[kRound] < (values - kPlanColumns)[kRound]) {
+            check.fail("round", kRound, "comes after a later round; sort the rows by round");
+        }
+        if (!(plan.factors[row] > 0.0f && plan.factors[row] <= 1.0f)) {
+            throw InputError("plan row " + std::to_string(row) + ": factor " +
+                             std::to_string(plan.factors[row]) + " is not in (0, 1].");
+        }
+    }
+}
+
+}  // namespace nsa

@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "blend/blend.h"
+#include "blend/poisson.h"
+#include "blend/workspace.h"
+#include "errors.h"
+#include "parallel.h"
+
+namespace nsa {
+namespace {
+
+struct Box {
+    int x, y, width, height;  // width 0: empty
+    bool full;                // every mask value inside is 255
+};
+
+// Bounding box of the positive values inside the mask's outer 1-px frame.
+Box bounding_box(const uint8_t* mask, int width, int height) {
+    Box box{0, 0, 0, 0, false};
+    if (width < 3 || height < 3) return box;
+    const auto empty_row = [&](int y, int from, int to) {
+        const uint8_t* const row = mask + int64_t{y} * width;
+        uint8_t any = 0;
+        for (int x = from; x < to; ++x) any |= row[x];
+        return any == 0;
+    };
+    int top = 1;
+    int bottom = height - 2;
+    while (top <= bottom && empty_row(top, 1, width - 1)) ++top;
+    if (top > bottom) return box;
+    while (empty_row(bottom, 1, width - 1)) --bottom;
+    int left = width;
+    int right = 0;
+    bool full = true;
+    for (int y = top; y <= bottom; ++y) {
+        const uint8_t* const row = mask + int64_t{y} * width;
+        int first = 1;
+        while (first < std::min(left, width - 1) && !row[first]) ++first;
+        left = std::min(left, first);
+        int last = width - 2;
+        while (last > right && !row[last]) --last;
+        right = std::max(right, last);
+        uint8_t least = 255;
+        for (int x = left; x <= right; ++x) least &= row[x];
+        full = full && least == 255 && first == left && last == right;
+    }
+    box = {left, top, right - left + 1, bottom - top + 1, full};
+    // Rows seen before the box had its final width were only compared over part of it.
+    for (int y = top; box.full && y <= bottom; ++y) {
+        const uint8_t* const row = mask + int64_t{y} * width;
+        box.full = row[left] == 255 && row[right] == 255;
+    }
+    return box;
+}
+
+// What to solve for one item, its place checked.
+Box checked_box(const CloneBatch& batch, int64_t item, int* x, int* y) {
+    const ImagesView& from = batch.sources;
+    const ImagesView& to = batch.destinations;
+    const Box box = bounding_box(batch.masks + item * from.pixels(), from.width, from.height);
+    if (box.width == 0) return box;
+    const int64_t left = batch.centers[2 * item] - box.width / 2;
+    const int64_t top = batch.centers[2 * item + 1] - box.height / 2;
+    if (left < 0 || top < 0 || left + box.width > to.width || top + box.height > to.height) {
+        const std::string which =
+            batch.destinations.count > 1 ? " of item " + std::to_string(item) : "";
+        throw InputError("center (" + std::to_string(batch.centers[2 * item]) + ", " +
+                         std::to_string(batch.centers[2 * item + 1]) + ")" + which +
+                         " puts the mask's " + std::to_string(box.width) + " x " +
+                         std::to_string(box.height) + " px box outside the " +
+                         std::to_string(to.width) + " x " + std::to_string(to.height) +
+                         " px destination; move it inside.");
+    }
+    *x = static_cast<int>(left);
+    *y = static_cast<int>(top);
+    return box;
+}
+
+}  // namespace
+
+void clone_cpu(const CloneBatch& batch, uint8_t* out, int threads) {
+    struct Item {
+        Box box;
+        int x, y;
+    };
+    const ImagesView& from = batch.sources;
+    const ImagesView& to = batch.destinations;
+    const int channels = to.channels;
+    std::vector<Item> items(to.count);
+    size_t bytes = 0;
+    for (int64_t i = 0; i < to.count; ++i) {
+        Item& item = items[i];
+        item.box = checked_box(batch, i, &item.x, &item.y);
+        if (std::min(item.box.width, item.box.height) < kSmallestBox) continue;
+        bytes = std::max(
+            bytes, poisson_workspace(item.box.width, item.box.height, channels, !item.box.full));
+    }
+    std::vector<Workspace> workspaces(std::max(threads, 1));
+    parallel_for(to.count, threads, [&](int64_t i, int worker) {
+        const Item& item = items[i];
+        uint8_t* const image = out + i * to.bytes();
+        std::memcpy(image, to.image(i), to.bytes());
+        if (std::min(item.box.width, item.box.height) < kSmallestBox) return;
+        const int64_t source_stride = int64_t{from.width} * channels;
+        const int64_t stride = int64_t{to.width} * channels;
+        PoissonTask task{};
+        task.source = {from.image(i) + item.box.y * source_stride + int64_t{item.box.x} * channels,
+                       source_stride};
+        task.destination = image + item.y * stride + int64_t{item.x} * channels;
+        task.destination_stride = stride;
+        task.mask_unit = 1.0f;
+        if (!item.box.full) {
+            task.mask = {
+                batch.masks + i * from.pixels() + int64_t{item.box.y} * from.width + item.box.x,
+                from.width};
+            task.mask_unit = 1.0f / 255.0f;
+        }
+        task.width = item.box.width;
+        task.height = item.box.height;
+        task.channels = channels;
+        task.mixed = batch.mixed;
+        const auto table = sine_table(poisson_length(task.width, task.height));
+        NSA_PICK(poisson)(task, *table, workspaces[worker].reserve(bytes));
+    });
+}
+
+}  // namespace nsa

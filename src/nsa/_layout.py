@@ -1,0 +1,45 @@
+"""Checks of images, and the interleaved layout the kernels read."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nsa._native import check_devices
+from nsa.errors import InputError
+
+
+def interleaved(images: Tensor, name: str) -> Tensor:
+    """``images`` uint8 (N, C, H, W) as contiguous (N, H, W, C); no copy if channels-last.
+
+    Raises:
+        InputError: not a uint8 tensor of that shape with C 1 or 3 and at least one pixel, or on a
+            device without kernels.
+    """
+    if not isinstance(images, Tensor):
+        raise InputError(f"{name} must be a torch tensor, got {type(images).__name__}.")
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
+        raise InputError(
+            f"{name} must have the shape (N, C, H, W) with C 1 or 3 and at least one pixel, got "
+            f"{tuple(images.shape)}."
+        )
+    if images.dtype != torch.uint8:
+        raise InputError(f"{name} must be uint8, got {images.dtype}.")
+    check_devices(**{name: images})
+    return images.permute(0, 2, 3, 1).contiguous()
+
+
+def image_pair(original: Tensor, blended: Tensor, names: tuple[str, str]) -> tuple[Tensor, Tensor]:
+    """Both images of :func:`interleaved`, of one shape.
+
+    Raises:
+        InputError: as there, or the shapes or devices differ.
+    """
+    pair = interleaved(original, names[0]), interleaved(blended, names[1])
+    if pair[0].shape != pair[1].shape:
+        raise InputError(
+            f"{names[1]} must have the shape of {names[0]}, {tuple(original.shape)}, got "
+            f"{tuple(blended.shape)}."
+        )
+    check_devices(**dict(zip(names, pair, strict=True)))
+    return pair

@@ -1,0 +1,186 @@
+"""From images to features: the average activation of every channel at the end of every level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from nsa.errors import InputError
+from nsa.gaussian.networks import Levels
+from nsa.gaussian.weights import load_network
+
+Precision = Literal["float32", "bfloat16"]
+Features = list[Tensor]
+"""One float32 tensor (images, channels of the level) per level, on the CPU."""
+
+Module = TypeVar("Module", bound=nn.Module)
+
+# What torchvision's and our own colour networks were trained with.
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+
+
+class FeatureExtractor:
+    """Runs a network over images and keeps the spatial mean of each level.
+
+    Args:
+        network: the network's levels, as :func:`nsa.gaussian.weights.load_network` returns them.
+        size: (height, width) to which images are resized first (antialiased bilinear); None: they
+            are taken as they are.
+        batch_size: images per forward pass; bounds the memory.
+        device: where the network runs.
+        precision: ``"bfloat16"`` runs the convolutions in bfloat16 (means stay float32). It pays on
+            a GPU and on CPUs with matrix units; its rounding, 0.4 %, can drown the components of
+            least variance, which the distance weighs most, so the default is float32.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        InputError: ``precision`` or ``device`` is unknown or not available.
+    """
+
+    def __init__(
+        self,
+        network: Levels,
+        *,
+        size: tuple[int, int] | None = None,
+        batch_size: int = 32,
+        device: str | torch.device = "cpu",
+        precision: Precision = "float32",
+        progress: bool = False,
+    ) -> None:
+        if precision not in ("float32", "bfloat16"):
+            raise InputError(f"precision must be 'float32' or 'bfloat16', got {precision!r}.")
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, got {batch_size!r}.")
+        self.device = torch.device(device)
+        if self.device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError("device is 'cuda', but torch finds no CUDA device; use 'cpu'.")
+        self.network = channels_last(network, self.device).eval()
+        self.size = size
+        self.batch_size = batch_size
+        self.precision: Precision = precision
+        self.progress = progress
+
+    @classmethod
+    def load(
+        cls,
+        network: str = "resnet18",
+        weights: str | Path | None = "default",
+        *,
+        seed: int = 0,
+        size: tuple[int, int] | None = None,
+        batch_size: int = 32,
+        device: str | torch.device = "cpu",
+        precision: Precision = "float32",
+        progress: bool = False,
+    ) -> FeatureExtractor:
+        """An extractor by the network's name and weights, see :func:`load_network`."""
+        return cls(
+            load_network(network, weights, seed),
+            size=size,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+            progress=progress,
+        )
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Number of features of each level."""
+        return self.network.entry.channels
+
+    def __call__(self, images: Tensor) -> Features:
+        """Extract the features.
+
+        Args:
+            images: uint8 (N, C, H, W), N at least 1, C in {1, 3}. Grey images are repeated to three
+                channels for a colour network.
+
+        Returns:
+            One float32 tensor (N, channels) per level, on the CPU.
+
+        Raises:
+            InputError: ``images`` has another shape or dtype, or a level is not finite.
+        """
+        check_images(images)
+        features = [torch.empty(len(images), channels) for channels in self.channels]
+        starts = range(0, len(images), self.batch_size)
+        for start in self.track(starts, "Extracting features"):
+            batch = images[start : start + self.batch_size]
+            for level, values in zip(features, self.batch(batch), strict=True):
+                level[start : start + len(batch)] = values
+        return features
+
+    @torch.inference_mode()
+    def batch(self, images: Tensor) -> Features:
+        """Features of images that fit into memory at once, see :meth:`__call__`."""
+        x = prepare(images.to(self.device, non_blocking=True), self.network.channels, self.size)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            features = [level.cpu() for level in self.network(x)]
+        for number, level in enumerate(features, 1):
+            if not torch.isfinite(level).all():
+                raise InputError(
+                    f"Level {number} of the network gives values that are not finite; its weights "
+                    "are damaged or not trained, use others."
+                )
+        return features
+
+    def track(self, steps: range, title: str) -> Iterable[int]:
+        """``steps`` with a progress bar on standard error, if one is wanted."""
+        console = Console(stderr=True)
+        return track(steps, title, console=console, disable=not self.progress, transient=True)
+
+
+def channels_last(model: Module, device: torch.device) -> Module:
+    """Move a model to a device, with its convolutions' weights channels-last as the images are."""
+    for parameter in (*model.parameters(), *model.buffers()):
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model.to(device)
+
+
+def check_images(images: Tensor) -> None:
+    """Refuse anything but a batch of uint8 images.
+
+    Raises:
+        InputError: ``images`` is no uint8 tensor (N, C, H, W) with N >= 1 and C in {1, 3}.
+    """
+    if not isinstance(images, Tensor):
+        raise InputError(f"images must be a uint8 tensor, got a {type(images).__name__}.")
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise InputError(
+            "images must have the shape (N, C, H, W) with at least one image and C = 1 or 3, got "
+            f"{tuple(images.shape)}."
+        )
+    if images.dtype != torch.uint8:
+        raise InputError(f"images must be of dtype uint8, got {images.dtype}.")
+
+
+def prepare(images: Tensor, channels: int, size: tuple[int, int] | None = None) -> Tensor:
+    """Network input from uint8 images: float32, channels-last, resized and normalised.
+
+    Colour networks see values normalised by ImageNet's mean and deviation, grey ones (ours, for
+    X-rays) values in [0, 1].
+
+    Raises:
+        InputError: colour images meet a network for grey ones.
+    """
+    if images.shape[1] > channels:
+        raise InputError(
+            "The network takes grey images, but these have 3 channels; load them grey."
+        )
+    x = images.to(torch.float32, memory_format=torch.channels_last) / 255
+    if size is not None and tuple(x.shape[-2:]) != tuple(size):
+        x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
+    if channels == 1:
+        return x
+    mean = x.new_tensor(_MEAN).view(1, 3, 1, 1)
+    deviation = x.new_tensor(_DEVIATION).view(1, 3, 1, 1)
+    return ((x - mean) / deviation).contiguous(memory_format=torch.channels_last)

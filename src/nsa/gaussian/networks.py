@@ -1,0 +1,183 @@
+"""The classification networks and where their levels end (Section IV and Table VI of the paper).
+
+A *level* is a stage of the network as its authors' tables count them, and its features are what
+the stage puts out. EfficientNet has nine: the stem, seven stages of inverted residual blocks and
+the 1x1 convolution before pooling. ResNet has five: the stem (convolution, normalisation and ReLU;
+the max pooling opens the second stage in the ResNet paper's table) and four stages of residual
+blocks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nsa.errors import InputError
+from nsa.model._torchvision import torchvision
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is fixed about a network.
+
+    Attributes:
+        name: as torchvision spells it.
+        channels: features per level, first level first.
+        size: side in pixels of the square images it was designed for.
+    """
+
+    name: str
+    channels: tuple[int, ...]
+    size: int
+
+
+def _efficientnet(variant: int, size: int, *channels: int) -> Network:
+    return Network(f"efficientnet_b{variant}", channels, size)
+
+
+NETWORKS: dict[str, Network] = {
+    network.name: network
+    for network in (
+        Network("resnet18", (64, 64, 128, 256, 512), 224),
+        Network("resnet34", (64, 64, 128, 256, 512), 224),
+        Network("resnet50", (64, 256, 512, 1024, 2048), 224),
+        _efficientnet(0, 224, 32, 16, 24, 40, 80, 112, 192, 320, 1280),
+        _efficientnet(1, 240, 32, 16, 24, 40, 80, 112, 192, 320, 1280),
+        _efficientnet(2, 260, 32, 16, 24, 48, 88, 120, 208, 352, 1408),
+        _efficientnet(3, 300, 40, 24, 32, 48, 96, 136, 232, 384, 1536),
+        _efficientnet(4, 380, 48, 24, 32, 56, 112, 160, 272, 448, 1792),
+        _efficientnet(5, 456, 48, 24, 40, 64, 128, 176, 304, 512, 2048),
+        _efficientnet(6, 528, 56, 32, 40, 72, 144, 200, 344, 576, 2304),
+        _efficientnet(7, 600, 64, 32, 48, 80, 160, 224, 384, 640, 2560),
+    )
+}
+
+
+def find_network(name: str) -> Network:
+    """The entry of :data:`NETWORKS`.
+
+    Raises:
+        InputError: no such network; the nearest one is suggested.
+    """
+    found = NETWORKS.get(name.lower().replace("-", "_"))
+    if found is None:
+        near = difflib.get_close_matches(name, NETWORKS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NETWORKS)}."
+        raise InputError(f"There is no network {name!r}; {hint}")
+    return found
+
+
+class Levels(nn.Module):
+    """A classification network without its classifier, cut into its levels.
+
+    Args:
+        name: a key of :data:`NETWORKS`.
+        channels: 3 for colour, 1 for a network trained on grey images.
+    """
+
+    def __init__(self, name: str, channels: int = 3) -> None:
+        super().__init__()
+        self.entry = find_network(name)
+        self.channels = channels
+        self.body = torchvision.models.get_model(self.entry.name, weights=None)
+        if isinstance(self.body, torchvision.models.ResNet):
+            self.body.fc = nn.Identity()
+        else:
+            self.body.classifier = nn.Identity()
+        if channels != 3:
+            self._replace_first_convolution(channels)
+
+    def _replace_first_convolution(self, channels: int) -> None:
+        if not isinstance(self.body, torchvision.models.ResNet):
+            raise InputError(f"Only a ResNet can take {channels} channel; name one.")
+        self.body.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+
+    def stages(self) -> list[list[nn.Module]]:
+        """The modules of each level, in the order in which they run."""
+        body = self.body
+        if isinstance(body, torchvision.models.ResNet):
+            return [
+                [body.conv1, body.bn1, body.relu],
+                [body.maxpool, body.layer1],
+                [body.layer2],
+                [body.layer3],
+                [body.layer4],
+            ]
+        return [[stage] for stage in body.features]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of every level, averaged over the image plane.
+
+        Args:
+            x: (N, channels, H, W), normalised, any floating dtype.
+
+        Returns:
+            One float32 tensor (N, features) per level.
+        """
+        means = []
+        for stage in self.stages():
+            for module in stage:
+                x = module(x)
+            # Under autocast activations may be bfloat16; the mean of thousands must not be.
+            means.append(x.mean((2, 3), dtype=torch.float32))
+        return means
+
+
+def random_network(name: str, seed: int, channels: int = 3) -> Levels:
+    """A network with torchvision's initial weights, drawn from ``seed``; global state is kept."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Levels(name, channels).eval()
+
+
+def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> Levels:
+    """A network with given weights.
+
+    Args:
+        name: a key of :data:`NETWORKS`.
+        state: torchvision's names and shapes; the classifier's entries are ignored.
+        source: where the weights come from, for messages.
+
+    Raises:
+        InputError: weights are missing, unknown or of another shape.
+    """
+    kept = {
+        key: value for key, value in state.items() if not key.startswith(("fc.", "classifier."))
+    }
+    first = kept.get("conv1.weight")
+    channels = 1 if first is not None and first.ndim == 4 and first.shape[1] == 1 else 3
+    # On the meta device nothing is allocated or drawn, which for a large network takes seconds.
+    with torch.device("meta"):
+        levels = Levels(name, channels)
+    _check_state(levels.body.state_dict(), kept, name, source)
+    levels.body.load_state_dict(kept, strict=False, assign=True)
+    # Files saved before torch counted batches lack these; a network in eval mode never reads them.
+    for module in levels.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.num_batches_tracked = torch.zeros((), dtype=torch.long)
+    return levels.requires_grad_(False).eval()
+
+
+def _check_state(
+    wanted: Mapping[str, Tensor], given: Mapping[str, Any], name: str, source: str
+) -> None:
+    missing = [key for key in wanted if key not in given and not key.endswith("_tracked")]
+    unknown = [key for key in given if key not in wanted]
+    for keys, what in ((missing, "lacks"), (unknown, "holds the unknown")):
+        if keys:
+            raise InputError(
+                f"{source} does not hold the weights of {name}: it {what} {keys[0]!r} and "
+                f"{len(keys) - 1} more; name the network that it was saved from."
+            )
+    for key, value in given.items():
+        if value.shape != wanted[key].shape:
+            raise InputError(
+                f"{source} does not hold the weights of {name}: {key!r} has the shape "
+                f"{tuple(value.shape)}, not {tuple(wanted[key].shape)}; name the network that it "
+                "was saved from."
+            )

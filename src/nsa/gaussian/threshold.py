@@ -1,0 +1,113 @@
+"""The working point: from a wanted false positive rate to a threshold on the score.
+
+Two ways, one meaning: an image is called defective when its score is *above* the threshold.
+
+* :func:`chi_square_threshold` needs no further images, but holds only for the Mahalanobis distance
+  of features that are Gaussian (eq. 7-8 of the paper).
+* :class:`ConformalThreshold` holds for any score, summed over levels or of another method, and
+  needs normal images that were not trained on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import chi2
+from torch import Tensor
+
+from nsa.errors import InputError
+
+Scores = npt.ArrayLike | Tensor
+_Array = npt.NDArray[np.float64]
+# A rate given as 0.29 of 99 images must mean 29 of 100, whatever its last bit is.
+_ROUNDING = 1e-9
+
+
+def chi_square_threshold(fpr: float, dimensions: int) -> float:
+    """The distance that a D-dimensional Gaussian exceeds with probability ``fpr``, eq. 8.
+
+    ``sqrt(F^-1(1 - fpr))`` with the chi-square distribution of D degrees of freedom, from its
+    upper tail so that rates down to 1e-300 keep their precision.
+
+    Raises:
+        InputError: ``fpr`` is not between 0 and 1, or ``dimensions`` below 1.
+    """
+    _check_rate(fpr)
+    if dimensions < 1:
+        raise InputError(f"dimensions must be at least 1, got {dimensions!r}.")
+    return math.sqrt(float(chi2.isf(fpr, dimensions)))
+
+
+def achieved_rate(scores: Scores, threshold: float) -> float:
+    """Share of scores above a threshold: on normal images the false positive rate, on defective
+    ones the true positive rate."""
+    return float((_scores(scores) > threshold).mean())
+
+
+class ConformalThreshold:
+    """Split-conformal p-values from the scores of held-out normal images.
+
+    For a new normal image, exchangeable with the held-out ones, the p-value
+    ``(1 + #{s_i >= s}) / (n + 1)`` is at most ``a`` with probability at most ``a``, whatever the
+    score's distribution is. Over the draw of the held-out images the false positive rate of
+    :meth:`threshold` is therefore ``fpr`` on average (floor(fpr (n + 1)) / (n + 1) exactly where
+    scores do not tie); for one such draw it varies as Beta(k, n + 1 - k) with
+    ``k = floor(fpr (n + 1))``.
+
+    Args:
+        scores: of n normal images that were not trained on; higher is more anomalous.
+
+    Raises:
+        InputError: there are no scores, or one is not finite.
+    """
+
+    def __init__(self, scores: Scores) -> None:
+        self.scores: _Array = np.sort(_scores(scores))
+
+    @property
+    def smallest_rate(self) -> float:
+        """The smallest false positive rate that n images can set: ``1 / (n + 1)``."""
+        return 1 / (len(self.scores) + 1)
+
+    def p_value(self, scores: Scores) -> _Array:
+        """p-value of each score, float64 of the same shape: small means anomalous."""
+        new = np.asarray(_to_numpy(scores), dtype=np.float64)
+        as_high = len(self.scores) - np.searchsorted(self.scores, new, side="left")
+        return np.asarray((1 + as_high) / (len(self.scores) + 1), dtype=np.float64)
+
+    def threshold(self, fpr: float) -> float:
+        """The threshold with ``score > threshold`` exactly where ``p_value <= fpr``.
+
+        Raises:
+            InputError: ``fpr`` is not between 0 and 1, or below :attr:`smallest_rate`.
+        """
+        _check_rate(fpr)
+        count = len(self.scores)
+        allowed = math.floor(fpr * (count + 1) + _ROUNDING)
+        if allowed < 1:
+            needed = math.ceil(1 / fpr - _ROUNDING) - 1
+            raise InputError(
+                f"A false positive rate of {fpr:g} cannot be set by {count} held-out normal "
+                f"images: the smallest is 1/{count + 1} = {self.smallest_rate:.4g}; hold out at "
+                f"least {needed}."
+            )
+        return float(self.scores[count - allowed])
+
+
+def _check_rate(fpr: float) -> None:
+    if isinstance(fpr, bool) or not isinstance(fpr, int | float) or not 0 < fpr < 1:
+        raise InputError(f"The false positive rate must be between 0 and 1, got {fpr!r}.")
+
+
+def _to_numpy(scores: Any) -> Any:
+    return scores.detach().cpu().numpy() if isinstance(scores, Tensor) else scores
+
+
+def _scores(scores: Scores) -> _Array:
+    values = np.asarray(_to_numpy(scores), dtype=np.float64).reshape(-1)
+    if not len(values) or not np.isfinite(values).all():
+        raise InputError("scores must be at least one number, all of them finite.")
+    return values

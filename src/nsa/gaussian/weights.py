@@ -1,0 +1,122 @@
+"""Where a network's weights come from: torchvision's registry, a file, a run of ours, or a seed.
+
+No code in a weights file is ever run: files are read as safetensors, or by torch.load with
+``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from nsa.errors import InputError
+from nsa.gaussian.networks import Levels, find_network, network_from_state, random_network
+from nsa.model._torchvision import torchvision
+
+RUN_WEIGHTS = "model.safetensors"
+_ENCODER = "encoder."
+
+
+def load_network(
+    name: str = "resnet18", weights: str | Path | None = "default", seed: int = 0
+) -> Levels:
+    """A network ready to extract features: in eval mode, without gradients.
+
+    Args:
+        name: a key of :data:`nsa.gaussian.networks.NETWORKS`.
+        weights: ``"default"`` or another name that torchvision's registry has for this network,
+            such as ``"IMAGENET1K_V1"`` (a file in torch.hub's cache is used without a network);
+            the path of a state-dict file of torchvision's network (``.safetensors`` or ``.pth``);
+            a run folder of ours or its ``model.safetensors``, whose encoder is used (a ResNet-18);
+            ``"random"`` or None for initial weights drawn from ``seed``.
+        seed: only for random weights.
+
+    Raises:
+        InputError: the network or weights are unknown, or the file is missing, cannot be fetched,
+            is no safe state dict or belongs to another network.
+    """
+    network = find_network(name)
+    if weights is None or weights == "random":
+        return random_network(network.name, seed).requires_grad_(False)
+    entry = _registered(network.name, str(weights))
+    if entry is not None:
+        state = _registry_state(network.name, entry)
+        return network_from_state(network.name, state, f"torchvision's {entry.name}")
+    path = Path(weights).expanduser()
+    if path.is_dir():
+        path = path / RUN_WEIGHTS
+    if not path.is_file():
+        names = ", ".join(
+            member.name for member in torchvision.models.get_model_weights(network.name)
+        )
+        raise InputError(
+            f"The weights {str(weights)!r} are neither a file nor a run folder; give a path, "
+            f"'default', 'random' or one of {names}."
+        )
+    return network_from_state(
+        network.name, _encoder_state(read_state(path), path, network.name), str(path)
+    )
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a weights file, on the CPU.
+
+    Raises:
+        InputError: the file is damaged, or holds anything but tensors by name.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as weights ({str(error).splitlines()[0][:120]}); give a state "
+            "dict saved as safetensors, or by torch.save without any object but tensors."
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise InputError(f"{path} is no state dict: it must map names to tensors.")
+    return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def _encoder_state(state: Mapping[str, Tensor], path: Path, network: str) -> dict[str, Tensor]:
+    """The encoder of one of our checkpoints under torchvision's names; other files as they are."""
+    encoder = {
+        key.removeprefix(_ENCODER): v for key, v in state.items() if key.startswith(_ENCODER)
+    }
+    if encoder and network != "resnet18":
+        raise InputError(f"{path} holds the encoder of an nsa run, a resnet18, not a {network}.")
+    return encoder or dict(state)
+
+
+def _registered(network: str, weights: str) -> Any:
+    """The member of torchvision's weights enum that is meant; None: it is a path."""
+    members = torchvision.models.get_model_weights(network)
+    if weights.lower() == "default":
+        return members.DEFAULT
+    return members.__members__.get(weights.upper())
+
+
+def _registry_state(network: str, entry: Any) -> dict[str, Tensor]:
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    cached = cache / Path(urlparse(entry.url).path).name
+    if cached.is_file():
+        return read_state(cached)
+    try:
+        return dict(entry.get_state_dict(progress=True, check_hash=True, weights_only=True))
+    except (OSError, RuntimeError) as error:  # no network, no space, or a file cut short
+        raise InputError(
+            f"The weights {entry.name} of {network} are not on this machine and cannot be fetched "
+            f"({str(error)[:120]}); download {entry.url} elsewhere and put it at {cached}, or give "
+            "weights as a file, a run folder or 'random'."
+        ) from error

@@ -1,0 +1,82 @@
+"""Counting, overlapping and resizing object masks, against NumPy and OpenCV."""
+
+from __future__ import annotations
+
+import cv2
+import numba
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from nsa.plan import masks
+
+Masks = npt.NDArray[np.uint8]
+
+
+@numba.njit
+def count(words: masks.Words, y: int, x: int, height: int, width: int) -> int:
+    return masks.count(words, y, x, height, width)
+
+
+@numba.njit
+def overlap(patch: masks.Words, words: masks.Words, y: int, x: int, height: int, width: int) -> int:
+    return masks.overlap(patch, words, y, x, height, width)
+
+
+@numba.njit
+def resize(
+    mask: Masks, y: int, x: int, height: int, width: int, out: Masks, rows: int, columns: int
+) -> int:
+    return masks.resize(mask, y, x, height, width, out, rows, columns)
+
+
+def words(mask: Masks) -> masks.Words:
+    return masks.padded(mask).view(np.uint64)
+
+
+def random_mask(rng: np.random.Generator, height: int, width: int) -> Masks:
+    """Noise, blobs or a constant."""
+    kind = rng.integers(3)
+    if kind == 0:
+        return (rng.random((height, width)) < rng.random()).astype(np.uint8)
+    if kind == 1:
+        return (cv2.GaussianBlur(rng.random((height, width)), (0, 0), 4) > 0.5).astype(np.uint8)
+    return np.full((height, width), rng.integers(2), np.uint8)
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 63, 64, 65, 224, 3000])
+def test_counts_equal_numpy(width: int) -> None:
+    rng = np.random.default_rng(width)
+    height = 40
+    mask, patch = random_mask(rng, height, width), random_mask(rng, height, width)
+    for _ in range(200):
+        h, w = rng.integers(1, height + 1), rng.integers(1, width + 1)
+        y, x = rng.integers(height - h + 1), rng.integers(width - w + 1)
+        box = mask[y : y + h, x : x + w]
+        assert count(words(mask), y, x, h, w) == box.sum()
+        top = patch[:h, :w]
+        assert overlap(words(top), words(mask), y, x, h, w) == (top & box).sum()
+
+
+def test_counts_do_not_overflow_on_the_largest_images() -> None:
+    mask = np.ones((8192, 8192), np.uint8)
+    assert count(words(mask), 0, 0, 8192, 8192) == 8192**2
+    assert overlap(words(mask), words(mask), 0, 0, 8192, 8192) == 8192**2
+
+
+def test_resize_equals_opencv() -> None:
+    rng = np.random.default_rng(0)
+    for case in range(1000):
+        height, width, new_height, new_width = (int(v) for v in rng.integers(1, 120, 4))
+        if case % 5 == 0:  # a shrinking by exactly two takes another way through OpenCV
+            new_height, new_width = max(1, height // 2), max(1, width // 2)
+        if case % 7 == 0:
+            new_height, new_width = height, width
+        mask = random_mask(rng, height + 5, width + 3)
+        out = masks.padded(np.ones((new_height, new_width), np.uint8))
+        total = resize(masks.padded(mask), 2, 1, height, width, out, new_height, new_width)
+        box = np.ascontiguousarray(mask[2 : 2 + height, 1 : 1 + width])
+        expected = cv2.resize(box, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+        assert np.array_equal(out[:, :new_width], expected)
+        assert total == expected.sum()
+        assert not out[:, new_width : -(-new_width // 8) * 8].any()

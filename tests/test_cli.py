@@ -1,0 +1,234 @@
+"""The command line from training to prediction, on tiny images."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny import nsa, picture, write, write_config, write_product
+
+from nsa.detector import Detector, load
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_product(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("runs") / "disc"
+    config = write_config(folder.parent / "options.yaml", epochs=4)
+    result = nsa("train", "--data-root", data, "--config", config, "--output", folder)
+    assert result.exit_code == 0, result.output
+    assert "AUROC" in result.stdout
+    assert str(folder) in result.stderr
+    return folder
+
+
+def test_training_writes_the_whole_run_folder(run: Path, data: Path) -> None:
+    assert {entry.name for entry in run.iterdir()} - {".lock"} == {
+        "config.yaml", "model.safetensors", "metrics.json", "scores.csv", "log.csv", "loss.png",
+        "examples.png",
+    }  # fmt: skip
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["format_version"] == 1
+    assert config["category"] == "disc"
+    assert config["training"]["epochs"] == 4
+    assert config["images"]["crop"] == [64, 64]
+    assert config["data_root"] == str(data)
+
+
+def test_metrics_hold_fractions_configuration_and_times(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    names = (
+        "image_auroc", "pixel_auroc", "au_pro", "image_average_precision", "image_f1_max",
+        "pixel_average_precision",
+    )  # fmt: skip
+    for name in names:
+        assert 0 <= metrics[name] <= 1
+        assert 0 <= metrics["whole_image"][name] <= 1
+    assert metrics["not_computed"] == {}
+    assert metrics["test_images"] == {"normal": 3, "defective": 3, "masks": 3}
+    assert metrics["times"]["training_seconds"] > 0
+    assert metrics["times"]["images_per_second"] > 0
+    assert metrics["configuration"]["synthesis"]["label"] == "logistic"
+    assert metrics["hardware"]["threads"] == 1
+    assert "torch" in metrics["versions"]
+
+
+def test_scores_and_log_have_a_line_each(run: Path) -> None:
+    with (run / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == ["0"] * 3 + ["1"] * 3
+    assert [row["defect"] for row in rows] == ["good"] * 3 + ["spot"] * 3
+    assert all(Path(row["path"]).is_file() and float(row["score"]) >= 0 for row in rows)
+    with (run / "log.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
+
+
+def test_a_runs_configuration_repeats_it(run: Path, tmp_path: Path) -> None:
+    result = nsa("train", "--config", run / "config.yaml", "--output", tmp_path / "again")
+    assert result.exit_code == 0, result.output
+    one, two = (load_file(folder / "model.safetensors") for folder in (run, tmp_path / "again"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_command_line_wins_over_the_file(data: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "options.yaml", training={"epochs": 5, "seed": 3})
+    result = nsa(
+        "train", "--data-root", data, "--config", config, "--epochs", 1, "--label", "continuous",
+        "--variant", "paper", "--background", 220, "--output", tmp_path / "run",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert written["training"]["epochs"] == 1
+    assert written["training"]["seed"] == 3
+    assert written["synthesis"]["label"] == "continuous"
+    assert written["synthesis"]["variant"] == "paper"
+    assert written["synthesis"]["background"] == 220
+
+
+def test_evaluate_repeats_the_runs_own_figures(run: Path, data: Path, tmp_path: Path) -> None:
+    result = nsa("evaluate", run, "--data-root", data, "--output", tmp_path / "judged")
+    assert result.exit_code == 0, result.output
+    first, second = (
+        json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "judged")
+    )
+    for name in ("image_auroc", "pixel_auroc", "au_pro", "whole_image"):
+        assert first[name] == second[name]
+    assert (run / "scores.csv").read_text() == (tmp_path / "judged" / "scores.csv").read_text()
+
+
+def test_predict_writes_scores_overlays_and_maps(run: Path, tmp_path: Path) -> None:
+    folder, single = tmp_path / "images", tmp_path / "other" / "0.png"
+    write(folder / "0.png", picture(1)[0])
+    write(folder / "wide.jpg", cv2.resize(picture(2)[0], (130, 95)))
+    write(single, picture(3, defect=True)[0])
+    output = tmp_path / "out"
+    result = nsa("predict", run, folder, single, "--output", output, "--save-maps")
+    assert result.exit_code == 0, result.output
+    with (output / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == [
+        str(folder / "0.png"), str(folder / "wide.jpg"), str(single),
+    ]  # fmt: skip
+    sizes = {"images_0": (80, 80), "wide": (95, 130), "other_0": (80, 80)}
+    for name, size in sizes.items():
+        pixels = cv2.imdecode(np.fromfile(output / f"{name}.png", np.uint8), cv2.IMREAD_UNCHANGED)
+        assert pixels.shape == (*size, 3)
+        scores = np.load(output / f"{name}.npy")
+        assert scores.shape == size
+        assert scores.dtype == np.float32
+
+
+def test_predict_agrees_with_the_detector(run: Path, tmp_path: Path) -> None:
+    image = picture(7, defect=True)[0]
+    write(tmp_path / "a.png", image)
+    nsa("predict", run, tmp_path / "a.png", "--output", tmp_path / "out", "--no-overlays")
+    assert not (tmp_path / "out" / "a.png").exists()
+    with (tmp_path / "out" / "scores.csv").open() as file:
+        score = float(next(csv.DictReader(file))["score"])
+    rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).permute(2, 0, 1)[None]
+    maps, scores = load(run).predict(rgb)
+    assert maps.shape == (1, 1, 80, 80)
+    assert score == float(scores[0])
+
+
+def test_a_detector_takes_any_batch(run: Path) -> None:
+    detector = Detector.load(run)
+    images = torch.randint(0, 256, (20, 3, 50, 90), dtype=torch.uint8)
+    maps, scores = detector.predict(images)
+    assert maps.shape == (20, 1, 50, 90)
+    for index in (0, 19):  # batches of 16 change nothing
+        alone = detector.predict(images[index : index + 1])[1]
+        torch.testing.assert_close(alone[0], scores[index], atol=1e-6, rtol=1e-4)
+    assert detector.predict(images[:0])[0].shape == (0, 1, 50, 90)
+
+
+@pytest.mark.parametrize("argument", [[], ["--label", "binary", "--variant", "paper"]])
+def test_synthesize_draws_a_grid(data: Path, tmp_path: Path, argument: list[str]) -> None:
+    path = tmp_path / "grid.png"
+    config = write_config(tmp_path / "options.yaml")
+    result = nsa(
+        "synthesize", "--data-root", data, "--config", config, "--count", 3, "--output", path,
+        *argument,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[0] > 100
+
+
+def test_info_names_what_a_bug_report_needs() -> None:
+    result = nsa("info")
+    assert result.exit_code == 0
+    for name in ("python", "torch", "cores", "instruction set", "CUDA kernels"):
+        assert name in result.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "synthesize", "info"])
+def test_help_explains_each_option(command: str) -> None:
+    result = nsa(command, "--help")
+    assert result.exit_code == 0
+    if command == "train":
+        for option in (
+            "--data-root", "--category", "--normal-dir", "--epochs", "--batch-size", "--seed",
+            "--device", "--variant", "--label", "--output", "--resume", "--config",
+        ):  # fmt: skip
+            assert option in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_resume_gives_the_uninterrupted_result(
+    number: signal.Signals, data: Path, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / "options.yaml", epochs=12)
+    command = [sys.executable, "-m", "nsa.train", "--data-root", str(data), "--config", str(config)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    folder = tmp_path / "stopped"
+    process = subprocess.Popen(
+        [*command, "--output", str(folder)], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:  # the last line before the first step
+        if line.startswith("Training "):
+            break
+    time.sleep(0.5)
+    process.send_signal(number)
+    said = process.stderr.read()
+    assert process.wait(60) == 130, said
+    assert f"nsa train --resume {folder}" in said
+    assert not (folder / "model.safetensors").exists()
+    unfinished = nsa("evaluate", folder)
+    assert unfinished.exit_code == 2
+    assert "unfinished" in unfinished.stderr
+    resumed = nsa("train", "--resume", folder)
+    assert resumed.exit_code == 0, resumed.output
+    if number == signal.SIGINT:
+        whole = nsa(
+            "train", "--data-root", data, "--config", config, "--output", tmp_path / "whole"
+        )
+        assert whole.exit_code == 0
+        one, two = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "whole"))
+        assert all(torch.equal(one[name], two[name]) for name in one)
+        assert (folder / "log.csv").read_text() == (tmp_path / "whole" / "log.csv").read_text()

@@ -1,0 +1,188 @@
+"""The training loop and its checkpoints, on tiny images."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nsa.config import ImageConfig, SynthesisConfig, TrainConfig, replace
+from nsa.errors import InputError
+from nsa.training import Trainer, load_checkpoint, save_checkpoint
+
+IMAGES = ImageConfig(
+    size=(72, 72), center_crop=(68, 68), crop=(64, 64), rotation=5, vertical_flip=True
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def pictures(count: int = 10, channels: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(count, channels, 9, 9, generator=generator) * 255
+    smooth = torch.nn.functional.interpolate(coarse, (72, 72), mode="bilinear")
+    return smooth.to(torch.uint8).contiguous(memory_format=torch.channels_last)
+
+
+def trainer(images: torch.Tensor | None = None, label: Any = "logistic", **changes: Any) -> Trainer:
+    settings = {"epochs": 2, "batch_size": 4, "seed": 0, **changes}
+    images = pictures() if images is None else images
+    return Trainer(
+        images,
+        SynthesisConfig(label=label),
+        replace(IMAGES, channels=images.shape[1]),
+        TrainConfig(**settings),
+        device=torch.device("cpu"),
+        precision="fp32",
+    )
+
+
+def steps(count: int) -> Callable[[float, int], bool]:
+    """Stop after that many steps."""
+    left = count
+
+    def after_step(_loss: float, _images: int) -> bool:
+        nonlocal left
+        left -= 1
+        return left > 0
+
+    return after_step
+
+
+def same_weights(one: Trainer, other: Trainer) -> bool:
+    pairs = zip(one.model.state_dict().values(), other.model.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("label", ["binary", "logistic", "continuous"])
+def test_training_reduces_the_loss(label: str) -> None:
+    run = trainer(label=label, epochs=5, learning_rate=3e-3)
+    run.run(steps(10**9))
+    assert run.finished
+    losses = run.position.losses
+    assert len(losses) == 5
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_grey_images_train() -> None:
+    run = trainer(pictures(channels=1))
+    run.run(steps(2))
+    assert run.model.channels == 1
+    assert run.position.loss_sum > 0
+
+
+def test_the_seed_decides_everything() -> None:
+    one, two, other = trainer(), trainer(), trainer(seed=1)
+    torch.manual_seed(123)  # the global generator has no say
+    for run in (one, two, other):
+        run.run(steps(4))
+    assert same_weights(one, two)
+    assert one.position.losses == two.position.losses
+    assert not same_weights(one, other)
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    trainer().run(steps(1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("stop", [2, 3, 4])  # within an epoch, at its end, in the next
+def test_resumed_equals_uninterrupted(tmp_path: Path, stop: int) -> None:
+    whole = trainer()
+    whole.run(steps(10**9))
+    first = trainer()
+    first.run(steps(stop))
+    save_checkpoint(tmp_path / "state", first)
+    second = trainer()
+    load_checkpoint(tmp_path / "state", second)
+    assert second.position == first.position
+    second.run(steps(10**9))
+    assert same_weights(whole, second)
+    assert whole.position.losses == second.position.losses
+
+
+def test_resuming_keeps_the_memory_layout(tmp_path: Path) -> None:
+    settings = (SynthesisConfig(), IMAGES, TrainConfig(epochs=1, batch_size=4))
+    runs = [
+        Trainer(pictures(), *settings, device=torch.device("cpu"), precision="bf16")
+        for _ in range(2)
+    ]
+    runs[0].run(steps(1))
+    save_checkpoint(tmp_path / "state", runs[0])
+    load_checkpoint(tmp_path / "state", runs[1])
+    for one, two in zip(runs[0].model.parameters(), runs[1].model.parameters(), strict=True):
+        assert one.stride() == two.stride()
+        for key, value in runs[0].optimizer.state[one].items():
+            assert value.stride() == runs[1].optimizer.state[two][key].stride()
+
+
+def test_sets_smaller_than_the_batch_train() -> None:
+    run = trainer(pictures(3), batch_size=64, epochs=1)
+    run.run(steps(10**9))
+    assert run.finished
+
+
+def test_one_image_is_not_enough() -> None:
+    with pytest.raises(InputError, match="at least two normal images, got 1"):
+        trainer(pictures(1))
+
+
+def test_a_batch_of_one_is_not_enough() -> None:
+    with pytest.raises(InputError, match="batch_size must be at least 2"):
+        trainer(batch_size=1)
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = tmp_path / "state"
+    run = trainer()
+    run.run(steps(1))
+    save_checkpoint(path, run)
+    before = path.read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    run.run(steps(1))
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(
+        InputError, match="No space left on device; the earlier version is untouched"
+    ):
+        save_checkpoint(path, run)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    run = trainer()
+    save_checkpoint(path, run)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="state is damaged"):
+        load_checkpoint(path, run)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "state", trainer())
+    with pytest.raises(InputError, match="another network"):
+        load_checkpoint(tmp_path / "state", trainer(pictures(channels=1)))
+
+
+def test_a_changed_training_set_is_noticed(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "state", trainer())
+    with pytest.raises(InputError, match="on 10 images, but now there are 9"):
+        load_checkpoint(tmp_path / "state", trainer(pictures(9)))

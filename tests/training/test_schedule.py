@@ -1,0 +1,54 @@
+"""Learning rate, order and seeds as functions of the position."""
+
+import math
+
+import pytest
+import torch
+
+from nsa.config import TrainConfig
+from nsa.training.schedule import derive_seed, epoch_batches, learning_rate
+
+
+def test_learning_rate_is_torchs_cosine() -> None:
+    config = TrainConfig(epochs=7, learning_rate=1e-3, final_learning_rate=1e-6)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=config.learning_rate)
+    reference = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimizer, T_max=config.epochs, eta_min=config.final_learning_rate
+    )
+    for epoch in range(config.epochs):
+        assert math.isclose(learning_rate(config, epoch), reference.get_last_lr()[0], rel_tol=1e-9)
+        optimizer.step()
+        reference.step()
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "sizes"),
+    [(9, 4, [4, 4]), (10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 64, [3]), (2, 2, [2]), (3, 2, [2])],
+)
+def test_batches_of_an_epoch(images: int, batch: int, sizes: list[int]) -> None:
+    batches = epoch_batches(images, TrainConfig(batch_size=batch), epoch=0)
+    assert [len(b) for b in batches] == sizes
+    drawn = torch.cat(batches).tolist()
+    assert len(set(drawn)) == len(drawn)
+    assert set(drawn) <= set(range(images))
+
+
+def test_order_depends_on_seed_and_epoch_only() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return torch.cat(epoch_batches(50, TrainConfig(seed=seed), epoch)).tolist()
+
+    assert order(0, 3) == order(0, 3)
+    assert order(0, 3) != order(0, 4)
+    assert order(0, 3) != order(1, 3)
+
+
+def test_seeds_of_different_positions_differ() -> None:
+    seeds = {
+        derive_seed(seed, stream, epoch, step)
+        for seed in (0, 1, 2**62)
+        for stream in range(4)
+        for epoch in range(10)
+        for step in range(10)
+    }
+    assert len(seeds) == 3 * 4 * 100
+    assert all(0 <= seed < 2**63 for seed in seeds)
