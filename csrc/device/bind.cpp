@@ -14,6 +14,7 @@
 #include "label/label_block.h"
 #ifdef NSA_WITH_CUDA
 #include "blend/batch_cuda.h"
+#include "device/device.h"
 #include "image/image_cuda.h"
 #include "label/label_cuda.h"
 #endif
@@ -239,6 +240,17 @@ void bind_device(py::module_& module) {
         py::arg("images"), py::arg("values"), py::arg("channels"), py::arg("scale"),
         py::arg("shift"), py::arg("half"), py::arg("out"), py::arg("threads"), py::arg("seed"));
 #ifdef NSA_WITH_CUDA
+    py::class_<nsa::Device>(module, "Device")
+        .def_readonly("name", &nsa::Device::name)
+        .def_readonly("capability", &nsa::Device::capability)
+        .def_readonly("multiprocessors", &nsa::Device::multiprocessors)
+        .def_readonly("memory", &nsa::Device::memory);
+    module.def("cuda_devices", &nsa::devices);
+    module.def("cuda_versions", [] {
+        const nsa::CudaVersions versions = nsa::cuda_versions();
+        return py::make_tuple(versions.runtime, versions.driver);
+    });
+    module.def("use_cuda_device", &nsa::use_device, py::arg("index"));
     module.def("shared_memory_limit", &nsa::shared_memory_limit);
     module.def("blend_cuda", &blend_cuda, py::arg("plan"), py::arg("buffer"), py::arg("masks"),
                py::arg("images"), py::arg("shape"), py::arg("sources"), py::arg("source_shape"),
