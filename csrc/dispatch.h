@@ -22,8 +22,7 @@ const char* instruction_set();
     namespace avx512 {          \
     declaration;                \
     }
-#define NSA_PICK(name) \
-    ::nsa::pick(&::nsa::baseline::name, &::nsa::avx2::name, &::nsa::avx512::name)
+#define NSA_PICK(name) ::nsa::pick(&::nsa::baseline::name, &::nsa::avx2::name, &::nsa::avx512::name)
 
 template <typename Function>
 Function* pick(Function* baseline, Function* avx2, Function* avx512) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -133,17 +134,24 @@ class Collate:
         return self.transform(torch.stack(images))
 
 
-@pytest.mark.parametrize("own_generator", [True, False])
-def test_workers_of_a_data_loader_draw_different_anomalies(own_generator: bool) -> None:
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("start", "own_generator"), [("spawn", True), ("fork", True), ("fork", False)]
+)
+def test_workers_of_a_data_loader_draw_different_anomalies(start: str, own_generator: bool) -> None:
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {start}")
     image = scenes(1, 64, 64, 3, None)[0]
     generator = torch.Generator().manual_seed(1) if own_generator else None
-    collate = Collate(nsa.NSA.from_preset("carpet", generator=generator))
+    transform = nsa.NSA.from_preset("carpet", generator=generator)
+    transform(image[None].repeat(8, 1, 1, 1))  # threads of the parent must not hang its children
     loader = DataLoader(
         [image] * 8,
         batch_size=2,
         num_workers=2,
-        collate_fn=collate,
-        multiprocessing_context="spawn",
+        collate_fn=Collate(transform),
+        multiprocessing_context=start,
+        timeout=60,
     )
     batches = [images for images, _ in loader]
     assert len(batches) == 4

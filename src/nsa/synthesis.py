@@ -37,7 +37,7 @@ class NSA(nn.Module):
         **fields: settings by name, in place of those of ``config``.
 
     Raises:
-        InputError: no such setting, or a value out of range.
+        InputError: no such setting, a value out of range, or a generator that is not on the CPU.
     """
 
     def __init__(
@@ -49,6 +49,8 @@ class NSA(nn.Module):
     ) -> None:
         super().__init__()
         self.config = configs.replace(config or SynthesisConfig(), **fields)
+        if generator is not None and generator.device.type != "cpu":
+            raise InputError(f"generator must be a CPU generator, got one on {generator.device}.")
         self.generator = generator
 
     @classmethod
@@ -102,6 +104,24 @@ class NSA(nn.Module):
     def extra_repr(self) -> str:
         """The settings, for ``print(module)``."""
         return ", ".join(f"{k}={v!r}" for k, v in dataclasses.asdict(self.config).items())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: the generator as bytes, which reach spawned workers of a data loader.
+
+        Their way of sending tensors loses the state that a pickled generator holds.
+        """
+        state = self.__dict__.copy()
+        if self.generator is not None:
+            state["generator"] = self.generator.get_state().numpy().tobytes()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        saved = state["generator"]
+        if saved is not None:
+            generator = torch.Generator()
+            generator.set_state(torch.frombuffer(bytearray(saved), dtype=torch.uint8))
+            state = {**state, "generator": generator}
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
 
     def _draw_seed(self) -> int:
         drawn = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=self.generator)

@@ -76,8 +76,9 @@ def seamless_clone(
         )
     out: Array = np.empty(destination.shape, np.uint8)
     centers = np.array([_point(center)], np.int64)
+    masks = np.ascontiguousarray(mask)[None]
     _native.C.clone_cpu(
-        _batch(source), _batch(destination), mask[None], centers, bool(mixed), _batch(out), 1
+        _batch(source), _batch(destination), masks, centers, bool(mixed), _batch(out), 1
     )
     return out
 
@@ -142,11 +143,8 @@ def _point(center: Any) -> tuple[int, int]:
     try:
         x, y = center
         return operator.index(x), operator.index(y)
-    except TypeError:
-        pass
-    except ValueError:
-        pass
-    raise InputError(f"center must be two integers (x, y) in px, got {center!r}.")
+    except (TypeError, ValueError):
+        raise InputError(f"center must be two integers (x, y) in px, got {center!r}.") from None
 
 
 def _grey(mask: Array) -> Array:

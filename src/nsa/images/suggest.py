@@ -2,10 +2,10 @@
 
 The rules are few and cautious, and every one is said in the reason:
 
-* A **plain background** is assumed when at least 90 % of the border pixels of all images lie within
-  ``t`` of one brightness, ``20 <= t <= 60`` (the paper's range), and pixels further away are at
-  least 5 % of the image and at least twice as frequent as on the border. Then it is an object, and
-  patches are confined to it.
+* A **plain background** is assumed when 90 % of the border pixels of all images lie within 20 grey
+  levels of one brightness, and pixels that differ from it by more than ``t`` are at least 5 % of
+  the image and at least twice as frequent as on the border. ``t`` is twice what 90 % of the border
+  keep to, but at least 20. Then it is an object, and patches are confined to it.
 * Without a plain background the images are an **object**, filling the frame, if they agree with
   one another (each correlates with the mean of the others by 0.5 or more), else a **texture**.
 * Labels keep the paper's usual ``y0``, ``k``: 15, 1/6 for objects and 7, 1/3 for textures.
@@ -28,6 +28,7 @@ from nsa.presets import Preset, object_images, texture_images, texture_synthesis
 
 _LOOK_AT = 64  # images; more do not change the verdict
 _BORDER = 0.03  # width of the border, relative to the image's side
+_PLAIN = 20  # grey levels, the smaller t_brightness of Table 4
 _SMALLEST_SIDE = 0.06  # of a patch, as nearly everywhere in Table 4
 Floats = npt.NDArray[np.float32]
 
@@ -111,9 +112,9 @@ def _plain_background(brightness: Floats) -> _Background | None:
     away = np.abs(border - level)
     # Twice what 90 % of the border keep to, so that shadows beside the object do not count as it.
     spread = float(np.quantile(away, 0.9))
-    threshold = min(60, max(20, math.ceil(2 * spread)))
-    if spread > threshold:
+    if spread > _PLAIN:
         return None
+    threshold = max(_PLAIN, math.ceil(2 * spread))
     inside = float((np.abs(brightness - level) > threshold).mean())
     outside = float((away > threshold).mean())
     if inside < 0.05 or inside < 2 * outside:
@@ -155,8 +156,8 @@ def _object_on(
     reason = (
         f"object on a plain background of brightness {background.brightness} +- "
         f"{background.threshold}, filling {100 * mask.mean():.0f} % of the image, {placed}: "
-        f"patches of up to {synthesis.height_bounds[1]:.2f} x {synthesis.width_bounds[1]:.2f} of the "
-        "image, on the object"
+        f"patches of up to {synthesis.height_bounds[1]:.2f} x {synthesis.width_bounds[1]:.2f} of "
+        "the image, on the object"
     )
     return Preset("", "object", synthesis, object_images(rotation, channels), _training()), reason
 
@@ -164,7 +165,7 @@ def _object_on(
 def _extent(mask: npt.NDArray[np.bool_], axis: int) -> float:
     """Typical length of the object across ``axis``, relative to the image; specks do not count."""
     lines = mask.mean(axis=axis) > 0.02
-    length = float(np.median(lines.sum(1))) / lines.shape[1]
+    length = float(np.median(lines.mean(axis=1)))
     return max(length, 1e-3)
 
 

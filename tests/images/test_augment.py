@@ -1,0 +1,176 @@
+"""Augmentation against formulas written plainly, Pillow's rotation and the stated distributions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from nsa.config import ImageConfig
+from nsa.errors import InputError
+from nsa.images import (
+    Augmentation,
+    apply_augmentation,
+    augment,
+    center_crop,
+    draw_augmentation,
+    to_network_input,
+)
+
+CONFIGS = [
+    ImageConfig(rotation=5.0),
+    ImageConfig(rotation=180.0, size=(64, 48), center_crop=None, crop=(64, 48)),
+    ImageConfig(channels=1, rotation=45.0, size=(50, 71), center_crop=(45, 60), crop=(33, 52)),
+    ImageConfig(size=(264, 264), center_crop=None, crop=(256, 256), vertical_flip=True),
+    ImageConfig(channels=1, size=(40, 40), center_crop=None, crop=(32, 40), vertical_flip=True),
+]
+
+
+def pictures(config: ImageConfig, count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    shape = (count, *config.size, config.channels)
+    values = torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)
+    return values.permute(0, 3, 1, 2)
+
+
+def slow(image: np.ndarray, angle: float, top: int, left: int, flip: bool, crop: tuple[int, int]):
+    """One image (H, W, C), pixel by pixel; also where rounding could decide otherwise."""
+    height, width, channels = image.shape
+    result = np.zeros((*crop, channels), np.uint8)
+    close = np.zeros(crop, bool)
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    for y in range(crop[0]):
+        for x in range(crop[1]):
+            from_center_x = left + x + 0.5 - width / 2
+            from_center_y = top + y + 0.5 - height / 2
+            column = c * from_center_x - s * from_center_y + width / 2
+            row = s * from_center_x + c * from_center_y + height / 2
+            target = crop[0] - 1 - y if flip else y
+            if 0 <= column < width and 0 <= row < height:
+                result[target, x] = image[int(row), int(column)]
+            to_edge = min(abs(column - round(column)), abs(row - round(row)))
+            close[target, x] = to_edge < 1e-3
+    return result, close
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_equals_the_plain_formula(config: ImageConfig) -> None:
+    images = pictures(config, 4)
+    drawn = draw_augmentation(config, 4, seed=5)
+    result = apply_augmentation(images, drawn)
+    assert result.dtype == torch.uint8
+    assert result.shape == (4, config.channels, *config.crop)
+    interleaved = result.permute(0, 2, 3, 1)
+    assert interleaved.is_contiguous()
+    for n in range(4):
+        expected, close = slow(
+            images[n].permute(1, 2, 0).numpy(),
+            float(drawn.angle[n]), int(drawn.top[n]), int(drawn.left[n]), bool(drawn.flip[n]),
+            config.crop,
+        )  # fmt: skip
+        if config.rotation == 0:
+            close[:] = False
+        same = (interleaved[n].numpy() == expected).all(axis=2)
+        assert (same | close).all()
+        assert same.mean() > 0.99
+
+
+def test_rotates_as_pillow_does() -> None:
+    config = ImageConfig(rotation=30.0, size=(96, 80), center_crop=None, crop=(96, 80))
+    images = pictures(config, 8)
+    drawn = draw_augmentation(config, 8, seed=0)
+    for n, pixels in enumerate(apply_augmentation(images, drawn).permute(0, 2, 3, 1).numpy()):
+        picture = Image.fromarray(images[n].permute(1, 2, 0).numpy())
+        expected = np.asarray(picture.rotate(float(drawn.angle[n]), Image.Resampling.NEAREST))
+        assert (pixels == expected).all(axis=2).mean() > 0.99
+        assert ((pixels == 0) == (expected == 0)).mean() > 0.99
+
+
+def test_nothing_to_do_is_the_image_itself() -> None:
+    config = ImageConfig(size=(32, 32), center_crop=None, crop=(32, 32))
+    images = pictures(config, 3)
+    assert torch.equal(augment(images, config, seed=9), images)
+
+
+def test_every_memory_layout_gives_the_same() -> None:
+    config = CONFIGS[2]
+    images = pictures(config, 5)
+    expected = augment(images, config, seed=1)
+    assert torch.equal(augment(images.contiguous(), config, seed=1), expected)
+    wide = torch.cat([images, images], dim=3)
+    assert torch.equal(augment(wide[:, :, :, : config.size[1]], config, seed=1), expected)
+
+
+def test_the_seed_decides() -> None:
+    config = CONFIGS[0]
+    images = pictures(config, 3)
+    assert torch.equal(augment(images, config, seed=1), augment(images, config, seed=1))
+    assert not torch.equal(augment(images, config, seed=1), augment(images, config, seed=2))
+
+
+def test_distributions() -> None:
+    config = ImageConfig(rotation=7.0, vertical_flip=True)  # 256, centre 230, crop 224
+    drawn = draw_augmentation(config, 20_000, seed=3)
+    assert len(drawn) == 20_000
+    assert stats.kstest(drawn.angle, stats.uniform(-7, 14).cdf).pvalue > 1e-3
+    for offset in (drawn.top, drawn.left):
+        assert (offset.min(), offset.max()) == (13, 19)
+        assert stats.chisquare(np.bincount(offset)[13:]).pvalue > 1e-3
+    assert np.corrcoef(drawn.top, drawn.left)[0, 1] == pytest.approx(0, abs=0.03)
+    assert stats.binomtest(int(drawn.flip.sum()), 20_000).pvalue > 1e-3
+    still = draw_augmentation(dataclasses.replace(config, vertical_flip=False, rotation=0.0), 99, 0)
+    assert not still.flip.any()
+    assert not still.angle.any()
+
+
+def test_center_crop_lies_in_the_middle() -> None:
+    config = ImageConfig()
+    images = pictures(config, 2)
+    cropped = center_crop(images, config)
+    assert torch.equal(cropped, images[:, :, 16:240, 16:240])
+    assert cropped.permute(0, 2, 3, 1).is_contiguous()
+    uneven = ImageConfig(size=(40, 41), center_crop=None, crop=(32, 32))
+    images = pictures(uneven, 1)
+    assert torch.equal(center_crop(images, uneven), images[:, :, 4:36, 4:36])  # 4.5 rounds to even
+
+
+def test_network_input() -> None:
+    config = ImageConfig(size=(40, 32), center_crop=None, crop=(40, 32))
+    images = pictures(config, 2)
+    scaled = to_network_input(images, config)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    torch.testing.assert_close(
+        scaled, (images / 255 - mean) / deviation, atol=1e-5, rtol=0, check_stride=False
+    )
+    assert scaled.is_contiguous(memory_format=torch.channels_last)
+    grey = dataclasses.replace(config, channels=1)
+    torch.testing.assert_close(
+        to_network_input(pictures(grey, 2), grey), pictures(grey, 2) / 255, check_stride=False
+    )
+
+
+def test_wrong_input_is_explained() -> None:
+    config = ImageConfig()
+    images = pictures(config, 2)
+    with pytest.raises(InputError, match=r"uint8 tensor .* got torch.float32"):
+        augment(images.float(), config, seed=0)
+    with pytest.raises(InputError, match=r"uint8 tensor .* shape \(3, 256, 256\)"):
+        center_crop(images[0], config)
+    with pytest.raises(InputError, match=r"must be \(N, 3, 256, 256\) .* got \(2, 3, 256, 99\)"):
+        augment(images[..., :99], config, seed=0)
+    with pytest.raises(InputError, match="must have 3 channels, got 1"):
+        to_network_input(images[:, :1], config)
+    with pytest.raises(InputError, match="2 images, but the augmentation was drawn for 3"):
+        apply_augmentation(images, draw_augmentation(config, 3, 0))
+    one = np.ones(2, np.int32)
+    outside = Augmentation(one.astype(np.float32), one * 33, one, one.astype(np.uint8), (224, 224))
+    with pytest.raises(InputError, match="crop of 224 x 224 pixels leaves the images"):
+        apply_augmentation(images, outside)
+    with pytest.raises(InputError, match="must be on the CPU"):
+        apply_augmentation(images.to("meta"), draw_augmentation(config, 2, 0))
