@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kMostThreads, 1)
 }  // namespace
 
 void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* spans,
-                   uint8_t* workspace, int workspace_blocks, int most_patches, void* stream) {
+                   uint8_t* workspace, int workspace_blocks, void* stream) {
     const auto on = static_cast<cudaStream_t>(stream);
     const bool crowded = 2 * schedule.shared > shared_memory_limit();
     allow_shared_memory(blend_shared, schedule.shared, "blend_shared");
@@ -35,7 +35,7 @@ void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* sp
         const RoundSize& size = schedule.rounds[round];
         const std::string where = " in round " + std::to_string(round) + " of the plan";
         const auto boxes = [&](int patches) {
-            return std::min(kMostBlocks, int64_t{batch.channels} * std::max(patches, most_patches));
+            return std::min(kMostBlocks, int64_t{batch.channels} * patches);
         };
         batch.span = spans + 4 * round;
         if (size.large > 0) {

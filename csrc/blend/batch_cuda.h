@@ -17,11 +17,9 @@ namespace nsa {
 // spans: device memory, see PackedLayout.
 // workspace: (workspace_blocks, schedule.workspace) bytes for boxes that shared memory cannot hold;
 //     null where there are none.
-// most_patches: most patches a round may have if the plan is replaced before a captured graph is
-//     replayed; 0: those in `schedule`.
 // Throws std::runtime_error naming the kernel and the round if a launch is refused.
 void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* spans,
-                   uint8_t* workspace, int workspace_blocks, int most_patches, void* stream);
+                   uint8_t* workspace, int workspace_blocks, void* stream);
 
 // Bytes of shared memory a block may ask for on the current device.
 size_t shared_memory_limit();

@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "arrays.h"
@@ -37,47 +39,93 @@ ImagesView shape_view(const std::array<int64_t, 4>& shape, const char* name) {
             static_cast<int>(shape[3])};
 }
 
-// A plan ready for the device: where its parts lie in a buffer that pack() fills.
-struct DevicePlan {
-    nsa::Schedule schedule;
-    nsa::PackedLayout layout;
-    int64_t images;
-    int64_t packed_masks;
+// Where the parts of a plan lie in a buffer that pack() fills, and the bounds of its launches.
+class DevicePlan {
+  public:
+    // The bounds of this very plan. mask_bytes: how many bytes of mask there are, in `masks` or, if
+    // that is empty, elsewhere on the device. mode: a Blend, or -1 for labels alone.
+    static DevicePlan of(const Array<int32_t>& rows, const Array<float>& factors,
+                         const Array<uint8_t>& masks, int64_t mask_bytes,
+                         const std::array<int64_t, 4>& images,
+                         const std::array<int64_t, 4>& sources, int mode, int64_t shared_limit) {
+        DevicePlan made(images, sources, mode, shared_limit);
+        made.mask_bytes_ = mask_bytes;
+        const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
+        made.bounds_ = made.scheduled(plan);
+        made.layout_ = nsa::PackedLayout(plan.patches, made.images_.count,
+                                         static_cast<int64_t>(made.bounds_.rounds.size()),
+                                         masks.shape(0));
+        return made;
+    }
+
+    // Room for any plan of at most `rounds` rounds and `side` px, with `mask_bytes` bytes of mask.
+    static DevicePlan reserve(const std::array<int64_t, 4>& images,
+                              const std::array<int64_t, 4>& sources, int mode,
+                              int64_t shared_limit, int64_t rounds, int side, int64_t mask_bytes) {
+        if (rounds < 1 || side < 1 || side > nsa::kWidestDeviceBox || mask_bytes < 0) {
+            throw InputError("rounds and side must be at least 1, side at most " +
+                             std::to_string(nsa::kWidestDeviceBox) + " px.");
+        }
+        DevicePlan made(images, sources, mode, shared_limit);
+        made.mask_bytes_ = mask_bytes;
+        made.bounds_ = nsa::widest_schedule(made.images_.count, rounds, side, mask_bytes > 0,
+                                            made.mode_, made.shared_limit_);
+        made.layout_ = nsa::PackedLayout(rounds * made.images_.count, made.images_.count, rounds,
+                                         mask_bytes);
+        return made;
+    }
+
+    // Checks a plan and writes it as the kernels read it, `bytes` bytes.
+    void pack(const Array<int32_t>& rows, const Array<float>& factors, const Array<uint8_t>& masks,
+              Array<uint8_t>& out) const {
+        const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
+        const nsa::Schedule schedule = scheduled(plan);
+        if (!nsa::fits(schedule, bounds_) || masks.shape(0) > layout_.bytes - layout_.masks) {
+            throw InputError(
+                "the plan has more rounds, larger boxes or more mask bytes than were reserved for "
+                "it; reserve more.");
+        }
+        if (out.size() < layout_.bytes) throw InputError("the buffer is too small for the plan.");
+        nsa::pack_plan(plan, schedule, images_.count, masks.shape(0), layout_,
+                       out.mutable_data());
+    }
+
+    const nsa::Schedule& bounds() const { return bounds_; }
+    const nsa::PackedLayout& layout() const { return layout_; }
+
+  private:
+    DevicePlan(const std::array<int64_t, 4>& images, const std::array<int64_t, 4>& sources,
+               int mode, int64_t shared_limit)
+        : images_(shape_view(images, "images")),
+          sources_(shape_view(sources, "sources")),
+          labels_only_(mode < 0),
+          mode_(static_cast<nsa::Blend>(std::max(mode, 0))),
+          shared_limit_(static_cast<size_t>(shared_limit)),
+          layout_(0, 0, 0, 0) {
+        if (mode > static_cast<int>(nsa::Blend::kInterpolate)) {
+            throw InputError("mode " + std::to_string(mode) + " is not a blend mode.");
+        }
+        if (images_.channels != sources_.channels) {
+            throw InputError("images and sources must have the same number of channels.");
+        }
+        if (images_.count > INT32_MAX) throw InputError("images: more than 2^31 - 1 of them.");
+    }
+
+    nsa::Schedule scheduled(const nsa::PlanView& plan) const {
+        if (plan.patches > INT32_MAX) throw InputError("plan: more than 2^31 - 1 rows.");
+        if (labels_only_) return nsa::make_label_schedule(plan, mask_bytes_, images_);
+        return nsa::make_schedule(plan, mask_bytes_, images_, sources_, mode_, shared_limit_);
+    }
+
+    ImagesView images_;
+    ImagesView sources_;
+    bool labels_only_;
+    nsa::Blend mode_;
+    size_t shared_limit_;
+    int64_t mask_bytes_ = 0;
+    nsa::Schedule bounds_;
+    nsa::PackedLayout layout_;
 };
-
-DevicePlan device_plan(const Array<int32_t>& rows, const Array<float>& factors,
-                       const Array<uint8_t>& masks, int64_t mask_bytes,
-                       const std::array<int64_t, 4>& images, const std::array<int64_t, 4>& sources,
-                       int mode, int64_t shared_limit) {
-    const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
-    const ImagesView to = shape_view(images, "images"), from = shape_view(sources, "sources");
-    if (plan.patches > INT32_MAX) throw InputError("plan: more than 2^31 - 1 rows.");
-    nsa::Schedule schedule =
-        mode < 0 ? nsa::make_label_schedule(plan, mask_bytes, to)
-                 : nsa::make_schedule(plan, mask_bytes, to, from, static_cast<nsa::Blend>(mode),
-                                      static_cast<size_t>(shared_limit));
-    const nsa::PackedLayout layout(plan.patches, to.count,
-                                   static_cast<int64_t>(schedule.rounds.size()), masks.shape(0));
-    return {std::move(schedule), layout, to.count, masks.shape(0)};
-}
-
-void pack(const DevicePlan& self, const Array<int32_t>& rows, const Array<float>& factors,
-          const Array<uint8_t>& masks, Array<uint8_t>& out) {
-    if (out.size() < self.layout.bytes || masks.shape(0) != self.packed_masks ||
-        rows.shape(0) != static_cast<int64_t>(self.schedule.order.size())) {
-        throw InputError("the buffer or the plan does not fit this device plan.");
-    }
-    nsa::pack_plan(nsa::plan_view(rows, factors, masks), self.schedule, self.images,
-                   self.packed_masks, self.layout, out.mutable_data());
-}
-
-std::vector<std::pair<int, int>> rounds(const DevicePlan& self) {
-    std::vector<std::pair<int, int>> sizes;
-    for (const nsa::RoundSize& round : self.schedule.rounds) {
-        sizes.emplace_back(round.large, round.small);
-    }
-    return sizes;
-}
 
 py::tuple sine_tables() {
     const nsa::PackedSines& packed = nsa::packed_sines();
@@ -144,7 +192,7 @@ void blend_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
                 const std::array<int64_t, 4>& shape, uintptr_t sources,
                 const std::array<int64_t, 4>& source_shape, const std::array<uintptr_t, 3>& tables,
                 int mode, float grey_unit, uintptr_t workspace, int workspace_blocks,
-                int most_patches, uintptr_t stream) {
+                uintptr_t stream) {
     const auto at = [buffer](int64_t offset) { return buffer + static_cast<uintptr_t>(offset); };
     nsa::BlendBatch batch{};
     batch.images = pointer<uint8_t*>(images);
@@ -154,16 +202,16 @@ void blend_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
     batch.source_height = source_shape[1];
     batch.source_width = source_shape[2];
     batch.channels = static_cast<int>(shape[3]);
-    batch.rows = pointer<const int32_t*>(at(plan.layout.rows));
-    batch.factors = pointer<const float*>(at(plan.layout.factors));
-    batch.masks = pointer<const uint8_t*>(masks != 0 ? masks : at(plan.layout.masks));
-    batch.order = pointer<const int32_t*>(at(plan.layout.order));
+    batch.rows = pointer<const int32_t*>(at(plan.layout().rows));
+    batch.factors = pointer<const float*>(at(plan.layout().factors));
+    batch.masks = pointer<const uint8_t*>(masks != 0 ? masks : at(plan.layout().masks));
+    batch.order = pointer<const int32_t*>(at(plan.layout().order));
     batch.grey_unit = grey_unit;
     batch.mode = static_cast<nsa::Blend>(mode);
     batch.tables = {pointer<const int64_t*>(tables[0]), pointer<const float*>(tables[1]),
                     pointer<const float*>(tables[2])};
-    nsa::launch_rounds(batch, plan.schedule, pointer<const int32_t*>(at(plan.layout.spans)),
-                       pointer<uint8_t*>(workspace), workspace_blocks, most_patches,
+    nsa::launch_rounds(batch, plan.bounds(), pointer<const int32_t*>(at(plan.layout().spans)),
+                       pointer<uint8_t*>(workspace), workspace_blocks,
                        pointer<void*>(stream));
 }
 
@@ -178,11 +226,11 @@ void label_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
     batch.height = view.height;
     batch.width = view.width;
     batch.channels = view.channels;
-    batch.rows = pointer<const int32_t*>(at(plan.layout.rows));
-    batch.factors = pointer<const float*>(at(plan.layout.factors));
-    batch.masks = pointer<const uint8_t*>(masks != 0 ? masks : at(plan.layout.masks));
-    batch.image_first = pointer<const int32_t*>(at(plan.layout.image_first));
-    batch.image_rows = pointer<const int32_t*>(at(plan.layout.image_rows));
+    batch.rows = pointer<const int32_t*>(at(plan.layout().rows));
+    batch.factors = pointer<const float*>(at(plan.layout().factors));
+    batch.masks = pointer<const uint8_t*>(masks != 0 ? masks : at(plan.layout().masks));
+    batch.image_first = pointer<const int32_t*>(at(plan.layout().image_first));
+    batch.image_rows = pointer<const int32_t*>(at(plan.layout().image_rows));
     batch.kind = static_cast<nsa::LabelKind>(kind);
     batch.overwrite = overwrite;
     batch.table = pointer<const float*>(table);
@@ -196,17 +244,22 @@ void label_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
 
 void bind_device(py::module_& module) {
     py::class_<DevicePlan>(module, "DevicePlan")
-        .def(py::init(&device_plan), py::arg("rows").noconvert(), py::arg("factors").noconvert(),
-             py::arg("masks").noconvert(), py::arg("mask_bytes"), py::arg("images"),
-             py::arg("sources"), py::arg("mode"), py::arg("shared_limit"))
-        .def("pack", &pack, py::arg("rows").noconvert(), py::arg("factors").noconvert(),
-             py::arg("masks").noconvert(), py::arg("out").noconvert())
-        .def_property_readonly("bytes", [](const DevicePlan& self) { return self.layout.bytes; })
-        .def_property_readonly("rounds", &rounds)
+        .def_static("of", &DevicePlan::of, py::arg("rows").noconvert(),
+                    py::arg("factors").noconvert(), py::arg("masks").noconvert(),
+                    py::arg("mask_bytes"), py::arg("images"), py::arg("sources"), py::arg("mode"),
+                    py::arg("shared_limit"))
+        .def_static("reserve", &DevicePlan::reserve, py::arg("images"), py::arg("sources"),
+                    py::arg("mode"), py::arg("shared_limit"), py::arg("rounds"), py::arg("side"),
+                    py::arg("mask_bytes"))
+        .def("pack", &DevicePlan::pack, py::arg("rows").noconvert(),
+             py::arg("factors").noconvert(), py::arg("masks").noconvert(),
+             py::arg("out").noconvert())
+        .def_property_readonly("bytes",
+                               [](const DevicePlan& self) { return self.layout().bytes; })
         .def_property_readonly("shared",
-                               [](const DevicePlan& self) { return self.schedule.shared; })
+                               [](const DevicePlan& self) { return self.bounds().shared; })
         .def_property_readonly("workspace",
-                               [](const DevicePlan& self) { return self.schedule.workspace; });
+                               [](const DevicePlan& self) { return self.bounds().workspace; });
     module.def("sine_tables", &sine_tables);
     module.def("emulate_blend", &emulate_blend, py::arg("images").noconvert(),
                py::arg("sources").noconvert(), py::arg("rows").noconvert(),
@@ -255,7 +308,7 @@ void bind_device(py::module_& module) {
     module.def("blend_cuda", &blend_cuda, py::arg("plan"), py::arg("buffer"), py::arg("masks"),
                py::arg("images"), py::arg("shape"), py::arg("sources"), py::arg("source_shape"),
                py::arg("tables"), py::arg("mode"), py::arg("grey_unit"), py::arg("workspace"),
-               py::arg("workspace_blocks"), py::arg("most_patches"), py::arg("stream"));
+               py::arg("workspace_blocks"), py::arg("stream"));
     module.def("label_cuda", &label_cuda, py::arg("plan"), py::arg("buffer"), py::arg("masks"),
                py::arg("original"), py::arg("blended"), py::arg("shape"), py::arg("kind"),
                py::arg("overwrite"), py::arg("table"), py::arg("labels"), py::arg("stream"));

@@ -34,15 +34,18 @@ void check_rounds(const PlanView& plan, int64_t images) {
     }
 }
 
-// Bytes a block needs for a row.
-size_t box_bytes(const int32_t* at, Blend mode) {
-    const int width = at[kRoiW], height = at[kRoiH];
+// Bytes a block needs for a box.
+size_t box_bytes(int width, int height, bool masked, Blend mode) {
     if (mode == Blend::kPaste || mode == Blend::kInterpolate) {
         return sizeof(Tap) * static_cast<size_t>(width + height);
     }
     const int shorter = std::min(width, height);
     if (shorter < kNarrowestBox) return 0;
-    return BoxLayout(width, height, at[kBlendMask] >= 0, shorter - 2 > kLongestMatrix).bytes;
+    return BoxLayout(width, height, masked, shorter - 2 > kLongestMatrix).bytes;
+}
+
+size_t box_bytes(const int32_t* at, Blend mode) {
+    return box_bytes(at[kRoiW], at[kRoiH], at[kBlendMask] >= 0, mode);
 }
 
 // Arithmetic of a row: the transforms dominate.
@@ -121,6 +124,29 @@ Schedule make_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesVie
         first = end;
     }
     return schedule;
+}
+
+Schedule widest_schedule(int64_t images, int64_t rounds, int side, bool masked, Blend mode,
+                         size_t shared_limit) {
+    Schedule bounds{{}, std::vector<RoundSize>(rounds), 0, 0};
+    const size_t most = box_bytes(side, side, masked, mode);
+    const int patches = static_cast<int>(images);
+    for (RoundSize& round : bounds.rounds) round = {most > shared_limit ? patches : 0, patches};
+    bounds.shared = std::min(most, shared_limit);
+    bounds.workspace = most > shared_limit ? most : 0;
+    return bounds;
+}
+
+bool fits(const Schedule& schedule, const Schedule& bounds) {
+    if (schedule.rounds.size() > bounds.rounds.size() || schedule.shared > bounds.shared ||
+        schedule.workspace > bounds.workspace) {
+        return false;
+    }
+    for (size_t round = 0; round < schedule.rounds.size(); ++round) {
+        const RoundSize &size = schedule.rounds[round], &most = bounds.rounds[round];
+        if (size.large > most.large || size.small > most.small) return false;
+    }
+    return true;
 }
 
 Schedule make_label_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesView& images) {
