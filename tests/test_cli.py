@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -198,25 +197,23 @@ def test_help_explains_each_option(command: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_resume_gives_the_uninterrupted_result(
-    number: signal.Signals, data: Path, tmp_path: Path
+def test_ctrl_c_saves_and_resume_gives_the_uninterrupted_result(
+    data: Path, tmp_path: Path
 ) -> None:
-    config = write_config(tmp_path / "options.yaml", epochs=12)
+    config = write_config(tmp_path / "options.yaml", epochs=3)
     command = [sys.executable, "-m", "nsa.train", "--data-root", str(data), "--config", str(config)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     folder = tmp_path / "stopped"
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--output", str(folder)], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    for line in process.stderr:  # the last line before the first step
-        if line.startswith("Training "):
-            break
-    time.sleep(0.5)
-    process.send_signal(number)
-    said = process.stderr.read()
-    assert process.wait(60) == 130, said
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:  # up to the last line before the first step
+            if line.startswith("Training "):
+                break
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130, said
     assert f"nsa train --resume {folder}" in said
     assert not (folder / "model.safetensors").exists()
     unfinished = nsa("evaluate", folder)
@@ -224,11 +221,8 @@ def test_a_signal_saves_and_resume_gives_the_uninterrupted_result(
     assert "unfinished" in unfinished.stderr
     resumed = nsa("train", "--resume", folder)
     assert resumed.exit_code == 0, resumed.output
-    if number == signal.SIGINT:
-        whole = nsa(
-            "train", "--data-root", data, "--config", config, "--output", tmp_path / "whole"
-        )
-        assert whole.exit_code == 0
-        one, two = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "whole"))
-        assert all(torch.equal(one[name], two[name]) for name in one)
-        assert (folder / "log.csv").read_text() == (tmp_path / "whole" / "log.csv").read_text()
+    whole = nsa("train", "--data-root", data, "--config", config, "--output", tmp_path / "whole")
+    assert whole.exit_code == 0
+    one, two = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "whole"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert (folder / "log.csv").read_text() == (tmp_path / "whole" / "log.csv").read_text()

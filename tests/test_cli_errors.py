@@ -202,6 +202,6 @@ def test_an_unexpected_key_error_is_not_hidden(run: Path, monkeypatch: pytest.Mo
     def fail(*_: Any) -> None:
         raise KeyError("fault")
 
-    monkeypatch.setattr("nsa.cli.Detector.load", fail)
+    monkeypatch.setattr("nsa.detector.Detector.load", fail)
     with pytest.raises(KeyError):
         nsa("evaluate", run)

@@ -100,7 +100,9 @@ void label(const Array<uint8_t>& original, const Array<uint8_t>& blended,
 
     const auto kind = static_cast<nsa::LabelKind>(kind_index);
     const std::vector<float> table = label_table(kind, channels, midpoint, steepness);
-    const nsa::LabelRule rule{kind, overwrite, table.data()};
+    auto limit = static_cast<int>(table.size()) - 1;
+    while (limit > 0 && table[limit - 1] == table[limit]) --limit;
+    const nsa::LabelRule rule{kind, overwrite, table.data(), limit};
     const nsa::PlanView plan{rows.data(), factors.data(), masks.data(), rows.shape(0)};
     const uint8_t* const before = original.data();
     const uint8_t* const after = blended.data();

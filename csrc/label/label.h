@@ -20,10 +20,12 @@ enum class LabelKind : int { kBinary, kContinuous, kLogistic, kFactor };
 //     changed when the mean over channels exceeds 1 (the authors' code). Otherwise patch masks are
 //     united and any difference counts (the paper).
 // table: 255 C + 1 floats, the label of a disk median; read for kContinuous and kLogistic.
+// limit: the first entry that is equal to all after it: where a logistic label is 1.
 struct LabelRule {
     LabelKind kind;
     bool overwrite;
     const float* table;
+    int limit;
 };
 
 // The patches of one image: `count` indices into plan.rows, in order of round.

@@ -253,7 +253,8 @@ void label_image(const LabelImage& image, const LabelPatches& patches, const Lab
         const bool logistic = rule.kind == LabelKind::kLogistic;
         const Box box = logistic ? reached : grow(reached, kMedianRadius, height, width);
         disk_median({planes.difference, planes.stride, logistic ? planes.mask : nullptr,
-                     planes.stride, rule.table, image.out, width, box.x0, box.y0, box.x1, box.y1});
+                     planes.stride, rule.table, rule.limit, image.out, width, box.x0, box.y0,
+                     box.x1, box.y1});
     }
 }
 

@@ -16,7 +16,9 @@ constexpr int kMedianOverread = 64;
 //     around the box and kMedianOverread more to its right.
 // mask: pixel (0, 0) of a plane of 0 / 1 with `mask_stride`, or null: every pixel of the box.
 // table: what to write for a median.
-// out: pixel (0, 0) of the result, `out_stride` a row. Pixels of [x0, x1) x [y0, y1) outside the
+// limit: larger values have the same entry in `table` as this one, so that they are searched as
+// one. out: pixel (0, 0) of the result, `out_stride` a row. Pixels of [x0, x1) x [y0, y1) outside
+// the
 //     mask, or all of whose neighbourhood is 0, may be left as they are: fill it with table[0] or,
 //     for a masked label, with 0 first.
 struct DiskMedian {
@@ -25,6 +27,7 @@ struct DiskMedian {
     const uint8_t* mask;
     int64_t mask_stride;
     const float* table;
+    int limit;
     float* out;
     int64_t out_stride;
     int x0, y0, x1, y1;

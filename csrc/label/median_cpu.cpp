@@ -5,17 +5,14 @@
 #include <cstring>
 
 #include "label/median.h"
-#if defined(__AVX512BW__)
-#include <immintrin.h>
-#endif
 
 namespace nsa {
 namespace NSA_ISA {
 namespace {
 
-#if defined(__AVX512BW__)
-constexpr int kLanes = 64;
-#elif defined(__AVX2__)
+// 32 lanes with AVX-512 too: its comparisons yield mask registers, at half the rate and of no use
+// where the results are summed, and narrow patches would leave more of 64 lanes empty.
+#if defined(__AVX2__)
 constexpr int kLanes = 32;
 #else
 constexpr int kLanes = 16;
@@ -53,21 +50,6 @@ inline Lanes wrapping_add(Lanes a, Lanes b) {
                                    reinterpret_cast<UnsignedLanes>(b));
 }
 
-// Adds 1 to `count` where value < threshold.
-__attribute__((always_inline)) inline void add_if_below(Lanes value, Lanes threshold,
-                                                        Lanes& count) {
-#if defined(__AVX512BW__)
-    // GCC turns the mask register back into bytes before it subtracts.
-    const __mmask64 below = _mm512_cmplt_epi8_mask(reinterpret_cast<__m512i>(value),
-                                                   reinterpret_cast<__m512i>(threshold));
-    count = reinterpret_cast<Lanes>(_mm512_mask_add_epi8(reinterpret_cast<__m512i>(count), below,
-                                                         reinterpret_cast<__m512i>(count),
-                                                         _mm512_set1_epi8(1)));
-#else
-    count -= value < threshold;
-#endif
-}
-
 // Largest dy of the disk in column dx.
 constexpr int half_height(int dx) {
     int dy = 0;
@@ -92,10 +74,10 @@ __attribute__((always_inline)) inline void count_below(const int8_t* centre,
     if constexpr (in_disk(dx, dy) || in_disk(dx, dy - 1) || in_disk(dx, dy - 2) ||
                   in_disk(dx, dy - 3)) {
         const Lanes value = load(centre + dy * kTileStride + dx);
-        if constexpr (in_disk(dx, dy)) add_if_below(value, threshold[0], count[0]);
-        if constexpr (in_disk(dx, dy - 1)) add_if_below(value, threshold[1], count[1]);
-        if constexpr (in_disk(dx, dy - 2)) add_if_below(value, threshold[2], count[2]);
-        if constexpr (in_disk(dx, dy - 3)) add_if_below(value, threshold[3], count[3]);
+        if constexpr (in_disk(dx, dy)) count[0] -= value < threshold[0];
+        if constexpr (in_disk(dx, dy - 1)) count[1] -= value < threshold[1];
+        if constexpr (in_disk(dx, dy - 2)) count[2] -= value < threshold[2];
+        if constexpr (in_disk(dx, dy - 3)) count[3] -= value < threshold[3];
     }
     if constexpr (kStep + 1 < kSteps) count_below<kStep + 1>(centre, threshold, count);
 }
@@ -162,6 +144,9 @@ void fill_tile(const DiskMedian& work, int x, int y, int rows, Tile& tile) {
         smallest = low[i] < smallest ? low[i] : smallest;
         largest = high[i] > largest ? high[i] : largest;
     }
+    const auto limit = static_cast<uint16_t>(work.limit);
+    smallest = smallest < limit ? smallest : limit;
+    largest = largest < limit ? largest : limit;
     tile.base = smallest;
     tile.span = largest - smallest;
     tile.split = tile.span > 255;
@@ -172,13 +157,14 @@ void fill_tile(const DiskMedian& work, int x, int y, int rows, Tile& tile) {
         int8_t* const lower = tile.lower + row * kTileStride;
         if (tile.split) {
             for (int i = 0; i < kUsed; ++i) {
-                const int value = from[i] - smallest;
+                const int value = (from[i] < limit ? from[i] : limit) - smallest;
                 upper[i] = static_cast<int8_t>((value >> 2) - 128);
                 lower[i] = static_cast<int8_t>(value & 3);
             }
         } else {
             for (int i = 0; i < kUsed; ++i) {
-                upper[i] = static_cast<int8_t>(from[i] - smallest - 128);
+                const int value = (from[i] < limit ? from[i] : limit) - smallest;
+                upper[i] = static_cast<int8_t>(value - 128);
             }
         }
     }
@@ -188,6 +174,22 @@ struct Range {
     int low;
     int high;
 };
+
+// Whether fewer neighbours than it takes to move a median up there are at least `value`. A few
+// outliers would otherwise cost every pixel of the block a round. Counts some neighbours twice.
+bool out_of_reach(const int8_t* centre, int value) {
+    Lanes below{};
+    for (int dy = -kRadius; dy < kRows + kRadius; ++dy) {
+        for (int dx = -kRadius; dx <= kRadius; dx += 2 * kRadius) {
+            below -= load(centre + dy * kTileStride + dx) < splat(value);
+        }
+    }
+    alignas(kLanes) int8_t counts[kLanes];
+    std::memcpy(counts, &below, kLanes);
+    int above = 2 * (kRows + 2 * kRadius) * kLanes;
+    for (const int8_t count : counts) above -= count;
+    return above <= kRank;
+}
 
 // Range of the upper bytes around kRows x kLanes output pixels.
 Range range_around(const int8_t* centre) {
@@ -217,6 +219,7 @@ void median_block(const Tile& tile, int row, int column, uint16_t (&medians)[kRo
     const Range range = range_around(centre);
     int bits = 0;
     while ((range.high - range.low) >> bits) ++bits;
+    while (bits > 0 && out_of_reach(centre, range.low + (1 << (bits - 1)))) --bits;
     const int low = range.low < 128 - (1 << bits) ? range.low : 128 - (1 << bits);
     Lanes upper[kRows], below[kRows];
     search_upper(centre, low, bits, upper, below);
@@ -239,6 +242,21 @@ bool any_set(const uint8_t* mask, int64_t stride, int rows, int columns) {
         for (int i = 0; i < columns; ++i) set |= mask[row * stride + i];
     }
     return set != 0;
+}
+
+// First column from x on with a set pixel in `rows` rows: tiles that start there waste few lanes.
+int first_set(const DiskMedian& work, int x, int y, int rows) {
+    constexpr int kStep = 16;
+    const uint8_t* const mask = work.mask + (work.mask ? y * work.mask_stride : 0);
+    while (mask && x < work.x1) {
+        const int columns = work.x1 - x < kStep ? work.x1 - x : kStep;
+        if (any_set(mask + x, work.mask_stride, rows, columns)) {
+            while (!any_set(mask + x, work.mask_stride, rows, 1)) ++x;
+            break;
+        }
+        x += columns;
+    }
+    return x;
 }
 
 inline int smaller(int a, int b) {
@@ -278,12 +296,9 @@ void disk_median(const DiskMedian& work) {
     Tile tile{};
     for (int y = work.y0; y < work.y1; y += kTileHeight) {
         const int rows = smaller(kTileHeight, work.y1 - y);
-        for (int x = work.x0; x < work.x1; x += kTileWidth) {
+        for (int x = first_set(work, work.x0, y, rows); x < work.x1;
+             x = first_set(work, x + kTileWidth, y, rows)) {
             const int columns = smaller(kTileWidth, work.x1 - x);
-            if (work.mask &&
-                !any_set(work.mask + y * work.mask_stride + x, work.mask_stride, rows, columns)) {
-                continue;
-            }
             fill_tile(work, x, y, rows, tile);
             if (tile.base + tile.span == 0 && !work.mask) continue;
             write_tile(work, tile, x, y, rows, columns);

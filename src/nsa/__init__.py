@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nsa.blend import seamless_clone
     from nsa.config import SynthesisConfig
+    from nsa.detector import Detector, load
     from nsa.errors import InputError
     from nsa.label import difference_label
     from nsa.plan import Plan, draw_plan, object_masks
@@ -30,6 +31,8 @@ __all__ = [
     "object_masks",
     "seamless_clone",
     "difference_label",
+    "Detector",
+    "load",
     "InputError",
     "__version__",
 ]
@@ -44,6 +47,8 @@ _HOMES = {
     "object_masks": "nsa.plan",
     "seamless_clone": "nsa.blend",
     "difference_label": "nsa.label",
+    "Detector": "nsa.detector",
+    "load": "nsa.detector",
     "InputError": "nsa.errors",
 }
 

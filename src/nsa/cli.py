@@ -1,4 +1,7 @@
-"""The command line: ``nsa train|evaluate|predict|synthesize|info``."""
+"""The command line: ``nsa train|evaluate|predict|synthesize|info``.
+
+Each command imports what it needs itself, so that ``--help`` need not wait for torch.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,19 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from nsa import info as info_module
 from nsa.console import console, log_to_console
-from nsa.detector import Detector
 from nsa.errors import InputError
-from nsa.evaluate import Evaluation, evaluate, write_evaluation
-from nsa.files import make_folder
-from nsa.images import open_dataset
-from nsa.predict import predict
-from nsa.report import results_table
-from nsa.run import Run
-from nsa.synthesize import synthesize
-from nsa.train import resume, train, use_demo_data
-from nsa.training.interrupt import Interrupted
+from nsa.interrupt import Interrupted
+
+if TYPE_CHECKING:
+    from nsa.evaluate import Evaluation
+    from nsa.run import Run
 
 app = typer.Typer(
     help="Train a visual anomaly detector from normal images only, and use it.",
@@ -134,6 +131,8 @@ def train_command(
     Without --data-root and --normal-dir it draws a demo set first and trains on that. Ctrl-C saves;
     --resume continues to the same result.
     """
+    from nsa.train import resume, train, use_demo_data
+
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed, "device": device,
@@ -166,6 +165,12 @@ def evaluate_command(
     device: Device = None,
 ) -> None:
     """Judge a trained detector on a test set."""
+    from nsa.detector import Detector
+    from nsa.evaluate import evaluate, write_evaluation
+    from nsa.files import make_folder
+    from nsa.images import open_dataset
+    from nsa.run import Run
+
     opened = Run.open(run)
     detector = Detector.load(run, device or "auto")
     if data_root is None:
@@ -199,6 +204,9 @@ def predict_command(
     ] = True,
 ) -> None:
     """Score images and draw heat maps over them, at their own resolution."""
+    from nsa.detector import Detector
+    from nsa.predict import predict
+
     predict(
         Detector.load(run, device or "auto"), images, output, save_maps=save_maps, overlays=overlays
     )
@@ -220,6 +228,9 @@ def synthesize_command(
     config: Config = None,
 ) -> None:
     """Draw originals, synthetic anomalies and labels as the training sees them."""
+    from nsa.synthesize import synthesize
+    from nsa.train import use_demo_data
+
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "seed": seed,
         "variant": variant, "label": label, "kind": kind,
@@ -235,9 +246,11 @@ def synthesize_command(
 @_friendly
 def info_command() -> None:
     """Versions, device, cores, instruction set and CUDA kernels."""
+    from nsa import info
+
     table = Table(show_header=False, box=None)
-    facts = {**info_module.versions(), **info_module.hardware(), **info_module.kernels()}
-    facts["torch CUDA"] = info_module.torch_cuda()
+    facts = {**info.versions(), **info.hardware(), **info.kernels()}
+    facts["torch CUDA"] = info.torch_cuda()
     for name, value in facts.items():
         shown = ", ".join(value) or "none" if isinstance(value, list) else str(value)
         table.add_row(name.replace("_", " "), shown)
@@ -266,4 +279,6 @@ def _category_below(data_root: Path, run: Run) -> str | None:
 
 
 def _print_results(evaluation: Evaluation, category: str) -> None:
+    from nsa.report import results_table
+
     Console().print(results_table(evaluation.metrics, title=category, reasons=evaluation.reasons))

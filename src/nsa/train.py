@@ -21,11 +21,11 @@ from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.files import write_atomically
 from nsa.images import Dataset, demo, load_images, open_dataset
+from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
 from nsa.run import Run, RunLock, make_output
 from nsa.settings import changed, merge_options, resolve
 from nsa.training import Trainer, load_checkpoint, load_model, save_checkpoint, save_model
-from nsa.training.interrupt import Interrupted, StopRequest
 from nsa.training.schedule import epoch_batches, learning_rate
 
 _log = logging.getLogger("nsa")
@@ -129,7 +129,6 @@ def _work(run: Run, dataset: Dataset) -> Trained:
         _log.info("The training in %s is complete; evaluating.", run.path)
         load_model(run.model, trainer.model)
     else:
-        _describe(trainer, run)
         _train_to_the_end(trainer, run)
     if trainer.finished:
         times = _times(trainer)
@@ -157,6 +156,7 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
     done = position.epoch * sum(sizes) + position.image_count
     last_save = time.monotonic()
     with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
+        _describe(trainer, run)
 
         def after_step(loss: float, count: int) -> bool:
             nonlocal last_save

@@ -90,6 +90,8 @@ def test_many_bad_files_are_counted_and_ten_named_in_order(tmp_path: Path) -> No
 def test_nothing_to_load() -> None:
     with pytest.raises(InputError, match="no images to load"):
         load_images([], (16, 16))
+    with pytest.raises(InputError, match=r"^channels must be 1 \(grey\) or 3 \(RGB\), got 4\.$"):
+        load_images(["any.png"], (16, 16), channels=4)
 
 
 def test_full_size_images_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,3 +80,25 @@ def test_resize_equals_opencv() -> None:
         assert np.array_equal(out[:, :new_width], expected)
         assert total == expected.sum()
         assert not out[:, new_width : -(-new_width // 8) * 8].any()
+
+
+def test_masks_of_whole_words_are_not_copied_and_others_are_padded() -> None:
+    mask = np.ones((2, 5, 16), np.uint8)
+    assert masks.padded(mask) is mask
+    wide = masks.padded(mask[..., :11])
+    assert wide.shape == (2, 5, 16)
+    assert wide[..., :11].all()
+    assert not wide[..., 11:].any()
+    shifted = np.ones(81, np.uint8)[1:].reshape(5, 16)  # not at a multiple of eight bytes
+    assert masks.padded(shifted) is not shifted
+
+
+def test_resize_at_the_end_of_a_row_of_whole_words() -> None:
+    for width in (1, 2, 7):
+        mask = np.zeros((4, 16), np.uint8)
+        mask[:, 15] = 1
+        out = np.zeros((4, 24), np.uint8)
+        total = resize(mask, 1, 16 - width, 3, width, out, 4, 20)
+        expected = cv2.resize(np.ascontiguousarray(mask[1:, 16 - width :]), (20, 4))
+        assert np.array_equal(out[:, :20], expected)
+        assert total == expected.sum() > 0

@@ -211,10 +211,10 @@ def _components(features: Tensor, data: Moments, kind: str) -> Tensor:
     share = variance[:rank] / variance[:rank].sum()
     if kind in _PCA:
         keep = int((share.cumsum(0) < _PCA[kind] - eps).sum()) + 1
-        return components[:, : min(keep, rank)]
+        return components[:, : min(keep, rank)].contiguous()
     trailing = share.flip(0).cumsum(0)
     keep = max(int((trailing <= _NEGATED_PCA[kind]).sum()), 1)
-    return components[:, rank - keep : rank]
+    return components[:, rank - keep : rank].contiguous()
 
 
 def _cholesky(data: Moments, shrinkage: float) -> Tensor:

@@ -113,14 +113,19 @@ def decode(path: str | Path, channels: int) -> Image.Image:
     Raises:
         InputError: as :func:`read_image`.
     """
-    if channels not in (1, 3):
-        raise InputError(f"channels must be 1 (grey) or 3 (RGB), got {channels!r}.")
+    check_channels(channels)
     with _naming(path), Image.open(path) as file:
         if getattr(file, "n_frames", 1) > 1:
             _log_once("Some files have several pages or frames; the first is used", path)
         file.load()
         mode = "RGB" if channels == 3 else "L"
         return _eight_bits(ImageOps.exif_transpose(file), path).convert(mode)
+
+
+def check_channels(channels: int) -> None:
+    """Refuse any number of channels but 1 and 3."""
+    if channels not in (1, 3):
+        raise InputError(f"channels must be 1 (grey) or 3 (RGB), got {channels!r}.")
 
 
 def scale(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.images.decode import decode, scale
+from nsa.images.decode import check_channels, decode, scale
 
 _log = logging.getLogger("nsa")
 _NAMED_FAILURES = 10
@@ -42,10 +43,12 @@ def load_images(
         uint8 (N, channels, height, width), channels-last, in the order of ``paths``.
 
     Raises:
-        InputError: there is no path, or files cannot be read; up to ten are named.
+        InputError: there is no path, channels is another number, or files cannot be read; up to ten
+            of them are named.
     """
     if not paths:
         raise InputError("There are no images to load; paths is empty.")
+    check_channels(channels)
     height, width = size
     pixels = np.empty((len(paths), height, width, channels), dtype=np.uint8)
     shapes = np.zeros((len(paths), 2), dtype=np.int64)  # width and height as decoded
@@ -99,9 +102,7 @@ def _describe(failures: dict[int, InputError], total: int) -> str:
     )
 
 
-def _warn_about_shapes(
-    shapes: np.ndarray[tuple[int, int], np.dtype[np.int64]], size: tuple[int, int]
-) -> None:
+def _warn_about_shapes(shapes: npt.NDArray[np.int64], size: tuple[int, int]) -> None:
     height, width = size
     small = int(((shapes[:, 0] < width) | (shapes[:, 1] < height)).sum())
     if small:

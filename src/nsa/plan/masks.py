@@ -21,11 +21,14 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _1, _8, _48, _63 = (np.uint64(bits) for bits in (1, 8, 48, 63))
 _EVEN = np.uint64(0x00FF00FF00FF00FF)
 _ONES = np.uint64(0x0001000100010001)
+_BYTES = np.uint64(0x0101010101010101)
 
 
 def padded(masks: Mask) -> Mask:
-    """Masks (..., height, width) with zeros after each row: up to a whole word, and one more."""
-    words = -(-masks.shape[-1] // 8) + 1
+    """Masks (..., height, width) with rows of whole words, as they are where they fit already."""
+    words = -(-masks.shape[-1] // 8)
+    if masks.shape[-1] == 8 * words and masks.flags.c_contiguous and masks.ctypes.data % 8 == 0:
+        return masks
     result = np.zeros((*masks.shape[:-1], 8 * words), np.uint8)
     result[..., : masks.shape[-1]] = masks
     return result
@@ -67,14 +70,22 @@ def overlap(patch: Words, words: Words, y: int, x: int, height: int, width: int)
     total = 0
     for row in range(height):
         over = patch[row][:size]
-        under = words[y + row][first : first + size + 1]
+        under = words[y + row][first:]
         pairs = np.uint64(0)
-        for k in range(len(over)):
-            # Two shifts, because one by 64 is undefined.
-            following = (under[k + 1] << _1) << (_63 - shift)
-            pairs += _pairs(over[k] & ((under[k] >> shift) | following))
+        for k in range(size - 1):
+            pairs += _pairs(over[k] & _shifted(under[k], under[k + 1], shift))
+        # Where the row of the mask ends, the patch has ended before.
+        following = under[size] if size < len(under) else np.uint64(0)
+        pairs += _pairs(over[size - 1] & _shifted(under[size - 1], following, shift))
         total += _total(pairs)
     return total
+
+
+@inlined
+def _shifted(word: np.uint64, following: np.uint64, shift: np.uint64) -> np.uint64:
+    """Eight pixels that begin ``shift`` bits into a word."""
+    # Two shifts to the left, because one by 64 is undefined.
+    return (word >> shift) | ((following << _1) << (_63 - shift))
 
 
 @inlined
@@ -99,41 +110,51 @@ def resize(
     The last word of each row of ``out`` is zero beyond ``new_width``.
     """
     words = mask.view(np.uint64)
-    columns = np.empty((2, new_width), np.uintp)
-    weights = np.empty((2, new_width), np.int32)
+    columns = np.empty(new_width, np.uintp)
+    weights = np.empty(new_width, np.int32)
     scale = 1.0 / (new_width / width)
     for column in range(new_width):
         first, _, weight = _tap(column, scale)
         if first < 0:
             first, weight = 0, 0
-        elif first >= width - 1:
-            first, weight = width - 1, 0
-        columns[0, column] = x + first
-        columns[1, column] = x + min(first + 1, width - 1)
-        weights[0, column] = 2048 - weight
-        weights[1, column] = weight
+        if first >= width - 1:
+            # The last pixel alone; written so that no pixel after the row is read.
+            first = max(x + width - 2, 0) - x
+            weight = 2048 * (width - 1 - first)
+        columns[column] = x + first
+        weights[column] = weight
     # Neighbouring source rows differ in their last bit, which is the slot that holds them.
     lines = np.empty((2, new_width), np.int32)
     held = np.full(2, -1, np.int64)
+    pixels = np.zeros(2, np.int64)
+    resized = np.zeros(2, np.bool_)
+    out_words = out.view(np.uint64)
+    last = (new_width - 1) >> 3
+    inside_last = _ALL >> np.uint64(8 * (-new_width & 7))
     scale = 1.0 / (new_height / height)
     for row in range(new_height):
         first, weight_0, weight_1 = _tap(row, scale)
         upper = y + min(max(first, 0), height - 1)
         lower = y + min(max(first + 1, 0), height - 1)
-        line = out[row]
-        for column in range(new_width, (new_width + 7) & ~7):
-            line[column] = 0
-        # Most rows of a box are all object or all background.
-        pixels = count(words, upper, x, 1, width) + count(words, lower, x, 1, width)
-        if pixels == 0 or pixels == 2 * width:
-            line[:new_width] = pixels > 0
-            continue
         for source in (upper, lower):
             if held[source & 1] != source:
                 held[source & 1] = source
+                pixels[source & 1] = count(words, source, x, 1, width)
+                resized[source & 1] = False
+        # Most rows of a box are all object or all background.
+        both = pixels[upper & 1] + pixels[lower & 1]
+        fill = _BYTES if both > 0 else np.uint64(0)
+        out_words[row, : last + 1] = fill
+        out_words[row, last] = fill & inside_last
+        if both == 0 or both == 2 * width:
+            continue
+        for source in (upper, lower):
+            if not resized[source & 1]:
+                resized[source & 1] = True
                 _resize_line(mask[source], columns, weights, lines[source & 1])
-        _mix_lines(lines[upper & 1], weight_0, lines[lower & 1], weight_1, line[:new_width])
-    return count(out.view(np.uint64), 0, 0, new_height, new_width)
+        mixed = out[row][:new_width]
+        _mix_lines(lines[upper & 1], weight_0, lines[lower & 1], weight_1, mixed)
+    return count(out_words, 0, 0, new_height, new_width)
 
 
 @inlined
@@ -143,9 +164,11 @@ def _resize_line(
     weights: npt.NDArray[np.int32],
     out: npt.NDArray[np.int32],
 ) -> None:
+    one = np.uintp(1)
     for k in range(len(out)):
-        value = weights[0, k] * line[columns[0, k]] + weights[1, k] * line[columns[1, k]]
-        out[k] = value >> 4
+        column = columns[k]
+        here, step = line[column], np.int32(line[column + one]) - np.int32(line[column])
+        out[k] = (2048 * here + weights[k] * step) >> 4
 
 
 @inlined
@@ -156,6 +179,9 @@ def _mix_lines(
     lower_weight: int,
     out: Mask,
 ) -> None:
+    # Products of 32 bits: numba's own choice of 64 halves the width of the vectors.
+    weight_0, weight_1 = np.int32(upper_weight), np.int32(lower_weight)
     for k in range(len(out)):
-        value = ((upper_weight * upper[k]) >> 16) + ((lower_weight * lower[k]) >> 16)
+        value = np.int32(np.int32(weight_0 * upper[k]) >> 16)
+        value += np.int32(np.int32(weight_1 * lower[k]) >> 16)
         out[k] = value >= 2

@@ -26,7 +26,8 @@ def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[R
             them; not read unless ``limits.objects``.
     """
     rows = np.empty((images * limits.max_patches, table.ROUND + 1), np.int32)
-    masks = np.empty(4096 if limits.objects else 0, np.uint8)
+    # A guess of what the label masks need, at most; memory that is not written costs nothing.
+    masks = np.empty(objects.size // 4 if limits.objects else 0, np.uint8)
     patch = np.empty((limits.rows.side, objects.shape[2]), np.uint8)
     state = np.empty(4, np.uint64)
     filled = used = 0

@@ -123,7 +123,7 @@ class Trainer:
                 group["lr"] = learning_rate(self.training, self.position.epoch)
             for batch, labels in self._batches():
                 start = time.perf_counter()
-                loss = self._step(batch, labels)
+                loss = self.train_step(batch, labels)
                 self._advance(loss, len(batch), time.perf_counter() - start)
                 if not after_step(loss, len(batch)):
                     return
@@ -165,7 +165,8 @@ class Trainer:
         self.position.seconds += time.perf_counter() - start
         return batch
 
-    def _step(self, batch: Tensor, labels: Tensor) -> float:
+    def train_step(self, batch: Tensor, labels: Tensor) -> float:
+        """One update from a batch as :meth:`make_batch` gives it; returns the loss."""
         batch = batch.to(self.device, non_blocking=True)
         labels = labels.to(self.device, non_blocking=True)
         inputs = to_network_input(batch, self.image_config)

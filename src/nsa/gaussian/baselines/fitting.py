@@ -39,7 +39,7 @@ def train_epochs(
             "epochs and batch_size must be at least 1 and learning_rate positive, got "
             f"{epochs!r}, {batch_size!r} and {learning_rate!r}."
         )
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     generator = torch.Generator().manual_seed(seed)
     count = len(images)
     for epoch in range(epochs):

@@ -145,7 +145,7 @@ def _draw(
             raise
 
 
-def _save(path: Path, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+def _save(path: Path, pixels: cv2.typing.MatLike) -> None:
     # Encoded in memory: cv2.imwrite returns False on a full disk and cannot open every path.
     _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     path.write_bytes(data.tobytes())

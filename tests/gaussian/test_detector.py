@@ -1,0 +1,205 @@
+"""The detector on drawn images: scores, held-out images, working points, saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from nsa.errors import InputError
+from nsa.gaussian import (
+    ConformalThreshold,
+    FeatureExtractor,
+    GaussianDetector,
+    fit_distribution,
+    pipeline_for,
+)
+from nsa.gaussian.storage import SETTINGS_FILE, WEIGHTS_FILE
+from nsa.metrics import auroc
+
+Images = tuple[Tensor, Tensor]
+
+
+@pytest.fixture(scope="module")
+def fitted(extractor: FeatureExtractor, normal_images: Tensor) -> GaussianDetector:
+    return GaussianDetector(extractor).fit(normal_images, holdout=0.25, seed=3)
+
+
+def test_it_finds_defects(fitted: GaussianDetector, test_images: Images) -> None:
+    images, labels = test_images
+    assert auroc(fitted.score(images), labels) > 0.9
+
+
+def test_scores_are_those_of_the_levels(
+    extractor: FeatureExtractor, normal_images: Tensor, test_images: Images
+) -> None:
+    train, new = extractor(normal_images), extractor(test_images[0])
+    detector = GaussianDetector(extractor).fit(normal_images)
+    expected = [fit_distribution(a).distance(b) for a, b in zip(train, new, strict=True)]
+    scores = detector.level_scores(test_images[0])
+    torch.testing.assert_close(scores, torch.stack(expected, 1))
+    torch.testing.assert_close(detector.score(test_images[0]), scores.sum(1))
+    assert torch.equal(detector.score(new, level=4), detector.level_scores(new)[:, 3])
+
+
+def test_images_and_features_are_the_same(
+    extractor: FeatureExtractor, normal_images: Tensor, test_images: Images
+) -> None:
+    features = extractor(normal_images)
+    on_images = GaussianDetector(extractor, "pca-99").fit(normal_images, holdout=0.2, seed=1)
+    on_features = GaussianDetector(kind="pca-99").fit(features, holdout=0.2, seed=1)
+    assert torch.equal(on_images.calibration, on_features.calibration)
+    new = extractor(test_images[0])
+    torch.testing.assert_close(on_images.score(new), on_features.score(new))
+
+
+def test_holdout_is_not_fitted(extractor: FeatureExtractor, normal_images: Tensor) -> None:
+    features = extractor(normal_images)
+    detector = GaussianDetector().fit(features, holdout=0.25, seed=3)
+    assert detector.calibration is not None
+    assert detector.calibration.shape == (10, 5)
+    held = [i for i in range(40) if torch.isclose(
+        detector.level_scores(features)[i], detector.calibration).all(1).any()]  # fmt: skip
+    assert len(held) == 10
+    kept = torch.tensor([i for i in range(40) if i not in held])
+    alone = GaussianDetector().fit([level[kept] for level in features])
+    torch.testing.assert_close(alone.score(features), detector.score(features))
+    again = alone.calibrate([level[torch.tensor(held)] for level in features])
+    torch.testing.assert_close(again.calibration, detector.calibration)
+
+
+def test_working_points(fitted: GaussianDetector, test_images: Images) -> None:
+    assert fitted.calibration is not None
+    of_sum = fitted.working_point(0.2)
+    assert (of_sum.method, of_sum.level, of_sum.achieved) == ("conformal", None, None)
+    expected = ConformalThreshold(fitted.calibration.sum(1)).threshold(0.2)
+    assert of_sum.threshold == expected == fitted.threshold(0.2)
+    of_level = fitted.working_point(0.2, level=5)
+    assert of_level.method == "chi-square"
+    assert of_level.threshold == fitted.levels[4].threshold(0.2)
+    above = fitted.calibration[:, 4] > of_level.threshold
+    assert (of_level.achieved, of_level.held_out) == (above.double().mean().item(), 10)
+    conformal = fitted.working_point(0.2, level=5, method="conformal")
+    assert conformal.threshold == ConformalThreshold(fitted.calibration[:, 4]).threshold(0.2)
+    fresh = fitted.score(test_images[0][:10])
+    reported = fitted.working_point(0.2, held_out=fresh)
+    assert reported.achieved == (fresh > reported.threshold).double().mean().item()
+
+
+def test_conformal_rate_of_the_sum_by_simulation() -> None:
+    """End to end on Gaussian features: holdout, fit, threshold; the mean rate is the wanted one."""
+    rates = []
+    for seed in range(150):
+        rng = torch.Generator().manual_seed(seed)
+        features = [torch.randn(2098, d, generator=rng) * (1 + torch.arange(d)) for d in (3, 6)]
+        train, fresh = [f[:98] for f in features], [f[98:] for f in features]
+        detector = GaussianDetector().fit(train, holdout=0.5, seed=seed)
+        rates.append(detector.working_point(0.1, held_out=detector.score(fresh)).achieved)
+    # Beta(5, 45) for each draw.
+    error = (0.1 * 0.9 / 51) ** 0.5 / len(rates) ** 0.5
+    assert abs(sum(rates) / len(rates) - 0.1) < 4 * error
+
+
+def test_augmented_fit(extractor: FeatureExtractor, normal_images: Tensor) -> None:
+    pipeline = pipeline_for("bottle")
+    fits = [
+        GaussianDetector(extractor).fit(
+            normal_images[:6], holdout=1 / 3, augmentation=pipeline, passes=3, seed=seed
+        )
+        for seed in (0, 0, 1)
+    ]
+    first, same, other = (detector.levels[2].mean for detector in fits)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert fits[0].calibration is not None
+    assert fits[0].calibration.shape == (2, 5)
+
+
+@pytest.mark.parametrize("kind", ["mahalanobis", "standardised", "npca-1"])
+def test_save_and_load(
+    extractor: FeatureExtractor,
+    normal_images: Tensor,
+    test_images: Images,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    detector = GaussianDetector(extractor, kind).fit(normal_images, holdout=0.25)
+    detector.save(tmp_path / "run")
+    again = GaussianDetector.load(tmp_path / "run", batch_size=extractor.batch_size)
+    torch.testing.assert_close(again.score(test_images[0]), detector.score(test_images[0]))
+    assert torch.equal(again.calibration, detector.calibration)
+    assert again.threshold(0.1) == detector.threshold(0.1)
+    assert again.kind == kind
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [WEIGHTS_FILE, SETTINGS_FILE]
+
+
+def test_save_and_load_without_network(tmp_path: Path) -> None:
+    features = [torch.randn(9, 4, generator=torch.Generator().manual_seed(0))]
+    detector = GaussianDetector(shrinkage=0.5).fit(features)
+    detector.save(tmp_path)
+    again = GaussianDetector.load(tmp_path)
+    assert torch.equal(again.score(features), detector.score(features))
+    assert again.shrinkage == 0.5
+    assert again.calibration is None
+
+
+def test_damaged_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to save"):
+        GaussianDetector().save(tmp_path)
+    with pytest.raises(InputError, match=r"gaussian.yaml cannot be read"):
+        GaussianDetector.load(tmp_path)
+    GaussianDetector().fit([torch.eye(4)]).save(tmp_path)
+    settings = (tmp_path / SETTINGS_FILE).read_text()
+    for text, message in (
+        (settings.replace("format: 1", "format: 9"), "has the format 9"),
+        (settings.replace("levels: 1", "levels: 2"), "lacks 'mean' of level 2"),
+        (settings.replace("mahalanobis", "cosine"), "not as it was saved"),
+        (": [", "cannot be read"),
+    ):
+        (tmp_path / SETTINGS_FILE).write_text(text)
+        with pytest.raises(InputError, match=message):
+            GaussianDetector.load(tmp_path)
+    (tmp_path / SETTINGS_FILE).write_text(settings)
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="fit the detector again"):
+        GaussianDetector.load(tmp_path)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(InputError, match="cannot be saved"):
+        GaussianDetector().fit([torch.eye(4)]).save(blocked)
+
+
+def test_what_is_refused(fitted: GaussianDetector, normal_images: Tensor) -> None:
+    features = [torch.randn(9, 4), torch.randn(9, 3)]
+    with pytest.raises(InputError, match="not fitted"):
+        GaussianDetector().score(features)
+    with pytest.raises(InputError, match="not fitted"):
+        GaussianDetector().threshold(0.1)
+    with pytest.raises(InputError, match="has no network"):
+        GaussianDetector().fit(normal_images)
+    with pytest.raises(InputError, match="needs images and a network"):
+        GaussianDetector().fit(features, augmentation=pipeline_for("bottle"))
+    with pytest.raises(InputError, match="the same images in each"):
+        GaussianDetector().fit([features[0], features[1][:5]])
+    with pytest.raises(InputError, match="holdout must be"):
+        GaussianDetector().fit(features, holdout=1.0)
+    with pytest.raises(InputError, match="leaves none of 9"):
+        GaussianDetector().fit(features, holdout=0.99)
+    with pytest.raises(InputError, match=r"Level 2 cannot be fitted: .*the same features"):
+        GaussianDetector().fit([features[0], torch.ones(9, 3)])
+    with pytest.raises(InputError, match=r"Level 1 cannot be fitted: .*at least two images"):
+        GaussianDetector().fit([level[:1] for level in features])
+    with pytest.raises(InputError, match="5 levels are needed, got 2"):
+        fitted.score(features)
+    with pytest.raises(InputError, match="from 1 to 5, got 6"):
+        fitted.score(normal_images, level=6)
+    with pytest.raises(InputError, match="name a level"):
+        fitted.threshold(0.1, method="chi-square")
+    with pytest.raises(InputError, match="smallest is 1/11"):
+        fitted.threshold(0.01)
+    with pytest.raises(InputError, match="call calibrate"):
+        GaussianDetector().fit(features).threshold(0.1)
+    with pytest.raises(InputError, match="method must be"):
+        fitted.threshold(0.1, method="guess")  # type: ignore[arg-type]
