@@ -60,7 +60,7 @@ def boxes(
     rows, parts, used = [], [], 0
     for item, mask in enumerate(masks):
         inner = mask[1:-1, 1:-1]  # the outer 1-px frame counts as zero
-        lines, columns = inner.any(axis=1).nonzero()[0], inner.any(axis=0).nonzero()[0]
+        lines, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))
         if not len(lines):
             continue
         top, left = lines[0] + 1, columns[0] + 1

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,6 +20,9 @@ from nsa._cuda.plan import DevicePlan, Shape
 from nsa._cuda.support import check_device, memory_for
 from nsa._cuda.tables import label_table, sine_tables
 from nsa._native import C
+
+if TYPE_CHECKING:
+    from nsa.images.augment import Augmentation
 
 LOGISTIC, FACTOR = 2, 3  # of LabelKind in csrc/label/label.h
 _WORKSPACE = 256 << 20  # bytes for boxes beyond shared memory: as many at a time as fit into this
@@ -95,9 +100,7 @@ def label(
     count, height, width, channels = shape_of(original)
     size = 4 * count * height * width
     with memory_for("Labelling", size, _BATCH):
-        labels = torch.empty(
-            (count, height, width), dtype=torch.float32, device=original.device
-        )
+        labels = torch.empty((count, height, width), dtype=torch.float32, device=original.device)
     table = label_table(kind == LOGISTIC, channels, midpoint, steepness, original.device)
     with _stream(original.device) as stream:
         C.label_cuda(
@@ -151,19 +154,18 @@ VIEW = np.dtype(
 )  # View in csrc/image/augment_block.h
 
 
-def views(
-    angle: np.ndarray[tuple[int], np.dtype[np.float32]],
-    top: np.ndarray[tuple[int], np.dtype[np.int32]],
-    left: np.ndarray[tuple[int], np.dtype[np.int32]],
-    flip: np.ndarray[tuple[int], np.dtype[np.uint8]],
-    image: np.ndarray[tuple[int], np.dtype[np.int64]],
-) -> Tensor:
-    """Parameters of :class:`nsa.images.augment.Augmentation` as the kernel reads them, on the CPU."""
+def views(augmentation: Augmentation, image: npt.NDArray[np.int64]) -> Tensor:
+    """An augmentation as the kernel reads it, on the CPU.
+
+    Args:
+        image: (N,) which image of the store each set of parameters applies to.
+    """
+    angle = augmentation.angle
     packed = np.zeros(len(angle), VIEW)
     radians = np.deg2rad(angle.astype(np.float64))
     packed["cosine"], packed["sine"] = np.cos(radians), np.sin(radians)
-    packed["image"], packed["top"], packed["left"] = image, top, left
-    packed["flip"] = flip
+    packed["image"], packed["flip"] = image, augmentation.flip
+    packed["top"], packed["left"] = augmentation.top, augmentation.left
     return torch.from_numpy(packed.view(np.uint8))
 
 
@@ -178,9 +180,7 @@ def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
     channels = store.shape[3]
     there = table.pin_memory().to(store.device, non_blocking=True)
     with memory_for("Augmentation", count * rows * columns * channels, _BATCH):
-        out = torch.empty(
-            (count, rows, columns, channels), dtype=torch.uint8, device=store.device
-        )
+        out = torch.empty((count, rows, columns, channels), dtype=torch.uint8, device=store.device)
     with _stream(store.device) as stream:
         C.augment_cuda(
             store.data_ptr(),
@@ -195,9 +195,7 @@ def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
     return out
 
 
-def normalise(
-    images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype
-) -> Tensor:
+def normalise(images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype) -> Tensor:
     """``images * scale + shift`` per channel, float32 or bfloat16 of the same shape."""
     check_device(images.device)
     # Whole 16-byte loads; a slice of a larger tensor may start anywhere.

@@ -6,7 +6,6 @@ number and not a wild write; tensors on the GPU are what selects these implement
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from nsa._cuda import clone, kernels
@@ -14,8 +13,7 @@ from nsa._cuda.plan import LABELS_ONLY, DevicePlan
 from nsa._cuda.support import check_device
 
 
-@torch.library.impl("nsa::blend", "CUDA")
-def _blend(
+def blend(
     images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: int
 ) -> Tensor:
     images, sources = images.contiguous(), sources.contiguous()
@@ -31,8 +29,7 @@ def _blend(
     return kernels.blend(images, sources, plan, mode)
 
 
-@torch.library.impl("nsa::seamless_clone", "CUDA")
-def _seamless_clone(
+def seamless_clone(
     sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, mixed: bool
 ) -> Tensor:
     check_device(destinations.device)
@@ -41,8 +38,7 @@ def _seamless_clone(
     )
 
 
-@torch.library.impl("nsa::label", "CUDA")
-def _label(
+def label(
     original: Tensor,
     blended: Tensor,
     rows: Tensor,
@@ -67,6 +63,5 @@ def _label(
     return kernels.label(original, blended, plan, kind, overwrite, midpoint, steepness)
 
 
-@torch.library.impl("nsa::object_masks", "CUDA")
-def _object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
+def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
     return kernels.object_masks(images.contiguous(), background, threshold)

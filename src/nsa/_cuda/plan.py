@@ -58,9 +58,7 @@ class DevicePlan:
         check_device(device)
         there = masks.is_cuda
         table = rows.numpy(), factors.numpy(), np.zeros(0, np.uint8) if there else masks.numpy()
-        native = C.DevicePlan.of(
-            *table, masks.numel(), images, sources, mode, shared_limit(device)
-        )
+        native = C.DevicePlan.of(*table, masks.numel(), images, sources, mode, shared_limit(device))
         made = cls(native, _allocate(native.bytes, device), masks if there else None)
         made._copy(*table)
         return made

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
+from nsa._native import C
 from nsa.errors import InputError
 
 _REBUILD = "pip install --force-reinstall --no-deps ."
@@ -69,8 +70,8 @@ def check_capability(name: str, capability: int, architectures: list[int]) -> No
         else "it is too old for the kernels, so use the CPU"
     )
     raise InputError(
-        f"{name} has compute capability {capability // 10}.{capability % 10}, but this build of nsa "
-        f"has kernels for {built} only; {advice}."
+        f"{name} has compute capability {capability // 10}.{capability % 10}, but this build of "
+        f"nsa has kernels for {built} only; {advice}."
     )
 
 
@@ -95,20 +96,14 @@ def memory_for(what: str, size: int, lower: str) -> Iterator[None]:
 
 
 def _missing() -> str:
-    from nsa._native import C
-
     return str(C.cuda_missing)
 
 
 def _architectures() -> list[int]:
-    from nsa._native import C
-
     return [int(name) for name in C.cuda_architectures.split()]
 
 
 def _versions() -> tuple[int, int]:
-    from nsa._native import C
-
     runtime, driver = C.cuda_versions()
     return runtime, driver
 
