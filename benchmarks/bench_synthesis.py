@@ -57,7 +57,7 @@ def test_scaling(benchmark, scene, peer):
     transform = nsa.NSA.from_preset(name, generator=torch.Generator().manual_seed(0))
     benchmark(transform, images)
     plan = transform.plan(images, seed=1)
-    changed, labels = transform.apply(images, plan)
+    changed, labels = transform.synthesize(images, plan)
     torch.set_num_threads(1)
-    for one, other in zip(transform.apply(images, plan), (changed, labels), strict=True):
+    for one, other in zip(transform.synthesize(images, plan), (changed, labels), strict=True):
         assert torch.equal(one, other)

@@ -32,6 +32,7 @@ typedef float Floats4 __attribute__((vector_size(16)));
 typedef float Floats8 __attribute__((vector_size(32)));
 typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));
 typedef int32_t Ints4 __attribute__((vector_size(16)));
+typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
 typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
 typedef uint8_t Bytes4 __attribute__((vector_size(4)));
 #endif

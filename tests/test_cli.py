@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from tiny import nsa, picture, write, write_config, write_product
 
 from nsa.detector import Detector, load
+from nsa.images import demo
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -177,6 +178,27 @@ def test_synthesize_draws_a_grid(data: Path, tmp_path: Path, argument: list[str]
     assert cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[0] > 100
 
 
+def test_without_images_the_demo_is_drawn_and_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    drawn = demo.write
+    monkeypatch.setattr(
+        demo, "write", lambda *a, **k: drawn(*a, **k, train=4, test_good=2, test_defective=2)
+    )
+    config = write_config(tmp_path / "o.yaml", training={"epochs": 1})
+    text = config.read_text().replace("epochs: 2\n", "", 1).replace("kind: object\n", "")
+    config.write_text(text)
+    result = nsa("train", "--config", config)
+    assert result.exit_code == 0, result.output
+    assert "runs/demo-data" in result.stderr
+    assert "runs/flange-001" in result.stderr
+    written = yaml.safe_load(Path("runs/flange-001/config.yaml").read_text())
+    assert written["training"]["epochs"] == 1
+    assert written["kind"] == "object"
+    assert "Settings estimated from the images: object" in result.stderr
+
+
 def test_info_names_what_a_bug_report_needs() -> None:
     result = nsa("info")
     assert result.exit_code == 0
@@ -197,9 +219,7 @@ def test_help_explains_each_option(command: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
-def test_ctrl_c_saves_and_resume_gives_the_uninterrupted_result(
-    data: Path, tmp_path: Path
-) -> None:
+def test_ctrl_c_saves_and_resume_gives_the_uninterrupted_result(data: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path / "options.yaml", epochs=3)
     command = [sys.executable, "-m", "nsa.train", "--data-root", str(data), "--config", str(config)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

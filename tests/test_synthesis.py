@@ -54,7 +54,7 @@ def test_equals_the_reference_on_the_same_plan(
     before = images.clone()
     plan = transform.plan(images, seed=1)
     assert len(plan) > 3
-    changed, labels = transform.apply(images, plan)
+    changed, labels = transform.synthesize(images, plan)
     assert torch.equal(images, before)
     assert changed.shape == images.shape
     assert changed.dtype == torch.uint8
@@ -163,7 +163,7 @@ def test_workers_of_a_data_loader_draw_different_anomalies(start: str, own_gener
 def test_small_batches(name: str) -> None:
     transform = nsa.NSA.from_preset(name)
     images = scenes(1, 80, 80, 3, transform.config.background)
-    changed, labels = transform.apply(images, transform.plan(images, 2))
+    changed, labels = transform.synthesize(images, transform.plan(images, 2))
     assert not torch.equal(changed, images)  # from itself
     assert labels.any()
     changed, labels = transform(images[:0])
@@ -182,15 +182,22 @@ def test_any_memory_layout() -> None:
     transform = nsa.NSA.from_preset("carpet")
     images = scenes(3, 64, 50, 3, None)
     plan = transform.plan(images, 1)
-    expected, labels = transform.apply(images, plan)
+    expected, labels = transform.synthesize(images, plan)
     for other in (
         images.contiguous(),
         images.transpose(2, 3).contiguous().transpose(2, 3),
         torch.stack([images, images], dim=1)[:, 0],
     ):
-        changed, other_labels = transform.apply(other, plan)
+        changed, other_labels = transform.synthesize(other, plan)
         assert torch.equal(changed, expected)
         assert torch.equal(other_labels, labels)
+
+
+def test_is_an_ordinary_module_to_its_parent() -> None:
+    visited: list[torch.nn.Module] = []
+    parent = torch.nn.Sequential(nsa.NSA())
+    assert parent.apply(visited.append) is parent  # as initialisers of weights do
+    assert visited == [parent[0], parent]
 
 
 def test_fields_and_repr() -> None:

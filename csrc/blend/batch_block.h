@@ -16,13 +16,13 @@ struct BlendBatch {
     int64_t source_height;
     int64_t source_width;
     int channels;
-    const int32_t* rows;     // (patches, kPlanColumns)
-    const float* factors;    // (patches)
+    const int32_t* rows;   // (patches, kPlanColumns)
+    const float* factors;  // (patches)
     const uint8_t* masks;
-    const int32_t* order;    // (patches): rows in the order in which they are started
-    const int32_t* span;     // (2): first and last + 1 of this launch's part of `order`
-    float grey_unit;         // above 0: masks are grey, this is a gradient's weight per unit;
-                             // else 0 / 1, the weight is ceil(255 factor) / 255
+    const int32_t* order;  // (patches): rows in the order in which they are started
+    const int32_t* span;   // (2): first and last + 1 of this launch's part of `order`
+    float grey_unit;       // above 0: masks are grey, this is a gradient's weight per unit;
+                           // else 0 / 1, the weight is ceil(255 factor) / 255
     Blend mode;
     SineTables tables;
 };
@@ -47,10 +47,9 @@ NSA_DEVICE BoxTask box_task(const BlendBatch& batch, int32_t row, int channel) {
     box.destination = batch.images + pixel * channels + channel;
     box.destination_stride = batch.width * channels;
     box.channels = channels;
-    box.mask = at[kBlendMask] < 0
-                   ? nullptr
-                   : batch.masks + at[kBlendMask] +
-                         static_cast<int64_t>(at[kRoiY]) * at[kWidth] + at[kRoiX];
+    box.mask = at[kBlendMask] < 0 ? nullptr
+                                  : batch.masks + at[kBlendMask] +
+                                        static_cast<int64_t>(at[kRoiY]) * at[kWidth] + at[kRoiX];
     box.mask_unit = batch.grey_unit > 0.0f && box.mask
                         ? batch.grey_unit
                         : ceilf(255.0f * batch.factors[row]) / 255.0f;
@@ -85,8 +84,8 @@ NSA_DEVICE void composite_box(const Group& group, const BoxTask& box, Blend mode
                                             taps[box.width + y]);
             uint8_t& own = box.destination[y * box.destination_stride +
                                            static_cast<int64_t>(x) * box.channels];
-            own = static_cast<uint8_t>(
-                mode == Blend::kPaste ? patch : interpolated(own, patch, factor));
+            own = static_cast<uint8_t>(mode == Blend::kPaste ? patch
+                                                             : interpolated(own, patch, factor));
         }
     });  // the taps are free for the next box
 }

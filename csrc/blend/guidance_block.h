@@ -26,7 +26,9 @@ struct BoxMemory {
           sines(reinterpret_cast<float*>(start + layout.sines)) {}
 };
 
-NSA_DEVICE int absolute(int value) { return value < 0 ? -value : value; }
+NSA_DEVICE int absolute(int value) {
+    return value < 0 ? -value : value;
+}
 
 struct Flux {
     float x;
@@ -55,8 +57,7 @@ NSA_DEVICE Flux flux_at(const BoxTask& box, const BoxMemory& memory, int x, int 
 
 NSA_DEVICE float divergence_at(const BoxTask& box, const BoxMemory& memory, int x, int y) {
     const Flux here = flux_at(box, memory, x, y);
-    return here.x - flux_at(box, memory, x - 1, y).x + here.y -
-           flux_at(box, memory, x, y - 1).y;
+    return here.x - flux_at(box, memory, x - 1, y).x + here.y - flux_at(box, memory, x, y - 1).y;
 }
 
 // Tap i of a box: its columns, then its rows.
@@ -79,8 +80,7 @@ NSA_DEVICE void stage_pixels(const Group& group, const BoxTask& box, const BoxMe
             const int x = at.column, y = at.line;
             int least = 0;
             if (x >= 3 && x < box.width - 3) {
-                const uint8_t* const mask =
-                    box.mask + static_cast<int64_t>(y) * box.patch_width;
+                const uint8_t* const mask = box.mask + static_cast<int64_t>(y) * box.patch_width;
                 least = 255;
                 for (int i = -3; i <= 3; ++i) {
                     const int value = mask[x + i];

@@ -85,11 +85,12 @@ NSA_DEVICE void write_box(const Group& group, const BoxTask& box, const BoxLayou
                 const int x = 1 + (layout.upright ? line : j);
                 const int y = 1 + (layout.upright ? j : line);
                 const int own = memory.pixels[y * box.width + x] & 255;
-                const float value =
-                    static_cast<float>(own) + (side == 0 ? even + odd : even - odd);
+                const float value = static_cast<float>(own) + (side == 0 ? even + odd : even - odd);
                 box.destination[y * box.destination_stride +
                                 static_cast<int64_t>(x) * box.channels] =
-                    static_cast<uint8_t>(value < 0.0f ? 0.0f : value > 255.0f ? 255.0f : value);
+                    static_cast<uint8_t>(value < 0.0f     ? 0.0f
+                                         : value > 255.0f ? 255.0f
+                                                          : value);
             }
         }
     });  // the memory is free for the next box

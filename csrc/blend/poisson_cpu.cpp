@@ -172,22 +172,25 @@ class Solver {
                      spectrum(y) + columns, lanes());
     }
 
-    // Forward elimination of row y: spectrum[y] = (spectrum[y-1] - spectrum[y]) * pivot[y].
+    // Forward elimination of row y: spectrum[y] = (spectrum[y-1] - spectrum[y]) * pivot[y]. Rows
+    // are padded to whole vectors.
     void eliminate(int y) {
         const int count = lanes();
         float* const NSA_RESTRICT pivot = pivots_ + static_cast<int64_t>(y) * count;
-        const float* const NSA_RESTRICT diagonal = table_.diagonal;
+        const float* const diagonal = table_.diagonal;
         if (y == 0) {
             for (int k = 0; k < count; ++k) pivot[k] = 1.0f / diagonal[k];
             return;
         }
+        const float* const above_pivot = pivot - count;
         float* const NSA_RESTRICT here = spectrum(y);
-        const float* const NSA_RESTRICT above = spectrum(y - 1);
-        for (int k = 0; k < count; ++k) {
-            const float scale = 1.0f / (diagonal[k] - (pivot - count)[k]);
-            pivot[k] = scale;
-            for (int c = 0; c < kChannels; ++c) {
-                here[c * count + k] = (above[c * count + k] - here[c * count + k]) * scale;
+        const float* const above = spectrum(y - 1);
+        for (int k = 0; k < count; k += kLanes) {
+            const Floats scale =
+                1.0f / (load<Floats>(diagonal + k) - load<Floats>(above_pivot + k));
+            store(pivot + k, scale);
+            for (int i = k; i < kChannels * count; i += count) {
+                store(here + i, (load<Floats>(above + i) - load<Floats>(here + i)) * scale);
             }
         }
     }
@@ -195,12 +198,13 @@ class Solver {
     // Back substitution of row y: spectrum[y] += pivot[y] * spectrum[y+1].
     void substitute(int y) {
         const int count = lanes();
-        const float* const NSA_RESTRICT pivot = pivots_ + static_cast<int64_t>(y) * count;
+        const float* const pivot = pivots_ + static_cast<int64_t>(y) * count;
         float* const NSA_RESTRICT here = spectrum(y);
-        const float* const NSA_RESTRICT below = spectrum(y + 1);
-        for (int k = 0; k < count; ++k) {
-            for (int c = 0; c < kChannels; ++c) {
-                here[c * count + k] += pivot[k] * below[c * count + k];
+        const float* const below = spectrum(y + 1);
+        for (int k = 0; k < count; k += kLanes) {
+            const Floats scale = load<Floats>(pivot + k);
+            for (int i = k; i < kChannels * count; i += count) {
+                store(here + i, load<Floats>(here + i) + scale * load<Floats>(below + i));
             }
         }
     }

@@ -14,7 +14,7 @@ size_t aligned(size_t bytes) {
 }
 
 struct Layout {
-    size_t first[2], second[2], weights[2], rows, bytes;
+    size_t first[2], second[2], weights[2], rows, spread, bytes;
 
     Layout(int width, int height, int channels) : bytes(0) {
         const size_t counts[2] = {static_cast<size_t>(width), static_cast<size_t>(height)};
@@ -24,6 +24,7 @@ struct Layout {
             weights[axis] = take(counts[axis] * 2 * sizeof(int16_t));
         }
         rows = take(2 * (counts[0] * channels + 4) * sizeof(int16_t));
+        spread = take(8 * counts[0] * sizeof(int32_t));
     }
 
   private:
@@ -77,7 +78,8 @@ void resize(const ResizeTask& task, uint8_t* workspace) {
     fill(axes[0], task.source_width, task.width, true);
     fill(axes[1], task.source_height, task.height, false);
     NSA_PICK(interpolate_rows)
-    (task, axes[0], axes[1], reinterpret_cast<int16_t*>(workspace + layout.rows));
+    (task, axes[0], axes[1], reinterpret_cast<int16_t*>(workspace + layout.rows),
+     reinterpret_cast<int32_t*>(workspace + layout.spread));
 }
 
 }  // namespace nsa

@@ -35,8 +35,8 @@ void resize(const ResizeTask& task, uint8_t* workspace);
 // The mean of 2x2 pixels: what OpenCV computes when both sides are halved exactly.
 NSA_KERNEL(void halve(const ResizeTask& task))
 
-// `rows` is scratch memory: int16 (2, width * channels + 4).
+// Scratch memory: rows (2, width * channels + 4), spread (2, width, 4).
 NSA_KERNEL(void interpolate_rows(const ResizeTask& task, const ResizeAxis& x, const ResizeAxis& y,
-                                 int16_t* rows))
+                                 int16_t* rows, int32_t* spread))
 
 }  // namespace nsa

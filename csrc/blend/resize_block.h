@@ -41,7 +41,9 @@ NSA_DEVICE Tap resize_tap(int i, int from, int to, bool along_x) {
     if (along_x && first < 0) first = 0;
     if (along_x && first >= from - 1) first = from - 1;
     const int second = first + 1;
-    const auto inside = [from](int index) { return index < 0 ? 0 : index < from ? index : from - 1; };
+    const auto inside = [from](int index) {
+        return index < 0 ? 0 : index < from ? index : from - 1;
+    };
     return {static_cast<int16_t>(inside(first)), static_cast<int16_t>(inside(second)),
             static_cast<int16_t>(round_to_even((1.0f - fraction) * 2048.0f)),
             static_cast<int16_t>(round_to_even(fraction * 2048.0f))};
@@ -55,7 +57,8 @@ NSA_DEVICE int resized_pixel(const uint8_t* source, int64_t stride, int channels
     const int above = upper[left] * x.weight_first + upper[right] * x.weight_second;
     const int below = lower[left] * x.weight_first + lower[right] * x.weight_second;
     return (((y.weight_first * (above >> 4)) >> 16) + ((y.weight_second * (below >> 4)) >> 16) +
-            2) >> 2;
+            2) >>
+           2;
 }
 
 }  // namespace nsa

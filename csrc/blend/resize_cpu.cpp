@@ -5,26 +5,53 @@ namespace nsa {
 namespace NSA_ISA {
 namespace {
 
+#if defined(NSA_VECTORS)
+constexpr int kGroup = kLanes / 4;  // colour pixels of one vector, which has a spare fourth lane
+typedef int16_t Shorts __attribute__((vector_size(2 * kLanes)));
+
+// Four bytes from each of kGroup places: a pixel and one more byte.
+NSA_INLINE Ints gather(const uint8_t* in, const int32_t* places) {
+    int32_t words[kGroup];
+    for (int i = 0; i < kGroup; ++i) words[i] = load<int32_t>(in + 3 * places[i]);
+    // In two steps, since GCC widens bytes to 32 bits one by one.
+    return __builtin_convertvector(
+        __builtin_convertvector(load<Bytes>(reinterpret_cast<const uint8_t*>(words)), Halves),
+        Ints);
+}
+
+// The columns of a colour row, kGroup at a time; returns how many it did. `spread` holds the
+// weights of both neighbours four times each, (2, output, 4).
+NSA_INLINE int stretch_groups(const uint8_t* in, int input, const ResizeAxis& axis, int output,
+                              const int32_t* spread, int16_t* out) {
+    int x = 0;
+    // The spare byte of the last column would lie beyond the row.
+    for (; x + kGroup <= output && axis.second[x + kGroup - 1] < input - 1; x += kGroup) {
+        const Ints sum = gather(in, axis.first + x) * load<Ints>(spread + 4 * x) +
+                         gather(in, axis.second + x) * load<Ints>(spread + 4 * (output + x));
+        int16_t values[kLanes];
+        store(values, __builtin_convertvector(sum >> 4, Shorts));
+        // A spare value falls on the next pixel, which is written later.
+        for (int i = 0; i < kGroup; ++i) {
+            std::memcpy(out + 3 * (x + i), values + 4 * i, 4 * sizeof(int16_t));
+        }
+    }
+    return x;
+}
+#endif
+
 // One input row to the output's columns, in 1/128 grey levels.
 template <int kChannels>
 void stretch_row(const uint8_t* NSA_RESTRICT in, int input, const ResizeAxis& axis, int output,
-                 int16_t* NSA_RESTRICT out) {
-    for (int x = 0; x < output; ++x) {
+                 [[maybe_unused]] const int32_t* NSA_RESTRICT spread, int16_t* NSA_RESTRICT out) {
+    int x = 0;
+#if defined(NSA_VECTORS)
+    if (kChannels == 3) x = stretch_groups(in, input, axis, output, spread, out);
+#endif
+    for (; x < output; ++x) {
         const uint8_t* const a = in + axis.first[x] * kChannels;
         const uint8_t* const b = in + axis.second[x] * kChannels;
         const int weight_a = axis.weights[2 * x];
         const int weight_b = axis.weights[2 * x + 1];
-#if defined(NSA_VECTORS)
-        if (kChannels == 3 && axis.second[x] < input - 1) {
-            // Four bytes hold a pixel and one more, which the next pixel of `out` overwrites.
-            const Ints4 first = __builtin_convertvector(load<Bytes4>(a), Ints4);
-            const Ints4 second = __builtin_convertvector(load<Bytes4>(b), Ints4);
-            const Ints4 sum = (first * weight_a + second * weight_b) >> 4;
-            typedef int16_t Shorts4 __attribute__((vector_size(8)));
-            store(out + 3 * x, __builtin_convertvector(sum, Shorts4));
-            continue;
-        }
-#endif
         for (int c = 0; c < kChannels; ++c) {
             out[x * kChannels + c] = static_cast<int16_t>((a[c] * weight_a + b[c] * weight_b) >> 4);
         }
@@ -41,7 +68,14 @@ void mix_rows(const int16_t* NSA_RESTRICT upper, const int16_t* NSA_RESTRICT low
 }
 
 template <int kChannels>
-void interpolate(const ResizeTask& task, const ResizeAxis& x, const ResizeAxis& y, int16_t* rows) {
+void interpolate(const ResizeTask& task, const ResizeAxis& x, const ResizeAxis& y, int16_t* rows,
+                 int32_t* spread) {
+    if (kChannels == 3) {
+        for (int i = 0; i < 4 * task.width; ++i) {
+            spread[i] = x.weights[i / 4 * 2];
+            spread[4 * task.width + i] = x.weights[i / 4 * 2 + 1];
+        }
+    }
     const int count = task.width * kChannels;
     int16_t* stretched[2] = {rows, rows + count + 4};
     int held[2] = {-1, -1};
@@ -57,7 +91,7 @@ void interpolate(const ResizeTask& task, const ResizeAxis& x, const ResizeAxis& 
         for (int i = 0; i < 2; ++i) {
             if (held[i] == wanted[i]) continue;
             stretch_row<kChannels>(task.source.data + wanted[i] * task.source.stride,
-                                   task.source_width, x, task.width, stretched[i]);
+                                   task.source_width, x, task.width, spread, stretched[i]);
             held[i] = wanted[i];
         }
         mix_rows(stretched[0], stretched[1], y.weights[2 * row], y.weights[2 * row + 1], count,
@@ -86,11 +120,11 @@ void halve(const ResizeTask& task) {
 }
 
 void interpolate_rows(const ResizeTask& task, const ResizeAxis& x, const ResizeAxis& y,
-                      int16_t* rows) {
+                      int16_t* rows, int32_t* spread) {
     if (task.channels == 3) {
-        interpolate<3>(task, x, y, rows);
+        interpolate<3>(task, x, y, rows, spread);
     } else {
-        interpolate<1>(task, x, y, rows);
+        interpolate<1>(task, x, y, rows, spread);
     }
 }
 

@@ -1,7 +1,8 @@
 // The folded discrete sine transform of every column of a plane, in place (sine.h has the maths).
 //
 // Row i < (n+1)/2 and row n-1-i are the symmetric and antisymmetric element i of a folded signal
-// before the forward product, and frequencies 2i+1 and 2i+2 after it; the inverse product goes back.
+// before the forward product, and frequencies 2i+1 and 2i+2 after it; the inverse product goes
+// back.
 #pragma once
 
 #include "blend/box_block.h"
@@ -20,12 +21,16 @@ constexpr int kLongestMatrix = 252;
 
 #ifdef __CUDACC__
 using Float4 = float4;
-NSA_DEVICE Float4 load_table(const float* from) { return __ldg(reinterpret_cast<const float4*>(from)); }
+NSA_DEVICE Float4 load_table(const float* from) {
+    return __ldg(reinterpret_cast<const float4*>(from));
+}
 #else
 struct alignas(16) Float4 {
     float x, y, z, w;
 };
-inline Float4 load_table(const float* from) { return *reinterpret_cast<const Float4*>(from); }
+inline Float4 load_table(const float* from) {
+    return *reinterpret_cast<const Float4*>(from);
+}
 #endif
 
 // A tile of the product: four neighbouring columns of the plane times kOutputs outputs.
@@ -106,9 +111,9 @@ class GatheredSines {
     int phase_[kOutputs];
 };
 
-// plane[row(half, output)] = sum over i of matrix(i, output) * plane[row(half, i)], for both halves.
-// A pass covers whole columns: its tiles are summed into registers, and only when all of them have
-// read their columns are the sums stored over them. Needs (n + 1) / 2 / kOutputs threads.
+// plane[row(half, output)] = sum over i of matrix(i, output) * plane[row(half, i)], for both
+// halves. A pass covers whole columns: its tiles are summed into registers, and only when all of
+// them have read their columns are the sums stored over them. Needs (n + 1) / 2 / kOutputs threads.
 template <int kOutputs, typename Group, typename MakeSines>
 NSA_DEVICE void multiply_in_place(const Group& group, const BoxLayout& layout, float* plane,
                                   float scale, const MakeSines& make_sines) {
@@ -145,9 +150,8 @@ NSA_DEVICE void multiply_in_place(const Group& group, const BoxLayout& layout, f
             NSA_UNROLL
             for (int o = 0; o < kOutputs; ++o) {
                 if (at.output + o >= at.count) continue;
-                const float(&sum)[4] = tile[rank].sums[o];
-                float* const to =
-                    plane + at.row(at.output + o, n) * layout.stride + 4 * at.quad;
+                const float (&sum)[4] = tile[rank].sums[o];
+                float* const to = plane + at.row(at.output + o, n) * layout.stride + 4 * at.quad;
                 *reinterpret_cast<Float4*>(to) = {scale * sum[0], scale * sum[1], scale * sum[2],
                                                   scale * sum[3]};
             }

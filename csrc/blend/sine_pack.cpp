@@ -18,9 +18,8 @@ PackedSines make() {
         const auto table = sine_table(n);
         const size_t matrix = static_cast<size_t>(table->symmetric) * table->padded;
         packed.starts[n] = static_cast<int64_t>(packed.values.size());
-        for (const float* const part :
-             {table->forward_symmetric, table->forward_antisymmetric, table->inverse_symmetric,
-              table->inverse_antisymmetric}) {
+        for (const float* const part : {table->forward_symmetric, table->forward_antisymmetric,
+                                        table->inverse_symmetric, table->inverse_antisymmetric}) {
             packed.values.insert(packed.values.end(), part, part + matrix);
         }
     }

@@ -1,4 +1,4 @@
-// Scratch memory of one worker, kept between calls so that small patches do not pay for it.
+// Scratch memory of one worker, reused from one patch to the next.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,7 @@
 
 namespace nsa {
 
-// At least `bytes` bytes, aligned to 64, owned by the calling thread until its next call. Large
-// blocks are not kept.
+// reserve() gives at least `bytes` bytes, aligned to 64, valid until it is called again.
 class Workspace {
   public:
     uint8_t* reserve(size_t bytes) {

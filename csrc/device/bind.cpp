@@ -1,5 +1,7 @@
-// Bindings of the CUDA kernels and of their emulation on the host. Device memory comes as addresses;
-// nsa._cuda checks the tensors they belong to, this file what kernels index with.
+// Bindings of the CUDA kernels and of their emulation on the host. Device memory comes as
+// addresses; nsa._cuda checks the tensors they belong to, this file what kernels index with.
+#include "bind.h"
+
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -8,7 +10,6 @@
 #include <string>
 
 #include "arrays.h"
-#include "bind.h"
 #include "blend/batch_block.h"
 #include "blend/sine_pack.h"
 #include "device/emulate.h"
@@ -52,16 +53,16 @@ class DevicePlan {
         made.mask_bytes_ = mask_bytes;
         const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
         made.bounds_ = made.scheduled(plan);
-        made.layout_ = nsa::PackedLayout(plan.patches, made.images_.count,
-                                         static_cast<int64_t>(made.bounds_.rounds.size()),
-                                         masks.shape(0));
+        made.layout_ =
+            nsa::PackedLayout(plan.patches, made.images_.count,
+                              static_cast<int64_t>(made.bounds_.rounds.size()), masks.shape(0));
         return made;
     }
 
     // Room for any plan of at most `rounds` rounds and `side` px, with `mask_bytes` bytes of mask.
     static DevicePlan reserve(const std::array<int64_t, 4>& images,
-                              const std::array<int64_t, 4>& sources, int mode,
-                              int64_t shared_limit, int64_t rounds, int side, int64_t mask_bytes) {
+                              const std::array<int64_t, 4>& sources, int mode, int64_t shared_limit,
+                              int64_t rounds, int side, int64_t mask_bytes) {
         if (rounds < 1 || side < 1 || side > nsa::kWidestDeviceBox || mask_bytes < 0) {
             throw InputError("rounds and side must be at least 1, side at most " +
                              std::to_string(nsa::kWidestDeviceBox) + " px.");
@@ -70,8 +71,8 @@ class DevicePlan {
         made.mask_bytes_ = mask_bytes;
         made.bounds_ = nsa::widest_schedule(made.images_.count, rounds, side, mask_bytes > 0,
                                             made.mode_, made.shared_limit_);
-        made.layout_ = nsa::PackedLayout(rounds * made.images_.count, made.images_.count, rounds,
-                                         mask_bytes);
+        made.layout_ =
+            nsa::PackedLayout(rounds * made.images_.count, made.images_.count, rounds, mask_bytes);
         return made;
     }
 
@@ -86,8 +87,7 @@ class DevicePlan {
                 "it; reserve more.");
         }
         if (out.size() < layout_.bytes) throw InputError("the buffer is too small for the plan.");
-        nsa::pack_plan(plan, schedule, images_.count, masks.shape(0), layout_,
-                       out.mutable_data());
+        nsa::pack_plan(plan, schedule, images_.count, masks.shape(0), layout_, out.mutable_data());
     }
 
     const nsa::Schedule& bounds() const { return bounds_; }
@@ -148,20 +148,21 @@ void emulate_blend(const Array<uint8_t>& images, const Array<uint8_t>& sources,
 
 void emulate_label(const Array<uint8_t>& original, const Array<uint8_t>& blended,
                    const Array<int32_t>& rows, const Array<float>& factors,
-                   const Array<uint8_t>& masks, int kind, bool overwrite,
-                   const Array<float>& table, uint32_t seed, Array<float>& labels) {
-    const nsa::LabelRule rule{static_cast<nsa::LabelKind>(kind), overwrite, table.data()};
-    nsa::emulate_label(nsa::images_view(original, "original"),
-                       nsa::images_view(blended, "blended"), nsa::plan_view(rows, factors, masks),
-                       masks.shape(0), rule, {nsa::kLabelThreads, seed}, labels.mutable_data());
+                   const Array<uint8_t>& masks, int kind, bool overwrite, const Array<float>& table,
+                   uint32_t seed, Array<float>& labels) {
+    const nsa::LabelRule rule{static_cast<nsa::LabelKind>(kind), overwrite, table.data(),
+                              static_cast<int>(table.size()) - 1};
+    nsa::emulate_label(nsa::images_view(original, "original"), nsa::images_view(blended, "blended"),
+                       nsa::plan_view(rows, factors, masks), masks.shape(0), rule,
+                       {nsa::kLabelThreads, seed}, labels.mutable_data());
 }
 
 void emulate_object_mask(const Array<uint8_t>& images, int low, int extent, uint32_t seed,
                          Array<uint8_t>& masks) {
     const ImagesView view = nsa::images_view(images, "images");
-    nsa::emulate_object_mask({view.data, view.height, view.width, view.channels, low, extent,
-                              masks.mutable_data()},
-                             view.count, {nsa::kObjectThreads, seed});
+    nsa::emulate_object_mask(
+        {view.data, view.height, view.width, view.channels, low, extent, masks.mutable_data()},
+        view.count, {nsa::kObjectThreads, seed});
 }
 
 template <typename Pointer>
@@ -172,8 +173,8 @@ Pointer pointer(uintptr_t address) {
 nsa::AugmentBatch augment_batch(uintptr_t store, const std::array<int64_t, 4>& shape,
                                 uintptr_t views, int rows, int columns, uintptr_t out) {
     const ImagesView view = shape_view(shape, "images");
-    return {pointer<const uint8_t*>(store), view.height, view.width, view.channels,
-            pointer<const nsa::View*>(views), rows, columns, pointer<uint8_t*>(out)};
+    return {pointer<const uint8_t*>(store),   view.height, view.width, view.channels,
+            pointer<const nsa::View*>(views), rows,        columns,    pointer<uint8_t*>(out)};
 }
 
 nsa::InputBatch input_batch(uintptr_t images, int64_t values, int channels,
@@ -182,8 +183,9 @@ nsa::InputBatch input_batch(uintptr_t images, int64_t values, int channels,
     if (images % 16 != 0 || out % 16 != 0) {
         throw InputError("images and output must start at a multiple of 16 bytes.");
     }
-    return {pointer<const uint8_t*>(images), values, channels, {scale[0], scale[1], scale[2]},
-            {shift[0], shift[1], shift[2]}, half, pointer<void*>(out)};
+    return {
+        pointer<const uint8_t*>(images), values, channels,           {scale[0], scale[1], scale[2]},
+        {shift[0], shift[1], shift[2]},  half,   pointer<void*>(out)};
 }
 
 #ifdef NSA_WITH_CUDA
@@ -211,8 +213,7 @@ void blend_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
     batch.tables = {pointer<const int64_t*>(tables[0]), pointer<const float*>(tables[1]),
                     pointer<const float*>(tables[2])};
     nsa::launch_rounds(batch, plan.bounds(), pointer<const int32_t*>(at(plan.layout().spans)),
-                       pointer<uint8_t*>(workspace), workspace_blocks,
-                       pointer<void*>(stream));
+                       pointer<uint8_t*>(workspace), workspace_blocks, pointer<void*>(stream));
 }
 
 void label_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintptr_t original,
@@ -251,11 +252,9 @@ void bind_device(py::module_& module) {
         .def_static("reserve", &DevicePlan::reserve, py::arg("images"), py::arg("sources"),
                     py::arg("mode"), py::arg("shared_limit"), py::arg("rounds"), py::arg("side"),
                     py::arg("mask_bytes"))
-        .def("pack", &DevicePlan::pack, py::arg("rows").noconvert(),
-             py::arg("factors").noconvert(), py::arg("masks").noconvert(),
-             py::arg("out").noconvert())
-        .def_property_readonly("bytes",
-                               [](const DevicePlan& self) { return self.layout().bytes; })
+        .def("pack", &DevicePlan::pack, py::arg("rows").noconvert(), py::arg("factors").noconvert(),
+             py::arg("masks").noconvert(), py::arg("out").noconvert())
+        .def_property_readonly("bytes", [](const DevicePlan& self) { return self.layout().bytes; })
         .def_property_readonly("shared",
                                [](const DevicePlan& self) { return self.bounds().shared; })
         .def_property_readonly("workspace",

@@ -2,6 +2,7 @@
 #include "device/emulate.h"
 
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -37,16 +38,15 @@ class PackedPlan {
     std::vector<uint8_t> bytes_;
 };
 
-// A block's memory, as large as asked for and filled with NaN, so that AddressSanitizer sees an access
-// beyond it and results show a read of what nobody wrote.
+// A block's memory, as large as asked for and filled with NaN, so that AddressSanitizer sees an
+// access beyond it and results show a read of what nobody wrote.
 class Memory {
   public:
-    explicit Memory(size_t bytes) : units_(bytes / sizeof(Float4)) {
-        std::memset(units_.data(), 0xff, units_.size() * sizeof(Float4));
-    }
+    explicit Memory(size_t bytes) : units_(bytes / sizeof(Float4), {kNaN, kNaN, kNaN, kNaN}) {}
     uint8_t* get() { return reinterpret_cast<uint8_t*>(units_.data()); }
 
   private:
+    static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
     std::vector<Float4> units_;  // 16-byte aligned
 };
 

@@ -47,8 +47,8 @@ struct PackedLayout {
 Schedule make_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesView& images,
                        const ImagesView& sources, Blend mode, size_t shared_limit);
 
-// The bounds of every plan with at most one patch an image in each of `rounds` rounds and sides of at
-// most `side` px: a schedule with no order, for a buffer whose plan is replaced while a captured
+// The bounds of every plan with at most one patch an image in each of `rounds` rounds and sides of
+// at most `side` px: a schedule with no order, for a buffer whose plan is replaced while a captured
 // graph keeps its launches.
 Schedule widest_schedule(int64_t images, int64_t rounds, int side, bool masked, Blend mode,
                          size_t shared_limit);
@@ -59,7 +59,8 @@ bool fits(const Schedule& schedule, const Schedule& bounds);
 // For labels alone: checks only the columns they read and plans no blending.
 Schedule make_label_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesView& images);
 
-// Fills layout.bytes bytes; the layout may be of a larger plan. mask_bytes: how many of plan.masks to copy; 0: they are elsewhere.
+// Fills layout.bytes bytes; the layout may be of a larger plan. mask_bytes: how many of plan.masks
+// to copy; 0: they are elsewhere.
 void pack_plan(const PlanView& plan, const Schedule& schedule, int64_t images, int64_t mask_bytes,
                const PackedLayout& layout, uint8_t* out);
 

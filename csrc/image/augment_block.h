@@ -61,9 +61,9 @@ NSA_DEVICE void augment_row(const Group& group, const AugmentBatch& batch, int64
     const int64_t x0 = fixed_position(view.cosine, dx, -view.sine, dy, batch.width / 2.0);
     const int64_t y0 = fixed_position(view.sine, dx, view.cosine, dy, batch.height / 2.0);
     const int64_t line = view.flip != 0 ? batch.rows - 1 - y : y;
-    uint8_t* const out =
-        batch.out + (n * batch.rows + line) * batch.columns * batch.channels;
-    const uint8_t* const image = batch.store + view.image * batch.height * batch.width * batch.channels;
+    uint8_t* const out = batch.out + (n * batch.rows + line) * batch.columns * batch.channels;
+    const uint8_t* const image =
+        batch.store + view.image * batch.height * batch.width * batch.channels;
     group.phase([&](int rank) {
         // A thread per byte: neighbouring threads write, and unrotated read, neighbouring bytes.
         for (int i = rank; i < batch.columns * batch.channels; i += group.size()) {

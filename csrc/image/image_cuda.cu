@@ -39,7 +39,7 @@ void launch_augment(const AugmentBatch& batch, int64_t count, void* stream) {
     const int64_t lines = count * batch.rows;
     if (lines == 0 || batch.columns == 0) return;
     augment_rows<<<blocks_for(lines), kRowThreads, 0, static_cast<cudaStream_t>(stream)>>>(batch,
-                                                                                          lines);
+                                                                                           lines);
     check_launch("augment_rows");
 }
 

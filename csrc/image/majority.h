@@ -6,11 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(_MSC_VER)
-#define NSA_RESTRICT __restrict
-#else
-#define NSA_RESTRICT __restrict__
-#endif
+#include "simd.h"
 
 namespace nsa {
 namespace NSA_ISA {

@@ -10,8 +10,8 @@ struct ObjectBatch {
     int height;
     int width;
     int channels;
-    int low;     // sums over channels from low to low + extent are background
-    int extent;  // -1: none is
+    int low;         // sums over channels from low to low + extent are background
+    int extent;      // -1: none is
     uint8_t* masks;  // (count, height, width), 0 or 1
 };
 
@@ -82,8 +82,8 @@ NSA_DEVICE void object_tile(const Group& group, const ObjectBatch& batch, Object
         }
     });  // the masks are complete
     group.phase([&](int rank) {
-        const int columns = batch.width - x0 < 32 * kObjectWords ? batch.width - x0
-                                                                 : 32 * kObjectWords;
+        const int columns =
+            batch.width - x0 < 32 * kObjectWords ? batch.width - x0 : 32 * kObjectWords;
         const int rows = batch.height - y0 < kObjectRows ? batch.height - y0 : kObjectRows;
         uint8_t* const out = batch.masks + (image * batch.height + y0) * batch.width + x0;
         for (GridWalk at(rank, group.size(), columns); at.line < rows; at.next()) {

@@ -27,15 +27,15 @@ struct LabelBatch {
     int height;
     int width;
     int channels;
-    const int32_t* rows;       // of the plan
+    const int32_t* rows;  // of the plan
     const float* factors;
     const uint8_t* masks;
     const int32_t* image_first;  // (count + 1): an image's part of image_rows
     const int32_t* image_rows;   // rows of an image in order of round
     LabelKind kind;
-    bool overwrite;            // see LabelRule
-    const float* table;        // (255 channels + 1), see LabelRule
-    float* labels;             // (count, height, width)
+    bool overwrite;      // see LabelRule
+    const float* table;  // (255 channels + 1), see LabelRule
+    float* labels;       // (count, height, width)
 };
 
 struct LabelMemory {
@@ -47,7 +47,9 @@ struct LabelMemory {
     uint32_t median[kDifferenceBits][kTileRows][kTileWords];
 };
 
-NSA_DEVICE int clamped(int value, int last) { return value < 0 ? 0 : value > last ? last : value; }
+NSA_DEVICE int clamped(int value, int last) {
+    return value < 0 ? 0 : value > last ? last : value;
+}
 
 struct PatchRow {
     const int32_t* at;
@@ -145,8 +147,7 @@ NSA_DEVICE uint32_t smoothed_word(const LabelMemory& memory, int row, int word) 
         for (int dx = -2; dx <= 2; ++dx) count.add(index++, shifted(left, line[word], right, dx));
     }
     count.finish(25);
-    return count.digit[4] |
-           (count.digit[3] & count.digit[2] & (count.digit[1] | count.digit[0]));
+    return count.digit[4] | (count.digit[3] & count.digit[2] & (count.digit[1] | count.digit[0]));
 }
 
 // Replicates the image's first and last column, at window columns first and last, into the rest of
@@ -268,11 +269,12 @@ NSA_DEVICE void label_tile(const Group& group, const LabelBatch& batch, LabelMem
         }
     });  // the mask is complete and the digits are masked; each word by one thread
     if (batch.kind == LabelKind::kContinuous || batch.kind == LabelKind::kLogistic) {
-        // The disk median wants masked differences replicated, not differences of replicated pixels.
+        // The disk median wants masked differences replicated, not differences of replicated
+        // pixels.
         group.phase([&](int rank) {
             for (int i = rank; i < kDifferenceBits * kWindowRows; i += group.size()) {
-                replicate_columns(memory.digits[i / kWindowRows][i % kWindowRows],
-                                  x0 == 0 ? 32 : 0, batch.width - x0 + 31);
+                replicate_columns(memory.digits[i / kWindowRows][i % kWindowRows], x0 == 0 ? 32 : 0,
+                                  batch.width - x0 + 31);
             }
         });  // the border is complete; each line of words by one thread
         group.phase([&](int rank) {
@@ -283,8 +285,8 @@ NSA_DEVICE void label_tile(const Group& group, const LabelBatch& batch, LabelMem
             for (int i = rank; i < rows * kTileWords; i += group.size()) {
                 const int row = i / kTileWords, word = i % kTileWords;
                 if (32 * word >= columns) continue;
-                const bool needed = batch.kind == LabelKind::kContinuous ||
-                                    memory.mask[row + kHalo][word + 1] != 0;
+                const bool needed =
+                    batch.kind == LabelKind::kContinuous || memory.mask[row + kHalo][word + 1] != 0;
                 if (needed) {
                     median_word(memory, digits, y0 + row, y0 - kHalo, batch.height, row, word);
                 }

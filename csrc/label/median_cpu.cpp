@@ -1,32 +1,13 @@
-// Disk median by binary search: every pixel keeps its own threshold, and a round counts, for a
-// block of pixels at once, how many of the 81 neighbours lie below it. Differences rarely span more
+// Disk median by binary search over tiles of bytes (median_search.h). Differences rarely span more
 // than 8 bits within a tile, so a tile is first moved to bytes relative to its smallest value;
 // where it spans more, the upper 8 bits are searched first and the lower 2 among equal upper ones.
 #include <cstring>
 
-#include "label/median.h"
+#include "label/median_search.h"
 
 namespace nsa {
 namespace NSA_ISA {
 namespace {
-
-// 32 lanes with AVX-512 too: its comparisons yield mask registers, at half the rate and of no use
-// where the results are summed, and narrow patches would leave more of 64 lanes empty.
-#if defined(__AVX2__)
-constexpr int kLanes = 32;
-#else
-constexpr int kLanes = 16;
-#endif
-typedef int8_t Lanes __attribute__((vector_size(kLanes)));
-typedef uint8_t UnsignedLanes __attribute__((vector_size(kLanes)));
-typedef int8_t UnalignedLanes __attribute__((vector_size(kLanes), aligned(1), may_alias));
-
-constexpr int kRadius = kMedianRadius;
-constexpr int kRank = 40;  // pixels of 81 below the median
-constexpr int kRows = 4;   // rows searched together share what they load
-constexpr int kTileHeight = 16;
-constexpr int kTileWidth = 64;
-constexpr int kTileStride = 128;  // 64 + 2 * 5 used, the rest is read but never matters
 
 // Rows -5 .. 20 and columns -5 .. 122 of a tile as signed bytes: SSE and AVX2 compare only those.
 struct Tile {
@@ -36,95 +17,6 @@ struct Tile {
     int span;    // largest minus smallest
     bool split;  // value = base + 4 * upper + lower, else base + upper
 };
-
-inline Lanes load(const int8_t* from) {
-    return *reinterpret_cast<const UnalignedLanes*>(from);
-}
-
-inline Lanes splat(int value) {
-    return Lanes{} + static_cast<int8_t>(value);
-}
-
-inline Lanes wrapping_add(Lanes a, Lanes b) {
-    return reinterpret_cast<Lanes>(reinterpret_cast<UnsignedLanes>(a) +
-                                   reinterpret_cast<UnsignedLanes>(b));
-}
-
-// Largest dy of the disk in column dx.
-constexpr int half_height(int dx) {
-    int dy = 0;
-    while (dx * dx + (dy + 1) * (dy + 1) <= kRadius * kRadius) ++dy;
-    return dy;
-}
-
-constexpr bool in_disk(int dx, int dy) {
-    return (dy < 0 ? -dy : dy) <= half_height(dx);
-}
-
-constexpr int kColumns = 2 * kRadius + 1;
-constexpr int kSteps = kColumns * (kRows + 2 * kRadius);
-
-// One load, compared for each of the kRows output rows whose disk holds it.
-template <int kStep>
-__attribute__((always_inline)) inline void count_below(const int8_t* centre,
-                                                       const Lanes (&threshold)[kRows],
-                                                       Lanes (&count)[kRows]) {
-    constexpr int dx = kStep % kColumns - kRadius;
-    constexpr int dy = kStep / kColumns - kRadius;
-    if constexpr (in_disk(dx, dy) || in_disk(dx, dy - 1) || in_disk(dx, dy - 2) ||
-                  in_disk(dx, dy - 3)) {
-        const Lanes value = load(centre + dy * kTileStride + dx);
-        if constexpr (in_disk(dx, dy)) count[0] -= value < threshold[0];
-        if constexpr (in_disk(dx, dy - 1)) count[1] -= value < threshold[1];
-        if constexpr (in_disk(dx, dy - 2)) count[2] -= value < threshold[2];
-        if constexpr (in_disk(dx, dy - 3)) count[3] -= value < threshold[3];
-    }
-    if constexpr (kStep + 1 < kSteps) count_below<kStep + 1>(centre, threshold, count);
-}
-static_assert(kRows == 4, "count_below names its rows");
-
-// Searches the upper bytes between `low` and low + 2^bits - 1. below: neighbours under the result.
-__attribute__((noinline)) void search_upper(const int8_t* centre, int low, int bits,
-                                            Lanes (&result)[kRows], Lanes (&below)[kRows]) {
-    for (int row = 0; row < kRows; ++row) {
-        result[row] = splat(low);
-        below[row] = Lanes{};
-    }
-    for (int bit = bits - 1; bit >= 0; --bit) {
-        Lanes candidate[kRows], count[kRows];
-        for (int row = 0; row < kRows; ++row) {
-            candidate[row] = wrapping_add(result[row], splat(1 << bit));
-            count[row] = Lanes{};
-        }
-        count_below<0>(centre, candidate, count);
-        for (int row = 0; row < kRows; ++row) {
-            const Lanes accept = count[row] <= splat(kRank);
-            result[row] = (accept & candidate[row]) | (~accept & result[row]);
-            below[row] = (accept & count[row]) | (~accept & below[row]);
-        }
-    }
-}
-
-// The lower two bits of one row, given the upper byte of its medians. Only tiles that span more
-// than 255 get here, so it is kept short rather than fast.
-__attribute__((noinline)) Lanes search_lower(const int8_t* upper_centre, const int8_t* lower_centre,
-                                             Lanes upper, Lanes below) {
-    Lanes result{};
-    for (int bit = 1; bit >= 0; --bit) {
-        const Lanes candidate = result + splat(1 << bit);
-        Lanes count = below;
-        for (int dx = -kRadius; dx <= kRadius; ++dx) {
-            for (int dy = -half_height(dx); dy <= half_height(dx); ++dy) {
-                const int offset = dy * kTileStride + dx;
-                count -= (load(upper_centre + offset) == upper) &
-                         (load(lower_centre + offset) < candidate);
-            }
-        }
-        const Lanes accept = count <= splat(kRank);
-        result = (accept & candidate) | (~accept & result);
-    }
-    return result;
-}
 
 // Copies the tile whose top left output pixel is (x, y), with its surroundings.
 void fill_tile(const DiskMedian& work, int x, int y, int rows, Tile& tile) {

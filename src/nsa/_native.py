@@ -147,7 +147,6 @@ def _object_masks_cpu(images: Tensor, background: float, threshold: float) -> Te
     return out
 
 
-@torch.library.register_fake("nsa::blend")
 def _blend_fake(
     images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: int
 ) -> Tensor:
@@ -155,7 +154,6 @@ def _blend_fake(
     return torch.empty_like(images, memory_format=torch.contiguous_format)
 
 
-@torch.library.register_fake("nsa::seamless_clone")
 def _seamless_clone_fake(
     sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, mixed: bool
 ) -> Tensor:
@@ -163,7 +161,6 @@ def _seamless_clone_fake(
     return torch.empty_like(destinations, memory_format=torch.contiguous_format)
 
 
-@torch.library.register_fake("nsa::label")
 def _label_fake(
     original: Tensor,
     blended: Tensor,
@@ -179,10 +176,15 @@ def _label_fake(
     return original.new_empty(original.shape[:3], dtype=torch.float32)
 
 
-@torch.library.register_fake("nsa::object_masks")
 def _object_masks_fake(images: Tensor, background: float, threshold: float) -> Tensor:
     del background, threshold
     return images.new_empty(images.shape[:3])
+
+
+torch.library.register_fake("nsa::blend", _blend_fake)
+torch.library.register_fake("nsa::seamless_clone", _seamless_clone_fake)
+torch.library.register_fake("nsa::label", _label_fake)
+torch.library.register_fake("nsa::object_masks", _object_masks_fake)
 
 
 def _on_gpu(name: str) -> Callable[..., Any]:

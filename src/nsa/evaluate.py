@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.config import ImageConfig
+from nsa.console import console
 from nsa.detector import Detector, image_scores
 from nsa.files import write_atomically
 from nsa.images import Dataset, Sample, center_crop, load_images, load_mask
@@ -66,7 +67,9 @@ def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
     config, test = detector.settings.images, dataset.test
     height, width = detector.size
     if test:
-        images = load_images([sample.path for sample in test], detector.size, config.channels)
+        images = load_images(
+            [sample.path for sample in test], detector.size, config.channels, console.is_terminal
+        )
     else:
         images = torch.empty((0, config.channels, height, width), dtype=torch.uint8)
     masks = np.zeros((len(test), height, width), dtype=np.uint8)
@@ -111,27 +114,16 @@ def compute_metrics(
     pixel_reason = image_reason if not defective.any() else None
     if pixel_reason is None and not masks.any():
         pixel_reason = "no defective test image has a mask"
-    image: dict[str, Callable[[], float]] = {
-        "image_auroc": lambda: auroc(scores, defective),
-        "image_average_precision": lambda: average_precision(scores, defective),
-        "image_f1_max": lambda: f1_max(scores, defective)[0],
+    metrics: dict[str, tuple[str | None, Callable[[], float]]] = {
+        "image_auroc": (image_reason, lambda: auroc(scores, defective)),
+        "pixel_auroc": (pixel_reason, lambda: auroc(maps, masks)),
+        "au_pro": (pixel_reason, lambda: au_pro(maps, masks)),
+        "image_average_precision": (image_reason, lambda: average_precision(scores, defective)),
+        "image_f1_max": (image_reason, lambda: f1_max(scores, defective)[0]),
+        "pixel_average_precision": (pixel_reason, lambda: average_precision(maps, masks)),
     }
-    pixel: dict[str, Callable[[], float]] = {
-        "pixel_auroc": lambda: auroc(maps, masks),
-        "pixel_average_precision": lambda: average_precision(maps, masks),
-        "au_pro": lambda: au_pro(maps, masks),
-    }
-    values: Values = {}
-    reasons: dict[str, str] = {}
-    for group, reason in ((image, image_reason), (pixel, pixel_reason)):
-        for name, compute in group.items():
-            values[name] = None if reason else compute()
-            if reason:
-                reasons[name] = reason
-    order = ("image_auroc", "pixel_auroc", "au_pro")
-    return {
-        name: values[name] for name in (*order, *(set_ for set_ in values if set_ not in order))
-    }, reasons
+    values = {name: None if reason else compute() for name, (reason, compute) in metrics.items()}
+    return values, {name: reason for name, (reason, _) in metrics.items() if reason}
 
 
 def _why_not(count: int, defective: npt.NDArray[np.bool_]) -> str | None:

@@ -47,6 +47,10 @@ def predict(
     paths = [path for entry in inputs for path in find_images(entry)]
     make_folder(output)
     channels = detector.settings.images.channels
+    # One fixed scale, so that pictures of different images and calls can be compared: continuous
+    # maps are in grey levels, of which y0 counts half in the logistic label; all others end at 1.
+    synthesis = detector.settings.synthesis
+    limit = 2 * synthesis.label_midpoint if synthesis.label == "continuous" else 1.0
     names = _unique_names(paths)
     try:
         with (output / "scores.csv").open("w", newline="", encoding="utf-8") as file:
@@ -59,8 +63,7 @@ def predict(
                 writer.writerow([path, repr(float(scores[0]))])
                 file.flush()
                 if overlays:
-                    # One fixed scale: maps of different images and calls can be compared.
-                    picture = overlay(image, anomaly_map, limit=1.0)
+                    picture = overlay(image, anomaly_map, limit)
                     _write_png(output / f"{name}.png", picture)
                 if save_maps:
                     np.save(output / f"{name}.npy", anomaly_map)

@@ -79,7 +79,7 @@ class NSA(nn.Module):
         Raises:
             InputError: ``images`` has another type, shape or device.
         """
-        return self.apply(images, self.plan(images, self._draw_seed()))
+        return self.synthesize(images, self.plan(images, self._draw_seed()))
 
     def plan(self, images: Tensor, seed: int) -> Plan:
         """Draw what is random about a batch; the images are read only for object masks.
@@ -96,8 +96,7 @@ class NSA(nn.Module):
         count, _, height, width = images.shape
         return draw_plan(self.config, count, height, width, seed=seed, object_masks=masks)
 
-    # nn.Module.apply maps a function over submodules; there are none here.
-    def apply(self, images: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def synthesize(self, images: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
         """Blend and label what a plan says; no randomness. Arguments as for :meth:`forward`."""
         _check(images)
         if images.is_cuda:

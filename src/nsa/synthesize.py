@@ -42,5 +42,5 @@ def synthesize(
     images = load_images(paths, settings.images.size, settings.images.channels, progress=False)
     originals = augment(images, settings.images, seed=derive_seed(seed, AUGMENTATION))
     nsa = NSA(settings.synthesis)
-    anomalies, labels = nsa.apply(originals, nsa.plan(originals, derive_seed(seed, SYNTHESIS)))
+    anomalies, labels = nsa.synthesize(originals, nsa.plan(originals, derive_seed(seed, SYNTHESIS)))
     return synthesis_grid(list(originals), list(anomalies), list(labels), output)

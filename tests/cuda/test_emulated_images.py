@@ -29,7 +29,7 @@ def test_augmentation_equals_the_cpu(channels: int, rotation: float) -> None:
     which = random.integers(0, 7, 20)
     augmentation = draw_augmentation(config, 20, seed=3)
     expected = apply_augmentation(torch.from_numpy(store[which]).permute(0, 3, 1, 2), augmentation)
-    table = views(augmentation, which)
+    table = views(augmentation, which, 7)
     actual = torch.full((20, 64, 50, channels), 7, dtype=torch.uint8)
     C.emulate_augment(
         store.ctypes.data, store.shape, table.data_ptr(), 20, 64, 50, actual.data_ptr(), 33, 5

@@ -183,3 +183,12 @@ def test_wrong_arguments(extractor: FeatureExtractor, normal_images: Tensor) -> 
         augmented_features(extractor, normal_images, (), passes=0)
     with pytest.raises(InputError, match="too wide"):
         augment(normal_images[:1, :, :8, :8], only(1, blur=5.0), seed=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_gpu_augments_alike(images: Tensor) -> None:
+    images = images.repeat(8, 1, 1, 1)
+    parameters = draw(pipeline_for("bottle"), len(images), seed=0)
+    on_cpu = augment(images, parameters, seed=0).int()
+    on_gpu = augment(images.cuda(), parameters, seed=0).cpu().int()
+    assert (on_cpu - on_gpu).abs().max() <= 1

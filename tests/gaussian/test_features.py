@@ -79,3 +79,17 @@ def test_values_that_are_not_finite_are_named(normal_images: Tensor) -> None:
         broken.network.body.layer2[0].conv1.weight[0, 0, 0, 0] = torch.inf
     with pytest.raises(InputError, match="Level 3"):
         broken(normal_images[:1])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_no_gpu_is_told(extractor: FeatureExtractor) -> None:
+    with pytest.raises(InputError, match="no CUDA device"):
+        FeatureExtractor(extractor.network, device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_gpu_gives_the_same_features(normal_images: Tensor) -> None:
+    on_cpu = FeatureExtractor.load("resnet18", "random", seed=1)
+    on_gpu = FeatureExtractor.load("resnet18", "random", seed=1, device="cuda")
+    for one, other in zip(on_cpu(normal_images[:3]), on_gpu(normal_images[:3]), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.01, atol=1e-3)

@@ -54,7 +54,9 @@ def test_cached_registry_file_needs_no_network(
     (tmp_path / "checkpoints").mkdir(parents=True)
     save(tmp_path / "checkpoints" / url.rpartition("/")[2], source.body.state_dict())
     for weights in ("default", "imagenet1k_v1"):
-        torch.testing.assert_close(features(load_network("resnet18", weights)), features(source))
+        loaded = load_network("resnet18", weights)
+        assert loaded.source == "torchvision's IMAGENET1K_V1"
+        torch.testing.assert_close(features(loaded), features(source))
 
 
 def test_weights_that_cannot_be_fetched_say_what_to_put_where(

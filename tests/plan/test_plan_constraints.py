@@ -138,6 +138,21 @@ def test_extreme_settings(variant: Variant) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_patches_larger_than_a_tiny_image_are_left_out(variant: Variant) -> None:
+    # Rounding makes a source box narrower than the limit, and undoing that its other side longer
+    # than the image.
+    config = SynthesisConfig(
+        variant=variant, height_bounds=(0.9, 1.0), width_bounds=(0.093, 1.0), background=0,
+        scale_bounds=(1.0, 1.0), min_object_share=0.1, min_overlap=0.1,
+    )  # fmt: skip
+    masks = np.ones((400, 15, 15), np.uint8)
+    plan = draw_plan(config, 400, 15, 15, seed=2, object_masks=masks)
+    check(plan, config, masks.shape)
+    assert variant == "released" or 0 < len(plan) < 400 * 2
+    check_objects(plan, config, masks)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_background_only_gives_no_patch(variant: Variant) -> None:
     config = replace(preset("bottle").synthesis, variant=variant)
     for share in (0.7, 0.0):

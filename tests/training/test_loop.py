@@ -64,13 +64,30 @@ def same_weights(one: Trainer, other: Trainer) -> bool:
 
 
 @pytest.mark.parametrize("label", ["binary", "logistic", "continuous"])
-def test_training_reduces_the_loss(label: str) -> None:
-    run = trainer(label=label, epochs=5, learning_rate=3e-3)
-    run.run(steps(10**9))
-    assert run.finished
-    losses = run.position.losses
-    assert len(losses) == 5
+def test_a_batch_is_learned(label: str) -> None:
+    run = trainer(label=label, batch_size=10)
+    run.model.train()
+    batch, labels = run.make_batch(0, 0)
+    assert batch.shape == (10, 3, 64, 64)
+    assert batch.dtype == torch.uint8
+    assert labels.shape == (10, 1, 64, 64)
+    assert labels.max() > 0
+    losses = [run.train_step(batch, labels) for _ in range(8)]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_run_ends_with_a_mean_loss_per_epoch() -> None:
+    seen: list[float] = []
+
+    def after_step(loss: float, _count: int) -> bool:
+        seen.append(loss)
+        return True
+
+    run = trainer()
+    run.run(after_step)
+    assert run.finished
+    means = [(4 * a + 4 * b + 2 * c) / 10 for a, b, c in (seen[:3], seen[3:])]
+    assert run.position.losses == pytest.approx(means)
 
 
 def test_grey_images_train() -> None:
@@ -132,6 +149,14 @@ def test_sets_smaller_than_the_batch_train() -> None:
     run = trainer(pictures(3), batch_size=64, epochs=1)
     run.run(steps(10**9))
     assert run.finished
+
+
+def test_a_training_that_diverges_says_so() -> None:
+    run = trainer()
+    with torch.no_grad():
+        run.model.head.bias.fill_(float("nan"))
+    with pytest.raises(InputError, match="The loss became nan in epoch 1; choose a smaller"):
+        run.run(steps(1))
 
 
 def test_one_image_is_not_enough() -> None:

@@ -20,6 +20,7 @@ from nsa._cuda.plan import DevicePlan, Shape
 from nsa._cuda.support import check_device, memory_for
 from nsa._cuda.tables import label_table, sine_tables
 from nsa._native import C
+from nsa.errors import InputError
 
 if TYPE_CHECKING:
     from nsa.images.augment import Augmentation
@@ -154,12 +155,17 @@ VIEW = np.dtype(
 )  # View in csrc/image/augment_block.h
 
 
-def views(augmentation: Augmentation, image: npt.NDArray[np.int64]) -> Tensor:
+def views(augmentation: Augmentation, image: npt.NDArray[np.int64], stored: int) -> Tensor:
     """An augmentation as the kernel reads it, on the CPU.
 
     Args:
-        image: (N,) which image of the store each set of parameters applies to.
+        image: (N,) which of the ``stored`` images each set of parameters applies to.
+
+    Raises:
+        InputError: there is no such image.
     """
+    if len(image) and not 0 <= image.min() <= image.max() < stored:
+        raise InputError(f"image numbers must be from 0 to {stored - 1}.")
     angle = augmentation.angle
     packed = np.zeros(len(angle), VIEW)
     radians = np.deg2rad(angle.astype(np.float64))

@@ -67,7 +67,8 @@ def augmented_features(
         for start in range(0, count, extractor.batch_size):
             rows = slice(start, min(start + extractor.batch_size, count))
             part = {name: array[rows] for name, array in parameters.items()}
-            batch = augment(images[rows], part, seed=seed, epoch=epoch * count + start)
+            batch = images[rows].to(extractor.device)
+            batch = augment(batch, part, seed=seed, epoch=epoch * count + start)
             for level, found in zip(features, extractor.batch(batch), strict=True):
                 level[epoch * count + rows.start : epoch * count + rows.stop] = found
     return features

@@ -36,9 +36,10 @@ class FeatureExtractor:
             are taken as they are.
         batch_size: images per forward pass; bounds the memory.
         device: where the network runs.
-        precision: ``"bfloat16"`` runs the convolutions in bfloat16 (means stay float32). It pays on
-            a GPU and on CPUs with matrix units; its rounding, 0.4 %, can drown the components of
-            least variance, which the distance weighs most, so the default is float32.
+        precision: ``"bfloat16"`` runs the convolutions in bfloat16; the means stay float32. It pays
+            on a GPU and on CPUs that multiply in it (1.8 times as fast with AVX-512). Its rounding,
+            0.4 %, moved the AUROC of one test by 0.002, but by up to 0.03 with the components of
+            least variance (NPCA), so the default is float32.
         progress: show a progress bar on standard error.
 
     Raises:

@@ -78,12 +78,18 @@ class Levels(nn.Module):
     Args:
         name: a key of :data:`NETWORKS`.
         channels: 3 for colour, 1 for a network trained on grey images.
+
+    Attributes:
+        entry: the network's entry in :data:`NETWORKS`.
+        source: where the weights come from, in words, so that scores of random weights are never
+            taken for those of pretrained ones.
     """
 
     def __init__(self, name: str, channels: int = 3) -> None:
         super().__init__()
         self.entry = find_network(name)
         self.channels = channels
+        self.source = "initial weights"
         self.body = torchvision.models.get_model(self.entry.name, weights=None)
         if isinstance(self.body, torchvision.models.ResNet):
             self.body.fc = nn.Identity()
@@ -132,7 +138,9 @@ def random_network(name: str, seed: int, channels: int = 3) -> Levels:
     """A network with torchvision's initial weights, drawn from ``seed``; global state is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Levels(name, channels).eval()
+        levels = Levels(name, channels).eval()
+    levels.source = f"random weights (seed {seed})"
+    return levels
 
 
 def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> Levels:
@@ -141,7 +149,7 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
     Args:
         name: a key of :data:`NETWORKS`.
         state: torchvision's names and shapes; the classifier's entries are ignored.
-        source: where the weights come from, for messages.
+        source: where the weights come from, in words.
 
     Raises:
         InputError: weights are missing, unknown or of another shape.
@@ -154,6 +162,7 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
     # On the meta device nothing is allocated or drawn, which for a large network takes seconds.
     with torch.device("meta"):
         levels = Levels(name, channels)
+    levels.source = source
     _check_state(levels.body.state_dict(), kept, name, source)
     levels.body.load_state_dict(kept, strict=False, assign=True)
     # Files saved before torch counted batches lack these; a network in eval mode never reads them.

@@ -7,9 +7,6 @@ the same where its pretrained weights cannot be fetched.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nsa.errors import InputError
+from nsa.files import make_folder, write_atomically
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.distributions import KINDS, Distribution
 from nsa.gaussian.features import FeatureExtractor, Precision
@@ -53,19 +51,16 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
     if detector.extractor is not None:
         extractor = detector.extractor
         settings["network"] = extractor.network.entry.name
+        settings["weights"] = extractor.network.source
         settings["size"] = None if extractor.size is None else list(extractor.size)
         settings["precision"] = extractor.precision
         state = extractor.network.body.state_dict()
         tensors |= {f"network.{name}": value for name, value in state.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / WEIGHTS_FILE, lambda path: safetensors.torch.save_file(tensors, path))
-        text = yaml.safe_dump(settings, sort_keys=False)
-        _write(folder / SETTINGS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"The detector cannot be saved in {folder}: {error}.") from error
+    make_folder(folder)
+    write_atomically(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
+    write_atomically(folder / SETTINGS_FILE, yaml.safe_dump(settings, sort_keys=False))
 
 
 def load(
@@ -100,8 +95,10 @@ def load(
     detector.calibration = tensors.get("calibration")
     if settings["network"] is not None:
         precision: Precision = settings["precision"]
+        network = network_from_state(settings["network"], _below(tensors, "network."), str(path))
+        network.source = settings["weights"]
         detector.extractor = FeatureExtractor(
-            network_from_state(settings["network"], _below(tensors, "network."), str(path)),
+            network,
             size=None if settings["size"] is None else tuple(settings["size"]),
             batch_size=batch_size,
             device=device,
@@ -131,21 +128,11 @@ def _read_settings(path: Path) -> dict[str, Any]:
         settings.get("kind") in KINDS
         and isinstance(settings.get("levels"), int)
         and "shrinkage" in settings
-        and (network is None or (network in NETWORKS and {"size", "precision"} <= set(settings)))
+        and (
+            network is None
+            or (network in NETWORKS and {"weights", "size", "precision"} <= set(settings))
+        )
     )
     if not valid:
         raise InputError(f"{path} is not as it was saved; fit the detector again.")
     return settings
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside ``path`` and rename, so that an interrupted write leaves the old file."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

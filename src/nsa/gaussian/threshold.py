@@ -57,6 +57,10 @@ class ConformalThreshold:
     scores do not tie); for one such draw it varies as Beta(k, n + 1 - k) with
     ``k = floor(fpr (n + 1))``.
 
+    Exchangeable is the one assumption: images of another camera, lot or light than the held-out
+    ones are not, and then the rate drifts. Near-duplicates of the fitted images make held-out
+    scores too low.
+
     Args:
         scores: of n normal images that were not trained on; higher is more anomalous.
 

@@ -61,9 +61,8 @@ def load_network(
             f"The weights {str(weights)!r} are neither a file nor a run folder; give a path, "
             f"'default', 'random' or one of {names}."
         )
-    return network_from_state(
-        network.name, _encoder_state(read_state(path), path, network.name), str(path)
-    )
+    state = _encoder_state(read_state(path), path, network.name)
+    return network_from_state(network.name, state, str(path))
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -79,7 +78,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise InputError(
-            f"{path} cannot be read as weights ({str(error).splitlines()[0][:120]}); give a state "
+            f"{path} cannot be read as weights ({_reason(error)}); give a state "
             "dict saved as safetensors, or by torch.save without any object but tensors."
         ) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
@@ -117,6 +116,11 @@ def _registry_state(network: str, entry: Any) -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:  # no network, no space, or a file cut short
         raise InputError(
             f"The weights {entry.name} of {network} are not on this machine and cannot be fetched "
-            f"({str(error)[:120]}); download {entry.url} elsewhere and put it at {cached}, or give "
+            f"({_reason(error)}); download {entry.url} elsewhere and put it at {cached}, or give "
             "weights as a file, a run folder or 'random'."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error, short enough to stand in a sentence."""
+    return (str(error) or type(error).__name__).splitlines()[0][:120]

@@ -98,7 +98,7 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
         )
     source = images.permute(0, 2, 3, 1).contiguous()
     if images.is_cuda:
-        table = kernels.views(augmentation, np.arange(len(images)))
+        table = kernels.views(augmentation, np.arange(len(images)), len(images))
         return kernels.augment(source, table, rows, columns).permute(0, 3, 1, 2)
     result = np.empty((len(images), rows, columns, images.shape[1]), dtype=np.uint8)
     radians = np.deg2rad(augmentation.angle.astype(np.float64))

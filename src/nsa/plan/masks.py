@@ -27,7 +27,9 @@ _BYTES = np.uint64(0x0101010101010101)
 def padded(masks: Mask) -> Mask:
     """Masks (..., height, width) with rows of whole words, as they are where they fit already."""
     words = -(-masks.shape[-1] // 8)
-    if masks.shape[-1] == 8 * words and masks.flags.c_contiguous and masks.ctypes.data % 8 == 0:
+    fit = masks.shape[-1] == 8 * words and masks.ctypes.data % 8 == 0
+    # numba would compile everything again for an array that is read-only.
+    if fit and masks.flags.c_contiguous and masks.flags.writeable:
         return masks
     result = np.zeros((*masks.shape[:-1], 8 * words), np.uint8)
     result[..., : masks.shape[-1]] = masks

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from nsa.plan import table
 from nsa.plan._jit import entry, inlined
 from nsa.plan.boxes import Limits, destinations, draw_interval, draw_length, draw_size
-from nsa.plan.masks import Mask, count, overlap, resize
+from nsa.plan.masks import Mask, Words, count, overlap, resize
 from nsa.plan.rng import State, below, coin, seed_stream
 
 TRIES = 200  # for a source box with enough object, and for a destination box
@@ -82,57 +82,24 @@ def _draw_patch(
     row: npt.NDArray[np.int32],
 ) -> bool:
     """Draw one patch into ``row`` (and ``patch``, the resized source mask); False: none found."""
-    paper = limits.paper
-    long_y = draw_length(state, limits.rows, paper)
-    long_x = draw_length(state, limits.columns, paper)
-    source_words, target_words = source.view(np.uint64), target.view(np.uint64)
-    found = False
-    y = x = height = width = 0
-    for _ in range(TRIES):
-        y, end_y = draw_interval(state, limits.rows, long_y, paper)
-        x, end_x = draw_interval(state, limits.columns, long_x, paper)
-        height, width = end_y - y, end_x - x
-        found = (
-            not limits.objects
-            or count(source_words, y, x, height, width) > limits.min_object_share * height * width
-        )
-        if found:
-            break
-    if not found:
+    y, x, height, width = _draw_source(state, limits, source.view(np.uint64))
+    if height == 0:
         return False
-
     new_height, new_width = draw_size(state, limits, height, width)
-    first_y, places_y = destinations(limits.rows, new_height, paper)
-    first_x, places_x = destinations(limits.columns, new_width, paper)
-    if places_y < 1 or places_x < 1:
+    # On tiny images eq. 9 may ask for more than the image: its lower limits win.
+    if new_height > limits.rows.side or new_width > limits.columns.side:
         return False
     # The outermost pixels of the rectangle never count as blended.
     if min(new_height, new_width) < 3 or (new_height - 2) * (new_width - 2) < MIN_PIXELS:
         return False
-
-    area = new_height * new_width
     set_pixels = 0
     if limits.objects:
         set_pixels = resize(source, y, x, height, width, patch, new_height, new_width)
-        # eq. 11. The released code tests the resized source mask, which no other place changes.
-        if not paper and not set_pixels > limits.min_object_share * area:
-            return False
-    new_y = new_x = 0
-    found = False
-    for _ in range(TRIES):
-        new_y = first_y + below(state, places_y)
-        new_x = first_x + below(state, places_x)
-        if limits.objects:
-            if paper:  # eq. 11 as printed: the object in the destination
-                share = count(target_words, new_y, new_x, new_height, new_width)
-                if not share > limits.min_object_share * area:
-                    continue
-            both = overlap(patch.view(np.uint64), target_words, new_y, new_x, new_height, new_width)
-            if not both > limits.min_overlap * set_pixels:  # eq. 12
-                continue
-        found = True
-        break
-    if not found:
+    new_y, new_x = _draw_destination(
+        state, limits, patch.view(np.uint64), set_pixels, target.view(np.uint64),
+        new_height, new_width,
+    )  # fmt: skip
+    if new_y < 0:
         return False
 
     row[table.SRC_Y], row[table.SRC_X] = y, x
@@ -144,8 +111,58 @@ def _draw_patch(
     # Released: cv2.seamlessClone centres the bounding box of the mask; an odd width lands 1 px to
     # the right. Paper: the sampled box.
     row[table.PLACE_Y] = new_y + 1
-    row[table.PLACE_X] = new_x + 1 if paper else new_x + 1 + new_width % 2
+    row[table.PLACE_X] = new_x + 1 if limits.paper else new_x + 1 + new_width % 2
     return True
+
+
+@inlined
+def _draw_source(state: State, limits: Limits, source: Words) -> tuple[int, int, int, int]:
+    """y, x, height and width of a box with enough object (eq. 5-7); height 0: none found."""
+    paper = limits.paper
+    long_y = draw_length(state, limits.rows, paper)
+    long_x = draw_length(state, limits.columns, paper)
+    for _ in range(TRIES):
+        y, end_y = draw_interval(state, limits.rows, long_y, paper)
+        x, end_x = draw_interval(state, limits.columns, long_x, paper)
+        height, width = end_y - y, end_x - x
+        if not limits.objects:
+            return y, x, height, width
+        if count(source, y, x, height, width) > limits.min_object_share * height * width:
+            return y, x, height, width
+    return 0, 0, 0, 0
+
+
+@inlined
+def _draw_destination(
+    state: State,
+    limits: Limits,
+    patch: Words,
+    set_pixels: int,
+    target: Words,
+    height: int,
+    width: int,
+) -> tuple[int, int]:
+    """y and x of a box on the object (eq. 10-12); -1: none found."""
+    paper = limits.paper
+    first_y, places_y = destinations(limits.rows, height, paper)
+    first_x, places_x = destinations(limits.columns, width, paper)
+    if places_y < 1 or places_x < 1:
+        return -1, -1
+    least = limits.min_object_share * height * width
+    # eq. 11. The released code tests the resized source mask, which no other place changes.
+    if limits.objects and not paper and not set_pixels > least:
+        return -1, -1
+    for _ in range(TRIES):
+        y = first_y + below(state, places_y)
+        x = first_x + below(state, places_x)
+        if not limits.objects:
+            return y, x
+        # eq. 11 as printed: the object in the destination.
+        if paper and not count(target, y, x, height, width) > least:
+            continue
+        if overlap(patch, target, y, x, height, width) > limits.min_overlap * set_pixels:  # eq. 12
+            return y, x
+    return -1, -1
 
 
 @inlined

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
@@ -116,6 +117,9 @@ class Trainer:
         Args:
             after_step: called after every step with its loss and its number of images, when
                 :attr:`position` already names the next step.
+
+        Raises:
+            InputError: the training diverged: the loss is no longer finite.
         """
         self.model.train()
         while not self.finished:
@@ -124,6 +128,11 @@ class Trainer:
             for batch, labels in self._batches():
                 start = time.perf_counter()
                 loss = self.train_step(batch, labels)
+                if not math.isfinite(loss):
+                    raise InputError(
+                        f"The loss became {loss} in epoch {self.position.epoch + 1}; choose a "
+                        "smaller --learning-rate."
+                    )
                 self._advance(loss, len(batch), time.perf_counter() - start)
                 if not after_step(loss, len(batch)):
                     return
@@ -140,7 +149,7 @@ class Trainer:
             seed=derive_seed(seed, AUGMENTATION, epoch, step),
         )
         plan = self.synthesis.plan(normal, derive_seed(seed, SYNTHESIS, epoch, step))
-        images, labels = self.synthesis.apply(normal, plan)
+        images, labels = self.synthesis.synthesize(normal, plan)
         return images, labels
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -194,8 +203,3 @@ class Trainer:
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     """The loss of the continuous label, which is not bounded by one (Section 3.3)."""
     return F.mse_loss(F.relu(logits), labels)
-
-
-def parameter_count(model: nn.Module) -> int:
-    """Number of trained values."""
-    return sum(parameter.numel() for parameter in model.parameters())

@@ -58,7 +58,7 @@ class ClassifierDetector:
             model = _Classifier(levels)
         self.model = channels_last(model, self.device).eval()
         # The paper's batch sizes: EfficientNet keeps far more activations.
-        self.batch_size = 64 if network.startswith("resnet") else 16
+        self.batch_size = 64 if levels.entry.name.startswith("resnet") else 16
 
     def fit(
         self,

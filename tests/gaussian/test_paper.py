@@ -1,0 +1,31 @@
+"""The transcribed tables agree with each other, which no misread digit would."""
+
+from __future__ import annotations
+
+import pytest
+
+from nsa.gaussian import KINDS, NETWORKS, mean_and_sem, paper
+from nsa.presets import PRESETS
+
+
+@pytest.mark.parametrize("column", range(len(paper.APPROACHES)))
+def test_table_viii_averages_to_table_v(column: int) -> None:
+    """So the standard error of the paper is the one over categories."""
+    found = mean_and_sem([row[column] for row in paper.TABLE_VIII.values()])
+    mean, error = paper.TABLE_V[paper.APPROACHES[column]]
+    assert found.mean == pytest.approx(mean, abs=0.06)
+    assert found.sem == pytest.approx(error, abs=0.11)
+
+
+def test_tables_repeat_the_same_run() -> None:
+    assert paper.TABLE_I["mahalanobis"] == paper.TABLE_II["efficientnet_b4"]
+    assert paper.TABLE_I["mahalanobis"] == paper.TABLE_III["mahalanobis"]
+
+
+def test_names_and_lengths() -> None:
+    assert set(paper.TABLE_VIII) == {name for name in PRESETS if not name.startswith("rcxr")}
+    assert set(paper.TABLE_I) | set(paper.TABLE_III) == set(KINDS)
+    assert set(paper.TABLE_II) | set(paper.TABLE_VII) == set(NETWORKS)
+    for table in (paper.TABLE_II, paper.TABLE_VII):
+        for name, column in table.items():
+            assert len(column) == len(NETWORKS[name].channels) + 1

@@ -1,0 +1,44 @@
+"""Choice of device, precision and memory layout."""
+
+import pytest
+import torch
+
+from nsa.device import choose_device, choose_precision, memory_format
+from nsa.errors import InputError
+
+CPU = torch.device("cpu")
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == CPU
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+    with pytest.raises(InputError, match="device must be"):
+        choose_device("tpu")
+
+
+def test_cuda_is_refused_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(InputError, match="built without CUDA; use --device cpu"):
+        choose_device("cuda")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    with pytest.raises(InputError, match="finds no GPU or no driver"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_automatic_precision_follows_the_processor(
+    native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: native, raising=False)
+    assert choose_precision("auto", CPU) == ("bf16" if native else "fp32")
+    assert choose_precision("bf16", CPU) == "bf16"
+    assert choose_precision("fp32", CPU) == "fp32"
+
+
+def test_float32_on_a_cpu_is_stored_by_channels() -> None:
+    assert memory_format(CPU, "fp32") == torch.contiguous_format
+    assert memory_format(CPU, "bf16") == torch.channels_last
+    assert memory_format(torch.device("cuda"), "fp32") == torch.channels_last
