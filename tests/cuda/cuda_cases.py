@@ -18,7 +18,9 @@ H200_SHARED = 232_448  # bytes a block may have
 EVERYTHING_SHARED, NOTHING_SHARED = 1 << 40, 0
 
 
-def pictures(random: np.random.Generator, count: int, height: int, width: int, channels: int) -> Bytes:
+def pictures(
+    random: np.random.Generator, count: int, height: int, width: int, channels: int
+) -> Bytes:
     """Smooth noise of varying contrast, with some saturated regions: (count, height, width, C)."""
     noise = random.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
     out = np.empty_like(noise)
@@ -61,8 +63,18 @@ def random_plan(
                     parts.append(_mask(random, w, h))
                     used += w * h
             rows.append(
-                [image, random.integers(count), *source, w, h, *into[:2], *roi, *place[:2]]
-                + [*offsets, turn]
+                [
+                    image,
+                    random.integers(count),
+                    *source,
+                    w,
+                    h,
+                    *into[:2],
+                    *roi,
+                    *place[:2],
+                    *offsets,
+                    turn,
+                ]
             )
     factors = random.uniform(0.05, 1.0, len(rows)).astype(np.float32)
     table_ = np.array(rows, np.int32).reshape(-1, len(table.COLUMNS))
@@ -70,7 +82,12 @@ def random_plan(
 
 
 def _box(random: np.random.Generator, width: int, height: int, w: int, h: int) -> list[int]:
-    return [int(random.integers(width - w + 1)), int(random.integers(height - h + 1)), int(w), int(h)]
+    return [
+        int(random.integers(width - w + 1)),
+        int(random.integers(height - h + 1)),
+        int(w),
+        int(h),
+    ]
 
 
 def _mask(random: np.random.Generator, width: int, height: int) -> Bytes:

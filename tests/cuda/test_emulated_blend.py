@@ -103,7 +103,10 @@ def test_a_batch_may_be_split_anywhere() -> None:
 def test_clones_with_grey_masks_as_the_cpu_does(mixed: bool, channels: int) -> None:
     random = np.random.default_rng([channels, mixed])
     count = 40
-    sources, images = pictures(random, count, 50, 60, channels), pictures(random, count, 90, 80, channels)
+    sources, images = (
+        pictures(random, count, 50, 60, channels),
+        pictures(random, count, 90, 80, channels),
+    )
     masks = pictures(random, count, 50, 60, 1)[..., 0]
     masks[masks < 90] = 0
     masks[:10] = np.where(masks[:10] > 0, 255, 0)

@@ -34,9 +34,7 @@ def emulated(
     return labels
 
 
-def on_cpu(
-    original: Bytes, blended: Bytes, plan: Plan, kind: str, overwrite: bool
-) -> np.ndarray:
+def on_cpu(original: Bytes, blended: Bytes, plan: Plan, kind: str, overwrite: bool) -> np.ndarray:
     labels = np.empty(original.shape[:3], np.float32)
     C.label_cpu(
         original,

@@ -127,6 +127,4 @@ def test_shapes_are_checked() -> None:
         scheduled(plan, mode=4)
     images = pictures(np.random.default_rng(0), 1, 5, 5, 1)
     with pytest.raises(InputError, match="16 bytes"):
-        C.emulate_normalise(
-            images.ctypes.data | 1, 25, 1, [1.0] * 3, [0.0] * 3, False, 16, 1, 0
-        )
+        C.emulate_normalise(images.ctypes.data | 1, 25, 1, [1.0] * 3, [0.0] * 3, False, 16, 1, 0)
