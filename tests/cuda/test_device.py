@@ -142,8 +142,8 @@ def test_the_batch_transform(preset: str) -> None:
     cpu, gpu = tensor(pixels, "cpu"), tensor(pixels)
     plan = transform.plan(gpu, 7)
     np.testing.assert_array_equal(plan.rows, transform.plan(cpu, 7).rows)
-    images, labels = transform.apply(gpu, plan)
-    expected, _ = transform.apply(cpu, plan)
+    images, labels = transform.synthesize(gpu, plan)
+    expected, _ = transform.synthesize(cpu, plan)
     assert largest_difference(images.cpu(), expected) <= 1
     torch.testing.assert_close(
         labels.cpu(), label(cpu, images.cpu(), plan, transform.config), rtol=0, atol=1e-6
