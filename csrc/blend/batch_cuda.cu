@@ -7,6 +7,9 @@
 namespace nsa {
 namespace {
 
+// Threads of a block. Registers allow 512 a multiprocessor; small blocks hide each other's serial
+// phases, large ones finish a box sooner where there are few of them.
+constexpr int kFewThreads = 128;
 constexpr int kThreads = 256;
 // For boxes so large that a multiprocessor holds one at a time. The bound of 512 threads leaves 128
 // registers a thread.
@@ -24,12 +27,20 @@ __global__ void __launch_bounds__(kMostThreads, 1)
     blend_block<true>(ThreadBlock(), batch, blockIdx.x, gridDim.x, workspace + blockIdx.x * bytes);
 }
 
+int attribute(cudaDeviceAttr which) {
+    int device = 0, value = 0;
+    check_cuda(cudaGetDevice(&device), "the current GPU cannot be read");
+    check_cuda(cudaDeviceGetAttribute(&value, which, device), "the GPU's limits cannot be read");
+    return value;
+}
+
 }  // namespace
 
 void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* spans,
                    uint8_t* workspace, int workspace_blocks, void* stream) {
     const auto on = static_cast<cudaStream_t>(stream);
     const bool crowded = 2 * schedule.shared > shared_memory_limit();
+    const int64_t multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
     allow_shared_memory(blend_shared, schedule.shared, "blend_shared");
     for (size_t round = 0; round < schedule.rounds.size(); ++round) {
         const RoundSize& size = schedule.rounds[round];
@@ -46,19 +57,18 @@ void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* sp
         }
         batch.span += 2;
         if (size.small > 0) {
-            blend_shared<<<static_cast<unsigned>(boxes(size.small)),
-                           crowded ? kMostThreads : kThreads, schedule.shared, on>>>(batch);
+            const int64_t blocks = boxes(size.small);
+            const int threads = crowded                        ? kMostThreads
+                                : blocks > 3 * multiprocessors ? kFewThreads
+                                                               : kThreads;
+            blend_shared<<<static_cast<unsigned>(blocks), threads, schedule.shared, on>>>(batch);
             check_launch("blend_shared", where);
         }
     }
 }
 
 size_t shared_memory_limit() {
-    int device = 0, bytes = 0;
-    check_cuda(cudaGetDevice(&device), "the current GPU cannot be read");
-    check_cuda(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-               "the size of shared memory cannot be read");
-    return static_cast<size_t>(bytes);
+    return static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
 }
 
 }  // namespace nsa
