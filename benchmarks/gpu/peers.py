@@ -16,6 +16,7 @@ from timing import batch, summary, time_on_gpu, write
 import nsa
 from nsa import reference
 from nsa.blend import blend
+from nsa.methods import blend_mode
 from nsa.plan.table import IMAGE, SOURCE, Plan
 
 COUNT = 64
@@ -43,7 +44,7 @@ def main(folder: str) -> None:
     transform = nsa.NSA.from_preset("carpet")
     images = batch(COUNT)
     plan = transform.plan(images, 1)
-    mode = transform.config.gradients
+    mode = blend_mode(transform.config)
     pixels = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
     sources = {int(row[IMAGE]): int(row[SOURCE]) for row in plan.rows}
     # Image and source together, so that a thread reads what one image needs.

@@ -20,6 +20,7 @@ from nsa._cuda.synthesis import capture
 from nsa._layout import plan_tensors
 from nsa._native import C
 from nsa.images.augment import Augmentation
+from nsa.methods import blend_mode
 from nsa.plan import Plan
 from nsa.plan.table import HEIGHT, ROI_H, ROI_W, WIDTH
 
@@ -44,7 +45,7 @@ def measure(transform: nsa.NSA, count: int) -> dict[str, Any]:
     pixels = images.permute(0, 2, 3, 1)
     shape = kernels.shape_of(pixels)
     size = pixels.numel()
-    mode = int(getattr(C.Blend, config.gradients))
+    mode = int(getattr(C.Blend, blend_mode(config)))
     plans = [transform.plan(images, seed) for seed in range(PLANS)]
     on_device = [
         DevicePlan.of(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from nsa.errors import InputError
+from nsa.methods import method
 
 Variant = Literal["released", "paper"]
 LabelKind = Literal["binary", "continuous", "logistic"]
@@ -27,10 +28,15 @@ class SynthesisConfig:
     """How synthetic anomalies are drawn, blended and labelled (Table 4 of the paper).
 
     Attributes:
+        method: which system of the paper, a name in :data:`nsa.methods.METHODS`. It decides first:
+            a field that it has no use for is ignored, as ``label`` is by ``"fpi"`` and ``"pii"``
+            (the interpolation factor) and ``"cutpaste"`` (binary). See
+            :func:`nsa.methods.label_kind` and :func:`nsa.methods.blend_mode`.
         variant: ``"released"`` follows the authors' code, which produced the published numbers;
             ``"paper"`` follows the printed equations.
         label: kind of pixel label, eq. 13-14.
-        gradients: guidance field of the Poisson blending, eq. 3 (``"source"``) or 4 (``"mixed"``).
+        gradients: guidance field of the Poisson blending, eq. 3 (``"source"``) or 4 (``"mixed"``);
+            ``"pii"`` always takes mixed ones.
         max_patches: largest number of patches per image, ``n_max``.
         height_bounds, width_bounds: smallest and largest full side of a patch, relative to the
             image's side.
@@ -45,6 +51,7 @@ class SynthesisConfig:
         label_steepness: ``k`` of the logistic label per grey level (eq. 14).
     """
 
+    method: str = "nsa"
     variant: Variant = "released"
     label: LabelKind = "logistic"
     gradients: Gradients = "source"
@@ -60,6 +67,7 @@ class SynthesisConfig:
     label_steepness: float = 1 / 6
 
     def __post_init__(self) -> None:
+        method(self.method)  # it must exist
         _choice(self, "variant", Variant)
         _choice(self, "label", LabelKind)
         _choice(self, "gradients", Gradients)
@@ -183,6 +191,8 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
         return tuple(_convert(name, item, arm) for item, arm in zip(value, arms, strict=True))
     if isinstance(value, bool) or hint is bool:
         valid = isinstance(value, bool) and hint is bool
+    elif hint is str:
+        valid = isinstance(value, str)
     elif hint is int:
         valid = isinstance(value, int | float) and value == int(value)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.config import Bounds, ImageConfig, SynthesisConfig, TrainConfig
 from nsa.errors import InputError
 
 
@@ -20,9 +20,10 @@ class Preset:
     training: TrainConfig
 
 
-# Table 4. name: (n_max, height bounds, width bounds, background b, t_brightness, t_object, y0, 1/k);
+# Table 4. name: (n_max, height bounds, width bounds, b, t_brightness, t_object, y0, 1/k);
 # b is None where the paper uses no object mask. t_overlap is 0.25 for every one of these.
-_OBJECTS: dict[str, tuple[int, tuple[float, float], tuple[float, float], int | None, int, float, int, int]] = {
+_Object = tuple[int, Bounds, Bounds, int | None, int, float, int, int]
+_OBJECTS: dict[str, _Object] = {
     "bottle": (3, (0.06, 0.80), (0.06, 0.80), 200, 60, 0.70, 24, 12),
     "cable": (3, (0.10, 0.80), (0.10, 0.80), None, 20, 0.70, 24, 12),
     "capsule": (3, (0.06, 0.30), (0.06, 0.80), 200, 60, 0.70, 4, 2),
@@ -77,7 +78,8 @@ def _object(name: str) -> Preset:
         label_steepness=1 / inverse,
     )
     training = TrainConfig(epochs=560 if name in _SLOW else 320)
-    return Preset(name, "object", synthesis, object_images(5.0 if name in _ROTATED else 0.0), training)
+    images = object_images(5.0 if name in _ROTATED else 0.0)
+    return Preset(name, "object", synthesis, images, training)
 
 
 def _texture(name: str) -> Preset:

@@ -16,6 +16,7 @@ from nsa.blend import blend
 from nsa.config import SynthesisConfig
 from nsa.errors import InputError
 from nsa.label import label
+from nsa.methods import blend_mode, needs_object_masks
 from nsa.plan import Plan, draw_plan, object_masks
 from nsa.presets import preset
 
@@ -90,8 +91,9 @@ class NSA(nn.Module):
         """
         _check(images)
         masks = None
-        if self.config.background is not None:
-            found = object_masks(images, self.config.background, self.config.background_threshold)
+        background = self.config.background
+        if background is not None and needs_object_masks(self.config):
+            found = object_masks(images, background, self.config.background_threshold)
             masks = found[:, 0].cpu().numpy()
         count, _, height, width = images.shape
         return draw_plan(self.config, count, height, width, seed=seed, object_masks=masks)
@@ -101,7 +103,7 @@ class NSA(nn.Module):
         _check(images)
         if images.is_cuda:
             return synthesize_on_gpu(images, plan, self.config)
-        blended = blend(images, plan, self.config.gradients)
+        blended = blend(images, plan, blend_mode(self.config))
         return blended, label(images, blended, plan, self.config)
 
     def extra_repr(self) -> str:

@@ -62,7 +62,7 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start() -> None:
     masks[0, :9] = 7
     centers = torch.tensor([[25, 30]] * 3)
     launches = {
-        "GPU cannot be read": [
+        "current GPU cannot be read": [
             lambda: operators.blend(pixels, pixels, *table, 0),
             lambda: operators.seamless_clone(pixels, pixels, masks, centers, True),
             lambda: synthesis.synthesize(pixels.permute(0, 3, 1, 2), plan, SynthesisConfig()),
@@ -77,9 +77,7 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start() -> None:
     }
     for kernel, calls in launches.items():
         for call in calls:
-            with pytest.raises(
-                RuntimeError, match=f"^CUDA: the (kernel|current).*{kernel}|{kernel}"
-            ):
+            with pytest.raises(RuntimeError, match=f"^CUDA: the .*{kernel}"):
                 call()
 
 

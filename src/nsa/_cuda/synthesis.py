@@ -11,8 +11,10 @@ from nsa._cuda import kernels
 from nsa._cuda.plan import DevicePlan
 from nsa._layout import plan_tensors
 from nsa._native import C
-from nsa.config import LabelKind, SynthesisConfig
+from nsa.config import SynthesisConfig
 from nsa.errors import InputError
+from nsa.label import Kind
+from nsa.methods import blend_mode, label_kind
 from nsa.plan.table import Plan
 
 
@@ -24,7 +26,7 @@ def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Ten
     """
     pixels = images.permute(0, 2, 3, 1).contiguous()
     shape = kernels.shape_of(pixels)
-    mode = int(getattr(C.Blend, config.gradients))
+    mode = int(getattr(C.Blend, blend_mode(config)))
     on_device = DevicePlan.of(
         *plan_tensors(plan), images=shape, sources=shape, mode=mode, device=pixels.device
     )
@@ -39,7 +41,7 @@ def _run(
         pixels,
         blended,
         plan,
-        get_args(LabelKind).index(config.label),
+        get_args(Kind).index(label_kind(config)),
         config.variant == "released",
         config.label_midpoint,
         config.label_steepness,
@@ -65,7 +67,7 @@ def capture(
     pixels = images.permute(0, 2, 3, 1)
     if not pixels.is_contiguous():
         raise InputError("images must be stored channels-last to be read by a captured graph.")
-    mode = int(getattr(C.Blend, config.gradients))
+    mode = int(getattr(C.Blend, blend_mode(config)))
     # A first run loads the kernels and makes the tables, which a capture must not do.
     stream = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(pixels.device))

@@ -24,6 +24,7 @@ from nsa._layout import image_pair, plan_tensors
 from nsa._native import check_devices
 from nsa.config import SynthesisConfig, Variant
 from nsa.errors import InputError
+from nsa.methods import label_kind
 from nsa.plan.table import COLUMNS, DST_X, DST_Y, HEIGHT, IMAGE, LABEL_MASK, WIDTH, Plan
 
 Kind = Literal["binary", "continuous", "logistic", "factor"]
@@ -45,9 +46,9 @@ def label(
             copy.
         blended: the same shape, the images after it.
         plan: the patches; only their destination boxes, label masks and factors are used.
-        config: ``variant``, ``label``, ``label_midpoint`` and ``label_steepness`` are used; the
-            defaults if None.
-        kind: what a label holds, instead of ``config.label``.
+        config: ``variant``, ``label_midpoint``, ``label_steepness`` and, through
+            :func:`nsa.methods.label_kind`, ``method`` and ``label`` are used; the defaults if None.
+        kind: what a label holds, instead of what ``config`` says.
 
     Returns:
         float32 (N, 1, H, W), 0 outside the changed regions. The same for any number of threads.
@@ -59,7 +60,7 @@ def label(
     return _label(
         *image_pair(images, blended, ("images", "blended")),
         plan_tensors(plan),
-        config.label if kind is None else kind,
+        label_kind(config) if kind is None else kind,
         config.variant,
         config.label_midpoint,
         config.label_steepness,

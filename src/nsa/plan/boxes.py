@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple, TypeVar
 
 from nsa.config import Bounds, SynthesisConfig
+from nsa.methods import method
 from nsa.plan._jit import inlined
 from nsa.plan.rng import State, below, gamma2, normal, uniform
 
@@ -29,6 +30,10 @@ class Limits(NamedTuple):
     columns: Axis
     paper: bool  # variant "paper"; else "released"
     objects: bool  # there are object masks
+    other_image: bool  # these four as in nsa.methods.Method
+    shift: bool
+    resize: bool
+    interpolates: bool
     max_patches: int
     scale_low: float
     scale_high: float
@@ -38,12 +43,17 @@ class Limits(NamedTuple):
 
 def limits(config: SynthesisConfig, height: int, width: int, *, objects: bool) -> Limits:
     """The limits of ``config`` for images of ``height`` x ``width``."""
+    way = method(config.method)
     return Limits(
         rows=_axis(height, config.height_bounds),
         columns=_axis(width, config.width_bounds),
         paper=config.variant == "paper",
         objects=objects,
-        max_patches=int(config.max_patches),
+        other_image=way.other_image,
+        shift=way.shift,
+        resize=way.resize,
+        interpolates=way.interpolates,
+        max_patches=int(config.max_patches) if way.several else 1,
         scale_low=float(config.scale_bounds[0]),
         scale_high=float(config.scale_bounds[1]),
         min_object_share=float(config.min_object_share),

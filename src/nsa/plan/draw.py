@@ -7,10 +7,11 @@ import numpy.typing as npt
 
 from nsa.config import SynthesisConfig
 from nsa.errors import InputError
-from nsa.plan import natural
+from nsa.methods import blend_mode, method, needs_object_masks
+from nsa.plan import cutpaste, ellipses, natural, table
 from nsa.plan.boxes import limits
 from nsa.plan.masks import padded
-from nsa.plan.table import ROUND, Plan
+from nsa.plan.table import Plan
 
 
 def draw_plan(
@@ -29,14 +30,14 @@ def draw_plan(
     pixels, is left out, so that an image may have no row at all.
 
     Args:
-        config: sizes, limits and variant.
+        config: method, sizes, limits and variant.
         count, height, width: number of images in the batch and their size in px.
         seed: any integer, taken modulo 2^64. The same seed gives the same plan on every machine,
             and the patches of an image depend only on the seed, its index, and the masks of it and
             its source image (with ``variant="paper"`` also on ``count``).
         object_masks: uint8 (count, height, width), 1 on objects and 0 on the background, as
             :func:`nsa.plan.object_masks` makes them. Needed where ``config.background`` is set;
-            where given, they are used.
+            where given, they are used, unless the method is one without object masks.
 
     Raises:
         InputError: the masks are missing, of another shape or type, or hold other values than 0
@@ -46,24 +47,47 @@ def draw_plan(
         raise InputError(
             f"A plan needs images of at least 1x1 px, got {count} of {height}x{width}."
         )
-    masks = _checked(config, object_masks, (count, height, width))
-    bounds = limits(config, height, width, objects=object_masks is not None)
-    rows, labels = natural.draw(bounds, count, np.uint64(seed % 2**64), masks)
+    way = method(config.method)
+    objects = object_masks if way.object_masks else None
+    masks = _checked(config, objects, (count, height, width))
+    bounds = limits(config, height, width, objects=objects is not None)
+    word = np.uint64(seed % 2**64)
+    if way.shapes == "cutpaste":
+        rows = cutpaste.draw(bounds, count, word)
+        factors, labels = np.ones(len(rows), np.float32), np.zeros(0, np.uint8)
+    else:
+        rows, labels, factors = natural.draw(bounds, count, word, masks)
+        if way.shapes == "ellipses":
+            rows, labels = ellipses.cut(rows, labels, word, bounds.paper)
+            factors = factors[: len(rows)]  # all are 1
     if labels.size > np.iinfo(np.int32).max:
         raise InputError(
-            f"The label masks of {count} images of {height}x{width} exceed 2 GiB; "
+            f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
             "split the batch into smaller ones."
         )
+    if blend_mode(config) in ("paste", "interpolate"):
+        _blend_whole_patches(rows)
     # The kernel goes through the images one by one, so a stable sort keeps their order in a round.
-    rows = rows[np.argsort(rows[:, ROUND], kind="stable")]
-    return Plan(rows=rows, factors=np.ones(len(rows), np.float32), masks=labels)
+    order = np.argsort(rows[:, table.ROUND], kind="stable")
+    return Plan(rows=rows[order], factors=factors[order], masks=labels)
+
+
+def _blend_whole_patches(rows: npt.NDArray[np.int32]) -> None:
+    """Only seamless cloning needs a rim and centres it; other patches change every pixel.
+
+    With object masks that is every pixel of the object: no background needs to be blended smoothly.
+    """
+    rows[:, [table.ROI_Y, table.ROI_X]] = 0
+    rows[:, [table.ROI_H, table.ROI_W]] = rows[:, [table.HEIGHT, table.WIDTH]]
+    rows[:, [table.PLACE_Y, table.PLACE_X]] = rows[:, [table.DST_Y, table.DST_X]]
+    rows[:, table.BLEND_MASK] = rows[:, table.LABEL_MASK]
 
 
 def _checked(
     config: SynthesisConfig, masks: npt.NDArray[np.uint8] | None, shape: tuple[int, int, int]
 ) -> npt.NDArray[np.uint8]:
     if masks is None:
-        if config.background is not None:
+        if needs_object_masks(config):
             raise InputError(
                 "This configuration has a background brightness and so needs object_masks; pass "
                 "them, or set background=None."

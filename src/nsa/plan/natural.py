@@ -1,4 +1,7 @@
-"""Patches of Natural Synthetic Anomalies: Section 3 of the paper, one image after another."""
+"""Patches of Natural Synthetic Anomalies: Section 3 of the paper, one image after another.
+
+FPI, PII and CutPaste choose theirs in the same way, as they do in the paper, less what they lack.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,27 @@ from nsa.plan import table
 from nsa.plan._jit import entry, inlined
 from nsa.plan.boxes import Limits, destinations, draw_interval, draw_length, draw_size
 from nsa.plan.masks import Mask, Words, count, overlap, resize
-from nsa.plan.rng import State, below, coin, seed_stream
+from nsa.plan.rng import State, below, coin, seed_stream, uniform
 
 TRIES = 200  # for a source box with enough object, and for a destination box
 MIN_PIXELS = 50  # of the blend mask; cv2.seamlessClone has no use for less
 
+FACTORS = (0.05, 0.95)  # of FPI and PII: uniform, one an image
+
 Rows = npt.NDArray[np.int32]
+Factors = npt.NDArray[np.float32]
 
 
 @entry
-def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[Rows, Mask]:
-    """Rows of a plan in the order of the images, and the label masks they point to.
+def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[Rows, Mask, Factors]:
+    """Rows of a plan in the order of the images, the label masks they point to, and factors.
 
     Args:
         objects: (images, height, padded width) object masks as :func:`nsa.plan.masks.padded` makes
             them; not read unless ``limits.objects``.
     """
     rows = np.empty((images * limits.max_patches, table.ROUND + 1), np.int32)
+    factors = np.ones(len(rows), np.float32)
     # A guess of what the label masks need, at most; memory that is not written costs nothing.
     masks = np.empty(objects.size // 4 if limits.objects else 0, np.uint8)
     patch = np.empty((limits.rows.side, objects.shape[2]), np.uint8)
@@ -33,7 +40,10 @@ def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[R
     filled = used = 0
     for image in range(images):
         seed_stream(state, seed, image)
-        source = _source_image(state, limits, image, images)
+        source = source_image(state, limits, image, images)
+        factor = 1.0
+        if limits.interpolates:
+            factor = FACTORS[0] + (FACTORS[1] - FACTORS[0]) * uniform(state)
         patches = 0
         for attempt in range(limits.max_patches):
             if attempt > 0 and not coin(state):
@@ -58,13 +68,17 @@ def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[R
                 label = masks[used : used + height * width].reshape(height, width)
                 _label_mask(patch, objects[image], row[table.DST_Y], row[table.DST_X], label)
                 used += height * width
+            factors[filled] = factor
             patches += 1
             filled += 1
-    return rows[:filled], masks[:used]
+    return rows[:filled], masks[:used], factors[:filled]
 
 
 @inlined
-def _source_image(state: State, limits: Limits, image: int, images: int) -> int:
+def source_image(state: State, limits: Limits, image: int, images: int) -> int:
+    """Where the patches of an image come from."""
+    if not limits.other_image:
+        return image
     if limits.paper and images > 1:
         other = below(state, images - 1)
         return other + 1 if other >= image else other
@@ -85,7 +99,9 @@ def _draw_patch(
     y, x, height, width = _draw_source(state, limits, source.view(np.uint64))
     if height == 0:
         return False
-    new_height, new_width = draw_size(state, limits, height, width)
+    new_height, new_width = height, width
+    if limits.resize:
+        new_height, new_width = draw_size(state, limits, height, width)
     # On tiny images eq. 9 may ask for more than the image: its lower limits win.
     if new_height > limits.rows.side or new_width > limits.columns.side:
         return False
@@ -95,24 +111,39 @@ def _draw_patch(
     set_pixels = 0
     if limits.objects:
         set_pixels = resize(source, y, x, height, width, patch, new_height, new_width)
-    new_y, new_x = _draw_destination(
-        state, limits, patch.view(np.uint64), set_pixels, target.view(np.uint64),
-        new_height, new_width,
-    )  # fmt: skip
-    if new_y < 0:
-        return False
+    # A patch that stays where it was cut has no destinations of which eq. 11-12 could choose one.
+    new_y, new_x = y, x
+    if limits.shift:
+        new_y, new_x = _draw_destination(
+            state, limits, patch.view(np.uint64), set_pixels, target.view(np.uint64),
+            new_height, new_width,
+        )  # fmt: skip
+        if new_y < 0:
+            return False
 
     row[table.SRC_Y], row[table.SRC_X] = y, x
     row[table.SRC_H], row[table.SRC_W] = height, width
     row[table.HEIGHT], row[table.WIDTH] = new_height, new_width
     row[table.DST_Y], row[table.DST_X] = new_y, new_x
-    row[table.ROI_Y], row[table.ROI_X] = 1, 1
-    row[table.ROI_H], row[table.ROI_W] = new_height - 2, new_width - 2
-    # Released: cv2.seamlessClone centres the bounding box of the mask; an odd width lands 1 px to
-    # the right. Paper: the sampled box.
-    row[table.PLACE_Y] = new_y + 1
-    row[table.PLACE_X] = new_x + 1 if limits.paper else new_x + 1 + new_width % 2
+    place_region(row, 1, 1, new_height - 2, new_width - 2, limits.paper)
     return True
+
+
+@inlined
+def place_region(
+    row: npt.NDArray[np.int32], y: int, x: int, height: int, width: int, paper: bool
+) -> None:
+    """Say which box of the patch is blended, and where that lands."""
+    row[table.ROI_Y], row[table.ROI_X] = y, x
+    row[table.ROI_H], row[table.ROI_W] = height, width
+    place_y, place_x = row[table.DST_Y] + y, row[table.DST_X] + x
+    if not paper:
+        # cv2.seamlessClone puts the middle of the bounding box onto the middle of the patch, so a
+        # rectangle of odd width lands 1 px to the right.
+        patch_height, patch_width = row[table.HEIGHT], row[table.WIDTH]
+        place_y = row[table.DST_Y] + patch_height // 2 - height // 2
+        place_x = row[table.DST_X] + patch_width - patch_width // 2 - width // 2
+    row[table.PLACE_Y], row[table.PLACE_X] = place_y, place_x
 
 
 @inlined

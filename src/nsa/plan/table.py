@@ -19,7 +19,7 @@ COLUMNS = (
     "src_x", "src_y", "src_w", "src_h",  # box cut from the source, px
     "width", "height",  # size after the resize, px
     "dst_x", "dst_y",  # top left of the sampled destination box of that size; the label stays here
-    "roi_x", "roi_y", "roi_w", "roi_h",  # bounding box of the blend mask inside the resized patch
+    "roi_x", "roi_y", "roi_w", "roi_h",  # bounding box of what is blended of the resized patch
     "place_x", "place_y",  # where the top left of that bounding box lands in the destination
     "blend_mask", "label_mask",  # offset of a height x width mask in Plan.masks; -1: all ones
     "round",  # 0 for the first patch of an image, 1 for the second, ...

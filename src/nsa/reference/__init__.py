@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from nsa.config import SynthesisConfig
+from nsa.methods import blend_mode, needs_object_masks
 from nsa.reference.clone import object_mask, seamless_clone
 from nsa.reference.pixels import Images, Labels, blend, difference_label, label, patch_masks
 from nsa.reference.sampling import draw_plan
@@ -27,10 +28,11 @@ __all__ = [
 def synthesize(images: Images, config: SynthesisConfig, seed: int) -> tuple[Images, Labels]:
     """Make synthetic anomalies: images (N, H, W, C) to changed images and their labels."""
     masks = None
-    if config.background is not None:
+    background = config.background
+    if background is not None and needs_object_masks(config):
         masks = np.stack(
-            [object_mask(image, config.background, config.background_threshold) for image in images]
+            [object_mask(image, background, config.background_threshold) for image in images]
         )
     plan = draw_plan(config, *images.shape[:3], seed=seed, object_masks=masks)
-    blended = blend(images, plan, config.gradients)
+    blended = blend(images, plan, blend_mode(config))
     return blended, label(images, blended, plan, config)

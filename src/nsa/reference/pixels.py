@@ -11,6 +11,7 @@ from skimage.filters import median
 from skimage.morphology import disk
 
 from nsa.config import SynthesisConfig
+from nsa.methods import label_kind
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.clone import Image, seamless_clone
 
@@ -36,10 +37,10 @@ def blend(images: Images, plan: Plan, mode: Mode = "source") -> Images:
     for row, factor in zip(_rows(plan), plan.factors, strict=True):
         patch = _patch(images[row["source"]], row)
         mask = _mask(plan, row, "blend_mask")
-        mask[[0, -1], :] = 0
-        mask[:, [0, -1]] = 0
         target = blended[row["image"]]
         if mode in ("source", "mixed"):
+            mask[[0, -1], :] = 0
+            mask[:, [0, -1]] = 0
             # cv2 centres the mask's bounding box; its top left belongs at (place_x, place_y).
             center = (row["place_x"] + row["roi_w"] // 2, row["place_y"] + row["roi_h"] // 2)
             weight = np.uint8(np.ceil(255 * factor))
@@ -57,11 +58,13 @@ def blend(images: Images, plan: Plan, mode: Mode = "source") -> Images:
 
 
 def label(images: Images, blended: Images, plan: Plan, config: SynthesisConfig) -> Labels:
-    """Label the change of every pixel (eq. 13-14): float32 (N, H, W)."""
+    """Label the change of every pixel (eq. 13-14, or its factor): float32 (N, H, W)."""
     masks = patch_masks(images.shape[:3], plan, config)
+    factors = np.ones(len(images), np.float32)
+    factors[plan.column("image")] = plan.factors  # one for all patches of an image
     labels = [
-        difference_label(image, changed, mask, config)
-        for image, changed, mask in zip(images, blended, masks, strict=True)
+        difference_label(image, changed, mask, config, float(factor))
+        for image, changed, mask, factor in zip(images, blended, masks, factors, strict=True)
     ]
     return np.stack(labels) if labels else np.zeros(images.shape[:3], np.float32)
 
@@ -79,17 +82,20 @@ def patch_masks(shape: tuple[int, int, int], plan: Plan, config: SynthesisConfig
     return masks
 
 
-def difference_label(image: Image, changed: Image, mask: Image, config: SynthesisConfig) -> Labels:
+def difference_label(
+    image: Image, changed: Image, mask: Image, config: SynthesisConfig, factor: float = 1.0
+) -> Labels:
     """The label of one image, float32 (H, W), from its change inside a 0/1 mask."""
+    kind = label_kind(config)
     channels = image.shape[2]
     change = np.abs(image.astype(np.int32) - changed).sum(axis=2)
     # The paper counts any change, the released code one of more than a grey level on average.
     least = 0 if config.variant == "paper" else channels
     binary = cv2.medianBlur(((change > least) & (mask > 0)).astype(np.uint8), 5)
-    if config.label == "binary":
-        return np.asarray(binary, np.float32)
+    if kind in ("binary", "factor"):
+        return np.asarray(binary, np.float32) * np.float32(factor if kind == "factor" else 1)
     smooth = median(binary * (change / channels), disk(5))  # type: ignore[no-untyped-call]
-    if config.label == "continuous":
+    if kind == "continuous":
         return np.asarray(smooth, np.float32)
     logistic = 1 / (1 + np.exp(-config.label_steepness * (smooth - config.label_midpoint)))
     return np.asarray(binary * logistic, np.float32)

@@ -1,6 +1,7 @@
 """Draw a plan with NumPy and OpenCV, patch by patch, as Section 3 of the paper tells it.
 
-Statistically the same as :func:`nsa.plan.draw_plan`, from another random generator.
+Statistically the same as :func:`nsa.plan.draw_plan` for every method, from another random
+generator.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nsa.config import Bounds, SynthesisConfig
+from nsa.methods import blend_mode, method
 from nsa.plan.table import COLUMNS, Plan
+from nsa.reference.shapes import Box, Mask, bounding_box, cutpaste_boxes, cutpaste_place, ellipses
 
 TRIES = 200
-Box = tuple[int, int, int, int]  # y, x, height, width
-Mask = npt.NDArray[np.uint8]
+MIN_PIXELS = 50
 
 
 def draw_plan(
@@ -30,52 +32,61 @@ def draw_plan(
 ) -> Plan:
     """Draw a plan; arguments and result as of :func:`nsa.plan.draw_plan`."""
     rng = np.random.default_rng(seed)
+    way = method(config.method)
+    if not way.object_masks:
+        object_masks = None
     rows: list[dict[str, int]] = []
+    factors: list[float] = []
     masks: list[Mask] = []
     used = 0
     for image in range(count):
         source = _source_image(rng, config, image, count)
+        factor = rng.uniform(0.05, 0.95) if way.interpolates else 1.0
         patches = 0
-        for attempt in range(config.max_patches):
+        for attempt in range(config.max_patches if way.several else 1):
             if attempt > 0 and rng.random() < 0.5:
                 continue
             pair = None if object_masks is None else (object_masks[source], object_masks[image])
-            found = _draw_patch(rng, config, (height, width), pair)
-            if found is None:
+            row = _draw_boxes(rng, config, (height, width), pair)
+            found = None if row is None else _draw_masks(rng, config, row, pair)
+            if row is None or found is None:
                 continue
-            row, mask = found
             row.update(image=image, source=source, round=patches, blend_mask=-1, label_mask=-1)
-            if mask is not None:
-                row["label_mask"] = used
+            for name, mask in found.items():
+                row[name] = used
                 masks.append(mask.ravel())
                 used += mask.size
             rows.append(row)
+            factors.append(factor)
             patches += 1
-    rows.sort(key=lambda row: (row["round"], row["image"]))
-    table = [[row[name] for name in COLUMNS] for row in rows]
+    order = sorted(range(len(rows)), key=lambda k: (rows[k]["round"], rows[k]["image"]))
+    table = [[rows[k][name] for name in COLUMNS] for k in order]
     return Plan(
         rows=np.array(table, np.int32).reshape(len(rows), len(COLUMNS)),
-        factors=np.ones(len(rows), np.float32),
+        factors=np.array([factors[k] for k in order], np.float32),
         masks=np.concatenate(masks) if masks else np.zeros(0, np.uint8),
     )
 
 
 def _source_image(rng: np.random.Generator, config: SynthesisConfig, image: int, count: int) -> int:
-    if count == 1:
-        return 0
+    if count == 1 or not method(config.method).other_image:
+        return image
     if config.variant == "paper":
         return int((image + rng.integers(1, count)) % count)
     return (image - 1) % count
 
 
-def _draw_patch(
+def _draw_boxes(
     rng: np.random.Generator,
     config: SynthesisConfig,
     shape: tuple[int, int],
     object_masks: tuple[Mask, Mask] | None,
-) -> tuple[dict[str, int], Mask | None] | None:
-    """A row of the plan and its label mask; None if no place is found."""
-    for y, x, h, w in _source_boxes(rng, config, shape):
+) -> dict[str, int] | None:
+    """Source box, size and destination of a patch; None if no place is found."""
+    way = method(config.method)
+    cutpaste = way.shapes == "cutpaste"
+    boxes = cutpaste_boxes(rng, shape) if cutpaste else _source_boxes(rng, config, shape)
+    for y, x, h, w in boxes:
         if object_masks is None:
             break
         source_object = object_masks[0][y : y + h, x : x + w]
@@ -84,35 +95,76 @@ def _draw_patch(
     else:
         return None
 
-    new_h, new_w = _resized(rng, config, shape, h, w)
-    if max(new_h - 2, 0) * max(new_w - 2, 0) < 50:
+    new_h, new_w = _resized(rng, config, shape, h, w) if way.resize else (h, w)
+    if max(new_h - 2, 0) * max(new_w - 2, 0) < MIN_PIXELS:
         return None
+    row = {"src_y": y, "src_x": x, "src_h": h, "src_w": w, "height": new_h, "width": new_w}
+    if not way.shift:
+        return row | {"dst_y": y, "dst_x": x}
+    if cutpaste:
+        top, left = cutpaste_place(rng, shape, h, w)
+        return row | {"dst_y": top, "dst_x": left}
 
-    mask: Mask | None = None
     for top, left in _destinations(rng, config, shape, new_h, new_w):
+        row |= {"dst_y": top, "dst_x": left}
         if object_masks is None:
-            break
-        target_object = object_masks[1][top : top + new_h, left : left + new_w]
-        resized = np.asarray(cv2.resize(source_object, (new_w, new_h)), np.uint8)  # bilinear
+            return row
+        resized, target_object = _objects(row, object_masks)
         tested = target_object if config.variant == "paper" else resized
         overlap = (resized & target_object).sum()
         if (
             tested.sum() > config.min_object_share * new_h * new_w
             and overlap > config.min_overlap * resized.sum()
         ):
-            mask = resized | target_object
-            break
-    else:
-        return None
+            return row
+    return None
 
-    # cv2 centres the bounding box of the mask, which lacks the outermost pixels of the patch.
-    shift = 1 if config.variant == "paper" else 1 + new_w % 2
-    return {
-        "src_y": y, "src_x": x, "src_h": h, "src_w": w,
-        "height": new_h, "width": new_w, "dst_y": top, "dst_x": left,
-        "roi_y": 1, "roi_x": 1, "roi_h": new_h - 2, "roi_w": new_w - 2,
-        "place_y": top + 1, "place_x": left + shift,
-    }, mask  # fmt: skip
+
+def _objects(row: dict[str, int], object_masks: tuple[Mask, Mask]) -> tuple[Mask, Mask]:
+    """The object in the resized patch and under it."""
+    y, x, h, w = (row[name] for name in ("src_y", "src_x", "src_h", "src_w"))
+    source = np.ascontiguousarray(object_masks[0][y : y + h, x : x + w])
+    y, x, h, w = (row[name] for name in ("dst_y", "dst_x", "height", "width"))
+    resized = np.asarray(cv2.resize(source, (w, h), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return resized, object_masks[1][y : y + h, x : x + w]
+
+
+def _draw_masks(
+    rng: np.random.Generator,
+    config: SynthesisConfig,
+    row: dict[str, int],
+    object_masks: tuple[Mask, Mask] | None,
+) -> dict[str, Mask] | None:
+    """The masks of a patch that are not all ones; what is blended, and where, goes into ``row``."""
+    h, w = row["height"], row["width"]
+    label = np.ones((h, w), np.uint8)
+    if method(config.method).shapes == "ellipses":
+        label = ellipses(rng, h, w)
+    blend = label
+    if object_masks is not None:
+        resized, target_object = _objects(row, object_masks)
+        either = resized | target_object
+        label = label & either
+        blend = label | (1 - either)
+    if blend_mode(config) in ("paste", "interpolate"):
+        # Only seamless cloning needs a rim, and background to be blended smoothly.
+        row.update(roi_y=0, roi_x=0, roi_h=h, roi_w=w, place_y=row["dst_y"], place_x=row["dst_x"])
+        blend = label
+    else:
+        inside = blend.copy()
+        inside[[0, -1], :] = inside[:, [0, -1]] = 0
+        if inside.sum() < MIN_PIXELS:
+            return None
+        y, x, roi_h, roi_w = bounding_box(inside)
+        if config.variant == "paper":
+            top, left = row["dst_y"] + y, row["dst_x"] + x
+        else:  # cv2 centres the bounding box
+            top = row["dst_y"] + h // 2 - roi_h // 2
+            left = row["dst_x"] + w - w // 2 - roi_w // 2
+        row.update(roi_y=y, roi_x=x, roi_h=roi_h, roi_w=roi_w, place_y=top, place_x=left)
+    if label is blend:
+        return {} if label.all() else {"label_mask": label, "blend_mask": blend}
+    return {"label_mask": label} if blend.all() else {"label_mask": label, "blend_mask": blend}
 
 
 def _half_bounds(bounds: Bounds, side: int) -> tuple[int, int]:

@@ -1,0 +1,261 @@
+"""Every method's plans: the rules of each row, and the distributions of what is its own."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from plan_scenes import Masks, disks
+from scipy import stats
+
+from nsa import reference
+from nsa.config import SynthesisConfig, Variant, replace
+from nsa.errors import InputError
+from nsa.methods import METHODS, blend_mode, is_unbounded, label_kind, method, needs_object_masks
+from nsa.plan import COLUMNS, Plan, draw_plan
+from nsa.presets import preset
+
+ALPHA = 1e-4
+VARIANTS: tuple[Variant, ...] = ("released", "paper")
+SHAPES = [(224, 224), (97, 150), (15, 12), (5, 300), (1, 1)]
+DRAWS = {"nsa": draw_plan, "reference": reference.draw_plan}
+Values = npt.NDArray[np.float64]
+
+
+def config_of(name: str, category: str, variant: Variant = "released") -> SynthesisConfig:
+    return replace(preset(category).synthesis, method=name, variant=variant)
+
+
+def stored(plan: Plan, row: dict[str, int], name: str) -> Masks:
+    shape = row["height"], row["width"]
+    if row[name] < 0:
+        return np.ones(shape, np.uint8)
+    return plan.masks[row[name] :][: shape[0] * shape[1]].reshape(shape)
+
+
+def check(
+    plan: Plan, config: SynthesisConfig, shape: tuple[int, int, int], masks: Masks | None
+) -> None:
+    """Everything that a row of a method has to keep."""
+    way = method(config.method)
+    count, height, width = shape
+    assert plan.rows.dtype == np.int32
+    assert plan.rows.shape == (len(plan), len(COLUMNS))
+    assert plan.factors.shape == (len(plan),)
+    assert plan.factors.dtype == np.float32
+    rows = [dict(zip(COLUMNS, values, strict=True)) for values in plan.rows.tolist()]
+    keys = [(row["round"], row["image"]) for row in rows]
+    assert keys == sorted(set(keys))
+    for image in range(count):
+        rounds = [row["round"] for row in rows if row["image"] == image]
+        assert rounds == list(range(len(rounds)))
+        assert len(rounds) <= (config.max_patches if way.several else 1)
+        factors = {f for f, row in zip(plan.factors, rows, strict=True) if row["image"] == image}
+        assert len(factors) <= 1
+    if way.interpolates:
+        assert ((plan.factors > 0.05) & (plan.factors < 0.95)).all()
+    else:
+        assert (plan.factors == 1).all()
+
+    for row in rows:
+        if way.other_image and count > 1:
+            assert row["source"] != row["image"]
+        elif not way.other_image:
+            assert row["source"] == row["image"]
+        source = row["src_y"], row["src_x"], row["src_h"], row["src_w"]
+        target = row["dst_y"], row["dst_x"], row["height"], row["width"]
+        landed = row["place_y"], row["place_x"], row["roi_h"], row["roi_w"]
+        for y, x, h, w in (source, target, landed):
+            assert min(y, x) >= 0
+            assert min(h, w) > 0
+            assert y + h <= height
+            assert x + w <= width
+        if not way.resize:
+            assert source[2:] == target[2:]
+        if not way.shift:
+            assert source[:2] == target[:2]
+
+        label, blend = stored(plan, row, "label_mask"), stored(plan, row, "blend_mask")
+        either = np.ones_like(label)
+        if masks is not None and way.object_masks:
+            y, x, h, w = source
+            cut = np.ascontiguousarray(masks[row["source"], y : y + h, x : x + w])
+            assert cut.mean() > config.min_object_share
+            y, x, h, w = target
+            resized, under = cv2.resize(cut, (w, h)), masks[row["image"], y : y + h, x : x + w]
+            either = resized | under
+            if way.shift:
+                tested = under if config.variant == "paper" else resized
+                assert tested.mean() > config.min_object_share
+                assert (resized & under).sum() > config.min_overlap * resized.sum()
+        if way.shapes == "ellipses":
+            assert not (label & ~either).any()
+            assert np.array_equal(blend, label | (1 - either))
+        else:
+            assert np.array_equal(label, either)
+
+        if blend_mode(config) in ("paste", "interpolate"):
+            assert np.array_equal(blend, label)
+            assert landed == target
+            assert (row["roi_y"], row["roi_x"]) == (0, 0)
+            continue
+        inside = np.zeros_like(blend)
+        inside[1:-1, 1:-1] = blend[1:-1, 1:-1]
+        assert inside.sum() >= 50
+        x, y, w, h = cv2.boundingRect(inside)
+        assert (row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"]) == (x, y, w, h)
+        if config.variant == "paper":
+            assert landed[:2] == (target[0] + y, target[1] + x)
+        else:
+            # cv2 puts the middle of the bounding box onto the centre of the box; see method.
+            centre = target[0] + target[2] // 2, target[1] + target[3] - target[3] // 2
+            assert landed[:2] == (centre[0] - h // 2, centre[1] - w // 2)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("draw", DRAWS)
+def test_textures_keep_the_rules(
+    draw: str, name: str, variant: Variant, shape: tuple[int, int]
+) -> None:
+    config = config_of(name, "carpet", variant)
+    plan = DRAWS[draw](config, 50, *shape, seed=7)
+    check(plan, config, (50, *shape), None)
+    assert len(plan) >= 45 or min(shape) < 40
+    assert plan.masks.size == 0 or name == "ellipses"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("draw", DRAWS)
+def test_objects_keep_the_rules(
+    draw: str, name: str, variant: Variant, shape: tuple[int, int]
+) -> None:
+    config = config_of(name, "bottle", variant)
+    masks = disks(30, *shape)
+    plan = DRAWS[draw](config, 30, *shape, seed=3, object_masks=masks)
+    check(plan, config, (30, *shape), masks)
+    assert len(plan) > 12 or min(shape) < 90
+    if not method(name).object_masks:
+        alone = DRAWS[draw](config, 30, *shape, seed=3)  # needs none, and reads none
+        assert np.array_equal(alone.rows, plan.rows)
+        assert plan.masks.size == 0
+
+
+@pytest.mark.parametrize("name", ["fpi", "pii", "cutpaste"])
+def test_a_single_image_is_its_own_source(name: str) -> None:
+    plan = draw_plan(config_of(name, "carpet"), 1, 64, 64, seed=0)
+    assert len(plan) > 0
+    assert not plan.column("source").any()
+
+
+def test_methods_differ_only_in_what_they_say() -> None:
+    masks = disks(40, 120, 97)
+    plans = {
+        name: draw_plan(config_of(name, "bottle"), 40, 120, 97, seed=5, object_masks=masks)
+        for name in METHODS
+    }
+    boxes = [COLUMNS.index(n) for n in COLUMNS if n[:3] not in ("roi", "pla", "ble", "lab", "rou")]
+    nsa = {tuple(row[boxes]) for row in plans["nsa"].rows}
+    assert {tuple(row[boxes]) for row in plans["nsa_paste"].rows} == nsa
+    assert {tuple(row[boxes]) for row in plans["ellipses"].rows} <= nsa
+    assert {tuple(row[boxes]) for row in plans["single_patch"].rows} <= nsa
+    assert np.array_equal(plans["fpi"].column("src_x"), plans["pii"].column("src_x"))
+    assert np.array_equal(plans["fpi"].factors, plans["pii"].factors)
+
+
+def test_factors_are_uniform_and_shared_by_an_images_patches() -> None:
+    plan = draw_plan(config_of("pii", "carpet"), 5000, 64, 64, seed=3)
+    first = plan.factors[plan.column("round") == 0]
+    assert stats.kstest(first, stats.uniform(0.05, 0.90).cdf).pvalue > ALPHA
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_cutpaste_shapes_are_uniform(draw: str) -> None:
+    height, width = 1500, 2000
+    plan = DRAWS[draw](config_of("cutpaste_shapes", "carpet"), 4000, height, width, seed=2)
+    assert len(plan) == 4000
+    h, w = plan.column("height"), plan.column("width")
+    assert stats.kstest(h * w / (height * width), stats.uniform(0.02, 0.13).cdf).pvalue > ALPHA
+    assert stats.kstest(w / h, stats.uniform(0.3, 3.0).cdf).pvalue > ALPHA
+    for name, free in {"src_y": height - h, "dst_y": height - h, "src_x": width - w}.items():
+        assert stats.kstest(plan.column(name) / free, stats.uniform.cdf).pvalue > ALPHA
+    assert abs(np.corrcoef(plan.column("src_x"), plan.column("dst_x"))[0, 1]) < 0.5
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("category", ["carpet", "bottle"])
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "nsa"])
+def test_agrees_with_the_plain_sampler(name: str, category: str, variant: Variant) -> None:
+    count, height, width = 400, 110, 97
+    config = config_of(name, category, variant)
+    masks = disks(count, height, width) if category == "bottle" else None
+    ours = draw_plan(config, count, height, width, seed=1, object_masks=masks)
+    plain = reference.draw_plan(config, count, height, width, seed=2, object_masks=masks)
+    assert len(ours) > count / 2
+    columns = ("round", "src_x", "src_y", "src_w", "src_h", "width", "height", "dst_x", "dst_y")
+    for column in (*columns, "roi_w", "roi_h", "place_x", "place_y"):
+        pvalue = stats.ks_2samp(ours.column(column), plain.column(column)).pvalue
+        assert pvalue > ALPHA, column
+    assert stats.ks_2samp(ours.factors, plain.factors).pvalue > ALPHA
+    for mask in ("label_mask", "blend_mask"):
+        assert stats.ks_2samp(shares(ours, mask), shares(plain, mask)).pvalue > ALPHA
+
+
+def shares(plan: Plan, name: str) -> Values:
+    """Share of a mask in each patch."""
+    rows = [dict(zip(COLUMNS, values, strict=True)) for values in plan.rows.tolist()]
+    return np.array([stored(plan, row, name).mean() for row in rows])
+
+
+def test_ellipses_are_convex_pieces_of_any_angle() -> None:
+    config = replace(config_of("ellipses", "carpet"), max_patches=1)
+    fixed = replace(config, height_bounds=(0.9, 0.9), width_bounds=(0.9, 0.9), scale_bounds=(1, 1))
+    plan = draw_plan(fixed, 400, 100, 100, seed=1)
+    rows = [dict(zip(COLUMNS, values, strict=True)) for values in plan.rows.tolist()]
+    masks = np.array([stored(plan, row, "label_mask") for row in rows])
+    assert masks.shape[1:] == (45, 45)  # half of the limits, as released
+    mean = masks.mean(axis=0)
+    # No side, corner or diagonal is preferred.
+    for turned in (mean[::-1], mean[:, ::-1], mean.T, mean[::-1].T):
+        assert np.abs(mean - turned).max() < 0.15
+    assert 0.2 < mean.mean() < 0.8
+    for mask in masks[:40]:  # five ellipses are at most five pieces
+        assert cv2.connectedComponents(mask)[0] - 1 <= 5
+
+
+def test_the_methods_say_label_loss_and_blending() -> None:
+    # Table 5 of the paper, with the settings a user might have chosen.
+    chosen = SynthesisConfig(label="continuous", gradients="source", background=20)
+    expected = {
+        "nsa": ("source", "continuous", True, True),
+        "cutpaste": ("paste", "binary", False, True),
+        "fpi": ("interpolate", "factor", False, True),
+        "pii": ("mixed", "factor", False, True),
+        "nsa_paste": ("paste", "continuous", True, True),
+        "no_object_masks": ("source", "continuous", True, False),
+        "single_patch": ("source", "continuous", True, True),
+        "cutpaste_shapes": ("source", "continuous", True, False),
+        "ellipses": ("source", "continuous", True, True),
+    }
+    assert set(METHODS) == set(expected)
+    for name, values in expected.items():
+        config = replace(chosen, method=name)
+        found = blend_mode(config), label_kind(config), is_unbounded(config)
+        assert (*found, needs_object_masks(config)) == values
+
+
+def test_unknown_methods_are_refused() -> None:
+    with pytest.raises(InputError, match="No method is named 'cutpast'; did you mean 'cutpaste'"):
+        SynthesisConfig(method="cutpast")
+    with pytest.raises(InputError, match="'NSA-paste'; did you mean 'nsa_paste'"):
+        SynthesisConfig(method="NSA-paste")
+    with pytest.raises(InputError, match="there are nsa, cutpaste, fpi, pii"):
+        SynthesisConfig(method="xyzzy")
+    with pytest.raises(InputError, match="method must be of type str, got 3"):
+        replace(SynthesisConfig(), method=3)
+    with pytest.raises(InputError, match="needs object_masks"):
+        draw_plan(config_of("fpi", "bottle"), 2, 64, 64, seed=0)
