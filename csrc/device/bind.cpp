@@ -12,7 +12,7 @@
 #include "arrays.h"
 #include "blend/batch_block.h"
 #include "blend/sine_pack.h"
-#include "device/emulate.h"
+#include "device/parameters.h"
 #include "device/schedule.h"
 #include "label/label_block.h"
 #ifdef NSA_WITH_CUDA
@@ -29,16 +29,8 @@ namespace {
 using nsa::Array;
 using nsa::ImagesView;
 using nsa::InputError;
-
-// (count, height, width, channels) without pixels: what checks need to know of device images.
-ImagesView shape_view(const std::array<int64_t, 4>& shape, const char* name) {
-    if (shape[0] < 0 || (shape[3] != 1 && shape[3] != 3)) {
-        throw InputError(std::string(name) +
-                         " must have the shape (count, height, width, 1 or 3 channels).");
-    }
-    return {nullptr, shape[0], nsa::side(shape[1], name), nsa::side(shape[2], name),
-            static_cast<int>(shape[3])};
-}
+using nsa::pointer;
+using nsa::shape_view;
 
 // Where the parts of a plan lie in a buffer that pack() fills, and the bounds of its launches.
 class DevicePlan {
@@ -136,58 +128,6 @@ py::tuple sine_tables() {
     return py::make_tuple(array(packed.starts), array(packed.values), array(packed.decays));
 }
 
-void emulate_blend(const Array<uint8_t>& images, const Array<uint8_t>& sources,
-                   const Array<int32_t>& rows, const Array<float>& factors,
-                   const Array<uint8_t>& masks, int mode, float grey_unit, int64_t shared_limit,
-                   int threads, uint32_t seed, Array<uint8_t>& out) {
-    const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
-    nsa::emulate_blend(nsa::images_view(images, "images"), nsa::images_view(sources, "sources"),
-                       plan, masks.shape(0), static_cast<nsa::Blend>(mode), grey_unit,
-                       static_cast<size_t>(shared_limit), {threads, seed}, out.mutable_data());
-}
-
-void emulate_label(const Array<uint8_t>& original, const Array<uint8_t>& blended,
-                   const Array<int32_t>& rows, const Array<float>& factors,
-                   const Array<uint8_t>& masks, int kind, bool overwrite, const Array<float>& table,
-                   uint32_t seed, Array<float>& labels) {
-    const nsa::LabelRule rule{static_cast<nsa::LabelKind>(kind), overwrite, table.data(),
-                              static_cast<int>(table.size()) - 1};
-    nsa::emulate_label(nsa::images_view(original, "original"), nsa::images_view(blended, "blended"),
-                       nsa::plan_view(rows, factors, masks), masks.shape(0), rule,
-                       {nsa::kLabelThreads, seed}, labels.mutable_data());
-}
-
-void emulate_object_mask(const Array<uint8_t>& images, int low, int extent, uint32_t seed,
-                         Array<uint8_t>& masks) {
-    const ImagesView view = nsa::images_view(images, "images");
-    nsa::emulate_object_mask(
-        {view.data, view.height, view.width, view.channels, low, extent, masks.mutable_data()},
-        view.count, {nsa::kObjectThreads, seed});
-}
-
-template <typename Pointer>
-Pointer pointer(uintptr_t address) {
-    return reinterpret_cast<Pointer>(address);
-}
-
-nsa::AugmentBatch augment_batch(uintptr_t store, const std::array<int64_t, 4>& shape,
-                                uintptr_t views, int rows, int columns, uintptr_t out) {
-    const ImagesView view = shape_view(shape, "images");
-    return {pointer<const uint8_t*>(store),   view.height, view.width, view.channels,
-            pointer<const nsa::View*>(views), rows,        columns,    pointer<uint8_t*>(out)};
-}
-
-nsa::InputBatch input_batch(uintptr_t images, int64_t values, int channels,
-                            const std::array<float, 3>& scale, const std::array<float, 3>& shift,
-                            bool half, uintptr_t out) {
-    if (images % 16 != 0 || out % 16 != 0) {
-        throw InputError("images and output must start at a multiple of 16 bytes.");
-    }
-    return {
-        pointer<const uint8_t*>(images), values, channels,           {scale[0], scale[1], scale[2]},
-        {shift[0], shift[1], shift[2]},  half,   pointer<void*>(out)};
-}
-
 #ifdef NSA_WITH_CUDA
 
 void blend_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintptr_t images,
@@ -260,37 +200,6 @@ void bind_device(py::module_& module) {
         .def_property_readonly("workspace",
                                [](const DevicePlan& self) { return self.bounds().workspace; });
     module.def("sine_tables", &sine_tables);
-    module.def("emulate_blend", &emulate_blend, py::arg("images").noconvert(),
-               py::arg("sources").noconvert(), py::arg("rows").noconvert(),
-               py::arg("factors").noconvert(), py::arg("masks").noconvert(), py::arg("mode"),
-               py::arg("grey_unit"), py::arg("shared_limit"), py::arg("threads"), py::arg("seed"),
-               py::arg("out").noconvert());
-    module.def("emulate_label", &emulate_label, py::arg("original").noconvert(),
-               py::arg("blended").noconvert(), py::arg("rows").noconvert(),
-               py::arg("factors").noconvert(), py::arg("masks").noconvert(), py::arg("kind"),
-               py::arg("overwrite"), py::arg("table").noconvert(), py::arg("seed"),
-               py::arg("labels").noconvert());
-    module.def("emulate_object_mask", &emulate_object_mask, py::arg("images").noconvert(),
-               py::arg("low"), py::arg("extent"), py::arg("seed"), py::arg("masks").noconvert());
-    module.def(
-        "emulate_augment",
-        [](uintptr_t store, const std::array<int64_t, 4>& shape, uintptr_t views, int64_t count,
-           int rows, int columns, uintptr_t out, int threads, uint32_t seed) {
-            nsa::emulate_augment(augment_batch(store, shape, views, rows, columns, out), count,
-                                 {threads, seed});
-        },
-        py::arg("store"), py::arg("shape"), py::arg("views"), py::arg("count"), py::arg("rows"),
-        py::arg("columns"), py::arg("out"), py::arg("threads"), py::arg("seed"));
-    module.def(
-        "emulate_normalise",
-        [](uintptr_t images, int64_t values, int channels, const std::array<float, 3>& scale,
-           const std::array<float, 3>& shift, bool half, uintptr_t out, int threads,
-           uint32_t seed) {
-            nsa::emulate_normalise(input_batch(images, values, channels, scale, shift, half, out),
-                                   {threads, seed});
-        },
-        py::arg("images"), py::arg("values"), py::arg("channels"), py::arg("scale"),
-        py::arg("shift"), py::arg("half"), py::arg("out"), py::arg("threads"), py::arg("seed"));
 #ifdef NSA_WITH_CUDA
     py::class_<nsa::Device>(module, "Device")
         .def_readonly("name", &nsa::Device::name)
@@ -315,7 +224,7 @@ void bind_device(py::module_& module) {
         "augment_cuda",
         [](uintptr_t store, const std::array<int64_t, 4>& shape, uintptr_t views, int64_t count,
            int rows, int columns, uintptr_t out, uintptr_t stream) {
-            nsa::launch_augment(augment_batch(store, shape, views, rows, columns, out), count,
+            nsa::launch_augment(nsa::augment_batch(store, shape, views, rows, columns, out), count,
                                 pointer<void*>(stream));
         },
         py::arg("store"), py::arg("shape"), py::arg("views"), py::arg("count"), py::arg("rows"),
@@ -324,8 +233,9 @@ void bind_device(py::module_& module) {
         "normalise_cuda",
         [](uintptr_t images, int64_t values, int channels, const std::array<float, 3>& scale,
            const std::array<float, 3>& shift, bool half, uintptr_t out, uintptr_t stream) {
-            nsa::launch_normalise(input_batch(images, values, channels, scale, shift, half, out),
-                                  pointer<void*>(stream));
+            nsa::launch_normalise(
+                nsa::input_batch(images, values, channels, scale, shift, half, out),
+                pointer<void*>(stream));
         },
         py::arg("images"), py::arg("values"), py::arg("channels"), py::arg("scale"),
         py::arg("shift"), py::arg("half"), py::arg("out"), py::arg("stream"));

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "blend/batch_block.h"
-#include "device/emulate.h"
+#include "emulation/emulate.h"
 
 namespace {
 

@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 CSRC = HERE.parents[1] / "csrc"
 SOURCES = (
-    "device/emulate.cpp",
+    "emulation/emulate.cpp",
     "device/schedule.cpp",
     "blend/check_plan.cpp",
     "blend/sine.cpp",

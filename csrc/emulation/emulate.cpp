@@ -1,5 +1,5 @@
 // Compiled without contraction to fused multiply-adds, like the device code it compares with.
-#include "device/emulate.h"
+#include "emulation/emulate.h"
 
 #include <cstring>
 #include <limits>
