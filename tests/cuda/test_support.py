@@ -63,6 +63,14 @@ def test_checks_run_once_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [1, 0]
 
 
+def test_what_torch_can_do_as_well_needs_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "_ready", set())
+    monkeypatch.setattr(support, "_missing", lambda: "no CUDA compiler was found")
+    assert not support.usable(torch.device("cuda", 0))
+    monkeypatch.setattr(support, "_ready", {0})
+    assert support.usable(torch.device("cuda", 0))
+
+
 def test_out_of_memory_says_how_much_and_what_to_lower() -> None:
     with (
         pytest.raises(torch.OutOfMemoryError, match=r"Blending needs 3\.0 MiB.*lower the batch"),

@@ -25,6 +25,15 @@ def check_device(device: torch.device) -> None:
         _ready.add(index)
 
 
+def usable(device: torch.device) -> bool:
+    """Whether :func:`check_device` passes, for work that torch's own kernels do as well."""
+    try:
+        check_device(device)
+    except InputError:
+        return False
+    return True
+
+
 def check_build(where: str) -> None:
     """Raise :class:`InputError` if the extension was built without kernels."""
     reason = _missing()

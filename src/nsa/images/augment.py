@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsa._cuda import kernels
+from nsa._cuda import kernels, support
 from nsa._native import check_devices
 from nsa.config import ImageConfig
 from nsa.errors import InputError
@@ -165,7 +165,7 @@ def to_network_input(
         raise InputError(f"images must have {config.channels} channels, got {images.shape[1]}.")
     if dtype not in (torch.float32, torch.bfloat16):
         raise InputError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}.")
-    if images.is_cuda:
+    if images.is_cuda and support.usable(images.device):
         return _to_network_input_on_gpu(images, dtype)
     width = images.shape[3]
     # One long row of interleaved values a line: three at a time would not vectorise.
