@@ -75,8 +75,17 @@ sanitizer() {
         echo "compute-sanitizer is not on PATH"
         return 1
     }
-    PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --error-exitcode 9 \
-        --kernel-regex kns=nsa "$python" benchmarks/gpu/sanitize.py
+    local filter status log
+    log=$(mktemp)
+    # Only our kernels, where this release understands the filter: torch's take most of the time.
+    for filter in "--kernel-regex kns=nsa" ""; do
+        # shellcheck disable=SC2086
+        PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --error-exitcode 9 $filter \
+            "$python" benchmarks/gpu/sanitize.py 2>&1 | tee "$log"
+        status=${PIPESTATUS[0]}
+        grep -q "every kernel ran" "$log" && return "$status"
+    done
+    return 1
 }
 
 export -f build tests sanitizer
