@@ -253,7 +253,7 @@ def test_unknown_methods_are_refused() -> None:
         SynthesisConfig(method="cutpast")
     with pytest.raises(InputError, match="'NSA-paste'; did you mean 'nsa_paste'"):
         SynthesisConfig(method="NSA-paste")
-    with pytest.raises(InputError, match="there are nsa, cutpaste, fpi, pii"):
+    with pytest.raises(InputError, match="there are cutpaste, fpi, pii, nsa_paste, nsa"):
         SynthesisConfig(method="xyzzy")
     with pytest.raises(InputError, match="method must be of type str, got 3"):
         replace(SynthesisConfig(), method=3)
