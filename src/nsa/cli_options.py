@@ -8,13 +8,6 @@ import typer
 
 _PANEL = "Options of --method gaussian"
 
-Method = Annotated[
-    str | None,
-    typer.Option(
-        help="How to detect: nsa, another system of its paper, or gaussian (Rippel et al.: fitted "
-        "in seconds to the features of a pretrained network). [default: nsa]"
-    ),
-]
 Network = Annotated[
     str | None,
     typer.Option(

@@ -14,6 +14,7 @@ from nsa.console import console
 from nsa.detector import Detector, image_scores
 from nsa.evaluate import Evaluation, evaluate
 from nsa.images import Dataset, load_images
+from nsa.methods import is_unbounded
 from nsa.run import BaseRun, Run, read_config
 from nsa.settings import GAUSSIAN
 
@@ -65,7 +66,7 @@ class NetworkScorer:
         # continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.
         synthesis = detector.settings.synthesis
-        self.map_limit = 2 * synthesis.label_midpoint if synthesis.label == "continuous" else 1.0
+        self.map_limit = 2 * synthesis.label_midpoint if is_unbounded(synthesis) else 1.0
 
     @property
     def default_fpr(self) -> float | None:
