@@ -45,32 +45,36 @@ Category = Annotated[
 NormalDir = Annotated[
     Path | None, typer.Option(help="Instead of --data-root: a plain folder of good images.")
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. [default: auto]")]
-Seed = Annotated[int | None, typer.Option(help="Fixes everything random. [default: 0]")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. \\[default: auto]")]
+Seed = Annotated[int | None, typer.Option(help="Fixes everything random. \\[default: 0]")]
 Method = Annotated[
     str | None,
     typer.Option(
         help="A system of the paper: nsa, cutpaste, fpi, pii, nsa_paste, or the ablations "
         "no_object_masks, single_patch, cutpaste_shapes, ellipses; or gaussian (Rippel et al.: "
-        "fitted in seconds to the features of a pretrained network). [default: nsa]"
+        "fitted in seconds to the features of a pretrained network). \\[default: nsa]"
     ),
 ]
 Variant = Annotated[
     str | None,
-    typer.Option(help="released (the authors' code) or paper (the equations). [default: released]"),
+    typer.Option(
+        help="released (the authors' code) or paper (the equations). \\[default: released]"
+    ),
 ]
 Label = Annotated[
-    str | None, typer.Option(help="binary, continuous or logistic. [default: logistic]")
+    str | None, typer.Option(help="binary, continuous or logistic. \\[default: logistic]")
 ]
 Background = Annotated[
     str | None,
     typer.Option(
-        help="Brightness of a plain background, 0-255, or none. [default: preset, or estimated]"
+        help="Brightness of a plain background, 0-255, or none. \\[default: preset, or estimated]"
     ),
 ]
 Kind = Annotated[
     str | None,
-    typer.Option(help="object or texture, for automatic settings. [default: preset, or estimated]"),
+    typer.Option(
+        help="object or texture, for automatic settings. \\[default: preset, or estimated]"
+    ),
 ]
 Config = Annotated[
     Path | None,
@@ -110,20 +114,20 @@ def train_command(
     category: Category = None,
     normal_dir: NormalDir = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images. [default: preset, 320]")
+        int | None, typer.Option(help="Passes over the training images. \\[default: preset, 320]")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images per step, at least 2. [default: 64]")
+        int | None, typer.Option(help="Images per step, at least 2. \\[default: 64]")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Of the first epoch; follows a cosine. [default: 0.001]")
+        float | None, typer.Option(help="Of the first epoch; follows a cosine. \\[default: 0.001]")
     ] = None,
     seed: Seed = None,
     method: Method = None,
     device: Device = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it. [default: auto]"),
+        typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it. \\[default: auto]"),
     ] = None,
     variant: Variant = None,
     label: Label = None,
@@ -136,7 +140,7 @@ def train_command(
     holdout: Holdout = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="New folder for the results. [default: runs/<category>-<number>]"),
+        typer.Option(help="New folder for the results. \\[default: runs/<category>-<number>]"),
     ] = None,
     resume_run: Annotated[
         Path | None,
@@ -180,7 +184,7 @@ def evaluate_command(
     data_root: DataRoot = None,
     category: Category = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the results. [default: the run folder]")
+        Path | None, typer.Option(help="Folder for the results. \\[default: the run folder]")
     ] = None,
     fpr: Fpr = None,
     device: Device = None,
@@ -267,7 +271,7 @@ def synthesize_command(
     normal_dir: NormalDir = None,
     count: Annotated[
         int | None,
-        typer.Option(min=2, max=64, help="Number of examples. [default: 8, of all methods 4]"),
+        typer.Option(min=2, max=64, help="Number of examples. \\[default: 8, of all methods 4]"),
     ] = None,
     seed: Seed = None,
     method: Annotated[

@@ -11,8 +11,8 @@ _PANEL = "Options of --method gaussian"
 Network = Annotated[
     str | None,
     typer.Option(
-        help="efficientnet_b0 to b7, resnet18, 34 or 50. [default: efficientnet_b4; resnet18 where "
-        "--weights is a run folder]",
+        help="efficientnet_b0 to b7, resnet18, 34 or 50. \\[default: efficientnet_b4; resnet18 "
+        "where --weights is a run folder]",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -20,14 +20,14 @@ Weights = Annotated[
     str | None,
     typer.Option(
         help="default (ImageNet), random, a state-dict file, or a run folder whose encoder is "
-        "taken. [default: default]",
+        "taken. \\[default: default]",
         rich_help_panel=_PANEL,
     ),
 ]
 Distribution = Annotated[
     str | None,
     typer.Option(
-        help="full, standardised, l2, pca95, pca99, npca1, npca01 or npca001. [default: full]",
+        help="full, standardised, l2, pca95, pca99, npca1, npca01 or npca001. \\[default: full]",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -42,7 +42,7 @@ TrainingFpr = Annotated[
 Holdout = Annotated[
     float | None,
     typer.Option(
-        help="Share of the training images held out for --fpr. [default: 0.2]",
+        help="Share of the training images held out for --fpr. \\[default: 0.2]",
         rich_help_panel=_PANEL,
     ),
 ]

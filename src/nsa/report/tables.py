@@ -51,10 +51,11 @@ def calibration_table(rows: Sequence[tuple[float, float | None, int]], images: i
         images: number of held-out images that there are.
     """
     smallest = f"smallest rate 1/{images + 1} = {1 / (images + 1):.4g}"
-    table = Table(title=f"{images} held-out normal images, {smallest}", title_justify="left")
+    title = f"{images} held-out normal images, {smallest}"
+    table = Table(title=title, title_justify="left", min_width=len(title))
     table.add_column("false positive rate")
     table.add_column("score above", justify="right")
     for rate, threshold, needed in rows:
         missing = Text(f"needs {needed} images", "dim")
-        table.add_row(f"{rate:g}", missing if threshold is None else Text(f"{threshold:.6g}"))
+        table.add_row(f"{rate:.4g}", missing if threshold is None else Text(f"{threshold:.6g}"))
     return table
