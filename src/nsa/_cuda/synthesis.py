@@ -19,7 +19,7 @@ from nsa.plan.table import Plan
 
 
 def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Tensor, Tensor]:
-    """The blended images and their labels, see :meth:`nsa.NSA.apply`.
+    """The blended images and their labels, see :meth:`nsa.NSA.synthesize`.
 
     Args:
         images: uint8 (N, C, H, W) on a GPU.
