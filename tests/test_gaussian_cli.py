@@ -275,6 +275,21 @@ def test_a_network_runs_encoder_gives_the_features(
     assert section["weights"] == str(network_run)
 
 
+def test_augmented_copies_change_the_fit_reproducibly(run: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        arguments = ("--config", run / "config.yaml", "--output", tmp_path / name, "--augment", 3)
+        assert nsa("train", *arguments).exit_code == 0
+    one, two, plain = (
+        (folder / "calibration.csv").read_text()
+        for folder in (tmp_path / "one", tmp_path / "two", run)
+    )
+    assert one == two
+    assert [line.split(",")[0] for line in one.split()] == [
+        line.split(",")[0] for line in plain.split()
+    ]
+    assert one != plain
+
+
 def test_training_images_cannot_calibrate(network_run: Path, data: Path) -> None:
     message = sentence(nsa("calibrate", network_run, data / "disc" / "train" / "good"))
     assert "20 of 20 images are training images" in message
@@ -308,6 +323,7 @@ def test_a_damaged_calibration_is_named(network_run: Path, normals: Path, tmp_pa
         (["--weights", "missing.pth"], "neither a file nor a run folder"),
         (["--precision", "fp16"], "precision must be"),
         (["--seed", -1], "seed must be"),
+        (["--augment", -1], "augment must be a number from 0"),
     ],
 )
 def test_what_training_refuses(
@@ -321,11 +337,13 @@ def test_what_training_refuses(
     assert not output.exists()
 
 
-@pytest.mark.parametrize("option", ["network", "weights", "distribution", "fpr", "holdout"])
+@pytest.mark.parametrize(
+    "option", ["network", "weights", "distribution", "augment", "fpr", "holdout"]
+)
 def test_options_of_the_gaussian_detector_need_its_method(
     option: str, data: Path, tmp_path: Path
 ) -> None:
-    value = 0.1 if option in ("fpr", "holdout") else "resnet18"
+    value = {"augment": 3, "fpr": 0.1, "holdout": 0.1}.get(option, "resnet18")
     result = nsa("train", "--data-root", data, f"--{option}", value, "--output", tmp_path / "run")
     assert f"'{option}' is an option of --method gaussian" in sentence(result)
 

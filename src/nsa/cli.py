@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nsa.cli_options import Distribution, Fpr, Holdout, Network, TrainingFpr, Weights
+from nsa.cli_options import Augment, Distribution, Fpr, Holdout, Network, TrainingFpr, Weights
 from nsa.console import console, log_to_console
 from nsa.errors import InputError
 from nsa.interrupt import Interrupted
@@ -136,6 +136,7 @@ def train_command(
     network: Network = None,
     weights: Weights = None,
     distribution: Distribution = None,
+    augment: Augment = None,
     fpr: TrainingFpr = None,
     holdout: Holdout = None,
     output: Annotated[
@@ -159,8 +160,8 @@ def train_command(
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed, "device": device,
         "precision": precision, "variant": variant, "label": label, "kind": kind, "method": method,
-        "network": network, "weights": weights, "distribution": distribution, "fpr": fpr,
-        "holdout": holdout, "output": output,
+        "network": network, "weights": weights, "distribution": distribution,
+        "augment": augment, "fpr": fpr, "holdout": holdout, "output": output,
     }  # fmt: skip
     options = {name: value for name, value in options.items() if value is not None}
     if background is not None:

@@ -31,6 +31,14 @@ Distribution = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Augment = Annotated[
+    int | None,
+    typer.Option(
+        help="Fit on so many augmented copies of every image, by what the category allows; the "
+        "paper makes 100 for its working points. \\[default: 0, the images themselves]",
+        rich_help_panel=_PANEL,
+    ),
+]
 TrainingFpr = Annotated[
     float | None,
     typer.Option(

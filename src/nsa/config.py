@@ -160,7 +160,9 @@ class GaussianConfig:
             the last 0.1 % of the variance.
         size: (height, width) in pixels to which every image is resized; None: the size that the
             network was designed for.
-        seed: fixes random weights, and which images are held out.
+        augment: fit on so many augmented copies of every image, by what the category allows
+            (Figure 2 of the paper, which makes 100); 0: on the images themselves.
+        seed: fixes random weights, augmentation and which images are held out.
         fpr: wanted false positive rate, for which images are held out; None: none are.
         holdout: share of the training images that is held out.
     """
@@ -169,12 +171,14 @@ class GaussianConfig:
     weights: str = "default"
     distribution: GaussianModel = "full"
     size: tuple[int, int] | None = None
+    augment: int = 0
     seed: int = 0
     fpr: float | None = None
     holdout: float = 0.2
 
     def __post_init__(self) -> None:
         _choice(self, "distribution", GaussianModel)
+        _number(self, "augment", 0, 10_000)
         _number(self, "seed", 0, 2**63 - 1)
         if self.size is not None and not all(32 <= side <= 8192 for side in self.size):
             raise InputError(f"size must be two numbers from 32 to 8192, got {self.size!r}.")

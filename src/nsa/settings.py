@@ -25,7 +25,7 @@ _log = logging.getLogger("nsa")
 SECTIONS = ("synthesis", "images", "training")
 # The one method that makes no synthetic anomalies; its section and its options' short names.
 GAUSSIAN = "gaussian"
-GAUSSIAN_OPTIONS = ("network", "weights", "distribution", "fpr", "holdout")
+GAUSSIAN_OPTIONS = ("network", "weights", "distribution", "augment", "fpr", "holdout")
 # Options that are short names for a field of a section.
 _SHORTHANDS = {
     "method": "synthesis",

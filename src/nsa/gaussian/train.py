@@ -13,6 +13,7 @@ from nsa.config import GaussianConfig
 from nsa.console import console, duration
 from nsa.device import choose_device, choose_precision
 from nsa.evaluate import Evaluation, write_evaluation
+from nsa.gaussian.augmentation import pipeline_for
 from nsa.gaussian.detector import GaussianDetector, split_rows
 from nsa.gaussian.features import FeatureExtractor
 from nsa.gaussian.run import GaussianRun, resolve
@@ -76,7 +77,10 @@ def _work(run: GaussianRun, dataset: Dataset, extractor: FeatureExtractor) -> Ev
     start = time.perf_counter()
     holdout = 0.0 if config.fpr is None else config.holdout
     detector = GaussianDetector(extractor, KIND_OF[config.distribution])
-    detector.fit(images, holdout=holdout, seed=config.seed)
+    augmentation = pipeline_for(settings.category) if config.augment else None
+    detector.fit(
+        images, holdout=holdout, augmentation=augmentation, passes=config.augment, seed=config.seed
+    )
     seconds = time.perf_counter() - start
     _log.info("Fitted in %s.", duration(seconds))
     detector.save(run.path)
