@@ -228,15 +228,15 @@ def test_calibrating_a_network_labels_and_judges_its_images(
     assert nsa("calibrate", network_run, normals, "--device", "cpu").exit_code == 0
     held = sorted(float(row["score"]) for row in rows(network_run / "calibration.csv"))
     out = tmp_path / "out"
-    # Scores of the command are those that calibrated, so exactly one of 19 is above the second
-    # highest, which allows floor(0.1 * 20) = 2 of them at or above a defective score.
+    # floor(0.1 * 20) = 2 held-out scores may lie at or above a defective one.
     result = nsa("predict", network_run, normals, "--output", out, "--fpr", 0.1, "--no-overlays")
     assert result.exit_code == 0, result.output
     found = rows(out / "scores.csv")
     assert sorted(float(row["score"]) for row in found) == pytest.approx(held, rel=1e-5)
-    for row in found:
-        expected = "anomalous" if float(row["score"]) > held[-2] * (1 + 1e-6) else "normal"
-        assert row["label"] == expected
+    labels = [row["label"] for row in sorted(found, key=lambda row: float(row["score"]))]
+    assert labels[-1] == "anomalous"
+    # The second highest is the threshold itself, and one image alone rounds unlike one of a batch.
+    assert labels[:-2] == ["normal"] * 17
     result = nsa("evaluate", network_run, "--fpr", 0.1, "--output", tmp_path / "judged")
     assert result.exit_code == 0, result.output
     point = json.loads((tmp_path / "judged" / "metrics.json").read_text())["working_point"]
