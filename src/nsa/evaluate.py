@@ -43,8 +43,9 @@ class Evaluation:
         reasons: metric -> why it is None.
         scores: float32 (N,), paper's protocol, in the order of the test samples.
         seconds: time the network and the metrics took.
-        images, maps, masks: examples for a picture: indices into the test set with uint8 images,
-            maps and masks, as evaluated in the paper's protocol.
+        examples: indices of test images that show what the detector does.
+        images, maps, masks: the test set as evaluated in the paper's protocol: uint8
+            (N, channels, H, W), float32 (N, H, W), uint8 0/1 (N, H, W).
     """
 
     metrics: Values
@@ -89,7 +90,7 @@ def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
     examples = choose_examples([s.defect for s in test], scores.tolist(), _EXAMPLES) if test else []
     return Evaluation(
         metrics, whole_image, reasons, scores.numpy(), seconds,
-        examples, images[examples], maps[examples], masks[examples],
+        examples, images, maps, masks,
     )  # fmt: skip
 
 
@@ -161,10 +162,11 @@ def write_evaluation(
     test = dataset.test
     if test:
         write_atomically(folder / "scores.csv", _scores_csv(test, evaluation.scores))
+        chosen = evaluation.examples
         heat_map_grid(
-            list(evaluation.images), list(evaluation.masks), list(evaluation.maps.numpy()),
-            evaluation.scores[evaluation.examples].tolist(),
-            [test[index].defect.replace("_", " ") for index in evaluation.examples],
+            list(evaluation.images[chosen]), list(evaluation.masks[chosen]),
+            list(evaluation.maps[chosen].numpy()), evaluation.scores[chosen].tolist(),
+            [test[index].defect.replace("_", " ") for index in chosen],
             folder / "examples.png",
         )  # fmt: skip
     report: dict[str, Any] = {
