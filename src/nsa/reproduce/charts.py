@@ -9,7 +9,7 @@ import numpy as np
 
 from nsa.reproduce.evidence import FALSE_POSITIVE_RATES
 
-_SIDE, _LEFT, _BOTTOM, _TOP = 220, 34, 34, 8
+_SIDE, _LEFT, _BOTTOM, _TOP = 220, 46, 34, 8
 _KINDS = {
     "image_roc": ("ROC, images", "share of defective images found"),
     "pixel_roc": ("ROC, pixels", "share of defective pixels found"),

@@ -86,8 +86,10 @@ def _explanation(table: Table) -> str:
 
 def _cell(cell: Cell) -> str:
     if cell.ours is None:
-        theirs = "" if cell.paper is None else f"<small>paper {number(cell.paper)}</small>"
-        return f'<td class="missing">\N{EN DASH}{theirs}</td>'
+        theirs = (
+            "\N{EN DASH}" if cell.paper is None else f"<small>paper {number(cell.paper)}</small>"
+        )
+        return f'<td class="missing">{theirs}</td>'
     theirs = ""
     if cell.paper is not None and cell.difference is not None:
         side = "up" if cell.difference >= 0.05 else "down" if cell.difference <= -0.05 else "same"

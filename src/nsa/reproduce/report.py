@@ -65,12 +65,12 @@ def summary(results: Sequence[Result], jobs: Sequence[Job]) -> str:
     commits = sorted({str(v["commit"])[:10] for v in values if v["commit"]})
     hours = sum(v["times"].get("training_seconds", 0.0) for v in values) / 3600
     changed = {name: value for name, value in values[0]["overrides"].items() if name != "epochs"}
-    text += f" Settings changed for all of them: {json.dumps(changed)}." if changed else ""
     finished = {result.hash for result in results}
     left = sum(job.hash not in finished for job in jobs)
     text = f"{len(results)} trainings with nsa {version}"
     text += f" (commit {', '.join(commits)})" if commits else ""
     text += f" on {', '.join(machines)}, {hours:.1f} hours of training."
+    text += f" Settings changed for all of them: {json.dumps(changed)}." if changed else ""
     return text + (f" {left} of {len(jobs)} are still to come." if left else "")
 
 

@@ -32,7 +32,7 @@ thead th{{font-size:.85rem;border-bottom:2px solid var(--rule);vertical-align:bo
 white-space:normal;min-width:6.5rem}}
 tbody tr+tr{{border-top:1px solid var(--rule)}}
 th:first-child{{text-align:left;position:sticky;left:0;background:var(--paper)}}
-tbody th:first-child{{white-space:normal;min-width:8rem;max-width:13rem;
+tbody th:first-child{{white-space:normal;min-width:11rem;max-width:14rem;
 border-right:1px solid var(--rule)}}
 td b{{font-weight:600}}
 td small,tbody th small{{display:block}}
@@ -44,7 +44,7 @@ summary{{cursor:pointer;color:var(--link)}}
 .legend svg{{width:1.6rem;height:.6rem;margin-right:.4rem}}
 .charts{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(16rem,100%),1fr));gap:1rem;
 max-width:62rem}}
-.cases{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(18rem,100%),1fr));gap:1rem}}
+.cases{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(13rem,100%),1fr));gap:1rem}}
 figure{{margin:0}}
 figcaption{{font-size:.85rem;color:var(--soft);margin:.2rem 0}}
 img{{width:100%;height:auto;border-radius:.3rem;display:block}}

@@ -114,7 +114,7 @@ class Table:
     Attributes:
         spec: what it shows.
         protocol: ``"paper"`` or ``"whole_image"``.
-        columns: system -> title, those quoted from others first.
+        columns: system -> title, those quoted from others last.
         rows: categories by group, each group followed by its average where it has several.
         shortened: whether any training was shorter than the preset says.
     """
@@ -140,12 +140,9 @@ def build_table(
     if not ours:
         return None
     present = {category for values in ours.values() for category in values}
-    systems = [
-        name
-        for name, column in spec.columns.items()
-        if name in ours or (name in QUOTED and present & set(column))
-    ]
+    systems = [name for name in spec.systems if name in ours]
     systems += [name for name in ours if name not in systems]
+    systems += [name for name in QUOTED if present & set(spec.columns.get(name, {}))]
     used = [r for r in results if r.system in ours and r.category in present]
     groups = [("object average", [c for c in OBJECTS if c in present and c in spec.categories])]
     groups.append(("texture average", [c for c in TEXTURES if c in present]))
