@@ -1,7 +1,9 @@
 """``nsa reproduce`` on tiny images: jobs, resuming, workers and refusals."""
 
+import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +13,14 @@ from typing import Any
 import pytest
 import torch
 from click.testing import Result as CliResult
+from rich.console import Console
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny import nsa, sentence, write_config, write_product
+
+from nsa.reproduce.jobs import Request, plan_jobs
+from nsa.reproduce.live import LiveTable
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -179,6 +185,47 @@ def test_workers_share_the_jobs(data: Path, config: Path, tmp_path: Path) -> Non
     for name in names:
         assert sum(log.count(f"Finished {name}") for log in logs) == 1, name
     assert "2 seeds" in (output / "tables.md").read_text()
+
+
+def test_a_claimed_job_is_left_to_its_owner(data: Path, config: Path, tmp_path: Path) -> None:
+    output = tmp_path / "o"
+    first = reproduce(data, config, output, "--methods", "fpi", "--seeds", "1")
+    assert first.exit_code == 0, first.output
+    path = job_file(output, "fpi")
+    path.unlink()
+    for name in ("tables.md", "index.html"):
+        (output / name).unlink()
+    lock = output / "claims" / f"{path.stem}.lock"
+    lock.write_text(json.dumps({"host": "elsewhere", "process": 1, "since": 0}))
+    result = reproduce(data, config, output, "--methods", "fpi", "--seeds", "1")
+    assert result.exit_code == 0, result.output
+    assert "1 jobs are in the hands of other processes" in result.stderr
+    assert not path.exists()
+    assert not (output / "tables.md").exists()
+
+
+def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, config: Path) -> None:
+    request = Request(
+        data_root=str(data), output=str(finished), categories=("disc",), seeds=(0, 1),
+        methods=("fpi", "pii"), config=str(config),
+    )  # fmt: skip
+    assert Request.from_json(request.to_json()) == request
+    text = io.StringIO()
+    Console(file=text, width=80).print(LiveTable(finished, plan_jobs(request)).table())
+    assert "1 of 4 jobs finished" in text.getvalue()
+    assert re.search(r"disc .* \d+\.\d 1/2 .* 0/2", text.getvalue())
+
+
+def test_ablation_a_is_left_out_without_object_masks(data: Path, config: Path) -> None:
+    request = Request(
+        data_root=str(data), output="", categories=("disc",), seeds=(0,), tables=("7",),
+        config=str(config),
+    )  # fmt: skip
+    names = [job.system.name for job in plan_jobs(request)]
+    assert names == [
+        f"nsa_logistic{v}" for v in ("", "_single_patch", "_cutpaste_shapes", "_ellipses")
+    ]
+    assert len({job.hash for job in plan_jobs(request)}) == 4
 
 
 def test_a_job_that_fails_does_not_stop_the_others(

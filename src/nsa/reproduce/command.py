@@ -66,7 +66,7 @@ def reproduce_command(
     from nsa.reproduce.jobs import Request, plan_jobs
     from nsa.reproduce.report import FILES, write_report
     from nsa.reproduce.results import check_consistent, read_results
-    from nsa.reproduce.runner import prepare_folder
+    from nsa.reproduce.runner import is_finished, prepare_folder
 
     request = Request(
         data_root=str(data_root.expanduser().resolve()),
@@ -86,14 +86,22 @@ def reproduce_command(
     check_consistent(results, jobs)
     _log.info("%d jobs, results go to %s.", len(jobs), request.output)
     outcome = _run(jobs, request, jobs_per_device)
-    if not outcome.failed or read_results(Path(request.output)):
-        write_report(Path(request.output), request.tables, jobs)
+    tables = write_report(Path(request.output), request.tables, jobs)
+    if tables:
         paths = ", ".join(str(Path(request.output) / name) for name in FILES)
         console.print(f"Wrote {paths}", markup=False, soft_wrap=True)
+    left = sum(not is_finished(Path(request.output), job) for job in jobs)
+    if left > len(outcome.failed):  # whoever finishes them writes the tables again
+        _log.info("%d jobs are in the hands of other processes.", left - len(outcome.failed))
     if outcome.failed:
         name, reason = next(iter(outcome.failed.items()))
         raise InputError(
             f"{len(outcome.failed)} could not be finished, the first is {name}: {reason}"
+        )
+    if not tables and not left:
+        raise InputError(
+            f"No table of {', '.join(request.tables)} can be filled: the test sets lack what its "
+            "metric needs, such as masks of the defects."
         )
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nsa.errors import InputError
 from nsa.files import write_atomically
 from nsa.reproduce.formats import latex, markdown, table_csv
 from nsa.reproduce.jobs import Job
@@ -19,7 +18,7 @@ FILES = ("tables.md", "tables.csv", "tables.tex", "index.html")
 
 
 def write_report(folder: Path, numbers: Sequence[str], jobs: Sequence[Job]) -> list[Table]:
-    """Write all tables of the results in ``folder``; returns those of the paper's protocol.
+    """Write all tables of the results in ``folder``.
 
     Whoever finishes a job writes the report, possibly several processes at once. Each looks again
     after writing, so the last one standing has written everything.
@@ -28,9 +27,12 @@ def write_report(folder: Path, numbers: Sequence[str], jobs: Sequence[Job]) -> l
         numbers: of the paper's tables.
         jobs: of the request, to say how many are finished.
 
+    Returns:
+        The tables in the paper's protocol; empty, and nothing is written, without a result for any.
+
     Raises:
-        InputError: there are no results for these tables, results contradict each other or come
-            from another version, or a file cannot be written.
+        InputError: results contradict each other or come from another version, or a file cannot be
+            written.
     """
     while True:
         before = _state(folder)
@@ -44,9 +46,7 @@ def _write(folder: Path, numbers: Sequence[str], jobs: Sequence[Job]) -> list[Ta
     check_consistent(results, [])
     tables = build_tables(numbers, results)
     if not tables:
-        raise InputError(
-            f"{folder} holds no finished job with the metrics of table {', '.join(numbers)}."
-        )
+        return []
     every = [table for p in PROTOCOLS for table in build_tables(numbers, results, p)]
     tests = {table.spec.name: _tests(table, results) for table in tables}
     about = summary(results, jobs)
