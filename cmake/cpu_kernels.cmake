@@ -10,7 +10,8 @@ target_include_directories(nsa_cpu PUBLIC csrc)
 target_link_libraries(nsa_cpu PRIVATE nsa_warnings Threads::Threads)
 if(NOT MSVC)
     # These round as OpenCV and NumPy do, which a fused multiply-add would change.
-    set_source_files_properties(csrc/blend/resize.cpp csrc/blend/blend.cpp
+    set_source_files_properties(
+        csrc/blend/resize.cpp csrc/blend/blend.cpp csrc/emulation/emulate.cpp
         PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 endif()
 

@@ -178,6 +178,42 @@ def test_synthesize_draws_a_grid(data: Path, tmp_path: Path, argument: list[str]
     assert cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[0] > 100
 
 
+@pytest.mark.parametrize("label", ["logistic", "continuous"])
+def test_synthesize_draws_every_method(data: Path, tmp_path: Path, label: str) -> None:
+    path = tmp_path / "grid.png"
+    config = write_config(tmp_path / "options.yaml")
+    result = nsa(
+        "synthesize", "--data-root", data, "--config", config, "--count", 2, "--output", path,
+        "--method", "all", "--label", label,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    height, width = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+    assert height > width  # nine rows of two
+
+
+@pytest.mark.parametrize("method", ["pii", "ellipses"])
+def test_any_method_trains_and_is_recorded(data: Path, tmp_path: Path, method: str) -> None:
+    config = write_config(tmp_path / "options.yaml", epochs=1)
+    folder = tmp_path / "run"
+    result = nsa(
+        "train", "--data-root", data, "--config", config, "--output", folder, "--method", method,
+        "--label", "continuous",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert yaml.safe_load((folder / "config.yaml").read_text())["synthesis"]["method"] == method
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["configuration"]["synthesis"]["method"] == method
+    # PII's labels are its factors whatever the label, so its network ends in a sigmoid.
+    assert Detector.load(folder)._model.activation == ("sigmoid" if method == "pii" else "relu")
+
+
+def test_a_misspelt_method_is_explained(data: Path) -> None:
+    for command in ("train", "synthesize"):
+        result = nsa(command, "--data-root", data, "--method", "elipses")
+        assert result.exit_code == 2
+        assert "did you mean 'ellipses'?" in result.stderr
+
+
 def test_without_images_the_demo_is_drawn_and_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

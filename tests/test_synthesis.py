@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 import nsa
 from nsa import reference
 from nsa.errors import InputError
+from nsa.methods import METHODS, blend_mode, label_kind
 
 CASES = [("bottle", 3), ("bottle", 1), ("carpet", 3), ("carpet", 1), ("rcxr_male", 1)]
 
@@ -75,6 +76,57 @@ def test_equals_the_reference_on_the_same_plan(
     assert truth.any()
     tolerance = 0 if label == "binary" else 1e-6 * max(1, truth.max())
     assert np.abs(labels[:, 0].numpy() - truth).max() <= tolerance
+
+
+@pytest.mark.parametrize("variant", ["released", "paper"])
+@pytest.mark.parametrize(("name", "channels"), [("bottle", 3), ("carpet", 3), ("rcxr_male", 1)])
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "nsa"])
+def test_every_method_equals_the_reference_on_the_same_plan(
+    method: str, name: str, channels: int, variant: str
+) -> None:
+    transform = nsa.NSA.from_preset(name, variant=variant, method=method, min_overlap=0.25)
+    images = scenes(5, 110, 97, channels, transform.config.background)
+    plan = transform.plan(images, seed=1)
+    assert len(plan) > 2
+    changed, labels = transform.synthesize(images, plan)
+
+    pixels, blended = interleaved(images), interleaved(changed)
+    expected = reference.blend(pixels, plan, blend_mode(transform.config))
+    assert (expected != pixels).any()
+    difference = np.abs(blended.astype(int) - expected)
+    if blend_mode(transform.config) in ("paste", "interpolate"):
+        assert not difference.any()
+    assert difference.max() <= len(set(plan.column("round").tolist()))  # 1 a patch on another
+    assert (difference > 1).mean() < 1e-4
+    assert (difference == 0).mean() > 0.99
+
+    truth = reference.label(pixels, blended, plan, transform.config)
+    assert truth.any()
+    kind = label_kind(transform.config)
+    assert np.abs(labels[:, 0].numpy() - truth).max() <= (1e-6 if kind == "logistic" else 0)
+    if kind == "factor":
+        assert set(truth.ravel().tolist()) <= {0.0, *plan.factors.tolist()}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_tiny_images_and_batches(method: str) -> None:
+    for shape in ((2, 3, 1, 1), (3, 1, 6, 40), (1, 3, 33, 20), (0, 3, 32, 32)):
+        images = torch.randint(0, 256, shape, dtype=torch.uint8)
+        for background in (None, 0):
+            transform = nsa.NSA(method=method, background=background)
+            changed, labels = transform(images)
+            assert changed.shape == images.shape
+            assert labels.shape == (shape[0], 1, *shape[2:])
+            assert not labels[(changed == images).all(1, keepdim=True).all(2).all(2)[:, 0]].any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_plain_pipeline_makes_every_method(method: str) -> None:
+    images = interleaved(scenes(4, 90, 90, 3, 200))
+    config = nsa.config.replace(nsa.preset("bottle").synthesis, method=method)
+    changed, labels = reference.synthesize(images, config, seed=1)
+    assert (changed != images).any()
+    assert 0 < labels.max() <= 1
 
 
 @pytest.mark.parametrize("name", ["bottle", "rcxr_male"])

@@ -25,4 +25,8 @@ CudaVersions cuda_versions();
 // The visible GPUs; empty where there is no driver or no GPU.
 std::vector<Device> devices();
 
+// Makes the launches of this thread go to a GPU. The runtime is linked into the extension and does
+// not follow the choice that torch made with its own copy of it.
+void use_device(int index);
+
 }  // namespace nsa

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "device/device.h"
+#include "device/launch.h"
 
 namespace nsa {
 
@@ -32,6 +33,10 @@ std::vector<Device> devices() {
                          properties.multiProcessorCount, properties.totalGlobalMem});
     }
     return found;
+}
+
+void use_device(int index) {
+    check_cuda(cudaSetDevice(index), "GPU " + std::to_string(index) + " cannot be used");
 }
 
 }  // namespace nsa

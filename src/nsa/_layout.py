@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from nsa._native import check_devices
 from nsa.errors import InputError
+
+if TYPE_CHECKING:
+    from nsa.plan.table import Plan
 
 
 def interleaved(images: Tensor, name: str) -> Tensor:
@@ -27,6 +33,15 @@ def interleaved(images: Tensor, name: str) -> Tensor:
         raise InputError(f"{name} must be uint8, got {images.dtype}.")
     check_devices(**{name: images})
     return images.permute(0, 2, 3, 1).contiguous()
+
+
+def plan_tensors(plan: Plan) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, factors and masks of a plan as tensors on the CPU, where every operator checks them."""
+    return (
+        torch.from_numpy(np.require(plan.rows, np.int32, ["C", "W"])),
+        torch.from_numpy(np.require(plan.factors, np.float32, ["C", "W"])),
+        torch.from_numpy(np.require(plan.masks, np.uint8, ["C", "W"])),
+    )
 
 
 def image_pair(original: Tensor, blended: Tensor, names: tuple[str, str]) -> tuple[Tensor, Tensor]:

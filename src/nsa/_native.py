@@ -8,6 +8,7 @@ width). Every operator has a fake kernel, so that it can be traced and compiled.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -35,8 +36,6 @@ def _load() -> ModuleType:
 
 C: Any = _load()
 
-DEVICES = ("cpu",)  # device types the operators below have kernels for
-
 
 def check_devices(**tensors: Tensor) -> None:
     """Raise :class:`InputError` unless all tensors are on one device that has kernels."""
@@ -47,10 +46,12 @@ def check_devices(**tensors: Tensor) -> None:
                 f"{first_name} is on {first.device} and {name} on {tensor.device}; "
                 "move both to one device."
             )
-    if first.device.type not in DEVICES:
+    if first.device.type == "cuda":
+        importlib.import_module("nsa._cuda.support").check_device(first.device)
+    elif first.device.type != "cpu":
         raise InputError(
-            f"{first_name} is on {first.device}, for which this build has no kernels; "
-            f"move it to {' or '.join(DEVICES)}."
+            f"{first_name} is on {first.device}, for which there are no kernels; "
+            "move it to the CPU or to an NVIDIA GPU."
         )
 
 
@@ -184,3 +185,16 @@ torch.library.register_fake("nsa::blend", _blend_fake)
 torch.library.register_fake("nsa::seamless_clone", _seamless_clone_fake)
 torch.library.register_fake("nsa::label", _label_fake)
 torch.library.register_fake("nsa::object_masks", _object_masks_fake)
+
+
+def _on_gpu(name: str) -> Callable[..., Any]:
+    """An operator's CUDA implementation, imported when it is first called."""
+
+    def run(*arguments: Any) -> Any:
+        return getattr(importlib.import_module("nsa._cuda.operators"), name)(*arguments)
+
+    return run
+
+
+for _name in ("blend", "seamless_clone", "label", "object_masks"):
+    torch.library.impl(f"nsa::{_name}", "CUDA")(_on_gpu(_name))

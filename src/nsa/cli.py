@@ -33,7 +33,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 DataRoot = Annotated[
     Path | None,
-    typer.Option(help="Folder of categories in the layout of MVTec AD, or one such category."),
+    typer.Option(
+        help="Folder of categories in the layout of MVTec AD, MVTec LOCO AD, MPDD, BTAD, VisA or "
+        "KolektorSDD2, or with lists of files; or one such category."
+    ),
 ]
 Category = Annotated[
     str | None,
@@ -44,6 +47,13 @@ NormalDir = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. [default: auto]")]
 Seed = Annotated[int | None, typer.Option(help="Fixes everything random. [default: 0]")]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="A system of the paper: nsa, cutpaste, fpi, pii, nsa_paste, or the ablations "
+        "no_object_masks, single_patch, cutpaste_shapes, ellipses. [default: nsa]"
+    ),
+]
 Variant = Annotated[
     str | None,
     typer.Option(help="released (the authors' code) or paper (the equations). [default: released]"),
@@ -108,6 +118,7 @@ def train_command(
         float | None, typer.Option(help="Of the first epoch; follows a cosine. [default: 0.001]")
     ] = None,
     seed: Seed = None,
+    method: Method = None,
     device: Device = None,
     precision: Annotated[
         str | None,
@@ -137,7 +148,8 @@ def train_command(
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed, "device": device,
-        "precision": precision, "variant": variant, "label": label, "kind": kind, "output": output,
+        "precision": precision, "method": method, "variant": variant, "label": label,
+        "kind": kind, "output": output,
     }  # fmt: skip
     options = {name: value for name, value in options.items() if value is not None}
     if background is not None:
@@ -220,8 +232,15 @@ def synthesize_command(
     data_root: DataRoot = None,
     category: Category = None,
     normal_dir: NormalDir = None,
-    count: Annotated[int, typer.Option(min=2, max=64, help="Number of examples.")] = 8,
+    count: Annotated[
+        int | None,
+        typer.Option(min=2, max=64, help="Number of examples. [default: 8, of all methods 4]"),
+    ] = None,
     seed: Seed = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="As for nsa train, or all: every method, one below the other."),
+    ] = None,
     variant: Variant = None,
     label: Label = None,
     background: Background = None,
@@ -234,7 +253,7 @@ def synthesize_command(
 
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "seed": seed,
-        "variant": variant, "label": label, "kind": kind,
+        "method": method, "variant": variant, "label": label, "kind": kind,
     }  # fmt: skip
     options = {name: value for name, value in options.items() if value is not None}
     if background is not None:

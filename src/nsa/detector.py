@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from nsa.device import choose_device, memory_format
 from nsa.errors import InputError
 from nsa.images import resize, to_network_input
+from nsa.methods import is_unbounded
 from nsa.model import EncoderDecoder
 from nsa.run import Run
 from nsa.settings import Settings
@@ -54,8 +55,8 @@ class Detector:
         opened = Run.open(Path(run))
         opened.need_model()
         settings = opened.settings
-        continuous = settings.synthesis.label == "continuous"
-        model = EncoderDecoder(settings.images.channels, "relu" if continuous else "sigmoid")
+        unbounded = is_unbounded(settings.synthesis)
+        model = EncoderDecoder(settings.images.channels, "relu" if unbounded else "sigmoid")
         load_model(opened.model, model)
         return cls(model, settings, choose_device(device))
 

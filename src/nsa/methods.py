@@ -54,7 +54,6 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "nsa": Method(title="NSA"),
     # The baselines of Section 4, Table 5.
     "cutpaste": Method(
         title="CutPaste", other_image=False, resize=False, blend="paste", label="binary"
@@ -62,6 +61,7 @@ METHODS: dict[str, Method] = {
     "fpi": Method(title="FPI", shift=False, resize=False, blend="interpolate", label="factor"),
     "pii": Method(title="PII", shift=False, resize=False, blend="mixed", label="factor"),
     "nsa_paste": Method(title="NSA, pasted", blend="paste"),
+    "nsa": Method(title="NSA"),
     # The ablations A to D of Appendix B.1.
     "no_object_masks": Method(title="A: no object masks", object_masks=False),
     "single_patch": Method(title="B: single patch", several=False),
@@ -103,6 +103,13 @@ def is_unbounded(config: SynthesisConfig) -> bool:
     All other labels lie in [0, 1], with a sigmoid and binary cross-entropy (Section 3.3).
     """
     return label_kind(config) == "continuous"
+
+
+def title(config: SynthesisConfig) -> str:
+    """What figures and tables call ``config``; NSA goes with its label, as in the paper."""
+    if config.method == "nsa":
+        return f"NSA ({config.label})"
+    return method(config.method).title
 
 
 def needs_object_masks(config: SynthesisConfig) -> bool:

@@ -16,6 +16,7 @@ from nsa.detector import Detector
 from nsa.errors import InputError
 from nsa.files import make_folder
 from nsa.images import find_images, read_image
+from nsa.methods import is_unbounded
 from nsa.report import overlay
 
 
@@ -50,7 +51,7 @@ def predict(
     # One fixed scale, so that pictures of different images and calls can be compared: continuous
     # maps are in grey levels, of which y0 counts half in the logistic label; all others end at 1.
     synthesis = detector.settings.synthesis
-    limit = 2 * synthesis.label_midpoint if synthesis.label == "continuous" else 1.0
+    limit = 2 * synthesis.label_midpoint if is_unbounded(synthesis) else 1.0
     names = _unique_names(paths)
     try:
         with (output / "scores.csv").open("w", newline="", encoding="utf-8") as file:

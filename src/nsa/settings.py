@@ -25,6 +25,7 @@ _log = logging.getLogger("nsa")
 SECTIONS = ("synthesis", "images", "training")
 # Options that are short names for a field of a section.
 _SHORTHANDS = {
+    "method": "synthesis",
     "variant": "synthesis",
     "label": "synthesis",
     "background": "synthesis",

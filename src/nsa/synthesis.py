@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
 from nsa import config as configs
+from nsa._cuda.synthesis import synthesize as synthesize_on_gpu
+from nsa._native import check_devices
 from nsa.blend import blend
 from nsa.config import SynthesisConfig
 from nsa.errors import InputError
@@ -26,8 +28,9 @@ class NSA(nn.Module):
     >>> images, labels = synthesize(images)
 
     Every image of the batch gets one to ``max_patches`` patches of another image of the batch
-    (now and then none, where no place for one is found). ``train()`` and ``eval()`` make no
-    difference, and there are no parameters.
+    (now and then none, where no place for one is found). ``method="pii"`` and others make the
+    anomalies of the paper's other systems, see :data:`nsa.methods.METHODS`. ``train()`` and
+    ``eval()`` make no difference, and there are no parameters.
 
     Args:
         config: all settings; None: the defaults of :class:`nsa.SynthesisConfig`.
@@ -73,7 +76,7 @@ class NSA(nn.Module):
 
         Returns:
             The changed images, uint8 (N, C, H, W) stored channels-last, and the labels, float32
-            (N, 1, H, W): in [0, 1], or grey levels for ``label="continuous"``.
+            (N, 1, H, W): in [0, 1], or grey levels for continuous labels.
 
         Raises:
             InputError: ``images`` has another type, shape or device.
@@ -92,13 +95,15 @@ class NSA(nn.Module):
         background = self.config.background
         if background is not None and needs_object_masks(self.config):
             found = object_masks(images, background, self.config.background_threshold)
-            masks = found[:, 0].numpy()
+            masks = found[:, 0].cpu().numpy()
         count, _, height, width = images.shape
         return draw_plan(self.config, count, height, width, seed=seed, object_masks=masks)
 
     def synthesize(self, images: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
         """Blend and label what a plan says; no randomness. Arguments as for :meth:`forward`."""
         _check(images)
+        if images.is_cuda:
+            return synthesize_on_gpu(images, plan, self.config)
         blended = blend(images, plan, blend_mode(self.config))
         return blended, label(images, blended, plan, self.config)
 
@@ -141,8 +146,4 @@ def _check(images: Tensor) -> None:
         raise InputError(
             f"images must have shape (N, C, H, W) with 1 or 3 channels, got {tuple(images.shape)}."
         )
-    if images.device.type != "cpu":
-        raise InputError(
-            f"images are on {images.device}, and this build synthesises on the CPU only; "
-            "pass images.cpu()."
-        )
+    check_devices(images=images)

@@ -253,9 +253,60 @@ def test_unknown_methods_are_refused() -> None:
         SynthesisConfig(method="cutpast")
     with pytest.raises(InputError, match="'NSA-paste'; did you mean 'nsa_paste'"):
         SynthesisConfig(method="NSA-paste")
-    with pytest.raises(InputError, match="there are nsa, cutpaste, fpi, pii"):
+    with pytest.raises(InputError, match="there are cutpaste, fpi, pii, nsa_paste, nsa"):
         SynthesisConfig(method="xyzzy")
     with pytest.raises(InputError, match="method must be of type str, got 3"):
         replace(SynthesisConfig(), method=3)
     with pytest.raises(InputError, match="needs object_masks"):
         draw_plan(config_of("fpi", "bottle"), 2, 64, 64, seed=0)
+
+
+@pytest.mark.parametrize("name", ["nsa", "pii", "cutpaste", "cutpaste_shapes", "ellipses"])
+def test_plans_are_the_same_on_every_machine(name: str) -> None:
+    # Pinned: a change of these rows is a change of every published seed.
+    plan = draw_plan(
+        config_of(name, "bottle"), 2, 128, 160, seed=2022, object_masks=disks(2, 128, 160)
+    )
+    rows, pixels = PINNED[name]
+    assert plan.rows[[0, -1]].tolist() == rows
+    assert plan.masks.sum() == pixels
+
+
+# The first and the last row, and the pixels set in all masks.
+PINNED = {
+    "nsa": (
+        [
+            [0, 1, 93, 69, 30, 32, 34, 36, 22, 50, 1, 1, 32, 34, 23, 51, -1, 0, 0],
+            [1, 0, 50, 36, 42, 28, 54, 36, 2, 89, 1, 1, 52, 34, 3, 90, -1, 3192, 1],
+        ],
+        5062,
+    ),
+    "pii": (
+        [
+            [0, 1, 115, 27, 30, 36, 30, 36, 115, 27, 1, 1, 28, 34, 116, 28, -1, 0, 0],
+            [1, 0, 45, 69, 28, 44, 28, 44, 45, 69, 1, 1, 26, 42, 46, 70, -1, 3580, 2],
+        ],
+        4618,
+    ),
+    "cutpaste": (
+        [
+            [0, 0, 93, 69, 30, 32, 30, 32, 23, 52, 0, 0, 30, 32, 23, 52, 0, 0, 0],
+            [1, 1, 6, 64, 50, 22, 50, 22, 9, 70, 0, 0, 50, 22, 9, 70, 2368, 2368, 1],
+        ],
+        3339,
+    ),
+    "cutpaste_shapes": (
+        [
+            [0, 1, 77, 33, 45, 43, 45, 43, 1, 35, 1, 1, 43, 41, 3, 36, -1, -1, 0],
+            [1, 0, 29, 93, 62, 30, 62, 30, 67, 32, 1, 1, 60, 28, 68, 33, -1, -1, 0],
+        ],
+        0,
+    ),
+    "ellipses": (
+        [
+            [0, 1, 93, 69, 30, 32, 34, 36, 22, 50, 1, 2, 28, 33, 25, 52, 1224, 0, 0],
+            [1, 0, 50, 36, 42, 28, 54, 36, 2, 89, 1, 1, 52, 34, 3, 90, 8328, 6384, 1],
+        ],
+        6450,
+    ),
+}

@@ -16,9 +16,11 @@ from rich.console import Console
 
 from nsa.errors import InputError
 from nsa.report import (
+    Examples,
     choose_examples,
     heat_map_grid,
     loss_curve,
+    method_grid,
     results_table,
     roc_pro_figure,
     synthesis_grid,
@@ -155,3 +157,13 @@ def test_results_table_says_what_is_missing_and_why():
         "other metric .* 100.0",
     ):
         assert any(re.search(row, line) for line in text.splitlines()), row
+
+
+def test_method_grid_names_a_wrong_number(tmp_path):
+    image, label = np.zeros((8, 8, 3), np.uint8), np.ones((1, 8, 8))
+    rows = [Examples("NSA", [image], [label]), Examples("FPI", [image], [])]
+    with pytest.raises(InputError, match="FPI must have 1 anomalies and labels, got 1 and 0"):
+        method_grid([image], rows, tmp_path / "grid.png")
+    with pytest.raises(InputError, match="no image"):
+        method_grid([], [], tmp_path / "grid.png")
+    assert method_grid([image], rows[:1], tmp_path / "grid.png").stat().st_size > 1000

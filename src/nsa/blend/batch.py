@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nsa import _native
+from nsa._layout import plan_tensors
 from nsa.errors import InputError
 from nsa.plan.table import Plan
 
@@ -43,10 +44,8 @@ def blend(images: Tensor, plan: Plan, mode: Mode, *, sources: Tensor | None = No
     pixels = interleaved(images, "images")
     cut = pixels if sources is None or sources is images else interleaved(sources, "sources")
     _native.check_devices(images=pixels, sources=cut)
-    table = (torch.from_numpy(part) for part in (plan.rows, plan.factors, plan.masks))
-    rows, factors, masks = (part.to(pixels.device) for part in table)
     number = int(getattr(_native.C.Blend, mode))
-    out: Tensor = torch.ops.nsa.blend(pixels, cut, rows, factors, masks, number)
+    out: Tensor = torch.ops.nsa.blend(pixels, cut, *plan_tensors(plan), number)
     return out.permute(0, 3, 1, 2)
 
 

@@ -116,7 +116,7 @@ def _clone_tensors(source: Tensor, destination: Any, mask: Any, center: Any, mix
         )
     _native.check_devices(source=sources, destination=destinations, mask=mask)
     masks = mask.reshape(count, height, width).contiguous()
-    points = points.to(sources.device, torch.int64)
+    points = points.to("cpu", torch.int64)  # where the boxes are placed and checked
     out: Tensor = torch.ops.nsa.seamless_clone(sources, destinations, masks, points, mixed)
     images = out.permute(0, 3, 1, 2)
     return images[0] if single else images

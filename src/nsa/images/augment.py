@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsa._cuda import kernels, support
+from nsa._native import check_devices
 from nsa.config import ImageConfig
 from nsa.errors import InputError
 
@@ -69,7 +71,7 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
     """Rotate (nearest neighbour, black outside), crop and flip.
 
     Args:
-        images: uint8 (N, C, height, width) on the CPU.
+        images: uint8 (N, C, height, width).
         augmentation: one set of parameters an image.
 
     Returns:
@@ -79,8 +81,7 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
         InputError: the images are not such a tensor, or their count or size does not fit.
     """
     _check(images)
-    if images.device.type != "cpu":
-        raise InputError(f"images must be on the CPU to be augmented, got {images.device}.")
+    check_devices(images=images)
     if len(images) != len(augmentation):
         raise InputError(
             f"images has {len(images)} images, but the augmentation was drawn for "
@@ -95,10 +96,13 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
         raise InputError(
             f"A crop of {rows} x {columns} pixels leaves the images of {height} x {width} pixels."
         )
-    source = images.permute(0, 2, 3, 1).contiguous().numpy()
+    source = images.permute(0, 2, 3, 1).contiguous()
+    if images.is_cuda:
+        table = kernels.views(augmentation, np.arange(len(images)), len(images))
+        return kernels.augment(source, table, rows, columns).permute(0, 3, 1, 2)
     result = np.empty((len(images), rows, columns, images.shape[1]), dtype=np.uint8)
     radians = np.deg2rad(augmentation.angle.astype(np.float64))
-    _gather(source, np.cos(radians), np.sin(radians), top, left, augmentation.flip, result)
+    _gather(source.numpy(), np.cos(radians), np.sin(radians), top, left, augmentation.flip, result)
     return torch.from_numpy(result).permute(0, 3, 1, 2)
 
 
@@ -106,7 +110,7 @@ def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
     """Random rotation, centre crop, random crop and random vertical flip of every image.
 
     Args:
-        images: uint8 (N, config.channels, *config.size) on the CPU.
+        images: uint8 (N, config.channels, *config.size).
         config: what to draw, see :class:`nsa.config.ImageConfig`.
         seed: fixes the result.
 
@@ -139,23 +143,30 @@ def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
     return cropped.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
 
-def to_network_input(images: Tensor, config: ImageConfig) -> Tensor:
+def to_network_input(
+    images: Tensor, config: ImageConfig, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Scale pixels as the network expects them.
 
     RGB images get ImageNet's mean and deviation, grey ones are only scaled to [0, 1].
 
     Args:
         images: uint8 (N, config.channels, H, W), any device.
+        dtype: float32 or bfloat16.
 
     Returns:
-        float32 of the same shape, channels-last.
+        ``dtype`` of the same shape, channels-last.
 
     Raises:
-        InputError: the images are not uint8 or have other channels.
+        InputError: the images are not uint8 or have other channels, or the dtype is another.
     """
     _check(images)
     if images.shape[1] != config.channels:
         raise InputError(f"images must have {config.channels} channels, got {images.shape[1]}.")
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise InputError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}.")
+    if images.is_cuda and support.usable(images.device):
+        return _to_network_input_on_gpu(images, dtype)
     width = images.shape[3]
     # One long row of interleaved values a line: three at a time would not vectorise.
     lines = images.permute(0, 2, 3, 1).flatten(2).to(torch.float32)
@@ -164,7 +175,17 @@ def to_network_input(images: Tensor, config: ImageConfig) -> Tensor:
     else:
         mean, deviation = lines.new_tensor(_IMAGENET_MEAN), lines.new_tensor(_IMAGENET_DEVIATION)
         lines.mul_((1 / (255 * deviation)).repeat(width)).sub_((mean / deviation).repeat(width))
-    return lines.view(*lines.shape[:2], width, config.channels).permute(0, 3, 1, 2)
+    return lines.view(*lines.shape[:2], width, config.channels).permute(0, 3, 1, 2).to(dtype)
+
+
+def _to_network_input_on_gpu(images: Tensor, dtype: torch.dtype) -> Tensor:
+    pixels = images.permute(0, 2, 3, 1).contiguous()
+    scale, shift = [1 / 255], [0.0]
+    if images.shape[1] == 3:
+        pairs = list(zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True))
+        scale = [1 / (255 * deviation) for _, deviation in pairs]
+        shift = [-mean / deviation for mean, deviation in pairs]
+    return kernels.normalise(pixels, scale, shift, dtype).permute(0, 3, 1, 2)
 
 
 def _middle(outer: int, inner: int) -> int:

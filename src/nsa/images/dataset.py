@@ -1,12 +1,16 @@
-"""From what a user names, a folder and perhaps a category, to a list of samples."""
+"""From what a user names, a folder and perhaps a category, to a list of samples.
+
+The folder's layout is recognised: MVTec AD (also MPDD and others that share it), MVTec LOCO AD,
+BTAD, VisA, KolektorSDD2, or lists of files as for the chest X-rays.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from nsa.errors import InputError
+from nsa.images import btad, chest_xray, kolektor, loco, mvtec, visa
 from nsa.images.folder import open_folder
-from nsa.images.mvtec import find_category, open_category
 from nsa.images.sample import Dataset
 
 
@@ -15,10 +19,10 @@ def open_dataset(
     category: str | None = None,
     normal_dir: str | Path | None = None,
 ) -> Dataset:
-    """List the images of one category; nothing is decoded.
+    """List the images of one category; none is decoded, apart from KolektorSDD2's masks.
 
     Args:
-        data_root: a folder of categories in the layout of MVTec AD, or one such category.
+        data_root: a folder of categories in the layout of a known dataset, or one such category.
         category: folder name below ``data_root``; may be left out where there is only one. Where
             ``data_root`` or ``normal_dir`` is the category itself, this only names it, which
             chooses its preset.
@@ -39,5 +43,27 @@ def open_dataset(
     if normal_dir is not None:
         return open_folder(Path(normal_dir).expanduser(), category)
     assert data_root is not None
-    folder = find_category(Path(data_root).expanduser(), category)
-    return open_category(folder, category or folder.resolve().name)
+    return _open_root(Path(data_root).expanduser(), category)
+
+
+def _open_root(root: Path, category: str | None) -> Dataset:
+    visa_root = visa.find_root(root)
+    if visa_root is not None:
+        return visa.open_category(visa_root, category or (None if visa_root == root else root.name))
+    if kolektor.is_root(root):
+        return kolektor.open_root(root, category or root.resolve().name)
+    if chest_xray.is_category(root):
+        return chest_xray.open_category(root, category or root.resolve().name, root)
+    lists = chest_xray.list_categories(root) if root.is_dir() else {}
+    if lists:
+        folder = mvtec.choose_category(lists, category, root)
+        return chest_xray.open_category(folder, folder.name, root)
+    folder = mvtec.find_category(
+        root, category, lambda inner: mvtec.is_category(inner) or btad.is_category(inner)
+    )
+    name = category or folder.resolve().name
+    if btad.is_category(folder):
+        return btad.open_category(folder, name)
+    if loco.is_category(folder):
+        return loco.open_category(folder, name)
+    return mvtec.open_category(folder, name)

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nsa.errors import InputError
+from nsa.images.files import find_images
 
 _log = logging.getLogger("nsa")
 
@@ -72,7 +73,7 @@ def resize(image: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def load_mask(
-    path: str | Path, size: tuple[int, int], image: str | Path | None = None
+    path: str | Path, size: tuple[int, int] | None, image: str | Path | None = None
 ) -> npt.NDArray[np.uint8]:
     """Read a defect mask, resized by nearest neighbour.
 
@@ -80,16 +81,22 @@ def load_mask(
     same; in lossy files (JPEG, WebP), where black is not kept, it must be above half.
 
     Args:
-        path: the mask file.
-        size: (height, width) of the result.
+        path: the mask file, or a folder of masks of one image, whose union is returned.
+        size: (height, width) of the result; None: the mask's own.
         image: the image the mask belongs to; if given, both must be of one size.
 
     Returns:
         uint8 (height, width) of 0 and 1.
 
     Raises:
-        InputError: the file cannot be read, or is of another size than its image.
+        InputError: the file cannot be read, or is of another size than its image; a folder holds
+            no mask, or masks of different sizes.
     """
+    if Path(path).is_dir():
+        parts = [load_mask(part, None, image) for part in find_images(path)]
+        if len({part.shape for part in parts}) > 1:
+            raise InputError(f"The masks in {path} have different sizes.")
+        return _scaled_mask(np.maximum.reduce(parts), size)
     with _naming(path), Image.open(path) as file:
         lossy = file.format in _LOSSY
         upright = ImageOps.exif_transpose(file)
@@ -101,7 +108,11 @@ def load_mask(
     if pixels.ndim == 3:
         pixels = pixels.max(axis=2)
     binary = (pixels > (127 if lossy else 0)).astype(np.uint8)
-    if binary.shape == tuple(size):
+    return _scaled_mask(binary, size)
+
+
+def _scaled_mask(binary: Pixels, size: tuple[int, int] | None) -> Pixels:
+    if size is None or binary.shape == tuple(size):
         return binary
     height, width = size
     return np.array(Image.fromarray(binary).resize((width, height), Image.Resampling.NEAREST))

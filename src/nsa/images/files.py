@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
@@ -66,6 +67,12 @@ def find_images(path: str | Path) -> list[Path]:
 def suffix_list() -> str:
     """The image suffixes for a message, without dots."""
     return ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+
+
+def list_missing(names: Sequence[str], shown: int = 20) -> str:
+    """Names for a message, the first of them if they are many."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -15,7 +15,8 @@ class Sample:
     Attributes:
         path: the image file.
         defect: name of the kind of defect; ``"good"`` for a normal image.
-        mask: file with the defect's pixels; None for normal images and where there is none.
+        mask: file with the defect's pixels, or a folder of files whose union they are; None for
+            normal images and where there is none.
     """
 
     path: Path

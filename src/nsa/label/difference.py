@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsa import _native  # noqa: F401 (registers the operator)
-from nsa._layout import image_pair
+from nsa._layout import image_pair, plan_tensors
+from nsa._native import check_devices
 from nsa.config import SynthesisConfig, Variant
 from nsa.errors import InputError
 from nsa.methods import label_kind
@@ -59,7 +59,7 @@ def label(
     config = SynthesisConfig() if config is None else config
     return _label(
         *image_pair(images, blended, ("images", "blended")),
-        plan,
+        plan_tensors(plan),
         label_kind(config) if kind is None else kind,
         config.variant,
         config.label_midpoint,
@@ -101,33 +101,31 @@ def difference_label(
     rows[:, [WIDTH, HEIGHT]] = width, height
     rows[:, [DST_X, DST_Y]] = 0
     rows[:, LABEL_MASK] = -1
-    masks = np.zeros(0, np.uint8)
+    masks = torch.empty(0, dtype=torch.uint8)
     if mask is not None:
         masks = _checked_mask(mask, (count, 1, height, width))
         rows[:, LABEL_MASK] = np.arange(count) * (height * width)
-    plan = Plan(rows, np.ones(count, np.float32), masks)
-    return _label(before, after, plan, label, variant, midpoint, steepness)
+        check_devices(original=before, mask=masks)
+    table = torch.from_numpy(rows), torch.ones(count), masks
+    return _label(before, after, table, label, variant, midpoint, steepness)
 
 
-def _checked_mask(
-    mask: Tensor, shape: tuple[int, ...]
-) -> np.ndarray[typing.Any, np.dtype[np.uint8]]:
+def _checked_mask(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``mask`` as one flat array of 0 and 1."""
     if not isinstance(mask, Tensor) or mask.dtype not in (torch.bool, torch.uint8):
         kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise InputError(f"mask must be a bool or uint8 tensor, got {kind}.")
     if tuple(mask.shape) != shape:
         raise InputError(f"mask must have the shape {shape}, got {tuple(mask.shape)}.")
-    if mask.device.type != "cpu":
-        raise InputError(f"mask must be on the CPU, got {mask.device}.")
     if math.prod(shape) >= 2**31:
         raise InputError(f"mask must have fewer than 2^31 pixels, got {shape}; split the batch.")
-    return (mask != 0).to(torch.uint8).reshape(-1).numpy()
+    return (mask != 0).to(torch.uint8).reshape(-1)
 
 
 def _label(
     original: Tensor,
     blended: Tensor,
-    plan: Plan,
+    table: tuple[Tensor, Tensor, Tensor],  # a plan's rows, factors and masks
     kind: Kind,
     variant: Variant,
     midpoint: float,
@@ -142,9 +140,7 @@ def _label(
     labels: Tensor = torch.ops.nsa.label(
         original,
         blended,
-        torch.from_numpy(np.require(plan.rows, np.int32, ["C", "W"])),
-        torch.from_numpy(np.require(plan.factors, np.float32, ["C", "W"])),
-        torch.from_numpy(np.require(plan.masks, np.uint8, ["C", "W"])),
+        *table,
         _KINDS.index(kind),
         variant == "released",
         float(midpoint),

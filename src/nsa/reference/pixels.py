@@ -88,10 +88,11 @@ def difference_label(
     """The label of one image, float32 (H, W), from its change inside a 0/1 mask."""
     kind = label_kind(config)
     channels = image.shape[2]
-    change = np.abs(image.astype(np.int32) - changed).sum(axis=2)
+    # What blending changed outside the masks does not count, even where the median below adds it.
+    change = np.abs(image.astype(np.int32) - changed).sum(axis=2) * (mask > 0)
     # The paper counts any change, the released code one of more than a grey level on average.
     least = 0 if config.variant == "paper" else channels
-    binary = cv2.medianBlur(((change > least) & (mask > 0)).astype(np.uint8), 5)
+    binary = cv2.medianBlur((change > least).astype(np.uint8), 5)
     if kind in ("binary", "factor"):
         return np.asarray(binary, np.float32) * np.float32(factor if kind == "factor" else 1)
     smooth = median(binary * (change / channels), disk(5))  # type: ignore[no-untyped-call]

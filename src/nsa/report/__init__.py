@@ -2,6 +2,7 @@
 
 from nsa.report.curves import loss_curve, roc_pro_figure
 from nsa.report.grids import choose_examples, heat_map_grid, synthesis_grid
+from nsa.report.methods import Examples, method_grid
 from nsa.report.overlay import overlay, shared_limit
 from nsa.report.tables import results_table
 
@@ -12,6 +13,8 @@ __all__ = [
     "shared_limit",
     "loss_curve",
     "synthesis_grid",
+    "Examples",
+    "method_grid",
     "roc_pro_figure",
     "results_table",
 ]

@@ -16,6 +16,7 @@ from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.device import Precision, memory_format
 from nsa.errors import InputError
 from nsa.images import augment, to_network_input
+from nsa.methods import is_unbounded
 from nsa.model import EncoderDecoder
 from nsa.synthesis import NSA
 from nsa.training.schedule import (
@@ -91,13 +92,13 @@ class Trainer:
         self.device = device
         self.precision = precision
         self.position = Position()
-        continuous = synthesis.label == "continuous"
+        unbounded = is_unbounded(synthesis)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(training.seed, WEIGHTS))
-            model = EncoderDecoder(image_config.channels, "relu" if continuous else "sigmoid")
+            model = EncoderDecoder(image_config.channels, "relu" if unbounded else "sigmoid")
         self.model = model.to(device, memory_format=memory_format(device, precision))  # type: ignore[call-overload]
         self._loss: Callable[[Tensor, Tensor], Tensor] = (
-            _squared_error if continuous else F.binary_cross_entropy_with_logits
+            _squared_error if unbounded else F.binary_cross_entropy_with_logits
         )
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=training.learning_rate, fused=True

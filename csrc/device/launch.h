@@ -1,0 +1,34 @@
+// What every kernel launch shares; included by *_cuda.cu only.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+namespace nsa {
+
+inline void check_cuda(cudaError_t status, const std::string& what) {
+    if (status == cudaSuccess) return;
+    cudaGetLastError();  // the error is reported here and must not meet the next call
+    throw std::runtime_error("CUDA: " + what + ": " + cudaGetErrorString(status) + ".");
+}
+
+// After a launch: whether the device took it. Errors of the running kernel come later, from
+// whatever waits for the stream.
+inline void check_launch(const char* kernel, const std::string& where = "") {
+    check_cuda(cudaGetLastError(),
+               std::string("the kernel ") + kernel + " could not be started" + where);
+}
+
+template <typename Kernel>
+void allow_shared_memory(Kernel kernel, size_t bytes, const char* name) {
+    if (bytes <= 48 * 1024) return;  // what every kernel may use without asking
+    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(bytes)),
+               std::string("the kernel ") + name + " cannot have " + std::to_string(bytes) +
+                   " bytes of shared memory");
+}
+
+}  // namespace nsa

@@ -1,0 +1,67 @@
+// What the host works out before a plan runs on the device: its rows checked, put in the order in
+// which blocks start them, and packed into one buffer that goes there in one copy.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "blend/blend.h"
+#include "plan.h"
+#include "view.h"
+
+namespace nsa {
+
+// The widest boxes that Poisson blending solves on the device, px.
+constexpr int kWidestDeviceBox = 1024;
+
+// Patches of one round: those that need a workspace, then those that fit into shared memory.
+struct RoundSize {
+    int large;
+    int small;
+};
+
+struct Schedule {
+    std::vector<int32_t> order;  // rows by round, in each the large boxes first, then by size
+    std::vector<RoundSize> rounds;
+    size_t shared;     // bytes of shared memory per block, of the largest box that fits
+    size_t workspace;  // bytes of workspace per block, of the largest box; 0: all fit
+};
+
+// Offsets in bytes into the buffer of a packed plan, whose arrays start at multiples of 16.
+struct PackedLayout {
+    int64_t rows;         // int32 (patches, kPlanColumns)
+    int64_t factors;      // float (patches)
+    int64_t order;        // int32 (patches)
+    int64_t spans;        // int32 (rounds, 2, 2): first and end in `order` of large and small boxes
+    int64_t image_first;  // int32 (images + 1): an image's part of image_rows
+    int64_t image_rows;   // int32 (patches): rows by image, in order of round
+    int64_t masks;        // uint8 (mask_bytes)
+    int64_t bytes;
+
+    PackedLayout(int64_t patches, int64_t images, int64_t rounds, int64_t mask_bytes);
+};
+
+// Checks the plan as check_plan does and that no image has two patches in a round. shared_limit:
+// bytes of shared memory a block may have. Throws InputError naming the row.
+Schedule make_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesView& images,
+                       const ImagesView& sources, Blend mode, size_t shared_limit);
+
+// The bounds of every plan with at most one patch an image in each of `rounds` rounds and sides of
+// at most `side` px: a schedule with no order, for a buffer whose plan is replaced while a captured
+// graph keeps its launches.
+Schedule widest_schedule(int64_t images, int64_t rounds, int side, bool masked, Blend mode,
+                         size_t shared_limit);
+
+// Whether a plan scheduled as `schedule` runs within the launches of `bounds`.
+bool fits(const Schedule& schedule, const Schedule& bounds);
+
+// For labels alone: checks only the columns they read and plans no blending.
+Schedule make_label_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesView& images);
+
+// Fills layout.bytes bytes; the layout may be of a larger plan. mask_bytes: how many of plan.masks
+// to copy; 0: they are elsewhere.
+void pack_plan(const PlanView& plan, const Schedule& schedule, int64_t images, int64_t mask_bytes,
+               const PackedLayout& layout, uint8_t* out);
+
+}  // namespace nsa

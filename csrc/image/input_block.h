@@ -1,0 +1,115 @@
+// The network's input from bytes: value * scale + shift per channel, float32 or bfloat16.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "group.h"
+
+namespace nsa {
+
+constexpr int kInputBytes = 16;  // of one thread's load
+
+struct InputBatch {
+    const uint8_t* images;  // interleaved, `values` bytes
+    int64_t values;
+    int channels;
+    float scale[3];
+    float shift[3];
+    bool half;  // bfloat16
+    void* out;  // (values) float32 or bfloat16
+};
+
+// bfloat16 of a finite float, rounded half to even.
+NSA_DEVICE uint16_t to_bfloat16(float value) {
+    uint32_t bits;
+#ifdef __CUDA_ARCH__
+    bits = __float_as_uint(value);
+#else
+    std::memcpy(&bits, &value, sizeof bits);
+#endif
+    return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// values[channel] without an index that would move the array to local memory.
+NSA_DEVICE float of_channel(const float (&values)[3], int channel) {
+    return channel == 0 ? values[0] : channel == 1 ? values[1] : values[2];
+}
+
+// Bytes [first, first + kInputBytes), where they exist. Aligned: images and out are to 16 bytes.
+template <bool kHalf>
+NSA_DEVICE void normalise_span(const InputBatch& batch, int64_t first) {
+    struct alignas(16) Bytes {
+        uint8_t value[kInputBytes];
+    };
+    struct alignas(16) Floats {
+        float value[4];
+    };
+    struct alignas(16) Halves {
+        uint16_t value[8];
+    };
+    const int phase = batch.channels == 3 ? static_cast<int>(first % 3) : 0;
+    if (first + kInputBytes > batch.values) {
+        for (int64_t i = first; i < batch.values; ++i) {
+            const int channel = batch.channels == 3 ? static_cast<int>(i % 3) : 0;
+            const float value =
+                static_cast<float>(batch.images[i]) * of_channel(batch.scale, channel) +
+                of_channel(batch.shift, channel);
+            if (kHalf) {
+                static_cast<uint16_t*>(batch.out)[i] = to_bfloat16(value);
+            } else {
+                static_cast<float*>(batch.out)[i] = value;
+            }
+        }
+        return;
+    }
+    // The channels in the order in which this span meets them.
+    float scale[3], shift[3];
+    NSA_UNROLL
+    for (int i = 0; i < 3; ++i) {
+        int channel = phase + i;
+        channel = batch.channels == 1 ? 0 : channel >= 3 ? channel - 3 : channel;
+        scale[i] = of_channel(batch.scale, channel);
+        shift[i] = of_channel(batch.shift, channel);
+    }
+    const Bytes in = *reinterpret_cast<const Bytes*>(batch.images + first);
+    float value[kInputBytes];
+    NSA_UNROLL
+    for (int i = 0; i < kInputBytes; ++i) {
+        value[i] = static_cast<float>(in.value[i]) * scale[i % 3] + shift[i % 3];
+    }
+    if (kHalf) {
+        Halves* const out = reinterpret_cast<Halves*>(static_cast<uint16_t*>(batch.out) + first);
+        NSA_UNROLL
+        for (int i = 0; i < kInputBytes; i += 8) {
+            Halves packed;
+            NSA_UNROLL
+            for (int j = 0; j < 8; ++j) packed.value[j] = to_bfloat16(value[i + j]);
+            out[i / 8] = packed;
+        }
+    } else {
+        Floats* const out = reinterpret_cast<Floats*>(static_cast<float*>(batch.out) + first);
+        NSA_UNROLL
+        for (int i = 0; i < kInputBytes; i += 4) {
+            out[i / 4] = {{value[i], value[i + 1], value[i + 2], value[i + 3]}};
+        }
+    }
+}
+
+// Block `block` of `blocks`, which share the batch.
+template <typename Group>
+NSA_DEVICE void normalise_block(const Group& group, const InputBatch& batch, int64_t block,
+                                int64_t blocks) {
+    const int64_t spans = (batch.values + kInputBytes - 1) / kInputBytes;
+    group.phase([&](int rank) {
+        for (int64_t i = block * group.size() + rank; i < spans; i += blocks * group.size()) {
+            if (batch.half) {
+                normalise_span<true>(batch, i * kInputBytes);
+            } else {
+                normalise_span<false>(batch, i * kInputBytes);
+            }
+        }
+    });
+}
+
+}  // namespace nsa

@@ -1,0 +1,60 @@
+"""KolektorSDD2: ``train`` and ``test`` hold ``<number>.png`` beside ``<number>_GT.png``.
+
+Both hold normal and defective images, told apart by whether the mask is empty.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from nsa.errors import InputError
+from nsa.images.decode import load_mask
+from nsa.images.files import list_images, list_missing
+from nsa.images.sample import Dataset, Sample
+
+_MASK = "_GT"
+
+
+def is_root(folder: Path) -> bool:
+    """Whether ``folder`` is laid out as KolektorSDD2."""
+    train = folder / "train"
+    return train.is_dir() and any(path.stem.endswith(_MASK) for path in train.glob("*.png"))
+
+
+def open_root(root: Path, name: str) -> Dataset:
+    """List the images; training images with a defect are left out.
+
+    All masks are read, which takes a few seconds.
+
+    Raises:
+        InputError: an image has no mask, a mask cannot be read, or no training image is normal.
+    """
+    train = [sample for sample in _samples(root / "train") if sample.is_good]
+    if not train:
+        raise InputError(f"{root / 'train'} holds no image whose mask is empty.")
+    return Dataset(name, train, _samples(root / "test") if (root / "test").is_dir() else [])
+
+
+def _samples(folder: Path) -> list[Sample]:
+    files = list_images(folder)
+    masks = {path.stem.removesuffix(_MASK): path for path in files if path.stem.endswith(_MASK)}
+    paths = [path for path in files if not path.stem.endswith(_MASK)]
+    missing = [path.name for path in paths if path.stem not in masks]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(paths)} images in {folder} have no mask <name>{_MASK}.png: "
+            f"{list_missing(missing)}."
+        )
+
+    def sample(path: Path) -> Sample:
+        mask = masks[path.stem]
+        return Sample(path, "defect", mask) if _has_defect(mask) else Sample(path)
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(sample, paths))
+
+
+def _has_defect(mask: Path) -> bool:
+    # Only whether anything is set: the smallest defect would be lost in a smaller mask.
+    return bool(load_mask(mask, None).any())

@@ -1,0 +1,244 @@
+"""The kernels on a GPU: the public API on CUDA tensors against the CPU, graphs and streams."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cuda_cases import MODES, blend_on_cpu, largest_difference, pictures, random_plan
+from torch import Tensor
+
+import nsa
+from nsa._cuda import kernels
+from nsa._cuda.plan import DevicePlan
+from nsa._cuda.synthesis import capture
+from nsa._layout import plan_tensors
+from nsa._native import C
+from nsa.blend import blend
+from nsa.config import ImageConfig, SynthesisConfig
+from nsa.errors import InputError
+from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
+from nsa.label import difference_label, label
+from nsa.plan import draw_plan, object_masks
+from nsa.plan.table import Plan
+
+pytestmark = pytest.mark.needs_cuda
+
+
+def tensor(pixels: np.ndarray, device: str = "cuda") -> Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("trial", range(12))
+def test_blend_agrees_with_the_cpu(mode: str, trial: int) -> None:
+    """Up to 96 random patches a trial and mode, over 3,000 cases."""
+    random = np.random.default_rng([trial, MODES.index(mode)])
+    channels = int(random.choice([1, 3]))
+    size, source_size = random.integers(16, 260, 2), random.integers(16, 200, 2)
+    images = pictures(random, 24, *size, channels)
+    sources = pictures(random, 24, *source_size, channels)
+    plan = random_plan(random, 24, tuple(size), tuple(source_size), rounds=4, masks=trial % 2 == 1)
+    expected = blend_on_cpu(images, sources, plan, mode)
+    actual = blend(tensor(images), plan, mode, sources=tensor(sources))
+    exact = mode in ("paste", "interpolate")
+    pixels = actual.permute(0, 2, 3, 1).cpu().numpy()
+    assert largest_difference(pixels, expected) <= (0 if exact else 1)
+    assert (pixels != expected).sum() <= 0.01 * (expected != images).sum()
+    for first, end in ((0, 5), (5, 24)):
+        own = (plan.rows[:, 0] >= first) & (plan.rows[:, 0] < end)
+        rows = plan.rows[own].copy()
+        rows[:, 0] -= first
+        part = Plan(rows, plan.factors[own], plan.masks)
+        torch.testing.assert_close(
+            blend(tensor(images[first:end]), part, mode, sources=tensor(sources)),
+            actual[first:end],
+            rtol=0,
+            atol=0,
+        )
+
+
+@pytest.mark.parametrize("mode", ["source", "mixed"])
+def test_every_size_up_to_254_and_a_few_beyond(mode: str) -> None:
+    random = np.random.default_rng(3)
+    sizes = [(side, max(1, 255 - side)) for side in range(1, 255)]
+    sizes += [(side, side) for side in range(2, 255, 3)] + [(300, 280), (500, 257), (60, 600)]
+    for width, height in sizes:
+        images = pictures(random, 2, height, width, 1)
+        plan = random_plan(random, 1, (height, width), (height, width), size=(width, height))
+        expected = blend_on_cpu(images[:1], images[1:], plan, mode)
+        actual = blend(tensor(images[:1]), plan, mode, sources=tensor(images[1:]))
+        assert largest_difference(actual.permute(0, 2, 3, 1).cpu(), expected) <= 1, plan.rows
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_seamless_clone(channels: int, mixed: bool) -> None:
+    random = np.random.default_rng(channels)
+    sources, images = (tensor(pictures(random, 20, 50, 60, channels), "cpu") for _ in range(2))
+    masks = tensor(pictures(random, 20, 50, 60, 1), "cpu").contiguous()
+    masks[masks < 100] = 0
+    masks[:, :, :10] = 0
+    centers = torch.full((20, 2), 30)
+    centers[:, 1] = 25
+    expected = nsa.seamless_clone(sources, images, masks, centers, mixed)
+    actual = nsa.seamless_clone(sources.cuda(), images.cuda(), masks.cuda(), centers, mixed)
+    assert actual.is_cuda
+    assert largest_difference(actual.cpu(), expected) <= 1
+    with pytest.raises(InputError, match="of item 0 puts the mask's"):
+        nsa.seamless_clone(sources.cuda(), images.cuda(), masks.cuda(), centers * 0, mixed)
+
+
+@pytest.mark.parametrize("kind", ["binary", "continuous", "logistic", "factor"])
+@pytest.mark.parametrize("variant", ["released", "paper"])
+@pytest.mark.parametrize("trial", range(8))
+def test_labels_equal_the_cpu(kind: Any, variant: Any, trial: int) -> None:
+    random = np.random.default_rng([trial, len(kind), len(variant)])
+    channels = int(random.choice([1, 3]))
+    height, width = random.integers(3, 300, 2)
+    before, after = (pictures(random, 6, height, width, channels) for _ in range(2))
+    after = np.where(random.random(after.shape) < 0.2, before, after)
+    plan = random_plan(random, 6, (height, width), (8, 8), rounds=3, masks=True)
+    config = SynthesisConfig(variant=variant)
+    expected = label(tensor(before, "cpu"), tensor(after, "cpu"), plan, config, kind=kind)
+    actual = label(tensor(before), tensor(after), plan, config, kind=kind).cpu()
+    tolerance = 1e-6 if kind == "logistic" else 0
+    torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance)
+    mask = torch.from_numpy(random.random((6, 1, height, width)) < 0.8)
+    arguments = {"label": kind, "variant": variant}
+    expected = difference_label(tensor(before, "cpu"), tensor(after, "cpu"), mask, **arguments)
+    actual = difference_label(tensor(before), tensor(after), mask.cuda(), **arguments).cpu()
+    torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images(channels: int) -> None:
+    random = np.random.default_rng(channels)
+    config = ImageConfig(
+        channels=channels, size=(128, 120), rotation=20.0, center_crop=None, crop=(99, 101)
+    )
+    pixels = tensor(pictures(random, 9, 128, 120, channels), "cpu")
+    augmentation = draw_augmentation(config, 9, seed=1)
+    expected = apply_augmentation(pixels, augmentation)
+    actual = apply_augmentation(pixels.cuda(), augmentation)
+    torch.testing.assert_close(actual.cpu(), expected, rtol=0, atol=0)
+    for dtype, tolerance in ((torch.float32, 1e-6), (torch.bfloat16, 2**-7)):
+        inputs = to_network_input(actual, config, dtype)
+        assert inputs.is_contiguous(memory_format=torch.channels_last)
+        wanted = to_network_input(expected, config).to(dtype)
+        torch.testing.assert_close(inputs.cpu(), wanted, rtol=tolerance, atol=tolerance)
+    masks = object_masks(pixels, 120.0, 20.0)
+    torch.testing.assert_close(object_masks(pixels.cuda(), 120.0, 20.0).cpu(), masks)
+
+
+@pytest.mark.parametrize("preset", ["bottle", "carpet", "rcxr_male"])
+def test_the_batch_transform(preset: str) -> None:
+    transform = nsa.NSA.from_preset(preset)
+    random = np.random.default_rng(0)
+    pixels = pictures(random, 16, 224, 256, 1 if preset == "rcxr_male" else 3)
+    cpu, gpu = tensor(pixels, "cpu"), tensor(pixels)
+    plan = transform.plan(gpu, 7)
+    np.testing.assert_array_equal(plan.rows, transform.plan(cpu, 7).rows)
+    images, labels = transform.synthesize(gpu, plan)
+    expected, _ = transform.synthesize(cpu, plan)
+    assert largest_difference(images.cpu(), expected) <= 1
+    torch.testing.assert_close(
+        labels.cpu(), label(cpu, images.cpu(), plan, transform.config), rtol=0, atol=1e-6
+    )
+    torch.testing.assert_close(gpu.cpu(), cpu, rtol=0, atol=0)
+
+
+def _small_arguments() -> tuple[Tensor, Plan]:
+    random = np.random.default_rng(6)
+    pixels = torch.from_numpy(pictures(random, 3, 60, 50, 3)).cuda()
+    return pixels, random_plan(random, 3, (60, 50), (60, 50), rounds=2, masks=True)
+
+
+def test_operators_follow_torchs_rules() -> None:
+    pixels, plan = _small_arguments()
+    table = plan_tensors(plan)
+    checks = ("test_schema", "test_faketensor")
+    ops = torch.ops.nsa
+    torch.library.opcheck(ops.blend.default, (pixels, pixels, *table, 0), test_utils=checks)
+    torch.library.opcheck(
+        ops.label.default, (pixels, pixels.flip(0), *table, 2, True, 15.0, 0.2), test_utils=checks
+    )
+    torch.library.opcheck(ops.object_masks.default, (pixels, 90.0, 9.0), test_utils=checks)
+    masks = torch.full((3, 60, 50), 255, dtype=torch.uint8, device="cuda")
+    centers = torch.tensor([[25, 30]] * 3)
+    torch.library.opcheck(
+        ops.seamless_clone.default, (pixels, pixels, masks, centers, True), test_utils=checks
+    )
+
+
+def test_a_captured_graph_blends_the_plan_of_each_replay() -> None:
+    config = SynthesisConfig(gradients="mixed", max_patches=3)
+    random = np.random.default_rng(1)
+    images = tensor(pictures(random, 8, 128, 128, 3))
+    shape = (8, 128, 128, 3)
+    plan = DevicePlan.reserve(
+        images=shape,
+        sources=shape,
+        mode=int(C.Blend.mixed),
+        device=images.device,
+        rounds=3,
+        side=128,
+    )
+    graph, blended, labels = capture(images, plan, config)
+    for seed in range(4):
+        drawn = draw_plan(config, 8, 128, 128, seed=seed)
+        images.copy_(tensor(pictures(random, 8, 128, 128, 3)))
+        plan.update(*plan_tensors(drawn))
+        graph.replay()
+        expected = blend(images, drawn, "mixed")
+        torch.testing.assert_close(blended, expected, rtol=0, atol=0)
+        torch.testing.assert_close(labels, label(images, expected, drawn, config))
+
+
+def test_work_goes_to_the_current_stream() -> None:
+    pixels, plan = _small_arguments()
+    images = pixels.permute(0, 3, 1, 2)
+    expected = blend(images, plan, "source")
+    torch.cuda.synchronize()
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        delayed = torch.zeros_like(images)
+        torch.cuda._sleep(20_000_000)
+        delayed.copy_(images)
+        actual = blend(delayed, plan, "source")
+        # Had the kernels not waited for the copy, they would have blended zeros.
+        torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+
+
+def test_nothing_is_allocated_by_a_launch_and_the_sources_stay() -> None:
+    pixels, plan = _small_arguments()
+    before = pixels.clone()
+    shape = kernels.shape_of(pixels)
+    device_plan = DevicePlan.of(
+        *plan_tensors(plan), images=shape, sources=shape, mode=0, device=pixels.device
+    )
+    out = pixels.clone()
+    kernels.blend_(out, pixels, device_plan, 0)
+    torch.cuda.synchronize()
+    allocated = torch.cuda.memory_stats()["allocation.all.allocated"]
+    kernels.blend_(out, pixels, device_plan, 0)
+    assert torch.cuda.memory_stats()["allocation.all.allocated"] == allocated
+    torch.testing.assert_close(pixels, before, rtol=0, atol=0)
+
+
+def test_a_bad_row_is_named_before_anything_runs() -> None:
+    pixels, plan = _small_arguments()
+    rows = plan.rows.copy()
+    rows[2, 14] = 1000
+    with pytest.raises(InputError, match="plan row 2: place_x 1000"):
+        blend(pixels.permute(0, 3, 1, 2), dataclasses.replace(plan, rows=rows), "source")
+
+
+def test_tensors_on_two_devices_are_refused() -> None:
+    pixels, plan = _small_arguments()
+    images = pixels.permute(0, 3, 1, 2)
+    with pytest.raises(InputError, match="move both to one device"):
+        blend(images, plan, "source", sources=images.cpu())

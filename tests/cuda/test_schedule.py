@@ -1,0 +1,130 @@
+"""A plan is checked and measured on the host before a kernel reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_cases import H200_SHARED, pictures, random_plan
+
+from nsa._native import C
+from nsa.errors import InputError
+from nsa.plan.table import COLUMNS, Plan
+
+IMAGES, SOURCES = (4, 60, 70, 3), (4, 50, 50, 3)
+
+
+def scheduled(plan: Plan, *, mode: int = 0, shared_limit: int = H200_SHARED) -> Any:
+    return C.DevicePlan.of(
+        plan.rows,
+        plan.factors,
+        plan.masks,
+        plan.masks.size,
+        IMAGES,
+        SOURCES,
+        mode,
+        shared_limit,
+    )
+
+
+def a_plan(rounds: int = 2, masks: bool = True) -> Plan:
+    random = np.random.default_rng(4)
+    return random_plan(random, 4, IMAGES[1:3], SOURCES[1:3], rounds=rounds, masks=masks)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        ("image", 4, "plan row 1: image 4"),
+        ("source", -1, "plan row 1: source -1"),
+        ("src_w", 51, "plan row 1: src_x"),
+        ("roi_w", 0, "plan row 1: roi_w 0"),
+        ("place_x", 70, "plan row 1: place_x 70"),
+        ("blend_mask", 1 << 30, "plan row 1: blend_mask"),
+        ("round", -1, "plan row 1"),
+    ],
+)
+def test_a_row_that_would_leave_memory_is_named(column: str, value: int, sentence: str) -> None:
+    plan = a_plan()
+    plan.rows[1, COLUMNS.index(column)] = value
+    with pytest.raises(InputError, match=sentence):
+        scheduled(plan)
+
+
+def test_two_patches_of_an_image_in_a_round_are_refused() -> None:
+    plan = a_plan()
+    plan.rows[1, 0] = plan.rows[0, 0]
+    with pytest.raises(InputError, match=r"plan row 1: image \d has a second patch in round 0"):
+        scheduled(plan)
+
+
+def test_boxes_beyond_1024_px_go_to_the_cpu() -> None:
+    side = 1030
+    rows = np.array(
+        [[0, 0, 0, 0, 50, 50, side, side, 0, 0, 0, 0, side, side, 0, 0, -1, -1, 0]], np.int32
+    )
+    with pytest.raises(InputError, match="wider than the 1024 px"):
+        C.DevicePlan.of(
+            rows,
+            np.ones(1, np.float32),
+            np.zeros(0, np.uint8),
+            0,
+            (1, side, side, 1),
+            (1, 50, 50, 1),
+            0,
+            H200_SHARED,
+        )
+
+
+def test_labels_need_only_the_columns_they_read() -> None:
+    rows = np.zeros((1, len(COLUMNS)), np.int32)
+    rows[0, [COLUMNS.index("width"), COLUMNS.index("height")]] = 70, 60
+    rows[0, COLUMNS.index("label_mask")] = -1
+    plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
+    scheduled(plan, mode=-1)
+    rows[0, COLUMNS.index("dst_x")] = 1
+    with pytest.raises(InputError, match="plan row 0: the destination box leaves the image"):
+        scheduled(plan, mode=-1)
+
+
+def test_memory_per_block_follows_the_largest_box() -> None:
+    plan = a_plan()
+    everything = scheduled(plan)
+    assert 0 < everything.shared <= H200_SHARED
+    assert everything.workspace == 0
+    some = scheduled(plan, shared_limit=everything.shared - 1)
+    assert some.workspace == everything.shared
+    assert some.shared < everything.shared
+    # Every GPU's shared memory holds what the presets draw on 256 px, 102 px at most.
+    limit = 64 << 10
+    reserved = C.DevicePlan.reserve((4, 256, 256, 3), (4, 256, 256, 3), 1, limit, 4, 102, 0)
+    assert reserved.workspace == 0
+
+
+def test_a_reserved_plan_takes_what_fits() -> None:
+    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200_SHARED, 2, 70, 100_000)
+    buffer = np.zeros(reserved.bytes, np.uint8)
+    for plan in (a_plan(), a_plan(rounds=1), a_plan(masks=False)):
+        reserved.pack(plan.rows, plan.factors, plan.masks, buffer)
+    three = a_plan(rounds=3)
+    with pytest.raises(InputError, match="reserve more"):
+        reserved.pack(three.rows, three.factors, three.masks, buffer)
+    with pytest.raises(InputError, match="buffer is too small"):
+        reserved.pack(plan.rows, plan.factors, plan.masks, buffer[:-1])
+    narrow = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200_SHARED, 2, 9, 0)
+    with pytest.raises(InputError, match="reserve more"):
+        narrow.pack(plan.rows, plan.factors, plan.masks, np.zeros(narrow.bytes, np.uint8))
+
+
+def test_shapes_are_checked() -> None:
+    plan = a_plan()
+    with pytest.raises(InputError, match="same number of channels"):
+        C.DevicePlan.of(
+            plan.rows, plan.factors, plan.masks, 0, IMAGES, (*SOURCES[:3], 1), 0, H200_SHARED
+        )
+    with pytest.raises(InputError, match="mode 4"):
+        scheduled(plan, mode=4)
+    images = pictures(np.random.default_rng(0), 1, 5, 5, 1)
+    with pytest.raises(InputError, match="16 bytes"):
+        C.emulate_normalise(images.ctypes.data | 1, 25, 1, [1.0] * 3, [0.0] * 3, False, 16, 1, 0)
