@@ -21,7 +21,9 @@ _log = logging.getLogger("nsa")
 def reproduce_command(
     data_root: Annotated[
         Path,
-        typer.Option(help="Folder of categories in the layout of MVTec AD, or one such category."),
+        typer.Option(
+            help="Folder of categories in the layout of MVTec AD or lists of X-rays, or one such."
+        ),
     ],
     table: Annotated[
         str, typer.Option(help="Tables of the paper: 1, 2, 3, 7, 8, several by commas, or all.")
@@ -58,10 +60,11 @@ def reproduce_command(
         typer.Option(help="YAML file with settings for every job, as nsa train reads it."),
     ] = None,
 ) -> None:
-    """Train the paper's systems over categories and seeds and write its tables beside ours.
+    """Train the paper's systems over categories and seeds and write our tables beside the paper's.
 
     Finished jobs are skipped and interrupted ones continue. Any number of processes may share one
-    --output: under torchrun, every rank takes its share.
+    --output: under torchrun, every rank takes its share. Another --data-root, such as the X-rays of
+    Table 3, may join the same --output.
     """
     from nsa.reproduce.jobs import Request, plan_jobs
     from nsa.reproduce.report import FILES, write_report

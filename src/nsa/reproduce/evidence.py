@@ -93,18 +93,17 @@ def _curve(
     values = defective[order]
     share = np.full(len(values), 1 / len(values)) if weights is None else weights[order]
     beyond = np.append(np.cumsum(share[::-1])[::-1], 0.0)  # found at threshold values[i]
-    # The distinct normal scores around every rate, as thresholds: ">=" finds defects.
+    # Around every rate: the normal score that crosses it, as a threshold that it still reaches
+    # (">=") and as one that it just fails.
     ranks = np.clip((FALSE_POSITIVE_RATES * len(normal)).astype(np.int64), 0, len(normal) - 1)
     near = np.unique(normal[len(normal) - 1 - ranks])
-    above = np.nextafter(near, np.float32(math.inf))
-    thresholds = np.unique(np.concatenate([near, above]))[::-1]
+    thresholds = np.unique(np.concatenate([near, np.nextafter(near, np.float32(math.inf))]))[::-1]
     fpr = (len(normal) - np.searchsorted(normal, thresholds)) / len(normal)
     found = beyond[np.searchsorted(values, thresholds)]
     fpr = np.concatenate([[0.0], fpr, [1.0]])
     found = np.concatenate([[0.0], found, [1.0]])
-    # At rate 0 the best is what is found without a false positive: the last of equal rates.
-    last = np.flatnonzero(np.append(fpr[1:] != fpr[:-1], True))
-    curve: npt.NDArray[np.float64] = np.interp(FALSE_POSITIVE_RATES, fpr[last], found[last])
+    # Where several points share a rate, this takes the last and so the highest.
+    curve: npt.NDArray[np.float64] = np.interp(FALSE_POSITIVE_RATES, fpr, found)
     return curve
 
 

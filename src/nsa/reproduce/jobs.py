@@ -19,6 +19,8 @@ from nsa.config import replace
 from nsa.device import Precision, choose_device, choose_precision
 from nsa.errors import InputError
 from nsa.images import open_dataset
+from nsa.images.chest_xray import is_category as has_lists
+from nsa.images.chest_xray import list_categories
 from nsa.images.files import list_folders
 from nsa.images.mvtec import is_category
 from nsa.reproduce.systems import SYSTEMS, System, system
@@ -36,7 +38,7 @@ class Request:
     """What a user asks ``nsa reproduce`` for; plain values, so that it travels to workers.
 
     Attributes:
-        data_root: folder of categories in the layout of MVTec AD, or one such category.
+        data_root: folder of categories in the layout of a known dataset, or one such category.
         output: the results folder.
         tables: names in :data:`nsa.reproduce.tables.TABLES`.
         methods: names of systems; empty: those of the tables.
@@ -207,8 +209,11 @@ def _categories(request: Request) -> list[str]:
     if request.categories:
         return list(dict.fromkeys(request.categories))
     root = Path(request.data_root).expanduser()
-    found = [folder.name for folder in list_folders(root) if is_category(folder)]
-    if not found and is_category(root):
+    # A root with lists of X-rays is read as such only, as by open_dataset.
+    found = list(list_categories(root))
+    if not found:
+        found = [folder.name for folder in list_folders(root) if is_category(folder)]
+    if not found and (is_category(root) or has_lists(root)):
         found = [root.resolve().name]
     wanted = list(dict.fromkeys(name for spec in _specs(request) for name in spec.categories))
     chosen = [name for name in wanted if name in found]
