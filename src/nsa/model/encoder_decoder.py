@@ -76,6 +76,9 @@ class EncoderDecoder(nn.Module):
         )
         self.decoder = nn.Sequential(UpBlock(128, 64), UpBlock(64, 32), UpBlock(32, 16))
         self.head = nn.ConvTranspose2d(16, 1, 7, stride=2, padding=3, output_padding=1)
+        for module in (*self.bottleneck.modules(), *self.decoder.modules()):
+            if isinstance(module, nn.Conv2d):  # as torchvision begins the encoder
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, before the activation.
