@@ -219,18 +219,6 @@ def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, confi
     assert re.search(r"disc .* \d+\.\d 1/2 .* 0/2", text.getvalue())
 
 
-def test_ablation_a_is_left_out_without_object_masks(data: Path, config: Path) -> None:
-    request = Request(
-        data_root=str(data), output="", categories=("disc",), seeds=(0,), tables=("7",),
-        config=str(config),
-    )  # fmt: skip
-    names = [job.system.name for job in plan_jobs(request)]
-    assert names == [
-        f"nsa_logistic{v}" for v in ("", "_single_patch", "_cutpaste_shapes", "_ellipses")
-    ]
-    assert len({job.hash for job in plan_jobs(request)}) == 4
-
-
 def test_a_job_that_fails_does_not_stop_the_others(
     data: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,28 +274,6 @@ def test_bad_options(
 def test_settings_that_a_job_owns(data: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path / "o.yaml", training={"seed": 3})
     assert "sets 'seed', which nsa reproduce" in sentence(reproduce(data, config, tmp_path / "o"))
-
-
-def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
-    good = sorted((data / "disc" / "train" / "good").iterdir())
-    bad = sorted((data / "disc" / "test" / "spot").iterdir())
-    (tmp_path / "images").mkdir()
-    names = []
-    for index, path in enumerate([*good, *bad]):
-        names.append(f"{index:03d}{path.suffix}")
-        shutil.copy(path, tmp_path / "images" / names[-1])
-    for sex in ("male", "female"):
-        lists = tmp_path / f"rcxr_{sex}"
-        lists.mkdir()
-        for name, chosen in (("normal_train", names[:6]), ("normal_test", names[6:9]),
-                             ("abnormal_test", names[9:])):  # fmt: skip
-            (lists / f"{name}.txt").write_text("\n".join(chosen))
-    request = Request(data_root=str(tmp_path), output="", seeds=(0, 1))
-    jobs = plan_jobs(request)
-    assert len(jobs) == 6 * 2 * 2  # the systems of Table 3, sexes, seeds
-    assert {job.settings.images.channels for job in jobs} == {1}
-    assert {job.preset_epochs for job in jobs} == {240}
-    assert [job.seed for job in jobs] == [0] * 12 + [1] * 12
 
 
 def test_a_data_root_without_the_papers_categories(data: Path, tmp_path: Path) -> None:
