@@ -13,9 +13,9 @@ const char* instruction_set() {
         const bool baseline_only = limit && std::strcmp(limit, "baseline") == 0;
         const bool avx2_at_most = limit && std::strcmp(limit, "avx2") == 0;
         if (baseline_only) return "baseline";
-        if (!avx2_at_most && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512vl")) {
+        if (!avx2_at_most && __builtin_cpu_supports("avx512f") &&
+            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
             return "avx512";
         }
         if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&

@@ -242,7 +242,9 @@ def test_info_names_what_a_bug_report_needs() -> None:
         assert name in result.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "synthesize", "info"])
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "calibrate", "predict", "synthesize", "info"]
+)
 def test_help_explains_each_option(command: str) -> None:
     result = nsa(command, "--help")
     assert result.exit_code == 0
@@ -252,6 +254,7 @@ def test_help_explains_each_option(command: str) -> None:
             "--device", "--variant", "--label", "--output", "--resume", "--config",
         ):  # fmt: skip
             assert option in result.stdout
+        assert "[default: 64]" in result.stdout  # and is not taken for markup
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")

@@ -1,4 +1,4 @@
-"""The command line: ``nsa train|evaluate|predict|synthesize|reproduce|info``.
+"""The command line: ``nsa train|evaluate|calibrate|predict|synthesize|reproduce|info``.
 
 Each command imports what it needs itself, so that ``--help`` need not wait for torch.
 """
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nsa.cli_options import Augment, Distribution, Fpr, Holdout, Network, TrainingFpr, Weights
 from nsa.console import console, log_to_console
 from nsa.errors import InputError
 from nsa.interrupt import Interrupted
@@ -22,7 +23,7 @@ from nsa.reproduce.command import reproduce_command
 
 if TYPE_CHECKING:
     from nsa.evaluate import Evaluation
-    from nsa.run import Run
+    from nsa.run import BaseRun
 
 app = typer.Typer(
     help="Train a visual anomaly detector from normal images only, and use it.",
@@ -45,31 +46,36 @@ Category = Annotated[
 NormalDir = Annotated[
     Path | None, typer.Option(help="Instead of --data-root: a plain folder of good images.")
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. [default: auto]")]
-Seed = Annotated[int | None, typer.Option(help="Fixes everything random. [default: 0]")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. \\[default: auto]")]
+Seed = Annotated[int | None, typer.Option(help="Fixes everything random. \\[default: 0]")]
 Method = Annotated[
     str | None,
     typer.Option(
         help="A system of the paper: nsa, cutpaste, fpi, pii, nsa_paste, or the ablations "
-        "no_object_masks, single_patch, cutpaste_shapes, ellipses. [default: nsa]"
+        "no_object_masks, single_patch, cutpaste_shapes, ellipses; or gaussian (Rippel et al.: "
+        "fitted in seconds to the features of a pretrained network). \\[default: nsa]"
     ),
 ]
 Variant = Annotated[
     str | None,
-    typer.Option(help="released (the authors' code) or paper (the equations). [default: released]"),
+    typer.Option(
+        help="released (the authors' code) or paper (the equations). \\[default: released]"
+    ),
 ]
 Label = Annotated[
-    str | None, typer.Option(help="binary, continuous or logistic. [default: logistic]")
+    str | None, typer.Option(help="binary, continuous or logistic. \\[default: logistic]")
 ]
 Background = Annotated[
     str | None,
     typer.Option(
-        help="Brightness of a plain background, 0-255, or none. [default: preset, or estimated]"
+        help="Brightness of a plain background, 0-255, or none. \\[default: preset, or estimated]"
     ),
 ]
 Kind = Annotated[
     str | None,
-    typer.Option(help="object or texture, for automatic settings. [default: preset, or estimated]"),
+    typer.Option(
+        help="object or texture, for automatic settings. \\[default: preset, or estimated]"
+    ),
 ]
 Config = Annotated[
     Path | None,
@@ -109,28 +115,34 @@ def train_command(
     category: Category = None,
     normal_dir: NormalDir = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images. [default: preset, 320]")
+        int | None, typer.Option(help="Passes over the training images. \\[default: preset, 320]")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images per step, at least 2. [default: 64]")
+        int | None, typer.Option(help="Images per step, at least 2. \\[default: 64]")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Of the first epoch; follows a cosine. [default: 0.001]")
+        float | None, typer.Option(help="Of the first epoch; follows a cosine. \\[default: 0.001]")
     ] = None,
     seed: Seed = None,
     method: Method = None,
     device: Device = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it. [default: auto]"),
+        typer.Option(help="bf16, fp32, or auto: bf16 where the hardware has it. \\[default: auto]"),
     ] = None,
     variant: Variant = None,
     label: Label = None,
     background: Background = None,
     kind: Kind = None,
+    network: Network = None,
+    weights: Weights = None,
+    distribution: Distribution = None,
+    augment: Augment = None,
+    fpr: TrainingFpr = None,
+    holdout: Holdout = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="New folder for the results. [default: runs/<category>-<number>]"),
+        typer.Option(help="New folder for the results. \\[default: runs/<category>-<number>]"),
     ] = None,
     resume_run: Annotated[
         Path | None,
@@ -148,8 +160,9 @@ def train_command(
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "epochs": epochs,
         "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed, "device": device,
-        "precision": precision, "method": method, "variant": variant, "label": label,
-        "kind": kind, "output": output,
+        "precision": precision, "variant": variant, "label": label, "kind": kind, "method": method,
+        "network": network, "weights": weights, "distribution": distribution,
+        "augment": augment, "fpr": fpr, "holdout": holdout, "output": output,
     }  # fmt: skip
     options = {name: value for name, value in options.items() if value is not None}
     if background is not None:
@@ -173,19 +186,20 @@ def evaluate_command(
     data_root: DataRoot = None,
     category: Category = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the results. [default: the run folder]")
+        Path | None, typer.Option(help="Folder for the results. \\[default: the run folder]")
     ] = None,
+    fpr: Fpr = None,
     device: Device = None,
 ) -> None:
     """Judge a trained detector on a test set."""
-    from nsa.detector import Detector
-    from nsa.evaluate import evaluate, write_evaluation
+    from nsa.calibration import add_working_point
+    from nsa.evaluate import write_evaluation
     from nsa.files import make_folder
     from nsa.images import open_dataset
-    from nsa.run import Run
+    from nsa.scorer import open_scorer
 
-    opened = Run.open(run)
-    detector = Detector.load(run, device or "auto")
+    scorer = open_scorer(run, device or "auto")
+    opened = scorer.run
     if data_root is None:
         dataset = open_dataset(
             opened.places["data_root"],
@@ -196,10 +210,32 @@ def evaluate_command(
         dataset = open_dataset(data_root, category or _category_below(data_root, opened))
     if output is not None:
         make_folder(output)
-    result = evaluate(detector, dataset)
+    result = add_working_point(scorer, scorer.evaluate(dataset), dataset, fpr)
     write_evaluation(opened, result, dataset, opened.training_times(), output)
     _print_results(result, dataset.name)
     console.print(f"Results are in {output or run}", markup=False, soft_wrap=True)
+
+
+@app.command("calibrate")
+@_friendly
+def calibrate_command(
+    run: RunFolder,
+    normals: Annotated[
+        list[Path],
+        typer.Argument(help="Normal images that were not trained on: files, or folders of them."),
+    ],
+    device: Device = None,
+) -> None:
+    """Set the scale of scores by held-out normal images, for predict and evaluate with --fpr.
+
+    Their scores are kept in the run folder and replace earlier ones.
+    """
+    from nsa.calibration import calibrate
+    from nsa.report import calibration_table
+    from nsa.scorer import open_scorer
+
+    calibration = calibrate(open_scorer(run, device or "auto"), normals)
+    Console().print(calibration_table(calibration.table(), len(calibration.scores)))
 
 
 @app.command("predict")
@@ -208,6 +244,7 @@ def predict_command(
     run: RunFolder,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
     output: Annotated[Path, typer.Option(help="Folder for scores.csv and the pictures.")],
+    fpr: Fpr = None,
     device: Device = None,
     save_maps: Annotated[
         bool, typer.Option("--save-maps", help="Also write each map as NPY, float32 (H, W).")
@@ -216,13 +253,15 @@ def predict_command(
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
 ) -> None:
-    """Score images and draw heat maps over them, at their own resolution."""
-    from nsa.detector import Detector
-    from nsa.predict import predict
+    """Score images and draw heat maps over them, at their own resolution.
 
-    predict(
-        Detector.load(run, device or "auto"), images, output, save_maps=save_maps, overlays=overlays
-    )
+    With --fpr, after nsa calibrate, every image is also called normal or anomalous.
+    """
+    from nsa.predict import predict
+    from nsa.scorer import open_scorer
+
+    scorer = open_scorer(run, device or "auto")
+    predict(scorer, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays)
 
 
 @app.command("synthesize")
@@ -234,7 +273,7 @@ def synthesize_command(
     normal_dir: NormalDir = None,
     count: Annotated[
         int | None,
-        typer.Option(min=2, max=64, help="Number of examples. [default: 8, of all methods 4]"),
+        typer.Option(min=2, max=64, help="Number of examples. \\[default: 8, of all methods 4]"),
     ] = None,
     seed: Seed = None,
     method: Annotated[
@@ -296,7 +335,7 @@ def _background(text: str) -> float | None:
         ) from None
 
 
-def _category_below(data_root: Path, run: Run) -> str | None:
+def _category_below(data_root: Path, run: BaseRun[Any]) -> str | None:
     """The run's own category where the data root has it; else the only one there."""
     return run.settings.category if (data_root / run.settings.category).is_dir() else None
 
@@ -305,3 +344,7 @@ def _print_results(evaluation: Evaluation, category: str) -> None:
     from nsa.report import results_table
 
     Console().print(results_table(evaluation.metrics, title=category, reasons=evaluation.reasons))
+    if evaluation.working_point is not None:
+        from nsa.calibration import describe
+
+        console.print(describe(evaluation.working_point), markup=False, soft_wrap=True)

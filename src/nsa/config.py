@@ -1,8 +1,9 @@
 """Every setting of a run, as frozen dataclasses that know their own valid ranges.
 
 ``SynthesisConfig`` says how anomalies are made (Section 3 of the NSA paper), ``ImageConfig`` how
-images reach the network (Section 4.1) and ``TrainConfig`` how the network is trained. ``to_dict``
-and ``from_dict`` convert to and from plain JSON / YAML values.
+images reach the network (Section 4.1), ``TrainConfig`` how the network is trained and
+``GaussianConfig`` how the Gaussian detector is fitted. ``to_dict`` and ``from_dict`` convert to and
+from plain JSON / YAML values.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ Variant = Literal["released", "paper"]
 LabelKind = Literal["binary", "continuous", "logistic"]
 Gradients = Literal["source", "mixed"]
 Bounds = tuple[float, float]
+# How a level's normal features are modelled; nsa.gaussian.distributions has the formulas.
+GaussianModel = Literal[
+    "full", "standardised", "l2", "pca95", "pca99", "npca1", "npca01", "npca001"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +148,50 @@ class TrainConfig:
         _number(self, "seed", 0, 2**63 - 1)
 
 
-Config = TypeVar("Config", SynthesisConfig, ImageConfig, TrainConfig)
+@dataclass(frozen=True, kw_only=True)
+class GaussianConfig:
+    """How the Gaussian detector is fitted (Rippel et al., ICPR 2020).
+
+    Attributes:
+        network: one of :data:`nsa.gaussian.NETWORKS`.
+        weights: ``"default"`` (torchvision's, trained on ImageNet), ``"random"``, a state-dict file
+            or a run folder, see :func:`nsa.gaussian.weights.load_network`.
+        distribution: model of each level's features; ``"npca01"`` keeps the components that hold
+            the last 0.1 % of the variance.
+        size: (height, width) in pixels to which every image is resized; None: the size that the
+            network was designed for.
+        augment: fit on so many augmented copies of every image, by what the category allows
+            (Figure 2 of the paper, which makes 100); 0: on the images themselves.
+        seed: fixes random weights, augmentation and which images are held out.
+        fpr: wanted false positive rate, for which images are held out; None: none are.
+        holdout: share of the training images that is held out.
+    """
+
+    network: str = "efficientnet_b4"
+    weights: str = "default"
+    distribution: GaussianModel = "full"
+    size: tuple[int, int] | None = None
+    augment: int = 0
+    seed: int = 0
+    fpr: float | None = None
+    holdout: float = 0.2
+
+    def __post_init__(self) -> None:
+        _choice(self, "distribution", GaussianModel)
+        _number(self, "augment", 0, 10_000)
+        _number(self, "seed", 0, 2**63 - 1)
+        if self.size is not None and not all(32 <= side <= 8192 for side in self.size):
+            raise InputError(f"size must be two numbers from 32 to 8192, got {self.size!r}.")
+        for name in ("fpr", "holdout"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise InputError(f"{name} must be between 0 and 1, got {value!r}.")
 
 
-def to_dict(config: SynthesisConfig | ImageConfig | TrainConfig) -> dict[str, Any]:
+Config = TypeVar("Config", SynthesisConfig, ImageConfig, TrainConfig, GaussianConfig)
+
+
+def to_dict(config: SynthesisConfig | ImageConfig | TrainConfig | GaussianConfig) -> dict[str, Any]:
     """Plain values of a configuration: tuples become lists, as JSON and YAML have them."""
     return {
         name: list(value) if isinstance(value, tuple) else value

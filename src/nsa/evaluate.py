@@ -25,11 +25,13 @@ from nsa.files import write_atomically
 from nsa.images import Dataset, Sample, center_crop, load_images, load_mask
 from nsa.info import hardware, versions
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
-from nsa.report import choose_examples, heat_map_grid
-from nsa.run import Run
+from nsa.report import choose_examples, heat_map_grid, image_grid
+from nsa.run import BaseRun
 
 Values = dict[str, float | None]
-_EXAMPLES = 8
+Scores = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+NO_MAPS = "the Gaussian detector gives no pixel map"
+EXAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,27 @@ class Evaluation:
         whole_image: the same for whole images, without a crop.
         reasons: metric -> why it is None.
         scores: float32 (N,), paper's protocol, in the order of the test samples.
+        whole_scores: (N,), of whole images, as ``nsa predict`` gives them.
         seconds: time the network and the metrics took.
         examples: indices of test images that show what the detector does.
         images, maps, masks: the test set as evaluated in the paper's protocol: uint8
-            (N, channels, H, W), float32 (N, H, W), uint8 0/1 (N, H, W).
+            (N, channels, H, W), float32 (N, H, W) (None: the method gives none), uint8 0/1
+            (N, H, W).
+        working_point: what a wanted false positive rate comes to, see
+            :func:`nsa.calibration.working_point`; None: no rate was asked for.
     """
 
     metrics: Values
     whole_image: Values
     reasons: dict[str, str]
-    scores: npt.NDArray[np.float32]
+    scores: Scores
+    whole_scores: Scores
     seconds: float
     examples: list[int]
     images: Tensor
-    maps: Tensor
+    maps: Tensor | None
     masks: npt.NDArray[np.uint8]
+    working_point: dict[str, Any] | None = None
 
 
 def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
@@ -79,7 +87,8 @@ def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
             masks[index] = load_mask(sample.mask, detector.size, sample.path)
     start = time.perf_counter()
     whole = detector.maps(images)
-    whole_image, reasons = compute_metrics(test, image_scores(whole).numpy(), whole.numpy(), masks)
+    whole_scores = image_scores(whole).numpy()
+    whole_image, reasons = compute_metrics(test, whole_scores, whole.numpy(), masks)
     if detector.size == config.crop:  # the crop is the whole image
         maps, scores, metrics = whole, image_scores(whole), whole_image
     else:
@@ -87,17 +96,17 @@ def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
         maps, scores = _pad(cropped, config), image_scores(cropped)
         metrics, reasons = compute_metrics(test, scores.numpy(), maps.numpy(), masks)
     seconds = time.perf_counter() - start
-    examples = choose_examples([s.defect for s in test], scores.tolist(), _EXAMPLES) if test else []
+    examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []
     return Evaluation(
-        metrics, whole_image, reasons, scores.numpy(), seconds,
+        metrics, whole_image, reasons, scores.numpy(), whole_scores, seconds,
         examples, images, maps, masks,
     )  # fmt: skip
 
 
 def compute_metrics(
     test: list[Sample],
-    scores: npt.NDArray[np.float32],
-    maps: npt.NDArray[np.float32],
+    scores: Scores,
+    maps: npt.NDArray[np.float32] | None,
     masks: npt.NDArray[np.uint8],
 ) -> tuple[Values, dict[str, str]]:
     """All metrics that make sense for a test set, and why the others do not.
@@ -106,15 +115,19 @@ def compute_metrics(
 
     Args:
         test: N samples.
-        scores: (N,); maps, masks: (N, H, W).
+        scores: (N,).
+        maps, masks: (N, H, W); without maps there are no pixel metrics.
     """
     defective = np.array([not sample.is_good for sample in test], dtype=bool)
     unmarked = np.array([not s.is_good and s.mask is None for s in test], dtype=bool)
-    maps, masks = maps[~unmarked], masks[~unmarked]
     image_reason = _why_not(len(test), defective)
     pixel_reason = image_reason if not defective.any() else None
-    if pixel_reason is None and not masks.any():
-        pixel_reason = "no defective test image has a mask"
+    if maps is None:
+        maps, pixel_reason = np.empty((0, 0, 0), np.float32), NO_MAPS
+    else:
+        maps, masks = maps[~unmarked], masks[~unmarked]
+        if pixel_reason is None and not masks.any():
+            pixel_reason = "no defective test image has a mask"
     metrics: dict[str, tuple[str | None, Callable[[], float]]] = {
         "image_auroc": (image_reason, lambda: auroc(scores, defective)),
         "pixel_auroc": (pixel_reason, lambda: auroc(maps, masks)),
@@ -143,7 +156,7 @@ def _pad(maps: Tensor, config: ImageConfig) -> Tensor:
 
 
 def write_evaluation(
-    run: Run,
+    run: BaseRun[Any],
     evaluation: Evaluation,
     dataset: Dataset,
     times: dict[str, float],
@@ -163,12 +176,16 @@ def write_evaluation(
     if test:
         write_atomically(folder / "scores.csv", _scores_csv(test, evaluation.scores))
         chosen = evaluation.examples
-        heat_map_grid(
-            list(evaluation.images[chosen]), list(evaluation.masks[chosen]),
-            list(evaluation.maps[chosen].numpy()), evaluation.scores[chosen].tolist(),
-            [test[index].defect.replace("_", " ") for index in chosen],
-            folder / "examples.png",
-        )  # fmt: skip
+        images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
+        scores = evaluation.scores[chosen].tolist()
+        titles = [test[index].defect.replace("_", " ") for index in chosen]
+        picture = folder / "examples.png"
+        if evaluation.maps is None:
+            image_grid(images, masks, scores, titles, picture)
+        else:
+            maps = list(evaluation.maps[chosen].numpy())
+            heat_map_grid(images, masks, maps, scores, titles, picture)
+    point = evaluation.working_point
     report: dict[str, Any] = {
         **evaluation.metrics,
         "whole_image": evaluation.whole_image,
@@ -178,6 +195,7 @@ def write_evaluation(
             "defective": sum(not sample.is_good for sample in test),
             "masks": sum(sample.mask is not None for sample in test),
         },
+        **({} if point is None else {"working_point": point}),
         "times": {**times, "evaluation_seconds": evaluation.seconds},
         "configuration": {**run.places, **run.settings.to_dict()},
         "hardware": hardware(),
@@ -186,7 +204,7 @@ def write_evaluation(
     write_atomically(folder / "metrics.json", json.dumps(report, indent=2) + "\n")
 
 
-def _scores_csv(test: list[Sample], scores: npt.NDArray[np.float32]) -> str:
+def _scores_csv(test: list[Sample], scores: Scores) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "defect", "label", "score"])

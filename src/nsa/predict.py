@@ -9,26 +9,26 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
+from nsa.calibration import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.console import console
-from nsa.detector import Detector
 from nsa.errors import InputError
 from nsa.files import make_folder
 from nsa.images import find_images, read_image
-from nsa.methods import is_unbounded
 from nsa.report import overlay
+from nsa.scorer import Scorer
 
 
 def predict(
-    detector: Detector,
+    scorer: Scorer,
     inputs: list[Path],
     output: Path,
     *,
+    fpr: float | None = None,
     save_maps: bool = False,
     overlays: bool = True,
 ) -> int:
-    """Score images and write ``scores.csv`` and one heat map overlay each.
+    """Score images and write ``scores.csv`` and, where there are maps, one overlay each.
 
     Images stream through one by one: memory holds one image, however many there are. Each line of
     the CSV is written as soon as it is known, so an interruption loses nothing.
@@ -36,6 +36,8 @@ def predict(
     Args:
         inputs: image files and folders of images.
         output: folder to write to; it may exist and hold files of an earlier call.
+        fpr: also write a p-value and the label that follows from this false positive rate; None:
+            the rate that the training was asked for, if any.
         save_maps: also write each raw map, float32 (H, W), as NPY.
         overlays: write the pictures.
 
@@ -43,33 +45,42 @@ def predict(
         Number of images.
 
     Raises:
-        InputError: an input or the output cannot be used; images before it are done.
+        InputError: an input or the output cannot be used (images before it are done), there are no
+            maps to save, or the rate cannot be set by the run's calibration.
     """
+    if scorer.no_maps is not None and save_maps:
+        raise InputError(f"There is nothing to save with --save-maps: {scorer.no_maps}.")
+    if scorer.no_maps is not None and overlays:
+        console.print(f"Only scores are written: {scorer.no_maps}.")
+    fpr = scorer.default_fpr if fpr is None else fpr
+    labels = None if fpr is None else Labels(scorer.run.path, fpr)
     paths = [path for entry in inputs for path in find_images(entry)]
     make_folder(output)
-    channels = detector.settings.images.channels
-    # One fixed scale, so that pictures of different images and calls can be compared: continuous
-    # maps are in grey levels, of which y0 counts half in the logistic label; all others end at 1.
-    synthesis = detector.settings.synthesis
-    limit = 2 * synthesis.label_midpoint if is_unbounded(synthesis) else 1.0
     names = _unique_names(paths)
+    anomalous = 0
     try:
         with (output / "scores.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["path", "score"])
+            writer.writerow(["path", "score", *(LABEL_COLUMNS if labels else ())])
             for path, name in zip(paths, names, strict=True):
-                image = read_image(path, channels)
-                maps, scores = detector.predict(torch.from_numpy(image).permute(2, 0, 1)[None])
-                anomaly_map = maps[0, 0].numpy()
-                writer.writerow([path, repr(float(scores[0]))])
+                image = read_image(path, scorer.channels)
+                score, anomaly_map = scorer.judge(image)
+                row: list[object] = [path, repr(score)]
+                if labels is not None:
+                    p_value, label = labels(score)
+                    row += [repr(p_value), label]
+                    anomalous += label == ANOMALOUS
+                writer.writerow(row)
                 file.flush()
-                if overlays:
-                    picture = overlay(image, anomaly_map, limit)
+                if anomaly_map is not None and overlays:
+                    picture = overlay(image, anomaly_map, scorer.map_limit)
                     _write_png(output / f"{name}.png", picture)
-                if save_maps:
+                if anomaly_map is not None and save_maps:
                     np.save(output / f"{name}.npy", anomaly_map)
     except OSError as error:
         raise InputError(f"Cannot write to {output}: {error.strerror or error}.") from error
+    if fpr is not None:
+        console.print(f"{anomalous} images are anomalous at a false positive rate of {fpr:g}.")
     console.print(f"{len(paths)} images scored; results in {output}.", markup=False)
     return len(paths)
 

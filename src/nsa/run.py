@@ -7,6 +7,9 @@ scores.csv              one line per test image
 log.csv                 mean loss and learning rate per epoch
 loss.png, examples.png  pictures
 checkpoint.safetensors  only while the training is unfinished
+calibration.csv         scores of held-out normal images, once there are any
+
+A Gaussian detector has gaussian.safetensors and gaussian.yaml for model.safetensors, and no epochs.
 """
 
 from __future__ import annotations
@@ -17,19 +20,34 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from nsa.errors import InputError
 from nsa.files import make_folder, write_atomically
-from nsa.settings import Settings, read_yaml, to_yaml
+from nsa.settings import GAUSSIAN, Settings, read_yaml, to_yaml
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FORMAT_VERSION = 1
 _LOCK = ".lock"
 
 
+class AnySettings(Protocol):
+    """What every method's settings have in common."""
+
+    @property
+    def category(self) -> str: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+SettingsT = TypeVar("SettingsT", bound=AnySettings)
+
+
 @dataclass(frozen=True)
-class Run:
-    """A run folder and the settings in its ``config.yaml``.
+class BaseRun(Generic[SettingsT]):
+    """A run folder of any method, and the settings in its ``config.yaml``.
 
     Attributes:
         path: the folder.
@@ -38,19 +56,11 @@ class Run:
     """
 
     path: Path
-    settings: Settings
+    settings: SettingsT
     places: dict[str, Any]
 
-    @property
-    def model(self) -> Path:
-        return self.path / "model.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint.safetensors"
-
     @classmethod
-    def create(cls, path: Path, settings: Settings, places: dict[str, Any]) -> Run:
+    def create(cls, path: Path, settings: SettingsT, places: dict[str, Any]) -> Self:
         """Begin a run in the folder ``path``, which is empty apart from its lock.
 
         Raises:
@@ -68,31 +78,6 @@ class Run:
         write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
         return run
 
-    @classmethod
-    def open(cls, path: Path) -> Run:
-        """Open an existing run folder.
-
-        Raises:
-            InputError: it is no run folder, or of a format this version does not know.
-        """
-        config = path / "config.yaml"
-        if not config.is_file():
-            raise InputError(f"{path} is not a run folder: there is no config.yaml in it.")
-        values = read_yaml(config)
-        found = values.get("format_version")
-        if found != FORMAT_VERSION:
-            raise InputError(
-                f"{path} was written by nsa {values.get('nsa_version', 'of unknown version')} in "
-                f"format {found}, but this nsa {version('nsa')} reads format {FORMAT_VERSION}; "
-                "install the version that wrote it."
-            )
-        try:
-            settings = Settings.from_dict(values)
-        except InputError as error:
-            raise InputError(f"{config} is damaged: {error}") from error
-        places = ("data_root", "normal_dir", "device", "precision")
-        return cls(path, settings, {name: values.get(name) for name in places})
-
     def training_times(self) -> dict[str, float]:
         """What the run's own ``metrics.json`` says of the training; empty before there is one."""
         metrics = self.path / "metrics.json"
@@ -100,6 +85,38 @@ class Run:
             return {}
         times: dict[str, float] = json.loads(metrics.read_text(encoding="utf-8"))["times"]
         return {name: value for name, value in times.items() if name != "evaluation_seconds"}
+
+
+class Run(BaseRun[Settings]):
+    """A run that trains a network on synthetic anomalies."""
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Open an existing run folder.
+
+        Raises:
+            InputError: it is no run folder, of another method, or of a format this version does not
+                know.
+        """
+        values = read_config(path)
+        if values.get("method") == GAUSSIAN:
+            raise InputError(
+                f"{path} holds a Gaussian detector, not a network trained on synthetic anomalies; "
+                "it can be used by nsa evaluate, predict and calibrate, but not resumed."
+            )
+        try:
+            settings = Settings.from_dict(values)
+        except InputError as error:
+            raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
+        return cls(path, settings, places_of(values))
 
     def need_model(self) -> None:
         """Check that the training has finished.
@@ -115,6 +132,31 @@ class Run:
                 f"'nsa train --resume {self.path}'."
             )
         raise InputError(f"{self.path} holds no model.safetensors; train it again.")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The values in a run folder's ``config.yaml``.
+
+    Raises:
+        InputError: it is no run folder, or of a format this version does not know.
+    """
+    config = path / "config.yaml"
+    if not config.is_file():
+        raise InputError(f"{path} is not a run folder: there is no config.yaml in it.")
+    values = read_yaml(config)
+    found = values.get("format_version")
+    if found != FORMAT_VERSION:
+        raise InputError(
+            f"{path} was written by nsa {values.get('nsa_version', 'of unknown version')} in "
+            f"format {found}, but this nsa {version('nsa')} reads format {FORMAT_VERSION}; "
+            "install the version that wrote it."
+        )
+    return values
+
+
+def places_of(values: dict[str, Any]) -> dict[str, Any]:
+    """The part of :func:`read_config` that says where the run read and computed."""
+    return {name: values.get(name) for name in ("data_root", "normal_dir", "device", "precision")}
 
 
 class RunLock:

@@ -23,6 +23,9 @@ from nsa.presets import PRESETS, Preset
 _log = logging.getLogger("nsa")
 
 SECTIONS = ("synthesis", "images", "training")
+# The one method that makes no synthetic anomalies; its section and its options' short names.
+GAUSSIAN = "gaussian"
+GAUSSIAN_OPTIONS = ("network", "weights", "distribution", "augment", "fpr", "holdout")
 # Options that are short names for a field of a section.
 _SHORTHANDS = {
     "method": "synthesis",
@@ -95,13 +98,13 @@ def read_options(path: Path) -> dict[str, Any]:
         InputError: the file is missing, is not YAML, or has an unknown key.
     """
     values = read_yaml(path)
-    known = (*_SHORTHANDS, *_PLACES, *SECTIONS, *_STAMPS)
+    known = (*_SHORTHANDS, *_PLACES, *SECTIONS, GAUSSIAN, *GAUSSIAN_OPTIONS, *_STAMPS)
     for name in values:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
             raise InputError(f"{path} has an unknown key {name!r}; {hint}")
-    for section in SECTIONS:
+    for section in (*SECTIONS, GAUSSIAN):
         if not isinstance(values.get(section, {}), dict):
             raise InputError(f"{section!r} in {path} must be a section of names and values.")
     unset = ("data_root", "normal_dir", "category", "output")  # null means nothing is named
@@ -148,6 +151,7 @@ def resolve(options: dict[str, Any], category: str, suggest: Callable[[], Preset
     Raises:
         InputError: an option is unknown or out of range.
     """
+    refuse_gaussian(options)
     preset = PRESETS.get(category.lower().replace(" ", "_").replace("-", "_"))
     if preset is not None and options.get("kind") in (None, preset.kind):
         _log.info("Settings: preset '%s' (%s).", preset.name, preset.kind)
@@ -164,6 +168,25 @@ def resolve(options: dict[str, Any], category: str, suggest: Callable[[], Preset
         images=replace(preset.images, **sections["images"]),
         training=replace(preset.training, **sections["training"]),
     )
+
+
+def refuse_gaussian(options: dict[str, Any]) -> None:
+    """Check that no option is meant for the Gaussian detector.
+
+    Raises:
+        InputError: one is.
+    """
+    if options.get("method") == GAUSSIAN:
+        raise InputError(
+            "The Gaussian detector has no synthetic anomalies and no epochs to resume; --method "
+            "gaussian goes with nsa train and a new --output."
+        )
+    for name in (*GAUSSIAN_OPTIONS, GAUSSIAN):
+        if name in options:
+            other = (
+                ", or use nsa calibrate on the finished run" if name in ("fpr", "holdout") else ""
+            )
+            raise InputError(f"{name!r} is an option of --method gaussian; add that{other}.")
 
 
 def to_yaml(values: dict[str, Any]) -> str:

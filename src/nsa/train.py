@@ -23,8 +23,8 @@ from nsa.files import write_atomically
 from nsa.images import Dataset, demo, load_images, open_dataset
 from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
-from nsa.run import Run, RunLock, make_output
-from nsa.settings import changed, merge_options, resolve
+from nsa.run import BaseRun, Run, RunLock, make_output
+from nsa.settings import GAUSSIAN, changed, merge_options, refuse_gaussian, resolve
 from nsa.training import Trainer, load_checkpoint, load_model, save_checkpoint, save_model
 from nsa.training.schedule import epoch_batches, learning_rate
 
@@ -45,7 +45,7 @@ _DEMO_IMAGES = {
 class Trained:
     """A finished run: its folder and what the test images gave."""
 
-    run: Run
+    run: BaseRun[Any]
     evaluation: Evaluation
 
 
@@ -62,6 +62,10 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
         Interrupted: a signal stopped the training; its state is saved.
     """
     merged = merge_options(options, config)
+    if merged.get("method") == GAUSSIAN:
+        from nsa.gaussian.train import train as train_gaussian
+
+        return Trained(*train_gaussian(merged))
     device = choose_device(merged.get("device", "auto"))
     precision = choose_precision(merged.get("precision", "auto"), device)
     data_root, normal_dir = merged.get("data_root"), merged.get("normal_dir")
@@ -92,6 +96,7 @@ def resume(folder: Path, options: dict[str, Any]) -> Trained:
         Interrupted: a signal stopped the training again; its state is saved.
     """
     run = Run.open(folder)
+    refuse_gaussian(options)
     different = changed(run.settings, options)
     if different:
         listed = ", ".join("--" + name.replace("_", "-") for name in different)
@@ -225,12 +230,15 @@ def use_demo_data(options: dict[str, Any], config: Path | None = None) -> dict[s
         )
     _log.info("No images were named: using the demo set '%s' in %s.", category, DEMO_FOLDER)
     demo.write(DEMO_FOLDER, category, progress=console.is_terminal)
+    place = {"category": category, "data_root": DEMO_FOLDER}
+    if merged.get("method") == GAUSSIAN:
+        return {**options, **place}
     section = merged.get("training", {})
     chosen: dict[str, Any] = {
         name: value for name, value in _DEMO_TRAINING.items() if name not in section
     }
     chosen = {**chosen, "images": _DEMO_IMAGES[category], **merged}
-    return {**chosen, "category": category, "data_root": DEMO_FOLDER}
+    return {**chosen, **place}
 
 
 if __name__ == "__main__":

@@ -62,6 +62,6 @@ def test_best_and_worst_cases(tmp_path: Path) -> None:
 
 
 def test_no_test_images_give_no_cases(tmp_path: Path) -> None:
-    nothing = SimpleNamespace(scores=np.empty(0, np.float32))
+    nothing = SimpleNamespace(scores=np.empty(0, np.float32), maps=torch.empty(0, 8, 8))
     assert cases(nothing, [], tmp_path, "job") == []  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []

@@ -99,7 +99,7 @@ class GaussianDetector:
         """
         if not 0 <= holdout < 1:
             raise InputError(f"holdout must be at least 0 and below 1, got {holdout!r}.")
-        fitted, held = _split(_length(data), holdout, seed)
+        fitted, held = split_rows(_length(data), holdout, seed)
         if augmentation is not None:
             if not isinstance(data, Tensor) or self.extractor is None:
                 raise InputError("Augmentation needs images and a network; features were given.")
@@ -256,8 +256,12 @@ def _length(data: Tensor | Sequence[Tensor]) -> int:
     return len(data[0])
 
 
-def _split(count: int, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to fit and rows to hold out, each in their original order."""
+def split_rows(count: int, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows to fit and rows to hold out, each in their original order.
+
+    Raises:
+        InputError: ``holdout`` leaves no row to fit.
+    """
     held = round(count * holdout)
     if held == count:
         raise InputError(f"A holdout of {holdout:g} leaves none of {count} images to fit.")

@@ -229,4 +229,4 @@ def _cholesky(data: Moments, shrinkage: float) -> Tensor:
             f"The covariance of {data.count} images in {len(data.mean)} dimensions is singular "
             f"with the shrinkage {shrinkage:g}; use 'ledoit-wolf' or more images."
         )
-    return factor
+    return factor.contiguous()  # as it is saved, so that a loaded one scores the same to the bit

@@ -88,17 +88,31 @@ class ConformalThreshold:
         Raises:
             InputError: ``fpr`` is not between 0 and 1, or below :attr:`smallest_rate`.
         """
-        _check_rate(fpr)
         count = len(self.scores)
-        allowed = math.floor(fpr * (count + 1) + _ROUNDING)
-        if allowed < 1:
-            needed = math.ceil(1 / fpr - _ROUNDING) - 1
-            raise InputError(
-                f"A false positive rate of {fpr:g} cannot be set by {count} held-out normal "
-                f"images: the smallest is 1/{count + 1} = {self.smallest_rate:.4g}; hold out at "
-                f"least {needed}."
-            )
-        return float(self.scores[count - allowed])
+        return float(self.scores[count - allowed_exceedances(fpr, count)])
+
+
+def allowed_exceedances(fpr: float, count: int) -> int:
+    """How many of ``count`` held-out scores may lie at or above a score that is called defective.
+
+    Raises:
+        InputError: ``fpr`` is not between 0 and 1, or below ``1 / (count + 1)``.
+    """
+    _check_rate(fpr)
+    allowed = math.floor(fpr * (count + 1) + _ROUNDING)
+    if allowed < 1:
+        needed = images_needed(fpr)
+        raise InputError(
+            f"A false positive rate of {fpr:g} cannot be set by {count} held-out normal "
+            f"images: the smallest is 1/{count + 1} = {1 / (count + 1):.4g}; hold out at "
+            f"least {needed}."
+        )
+    return allowed
+
+
+def images_needed(fpr: float) -> int:
+    """Held-out normal images that a false positive rate needs at least."""
+    return math.ceil(1 / fpr - _ROUNDING) - 1
 
 
 def _check_rate(fpr: float) -> None:

@@ -1,13 +1,14 @@
 """Figures and tables that one would show to a colleague."""
 
 from nsa.report.curves import loss_curve, roc_pro_figure
-from nsa.report.grids import choose_examples, heat_map_grid, synthesis_grid
+from nsa.report.grids import choose_examples, heat_map_grid, image_grid, synthesis_grid
 from nsa.report.methods import Examples, method_grid
 from nsa.report.overlay import overlay, shared_limit
-from nsa.report.tables import results_table
+from nsa.report.tables import calibration_table, results_table
 
 __all__ = [
     "heat_map_grid",
+    "image_grid",
     "choose_examples",
     "overlay",
     "shared_limit",
@@ -17,4 +18,5 @@ __all__ = [
     "method_grid",
     "roc_pro_figure",
     "results_table",
+    "calibration_table",
 ]

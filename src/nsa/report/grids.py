@@ -73,6 +73,36 @@ def heat_map_grid(
     return save(figure, path)
 
 
+def image_grid(
+    images: Sequence[Image],
+    masks: Sequence[Map] | None,
+    scores: Sequence[float],
+    titles: Sequence[str],
+    path: Path | str,
+) -> Path:
+    """Test images with their scores and true defects, for a detector without maps, as one PNG.
+
+    Args:
+        images, masks, scores, titles, path: see :func:`heat_map_grid`.
+
+    Raises:
+        InputError: no images, or lists of different lengths.
+    """
+    count = _same_length(images=images, masks=masks, scores=scores, titles=titles)
+    columns, rows = _arrangement(count)
+    figure = new_figure(columns * _TILE, rows * (_TILE + 0.5))
+    cells = figure.subplots(rows, columns, squeeze=False)
+    for cell in cells.flat:
+        frameless(cell)
+    for index, cell in enumerate(cells.flat[:count]):
+        image = rgb(images[index])
+        cell.set_title(f"{_shorten(titles[index])}\n{scores[index]:.3f}", **_CAPTION)
+        _show(cell, image)
+        if masks is not None:
+            _outline(cell, masks[index], image.shape[:2])
+    return save(figure, path)
+
+
 def synthesis_grid(
     originals: Sequence[Image],
     anomalies: Sequence[Image],

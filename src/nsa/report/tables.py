@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -39,4 +39,23 @@ def results_table(
         label = _NAMES.get(name, name.replace("_", " "))
         cell = Text(missing, "dim") if value is None else Text(f"{100 * value:.1f}")
         table.add_row(label, cell)
+    return table
+
+
+def calibration_table(rows: Sequence[tuple[float, float | None, int]], images: int) -> Table:
+    """A rich table of thresholds.
+
+    Args:
+        rows: false positive rate, its threshold (None: too few images for it), and the number of
+            held-out images it needs.
+        images: number of held-out images that there are.
+    """
+    smallest = f"smallest rate 1/{images + 1} = {1 / (images + 1):.4g}"
+    title = f"{images} held-out normal images, {smallest}"
+    table = Table(title=title, title_justify="left", min_width=len(title))
+    table.add_column("false positive rate")
+    table.add_column("score above", justify="right")
+    for rate, threshold, needed in rows:
+        missing = Text(f"needs {needed} images", "dim")
+        table.add_row(f"{rate:.4g}", missing if threshold is None else Text(f"{threshold:.6g}"))
     return table

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from nsa.evaluate import Evaluation
 from nsa.files import make_folder, write_atomically
@@ -35,7 +36,7 @@ def curves(evaluation: Evaluation, test: list[Sample]) -> dict[str, list[float]]
     if evaluation.metrics["image_auroc"] is not None:
         scores = evaluation.scores
         found["image_roc"] = _curve(scores[~defective], scores[defective], None)
-    if evaluation.metrics["pixel_auroc"] is not None:
+    if evaluation.metrics["pixel_auroc"] is not None and evaluation.maps is not None:
         marked = np.array([s.is_good or s.mask is not None for s in test], dtype=bool)
         maps, masks = evaluation.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
         normal, inside = maps[~masks], maps[masks]
@@ -59,6 +60,8 @@ def cases(
     Raises:
         InputError: a picture cannot be written.
     """
+    if evaluation.maps is None:
+        return []
     order = np.argsort(-evaluation.scores, kind="stable")
     bad = [int(i) for i in order if not test[i].is_good]
     good = [int(i) for i in order if test[i].is_good]
@@ -71,7 +74,7 @@ def cases(
     entries = []
     for number, (kind, index) in enumerate(chosen):
         path = f"{name}/{number}-{kind}.png"
-        picture = _picture(evaluation, index, limit)
+        picture = _picture(evaluation, evaluation.maps[index], index, limit)
         encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         write_atomically(folder / path, encoded.tobytes())
         entries.append({"kind": kind, "defect": test[index].defect, "image": path,
@@ -107,11 +110,13 @@ def _curve(
     return curve
 
 
-def _picture(evaluation: Evaluation, index: int, limit: float) -> npt.NDArray[np.uint8]:
+def _picture(
+    evaluation: Evaluation, heat_map: Tensor, index: int, limit: float
+) -> npt.NDArray[np.uint8]:
     image = rgb(evaluation.images[index])
     scale = _SIDE / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    heat = cv2.resize(overlay(image, evaluation.maps[index].numpy(), limit), size)
+    heat = cv2.resize(overlay(image, heat_map.numpy(), limit), size)
     plain = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(evaluation.masks[index], size, interpolation=cv2.INTER_NEAREST)
     outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]

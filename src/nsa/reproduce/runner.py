@@ -130,7 +130,7 @@ def run_job(job: Job, request: Request) -> None:
     output, start = Path(request.output), time.perf_counter()
     trained = _train(job, request, output / "runs" / job.name)
     trained_at = time.perf_counter()
-    evaluation, run = trained.evaluation, trained.run
+    evaluation, run = trained.evaluation, Run.open(trained.run.path)
     test = open_run_dataset(run).test
     times = {**run.training_times(), "evaluation_seconds": evaluation.seconds}
     pictures = cases(evaluation, test, output / "jobs", job.name) if test else []

@@ -1,0 +1,121 @@
+"""A fitted Gaussian detector behind the interface that all methods share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nsa.console import console
+from nsa.device import choose_device
+from nsa.errors import InputError
+from nsa.evaluate import EXAMPLES, NO_MAPS, Evaluation, compute_metrics
+from nsa.gaussian.detector import GaussianDetector
+from nsa.gaussian.run import GaussianRun, GaussianSettings
+from nsa.images import Dataset, load_images, load_mask, resize
+from nsa.report import choose_examples
+from nsa.run import BaseRun
+
+
+class GaussianScorer:
+    """Scores of files by the sum of a fitted detector's distances.
+
+    Attributes:
+        run: the run folder.
+        detector: fitted, with its network.
+    """
+
+    no_maps: str | None = NO_MAPS
+    map_limit = 1.0
+
+    def __init__(self, run: GaussianRun, detector: GaussianDetector) -> None:
+        if detector.extractor is None:
+            raise InputError(f"The detector in {run.path} has no network; train it again.")
+        self.run: BaseRun[GaussianSettings] = run
+        self.detector = detector
+        self._extractor = detector.extractor
+        self.channels: int = detector.extractor.network.channels
+
+    @classmethod
+    def load(cls, path: Path, device: str = "auto") -> GaussianScorer:
+        """Load a finished run; see :meth:`nsa.detector.Detector.load`."""
+        run = GaussianRun.open(path)
+        detector = GaussianDetector.load(path, device=choose_device(device))
+        scorer = cls(run, detector)
+        scorer._extractor.progress = console.is_terminal
+        return scorer
+
+    @property
+    def default_fpr(self) -> float | None:
+        """The rate that the training was asked for."""
+        return self.run.settings.gaussian.fpr
+
+    def judge(self, image: npt.NDArray[np.uint8]) -> tuple[float, None]:
+        """The score of one image, uint8 (H, W, channels) of any size; there is no map."""
+        scaled = resize(image, self.run.settings.size)
+        pixels = torch.from_numpy(np.ascontiguousarray(scaled)).permute(2, 0, 1)[None]
+        # Not through the extractor's own loop, whose progress bar would flash for every image.
+        return float(self.detector.score(self._extractor.batch(pixels))[0]), None
+
+    def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
+        """Scores of held-out normal images, float64 (N,); their distances are kept in the run."""
+        distances = self.detector.level_scores(self._images(paths))
+        self.detector.calibration = distances
+        self.detector.save(self.run.path)
+        scores: npt.NDArray[np.float64] = distances.sum(1).numpy()
+        return scores
+
+    def level_points(self, fpr: float) -> list[dict[str, Any]]:
+        """The working point of every level by eq. 8, with the rate achieved on held-out images.
+
+        Empty for ``l2``, whose distance follows no chi-square distribution.
+        """
+        if self.detector.kind == "l2":
+            return []
+        points = []
+        for number, level in enumerate(self.detector.levels, 1):
+            point = self.detector.working_point(fpr, number, "chi-square")
+            points.append(
+                {
+                    "level": number,
+                    "dimensions": level.dimensions,
+                    "threshold": point.threshold,
+                    "held_out_fpr": point.achieved,
+                }
+            )
+        return points
+
+    def evaluate(self, dataset: Dataset) -> Evaluation:
+        """Score the test images and compute the image metrics; there are no pixel metrics.
+
+        Raises:
+            InputError: an image or a mask cannot be read, or a mask does not fit its image.
+        """
+        size, test = self.run.settings.size, dataset.test
+        images = torch.empty((0, self.channels, *size), dtype=torch.uint8)
+        scores = np.empty(0)
+        start = time.perf_counter()
+        if test:
+            images = self._images([sample.path for sample in test])
+            start = time.perf_counter()
+            scores = self.detector.score(images).numpy()
+        metrics, reasons = compute_metrics(test, scores, None, np.empty((0, 0, 0), np.uint8))
+        seconds = time.perf_counter() - start
+        defects = [sample.defect for sample in test]
+        examples = choose_examples(defects, scores.tolist(), EXAMPLES) if test else []
+        masks = np.zeros((len(test), *size), dtype=np.uint8)
+        for index, sample in enumerate(test):
+            if sample.mask is not None:
+                masks[index] = load_mask(sample.mask, size, sample.path)
+        return Evaluation(
+            metrics, metrics, reasons, scores, scores, seconds, examples, images, None, masks,
+        )  # fmt: skip
+
+    def _images(self, paths: Sequence[Path]) -> Tensor:
+        return load_images(paths, self.run.settings.size, self.channels, console.is_terminal)

@@ -1,0 +1,107 @@
+"""One interface to the trained detectors of all methods: files in, scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nsa.console import console
+from nsa.detector import Detector, image_scores
+from nsa.evaluate import Evaluation, evaluate
+from nsa.images import Dataset, load_images
+from nsa.methods import is_unbounded
+from nsa.run import BaseRun, Run, read_config
+from nsa.settings import GAUSSIAN
+
+_CHUNK = 64
+
+
+class Scorer(Protocol):
+    """A trained detector of any method.
+
+    Attributes:
+        run: its run folder.
+        channels: of the images it takes, 1 or 3.
+        no_maps: why it gives no maps; None: it does.
+        map_limit: top of the colour scale of its maps.
+    """
+
+    run: BaseRun[Any]
+    channels: int
+    no_maps: str | None
+    map_limit: float
+
+    @property
+    def default_fpr(self) -> float | None:
+        """The false positive rate that the training was asked for."""
+
+    def judge(self, image: npt.NDArray[np.uint8]) -> tuple[float, npt.NDArray[np.float32] | None]:
+        """Score and map (H, W) of one image, uint8 (H, W, channels) of any size."""
+
+    def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
+        """Scores, float64 (N,), of normal images that were not trained on."""
+
+    def level_points(self, fpr: float) -> list[dict[str, Any]]:
+        """Working points of a method's parts, where it has any with a threshold of their own."""
+
+    def evaluate(self, dataset: Dataset) -> Evaluation:
+        """All metrics that the test set allows."""
+
+
+class NetworkScorer:
+    """Scores of a network that was trained on synthetic anomalies."""
+
+    no_maps: str | None = None
+
+    def __init__(self, run: Run, detector: Detector) -> None:
+        self.run: BaseRun[Any] = run
+        self.detector = detector
+        self.channels = detector.settings.images.channels
+        # One fixed scale, so that pictures of different images and calls can be compared:
+        # continuous maps are in grey levels, of which y0 counts half in the logistic label; all
+        # others end at 1.
+        synthesis = detector.settings.synthesis
+        self.map_limit = 2 * synthesis.label_midpoint if is_unbounded(synthesis) else 1.0
+
+    @property
+    def default_fpr(self) -> float | None:
+        """None: the training holds nothing out."""
+        return None
+
+    def judge(self, image: npt.NDArray[np.uint8]) -> tuple[float, npt.NDArray[np.float32]]:
+        """See :meth:`Scorer.judge`."""
+        maps, scores = self.detector.predict(torch.from_numpy(image).permute(2, 0, 1)[None])
+        return float(scores[0]), maps[0, 0].numpy()
+
+    def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
+        """Scores of whole images, as :meth:`judge` gives them."""
+        images = load_images(paths, self.detector.size, self.channels, console.is_terminal)
+        starts = range(0, len(images), _CHUNK)  # so that the maps are never all in memory
+        parts = [image_scores(self.detector.maps(images[i : i + _CHUNK])) for i in starts]
+        return torch.cat(parts).double().numpy()
+
+    def level_points(self, fpr: float) -> list[dict[str, Any]]:  # noqa: ARG002
+        """A network's score has no parts."""
+        return []
+
+    def evaluate(self, dataset: Dataset) -> Evaluation:
+        """See :func:`nsa.evaluate.evaluate`."""
+        return evaluate(self.detector, dataset)
+
+
+def open_scorer(path: Path, device: str = "auto") -> Scorer:
+    """The detector of a finished run, whatever its method.
+
+    Raises:
+        InputError: the folder holds no finished run of this format, or there is no such device.
+    """
+    if read_config(path).get("method") == GAUSSIAN:
+        from nsa.gaussian.scorer import GaussianScorer
+
+        return GaussianScorer.load(path, device)
+    return NetworkScorer(Run.open(path), Detector.load(path, device))
