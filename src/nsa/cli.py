@@ -1,4 +1,4 @@
-"""The command line: ``nsa train|evaluate|calibrate|predict|synthesize|info``.
+"""The command line: ``nsa train|evaluate|calibrate|predict|synthesize|reproduce|info``.
 
 Each command imports what it needs itself, so that ``--help`` need not wait for torch.
 """
@@ -19,6 +19,7 @@ from nsa.cli_options import Augment, Distribution, Fpr, Holdout, Network, Traini
 from nsa.console import console, log_to_console
 from nsa.errors import InputError
 from nsa.interrupt import Interrupted
+from nsa.reproduce.command import reproduce_command
 
 if TYPE_CHECKING:
     from nsa.evaluate import Evaluation
@@ -298,6 +299,9 @@ def synthesize_command(
         options["background"] = _background(background)
     path = synthesize(use_demo_data(options, config), count, output, config)
     console.print(f"Wrote {path}", markup=False, soft_wrap=True)
+
+
+app.command("reproduce")(_friendly(reproduce_command))
 
 
 @app.command("info")

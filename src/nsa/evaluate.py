@@ -46,9 +46,10 @@ class Evaluation:
         scores: float32 (N,), paper's protocol, in the order of the test samples.
         whole_scores: (N,), of whole images, as ``nsa predict`` gives them.
         seconds: time the network and the metrics took.
-        examples, images, maps, masks: examples for a picture: indices into the test set with uint8
-            images, maps (None: the method gives none) and masks, as evaluated in the paper's
-            protocol.
+        examples: indices of test images that show what the detector does.
+        images, maps, masks: the test set as evaluated in the paper's protocol: uint8
+            (N, channels, H, W), float32 (N, H, W) (None: the method gives none), uint8 0/1
+            (N, H, W).
         working_point: what a wanted false positive rate comes to, see
             :func:`nsa.calibration.working_point`; None: no rate was asked for.
     """
@@ -98,7 +99,7 @@ def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
     examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []
     return Evaluation(
         metrics, whole_image, reasons, scores.numpy(), whole_scores, seconds,
-        examples, images[examples], maps[examples], masks[examples],
+        examples, images, maps, masks,
     )  # fmt: skip
 
 
@@ -174,14 +175,16 @@ def write_evaluation(
     test = dataset.test
     if test:
         write_atomically(folder / "scores.csv", _scores_csv(test, evaluation.scores))
-        images, masks = list(evaluation.images), list(evaluation.masks)
-        scores = evaluation.scores[evaluation.examples].tolist()
-        titles = [test[index].defect.replace("_", " ") for index in evaluation.examples]
+        chosen = evaluation.examples
+        images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
+        scores = evaluation.scores[chosen].tolist()
+        titles = [test[index].defect.replace("_", " ") for index in chosen]
         picture = folder / "examples.png"
         if evaluation.maps is None:
             image_grid(images, masks, scores, titles, picture)
         else:
-            heat_map_grid(images, masks, list(evaluation.maps.numpy()), scores, titles, picture)
+            maps = list(evaluation.maps[chosen].numpy())
+            heat_map_grid(images, masks, maps, scores, titles, picture)
     point = evaluation.working_point
     report: dict[str, Any] = {
         **evaluation.metrics,

@@ -178,7 +178,7 @@ class RunLock:
                 "another --output."
             ) from error
         try:
-            _lock(self._file)
+            lock_file(self._file)
         except OSError as error:
             os.close(self._file)
             raise InputError(
@@ -195,12 +195,12 @@ class RunLock:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: int) -> None:
+    def lock_file(file: int) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _lock(file: int) -> None:
+    def lock_file(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -109,13 +109,12 @@ class GaussianScorer:
         seconds = time.perf_counter() - start
         defects = [sample.defect for sample in test]
         examples = choose_examples(defects, scores.tolist(), EXAMPLES) if test else []
-        masks = np.zeros((len(examples), *size), dtype=np.uint8)
-        for row, index in enumerate(examples):
-            if (mask := test[index].mask) is not None:
-                masks[row] = load_mask(mask, size, test[index].path)
+        masks = np.zeros((len(test), *size), dtype=np.uint8)
+        for index, sample in enumerate(test):
+            if sample.mask is not None:
+                masks[index] = load_mask(sample.mask, size, sample.path)
         return Evaluation(
-            metrics, metrics, reasons, scores, scores, seconds, examples, images[examples], None,
-            masks,
+            metrics, metrics, reasons, scores, scores, seconds, examples, images, None, masks,
         )  # fmt: skip
 
     def _images(self, paths: Sequence[Path]) -> Tensor:

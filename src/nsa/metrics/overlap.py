@@ -38,7 +38,7 @@ def au_pro(maps: Array, masks: Array, max_fpr: float = 0.3) -> float:
         raise InputError(f"max_fpr must be above 0 and at most 1, got {max_fpr!r}.")
     values, truth = maps_and_masks(maps, masks)
     keys, flat = order_keys(values.ravel()), truth.ravel()
-    weights = _pixel_weights(truth)
+    weights = pixel_weights(truth)
     limit = max_fpr * (flat.size - len(weights))  # in false positives
 
     # The curve is a sum of one step per defective pixel, at the false positive count where that
@@ -66,7 +66,7 @@ def pro_curve(maps: Array, masks: Array) -> tuple[Curve, Curve]:
     order = np.argsort(scores)[::-1]
     scores, flat = scores[order], flat[order]
     overlap = np.zeros(scores.size)
-    overlap[truth.ravel()] = _pixel_weights(truth)
+    overlap[truth.ravel()] = pixel_weights(truth)
     overlap = overlap[order]
 
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))  # of every tie
@@ -76,7 +76,7 @@ def pro_curve(maps: Array, masks: Array) -> tuple[Curve, Curve]:
     return np.append(0.0, fpr), np.append(0.0, pro)
 
 
-def _pixel_weights(masks: Booleans) -> Curve:
+def pixel_weights(masks: Booleans) -> Curve:
     """How much each defective pixel adds to the mean overlap, in the order of ``maps[masks]``."""
     weights, regions = [], 0
     for mask in masks.view(np.uint8):

@@ -1,0 +1,111 @@
+"""Who works on a job: one lock file a job in the results folder.
+
+Two mechanisms together, because results folders are often on a network drive. The file appears
+with its content in one step (a hard link to a finished file), which holds between machines.
+On its own machine its owner also holds an operating system lock on it, which ends with the process
+however that ends: so a lock left behind by a dead process of the same machine is recognised and
+taken over. One left behind by another machine stays until someone removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nsa.errors import InputError
+from nsa.run import lock_file
+
+_log = logging.getLogger("nsa")
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Try to own ``path``, a lock file, while the ``with`` block lasts.
+
+    Yields:
+        Whether it is ours; False where another process has it.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    try:
+        file = _create(path)
+        if file is None:
+            file = _take_over(path)
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror or error}.") from error
+    if file is None:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)  # before the lock ends, or it could be another's by then
+        os.close(file)
+
+
+def owner(path: Path) -> dict[str, Any] | None:
+    """What a lock file says: ``host``, ``process`` and ``since``; None if there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _create(path: Path) -> int | None:
+    """An open, locked, new file; None if there is one already."""
+    own = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    file = os.open(own, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        lock_file(file)
+        os.write(file, _content())
+        os.link(own, path)
+    except FileExistsError:
+        os.close(file)
+        return None
+    except OSError:
+        os.close(file)
+        raise
+    finally:
+        own.unlink(missing_ok=True)
+    return file
+
+
+def _take_over(path: Path) -> int | None:
+    """The lock of a process of this machine that is gone; None if its owner may be alive."""
+    before = owner(path)
+    if before is not None and before.get("host") != socket.gethostname():
+        return None
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:  # released just now; the job is looked at again later
+        return None
+    try:
+        lock_file(file)
+    except OSError:
+        os.close(file)
+        return None
+    if not path.exists() or os.stat(path).st_ino != os.fstat(file).st_ino:  # noqa: PTH116
+        os.close(file)  # released and claimed anew while we were looking
+        return None
+    _log.warning("Taking over %s from process %s, which is gone.", path.stem, _process(before))
+    os.ftruncate(file, 0)
+    os.pwrite(file, _content(), 0)
+    return file
+
+
+def _process(content: dict[str, Any] | None) -> object:
+    return "unknown" if content is None else content.get("process", "unknown")
+
+
+def _content() -> bytes:
+    content = {"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}
+    return json.dumps(content).encode()

@@ -1,0 +1,125 @@
+"""What a page can show of a job besides its metrics: curves, and its best and worst cases."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from nsa.evaluate import Evaluation
+from nsa.files import make_folder, write_atomically
+from nsa.images import Sample
+from nsa.metrics.overlap import pixel_weights
+from nsa.report import overlay, shared_limit
+from nsa.report._pixels import rgb
+
+# False positive rates at which every curve is kept, so that seeds can be averaged; denser at the
+# start, where good detectors differ.
+FALSE_POSITIVE_RATES = np.round(np.linspace(0, 1, 81) ** 2, 6)
+_SIDE = 144  # pixels of a picture
+_OUTLINE = (18, 224, 208)
+
+
+def curves(evaluation: Evaluation, test: list[Sample]) -> dict[str, list[float]]:
+    """ROC and PRO curves at :data:`FALSE_POSITIVE_RATES`, paper's protocol.
+
+    Returns:
+        ``image_roc``, ``pixel_roc`` and ``pro``, each (81,), as far as the test set allows them.
+    """
+    found = {}
+    defective = np.array([not sample.is_good for sample in test], dtype=bool)
+    if evaluation.metrics["image_auroc"] is not None:
+        scores = evaluation.scores
+        found["image_roc"] = _curve(scores[~defective], scores[defective], None)
+    if evaluation.metrics["pixel_auroc"] is not None and evaluation.maps is not None:
+        marked = np.array([s.is_good or s.mask is not None for s in test], dtype=bool)
+        maps, masks = evaluation.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
+        normal, inside = maps[~masks], maps[masks]
+        found["pixel_roc"] = _curve(normal, inside, None)
+        found["pro"] = _curve(normal, inside, pixel_weights(masks))
+    return {name: [round(float(v), 4) for v in values] for name, values in found.items()}
+
+
+def cases(
+    evaluation: Evaluation, test: list[Sample], folder: Path, name: str
+) -> list[dict[str, Any]]:
+    """Write pictures of the best and the worst cases into ``folder / name``.
+
+    Best: the most certain defects. Worst: the defects with the lowest score and the normal image
+    with the highest.
+
+    Returns:
+        One entry a picture: ``kind``, ``defect``, ``score``, and ``image``, relative to ``folder``:
+        the test image, the true defect outlined, beside its heat map.
+
+    Raises:
+        InputError: a picture cannot be written.
+    """
+    if evaluation.maps is None:
+        return []
+    order = np.argsort(-evaluation.scores, kind="stable")
+    bad = [int(i) for i in order if not test[i].is_good]
+    good = [int(i) for i in order if test[i].is_good]
+    chosen = [("best", i) for i in bad[:2]] + [("worst", i) for i in bad[2:][-2:]]
+    chosen += [("worst", i) for i in good[:1]]
+    if not chosen:
+        return []
+    make_folder(folder / name)
+    limit = shared_limit([evaluation.maps[i].numpy() for _, i in chosen])
+    entries = []
+    for number, (kind, index) in enumerate(chosen):
+        path = f"{name}/{number}-{kind}.png"
+        picture = _picture(evaluation, evaluation.maps[index], index, limit)
+        encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        write_atomically(folder / path, encoded.tobytes())
+        entries.append({"kind": kind, "defect": test[index].defect, "image": path,
+                        "score": float(evaluation.scores[index])})  # fmt: skip
+    return entries
+
+
+def _curve(
+    normal: npt.NDArray[np.float32],
+    defective: npt.NDArray[np.float32],
+    weights: npt.NDArray[np.float64] | None,
+) -> npt.NDArray[np.float64]:
+    """Share of ``defective`` found at every rate, linear between thresholds; ``weights`` sum to 1.
+
+    Only thresholds near the wanted rates are looked at, so one sort is all it takes.
+    """
+    normal = np.sort(normal)
+    order = np.argsort(defective)
+    values = defective[order]
+    share = np.full(len(values), 1 / len(values)) if weights is None else weights[order]
+    beyond = np.append(np.cumsum(share[::-1])[::-1], 0.0)  # found at threshold values[i]
+    # Around every rate: the normal score that crosses it, as a threshold that it still reaches
+    # (">=") and as one that it just fails.
+    ranks = np.clip((FALSE_POSITIVE_RATES * len(normal)).astype(np.int64), 0, len(normal) - 1)
+    near = np.unique(normal[len(normal) - 1 - ranks])
+    thresholds = np.unique(np.concatenate([near, np.nextafter(near, np.float32(math.inf))]))[::-1]
+    fpr = (len(normal) - np.searchsorted(normal, thresholds)) / len(normal)
+    found = beyond[np.searchsorted(values, thresholds)]
+    fpr = np.concatenate([[0.0], fpr, [1.0]])
+    found = np.concatenate([[0.0], found, [1.0]])
+    # Where several points share a rate, this takes the last and so the highest.
+    curve: npt.NDArray[np.float64] = np.interp(FALSE_POSITIVE_RATES, fpr, found)
+    return curve
+
+
+def _picture(
+    evaluation: Evaluation, heat_map: Tensor, index: int, limit: float
+) -> npt.NDArray[np.uint8]:
+    image = rgb(evaluation.images[index])
+    scale = _SIDE / max(image.shape[:2])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    heat = cv2.resize(overlay(image, heat_map.numpy(), limit), size)
+    plain = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(evaluation.masks[index], size, interpolation=cv2.INTER_NEAREST)
+    outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    for picture in (plain, heat):
+        cv2.drawContours(picture, outlines, -1, _OUTLINE, 1)
+    return np.hstack([plain, heat]).astype(np.uint8)

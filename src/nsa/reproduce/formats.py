@@ -1,0 +1,171 @@
+"""Tables as Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from nsa.reproduce.paper import Figure
+from nsa.reproduce.statistics import Estimate, PairedTest
+from nsa.reproduce.systems import SYSTEMS
+from nsa.reproduce.tables import Cell, Table
+
+MINUS = "\N{MINUS SIGN}"
+CAPTION = (
+    "Percent, mean \N{PLUS-MINUS SIGN} standard error over seeds. In brackets the paper's figure "
+    "and our difference from it."
+)
+SHORTENED = "Shortened runs: fewer epochs than the paper's schedule, so lower figures are expected."
+PROTOCOL_NAMES = {
+    "paper": "the paper's protocol: centre crop 224 of 256, maps padded",
+    "whole_image": "whole images, without a crop",
+}
+
+
+def number(value: Estimate | Figure | None) -> str:
+    """``97.7 +- 0.3`` with the proper sign, or a dash."""
+    if value is None:
+        return "-"
+    if value.error is None:
+        return f"{value.mean:.1f}"
+    return f"{value.mean:.1f} \N{PLUS-MINUS SIGN} {value.error:.1f}"
+
+
+def signed(difference: float | None) -> str:
+    """``+0.2`` with a true minus sign; empty where there is nothing to compare."""
+    if difference is None:
+        return ""
+    text = f"{difference:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+
+
+def row_title(name: str) -> str:
+    return name.replace("rcxr_", "rCXR ").replace("_", " ")
+
+
+def markdown(tables: Sequence[Table], tests: dict[str, list[PairedTest]], summary: str) -> str:
+    """One Markdown document with all tables and their tests."""
+    parts = ["# Reproduction of the NSA paper's tables", "", summary, ""]
+    if any(table.shortened for table in tables):
+        parts += [f"**{SHORTENED}**", ""]
+    for table in tables:
+        heads = ["", *table.columns.values(), "runs"]
+        parts += [f"## {table.spec.title}", "", f"{CAPTION} ({PROTOCOL_NAMES[table.protocol]}.)"]
+        parts += ["", _line(heads), _line(["---", *["---:"] * len(table.columns), "---"])]
+        for row in table.rows:
+            cells = [_markdown_cell(cell) for cell in row.cells.values()]
+            title = row_title(row.name)
+            parts.append(_line([f"**{title}**" if row.is_average else title, *cells, row.note]))
+        parts += ["", *_markdown_tests(tests.get(table.spec.name, []))]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def p_value(p: float | None) -> str:
+    """``0.03``, ``< 0.001``, or why there is none."""
+    if p is None:
+        return "too few pairs"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    if cell.paper is None:
+        return number(cell.ours)
+    if cell.ours is None:
+        return f"({number(cell.paper)})"
+    return f"{number(cell.ours)} ({number(cell.paper)}, {signed(cell.difference)})"
+
+
+def _markdown_tests(tests: Sequence[PairedTest]) -> list[str]:
+    if not tests:
+        return []
+    lines = [
+        "Wilcoxon's signed-rank test over pairs of the same category and seed, two-sided; "
+        "adjusted by Holm's method for the tests of this table.",
+        "",
+        _line(["systems", "pairs", "median difference", "p", "p adjusted"]),
+        _line(["---", "---:", "---:", "---:", "---:"]),
+    ]
+    for test in tests:
+        names = f"{SYSTEMS[test.first].title} {MINUS} {SYSTEMS[test.second].title}"
+        lines.append(
+            _line([names, str(test.pairs), signed(test.median), p_value(test.p),
+                   p_value(test.adjusted)])
+        )  # fmt: skip
+    return [*lines, ""]
+
+
+def table_csv(tables: Sequence[Table]) -> str:
+    """All tables as one CSV, a line a cell; numbers in percent, unrounded, empty where unknown."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["table", "metric", "protocol", "row", "average", "system", "seeds", "mean",
+         "standard_error", "paper_mean", "paper_standard_error", "difference", "runs"]
+    )  # fmt: skip
+    for table in tables:
+        for row in table.rows:
+            for system, cell in row.cells.items():
+                ours, theirs = cell.ours, cell.paper
+                writer.writerow(
+                    [
+                        table.spec.name, table.spec.metric, table.protocol, row.name,
+                        int(row.is_average), system, ours.count if ours else 0,
+                        ours.mean if ours else None, ours.error if ours else None,
+                        theirs.mean if theirs else None, theirs.error if theirs else None,
+                        cell.difference, row.note,
+                    ]
+                )  # fmt: skip
+    return text.getvalue()
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """Every table as a ``table*`` environment; needs the packages booktabs and graphicx."""
+    parts = [r"% \usepackage{booktabs,graphicx}"]
+    for table in tables:
+        count = len(table.columns)
+        heads = [rf"\multicolumn{{3}}{{c}}{{{_escape(title)}}}" for title in table.columns.values()]
+        rules = [rf"\cmidrule(lr){{{2 + 3 * i}-{4 + 3 * i}}}" for i in range(count)]
+        caption = f"{table.spec.title}, in percent, {PROTOCOL_NAMES[table.protocol]}. " + (
+            SHORTENED if table.shortened else ""
+        )
+        parts += [
+            "", r"\begin{table*}", r"\centering",
+            rf"\caption{{{_escape(caption.strip())}}}", rf"\label{{{table.spec.name}}}",
+            r"\resizebox{\linewidth}{!}{%",
+            rf"\begin{{tabular}}{{l{'rrr' * count}l}}", r"\toprule",
+            " & ".join(["", *heads, ""]) + r" \\", "".join(rules),
+            " & ".join(["", *["ours & paper & diff."] * count, "runs"]) + r" \\", r"\midrule",
+        ]  # fmt: skip
+        for row in table.rows:
+            cells = [
+                " & ".join(map(_math, (number(c.ours), number(c.paper), signed(c.difference))))
+                for c in row.cells.values()
+            ]
+            title = _escape(row_title(row.name))
+            parts.append(
+                " & ".join([rf"\textbf{{{title}}}" if row.is_average else title, *cells,
+                            _escape(row.note)]) + r" \\"
+            )  # fmt: skip
+        parts += [r"\bottomrule", r"\end{tabular}}", r"\end{table*}"]
+    return "\n".join(parts) + "\n"
+
+
+def _math(text: str) -> str:
+    if text in ("", "-"):
+        return text
+    inner = text.replace("\N{PLUS-MINUS SIGN}", r"\pm").replace(MINUS, "-")
+    return f"${inner}$"
+
+
+_SPECIAL = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+            "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+            "\\": r"\textbackslash{}"}  # fmt: skip
+
+
+def _escape(text: str) -> str:
+    return "".join(_SPECIAL.get(letter, letter) for letter in text)

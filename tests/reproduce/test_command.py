@@ -1,0 +1,281 @@
+"""``nsa reproduce`` on tiny images: jobs, resuming, workers and refusals."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import Result as CliResult
+from rich.console import Console
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tiny import nsa, sentence, write_config, write_product
+
+from nsa.reproduce.jobs import Request, plan_jobs
+from nsa.reproduce.live import LiveTable
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_product(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_config(tmp_path_factory.mktemp("config") / "options.yaml", epochs=1)
+
+
+def reproduce(data: Path, config: Path, output: Path, *more: object) -> CliResult:
+    return nsa(
+        "reproduce", "--data-root", data, "--categories", "disc", "--config", config,
+        "--output", output, "--table", "1,8", *more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one job of each of two systems."""
+    output = tmp_path_factory.mktemp("results") / "out"
+    done = reproduce(data, config, output, "--methods", "fpi,nsa-continuous", "--seeds", "1")
+    assert done.exit_code == 0, done.output
+    return output
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy to do harm to."""
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def job_file(folder: Path, system: str) -> Path:
+    [path] = (folder / "jobs").glob(f"disc-{system}-*.json")
+    return path
+
+
+def again(data: Path, config: Path, folder: Path) -> CliResult:
+    result = reproduce(data, config, folder, "--methods", "fpi,nsa_continuous", "--seeds", "1")
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_result_holds_everything(finished: Path) -> None:
+    values = json.loads(job_file(finished, "fpi").read_text())
+    for protocol in ("paper", "whole_image"):
+        assert 0 <= values["metrics"][protocol]["image_auroc"] <= 1
+    assert (values["seed"], values["epochs"], values["preset_epochs"]) == (0, 1, 320)
+    assert values["shortened"]
+    assert values["settings"]["synthesis"]["method"] == "fpi"
+    assert values["settings"]["training"]["batch_size"] == 4
+    assert values["hardware"]["threads"] == 1
+    assert values["times"]["training_seconds"] > 0
+    # The harness itself: curves, pictures, file.
+    assert values["times"]["harness_seconds"] < 2
+    for name in ("image_roc", "pixel_roc", "pro"):
+        curve = values["curves"][name]
+        assert len(curve) == 81
+        assert curve == sorted(curve)
+        assert curve[-1] == 1
+    assert {case["kind"] for case in values["cases"]} == {"best", "worst"}
+    assert all((finished / "jobs" / case["image"]).is_file() for case in values["cases"])
+    assert list((finished / "claims").iterdir()) == []
+
+
+def test_the_report_is_written(finished: Path) -> None:
+    text = (finished / "tables.md").read_text()
+    assert "1 seed, shortened: 1 of 320 epochs" in text
+    assert "Table 8" in text
+    for name in ("tables.csv", "tables.tex", "index.html"):
+        assert "disc" in (finished / name).read_text()
+
+
+def test_finished_jobs_are_skipped(
+    folder: Path, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("a finished job ran again")
+
+    monkeypatch.setattr("nsa.reproduce.runner.run_job", fail)
+    assert "All jobs are finished" in again(data, config, folder).stderr
+
+
+def test_a_damaged_result_runs_again(folder: Path, data: Path, config: Path) -> None:
+    path, other = job_file(folder, "fpi"), job_file(folder, "nsa_continuous")
+    before, untouched = json.loads(path.read_text()), other.stat().st_mtime_ns
+    path.write_text(path.read_text()[:400])
+    shutil.rmtree(folder / "runs" / path.stem)
+    result = again(data, config, folder)
+    assert f"{path} is damaged" in result.stderr
+    after = json.loads(path.read_text())
+    assert after["metrics"] == before["metrics"]
+    assert after["curves"] == before["curves"]
+    assert other.stat().st_mtime_ns == untouched
+
+
+def test_an_interrupted_job_continues(
+    folder: Path, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = job_file(folder, "fpi")
+    before = json.loads(path.read_text())
+    run = folder / "runs" / path.stem
+    weights = load_file(run / "model.safetensors")
+    path.unlink()
+    shutil.rmtree(run)
+    with monkeypatch.context() as patch:
+        patch.setattr("nsa.interrupt.StopRequest.made", True, raising=False)
+        patch.setattr("nsa.interrupt.StopRequest.__init__", lambda self: self.__dict__.update(
+            _previous={}))  # fmt: skip
+        stopped = reproduce(data, config, folder, "--methods", "fpi", "--seeds", "1")
+    assert stopped.exit_code == 130, stopped.output
+    assert "the same command continues" in stopped.stderr
+    assert (run / "checkpoint.safetensors").is_file()
+    assert not path.exists()
+    assert list((folder / "claims").iterdir()) == []
+    assert f"Continuing {path.stem}" in again(data, config, folder).stderr
+    assert json.loads(path.read_text())["metrics"] == before["metrics"]
+    for name, tensor in load_file(run / "model.safetensors").items():
+        assert torch.equal(tensor, weights[name]), name
+
+
+def test_a_damaged_checkpoint_starts_again(folder: Path, data: Path, config: Path) -> None:
+    path = job_file(folder, "fpi")
+    before = json.loads(path.read_text())
+    run = folder / "runs" / path.stem
+    path.unlink()
+    (run / "model.safetensors").unlink()
+    (run / "checkpoint.safetensors").write_bytes(b"damaged")
+    assert "cannot be continued and starts again" in again(data, config, folder).stderr
+    assert json.loads(path.read_text())["metrics"] == before["metrics"]
+
+
+def test_workers_share_the_jobs(data: Path, config: Path, tmp_path: Path) -> None:
+    """Two processes in one folder: every job runs once, and the tables have all of them."""
+    output = tmp_path / "out"
+    command = [
+        sys.executable, "-c", "from nsa.cli import main; main()", "reproduce", "--data-root", data,
+        "--categories", "disc", "--config", config, "--output", output, "--table", "1",
+        "--methods", "fpi,pii", "--seeds", "3,", "--jobs-per-device", "2",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [str(part) for part in command], env=environment, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    logs = [path.read_text() for path in sorted((output / "logs").iterdir())]
+    assert len(logs) == 2
+    names = [path.stem for path in (output / "jobs").glob("*.json")]
+    assert len(names) == 2
+    for name in names:
+        assert sum(log.count(f"Finished {name}") for log in logs) == 1, name
+    assert all("seed3" in name for name in names)
+    text = (output / "tables.md").read_text()
+    assert "FPI" in text
+    assert "PII" in text
+
+
+def test_a_claimed_job_is_left_to_its_owner(data: Path, config: Path, tmp_path: Path) -> None:
+    output = tmp_path / "o"
+    first = reproduce(data, config, output, "--methods", "fpi", "--seeds", "1")
+    assert first.exit_code == 0, first.output
+    path = job_file(output, "fpi")
+    path.unlink()
+    for name in ("tables.md", "index.html"):
+        (output / name).unlink()
+    lock = output / "claims" / f"{path.stem}.lock"
+    lock.write_text(json.dumps({"host": "elsewhere", "process": 1, "since": 0}))
+    result = reproduce(data, config, output, "--methods", "fpi", "--seeds", "1")
+    assert result.exit_code == 0, result.output
+    assert "1 jobs are in the hands of other processes" in result.stderr
+    assert not path.exists()
+    assert not (output / "tables.md").exists()
+
+
+def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, config: Path) -> None:
+    request = Request(
+        data_root=str(data), output=str(finished), categories=("disc",), seeds=(0, 1),
+        methods=("fpi", "pii"), config=str(config),
+    )  # fmt: skip
+    assert Request.from_json(request.to_json()) == request
+    text = io.StringIO()
+    Console(file=text, width=80).print(LiveTable(finished, plan_jobs(request)).table())
+    assert "1 of 4 jobs finished" in text.getvalue()
+    assert re.search(r"disc .* \d+\.\d 1/2 .* 0/2", text.getvalue())
+
+
+def test_a_job_that_fails_does_not_stop_the_others(
+    data: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nsa.errors import InputError
+    from nsa.reproduce import runner
+
+    original = runner.run_job
+
+    def fail_once(job: Any, request: Any) -> None:
+        if job.system.name == "fpi":
+            raise InputError("no luck.")
+        original(job, request)
+
+    monkeypatch.setattr(runner, "run_job", fail_once)
+    result = reproduce(data, config, tmp_path / "o", "--methods", "fpi,pii", "--seeds", "1")
+    assert "1 could not be finished, the first is disc-fpi" in sentence(result)
+    assert "PII" in (tmp_path / "o" / "tables.md").read_text()
+
+
+def test_mixed_configurations_are_refused(folder: Path, data: Path, config: Path) -> None:
+    result = reproduce(data, config, folder, "--methods", "pii", "--epochs", 3, "--seeds", "1")
+    message = sentence(result)
+    assert "epochs: 1 there, 3 here" in message
+    assert "another --output" in message
+
+
+def test_another_version_is_refused(folder: Path, data: Path, config: Path) -> None:
+    path = job_file(folder, "fpi")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "nsa_version": "0.0.1"}))
+    message = sentence(reproduce(data, config, folder, "--methods", "fpi", "--seeds", "1"))
+    assert "was written by nsa 0.0.1" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "nsa_logistc"], "did you mean 'nsa_logistic'?"),
+        (["--categories", "dics"], "did you mean 'disc'?"),
+        (["--table", "4"], "--table must be among 1, 2, 3, 7, 8 or all, got '4'"),
+        (["--seeds", "many"], "--seeds must be a number of seeds or a list"),
+        (["--seeds", "0"], "--seeds must be 1 to 1000"),
+        (["--epochs", "0"], "epochs must be a number from 1"),
+        (["--device", "gpu"], "device must be 'auto', 'cpu' or 'cuda'"),
+    ],
+)
+def test_bad_options(
+    arguments: list[str], message: str, data: Path, config: Path, tmp_path: Path
+) -> None:
+    assert message in sentence(reproduce(data, config, tmp_path / "o", *arguments))
+    assert not (tmp_path / "o").exists()
+
+
+def test_settings_that_a_job_owns(data: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "o.yaml", training={"seed": 3})
+    assert "sets 'seed', which nsa reproduce" in sentence(reproduce(data, config, tmp_path / "o"))
+
+
+def test_a_data_root_without_the_papers_categories(data: Path, tmp_path: Path) -> None:
+    result = nsa("reproduce", "--data-root", data, "--output", tmp_path / "o")
+    assert "it has disc: name some with --categories" in sentence(result)

@@ -1,0 +1,56 @@
+"""Which jobs a request needs."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tiny import write_config, write_product
+
+from nsa.reproduce.jobs import Request, plan_jobs
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_product(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_config(tmp_path_factory.mktemp("config") / "options.yaml", epochs=1)
+
+
+def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
+    good = sorted((data / "disc" / "train" / "good").iterdir())
+    bad = sorted((data / "disc" / "test" / "spot").iterdir())
+    (tmp_path / "images").mkdir()
+    names = []
+    for index, path in enumerate([*good, *bad]):
+        names.append(f"{index:03d}{path.suffix}")
+        shutil.copy(path, tmp_path / "images" / names[-1])
+    for sex in ("male", "female"):
+        lists = tmp_path / f"rcxr_{sex}"
+        lists.mkdir()
+        for name, chosen in (("normal_train", names[:6]), ("normal_test", names[6:9]),
+                             ("abnormal_test", names[9:])):  # fmt: skip
+            (lists / f"{name}.txt").write_text("\n".join(chosen))
+    request = Request(data_root=str(tmp_path), output="", seeds=(0, 1))
+    jobs = plan_jobs(request)
+    assert len(jobs) == 6 * 2 * 2  # the systems of Table 3, sexes, seeds
+    assert {job.settings.images.channels for job in jobs} == {1}
+    assert {job.preset_epochs for job in jobs} == {240}
+    assert [job.seed for job in jobs] == [0] * 12 + [1] * 12
+
+
+def test_ablation_a_is_left_out_without_object_masks(data: Path, config: Path) -> None:
+    request = Request(
+        data_root=str(data), output="", categories=("disc",), seeds=(0,), tables=("7",),
+        config=str(config),
+    )  # fmt: skip
+    names = [job.system.name for job in plan_jobs(request)]
+    assert names == [
+        f"nsa_logistic{v}" for v in ("", "_single_patch", "_cutpaste_shapes", "_ellipses")
+    ]
+    assert len({job.hash for job in plan_jobs(request)}) == 4
