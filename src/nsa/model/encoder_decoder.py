@@ -25,16 +25,16 @@ class UpBlock(nn.Module):
         self.up_norm = nn.BatchNorm2d(outputs)
         self.conv = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.conv_norm = nn.BatchNorm2d(outputs)
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.shortcut = nn.ConvTranspose2d(
+            inputs, outputs, 1, stride=2, output_padding=1, bias=False
+        )
         self.shortcut_norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, 2 H, 2 W)."""
         residual = F.relu(self.up_norm(self.up(x)))
         residual = self.conv_norm(self.conv(residual))
-        # Normalising before enlarging gives the same statistics on a quarter of the pixels.
-        shortcut = F.interpolate(self.shortcut_norm(self.shortcut(x)), scale_factor=2.0)
-        return F.relu(residual + shortcut)
+        return F.relu(residual + self.shortcut_norm(self.shortcut(x)))
 
 
 class EncoderDecoder(nn.Module):
@@ -69,13 +69,13 @@ class EncoderDecoder(nn.Module):
         for name in stages:
             self.encoder.add_module(name, getattr(resnet, name))
         self.bottleneck = nn.Sequential(
-            nn.Conv2d(512, 256, 1),
+            nn.Conv2d(512, 256, 1, bias=False),
             nn.ReLU(inplace=True),
-            nn.Conv2d(256, 128, 1),
+            nn.Conv2d(256, 128, 1, bias=False),
             nn.ReLU(inplace=True),
         )
         self.decoder = nn.Sequential(UpBlock(128, 64), UpBlock(64, 32), UpBlock(32, 16))
-        self.head = nn.ConvTranspose2d(16, 1, 7, stride=2, padding=3, output_padding=1)
+        self.head = nn.ConvTranspose2d(16, 1, 7, stride=2, padding=3, output_padding=1, bias=False)
         for module in (*self.bottleneck.modules(), *self.decoder.modules()):
             if isinstance(module, nn.Conv2d):  # as torchvision begins the encoder
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -91,7 +91,7 @@ class EncoderDecoder(nn.Module):
         """
         height, width = x.shape[-2:]
         features = self.decoder(self.bottleneck(self.encoder(x)))
-        features = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+        features = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=True)
         logits: Tensor = self.head(features)
         # Every stage rounds up, so the output covers the input and is aligned at the top left.
         return logits[..., :height, :width]
