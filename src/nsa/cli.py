@@ -15,7 +15,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nsa.cli_options import Augment, Distribution, Fpr, Holdout, Network, TrainingFpr, Weights
+from nsa.cli_options import (
+    Augment,
+    Background,
+    Category,
+    Config,
+    DataRoot,
+    Device,
+    Distribution,
+    Fpr,
+    Holdout,
+    Kind,
+    Label,
+    Method,
+    Network,
+    NormalDir,
+    RunFolder,
+    Seed,
+    TrainingFpr,
+    Variant,
+    Weights,
+)
 from nsa.console import console, log_to_console
 from nsa.errors import InputError
 from nsa.interrupt import Interrupted
@@ -31,60 +51,6 @@ app = typer.Typer(
 )  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of categories in the layout of MVTec AD, MVTec LOCO AD, MPDD, BTAD, VisA or "
-        "KolektorSDD2, or with lists of files; or one such category."
-    ),
-]
-Category = Annotated[
-    str | None,
-    typer.Option(help="Folder below --data-root; its name also chooses the preset."),
-]
-NormalDir = Annotated[
-    Path | None, typer.Option(help="Instead of --data-root: a plain folder of good images.")
-]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. \\[default: auto]")]
-Seed = Annotated[int | None, typer.Option(help="Fixes everything random. \\[default: 0]")]
-Method = Annotated[
-    str | None,
-    typer.Option(
-        help="A system of the paper: nsa, cutpaste, fpi, pii, nsa_paste, or the ablations "
-        "no_object_masks, single_patch, cutpaste_shapes, ellipses; or gaussian (Rippel et al.: "
-        "fitted in seconds to the features of a pretrained network). \\[default: nsa]"
-    ),
-]
-Variant = Annotated[
-    str | None,
-    typer.Option(
-        help="released (the authors' code) or paper (the equations). \\[default: released]"
-    ),
-]
-Label = Annotated[
-    str | None, typer.Option(help="binary, continuous or logistic. \\[default: logistic]")
-]
-Background = Annotated[
-    str | None,
-    typer.Option(
-        help="Brightness of a plain background, 0-255, or none. \\[default: preset, or estimated]"
-    ),
-]
-Kind = Annotated[
-    str | None,
-    typer.Option(
-        help="object or texture, for automatic settings. \\[default: preset, or estimated]"
-    ),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        help="YAML file with these options by name (underscores), and sections synthesis, images, "
-        "training for every other setting; the command line wins."
-    ),
-]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder written by nsa train.")]
 
 
 def _friendly(command: Function) -> Function:

@@ -1,10 +1,65 @@
-"""Options of the command line that belong to the Gaussian detector and to working points."""
+"""Options of the command line that several commands share, or that belong to one method."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of categories in the layout of MVTec AD, MVTec LOCO AD, MPDD, BTAD, VisA or "
+        "KolektorSDD2, or with lists of files; or one such category."
+    ),
+]
+Category = Annotated[
+    str | None,
+    typer.Option(help="Folder below --data-root; its name also chooses the preset."),
+]
+NormalDir = Annotated[
+    Path | None, typer.Option(help="Instead of --data-root: a plain folder of good images.")
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. \\[default: auto]")]
+Seed = Annotated[int | None, typer.Option(help="Fixes everything random. \\[default: 0]")]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="A system of the paper: nsa, cutpaste, fpi, pii, nsa_paste, or the ablations "
+        "no_object_masks, single_patch, cutpaste_shapes, ellipses; or gaussian (Rippel et al.: "
+        "fitted in seconds to the features of a pretrained network). \\[default: nsa]"
+    ),
+]
+Variant = Annotated[
+    str | None,
+    typer.Option(
+        help="released (the authors' code) or paper (the equations). \\[default: released]"
+    ),
+]
+Label = Annotated[
+    str | None, typer.Option(help="binary, continuous or logistic. \\[default: logistic]")
+]
+Background = Annotated[
+    str | None,
+    typer.Option(
+        help="Brightness of a plain background, 0-255, or none. \\[default: preset, or estimated]"
+    ),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        help="object or texture, for automatic settings. \\[default: preset, or estimated]"
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="YAML file with these options by name (underscores), and sections synthesis, images, "
+        "training for every other setting; the command line wins."
+    ),
+]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder written by nsa train.")]
 
 _PANEL = "Options of --method gaussian"
 

@@ -81,8 +81,9 @@ def method(name: str) -> Method:
     """
     found = METHODS.get(name) if isinstance(name, str) else None
     if found is None:
-        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), METHODS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(METHODS)}."
+        known = (*METHODS, "gaussian")  # which has settings and a training of its own
+        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
         raise InputError(f"No method is named {name!r}; {hint}")
     return found
 

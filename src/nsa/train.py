@@ -25,7 +25,14 @@ from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
 from nsa.run import BaseRun, Run, RunLock, make_output
 from nsa.settings import GAUSSIAN, changed, merge_options, refuse_gaussian, resolve
-from nsa.training import Trainer, load_checkpoint, load_model, save_checkpoint, save_model
+from nsa.training import (
+    Trainer,
+    load_checkpoint,
+    load_model,
+    need_two_images,
+    save_checkpoint,
+    save_model,
+)
 from nsa.training.schedule import epoch_batches, learning_rate
 
 _log = logging.getLogger("nsa")
@@ -70,6 +77,7 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
     precision = choose_precision(merged.get("precision", "auto"), device)
     data_root, normal_dir = merged.get("data_root"), merged.get("normal_dir")
     dataset = open_dataset(data_root, merged.get("category"), normal_dir)
+    need_two_images(len(dataset.train))
     settings = resolve(merged, dataset.name, lambda: suggest_settings(dataset, merged.get("kind")))
     places = {
         "data_root": None if data_root is None else str(Path(data_root).resolve()),

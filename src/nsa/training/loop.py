@@ -76,11 +76,7 @@ class Trainer:
         device: torch.device,
         precision: Precision,
     ) -> None:
-        if len(images) < 2:
-            raise InputError(
-                f"Training needs at least two normal images, got {len(images)}: "
-                "each anomaly is a patch of one image blended into another."
-            )
+        need_two_images(len(images))
         if training.batch_size < 2:
             raise InputError(
                 "batch_size must be at least 2: an anomaly is made of two images of a batch."
@@ -199,6 +195,19 @@ class Trainer:
             position.losses.append(position.loss_sum / position.image_count)
             position.epoch, position.step = position.epoch + 1, 0
             position.loss_sum, position.image_count = 0.0, 0
+
+
+def need_two_images(count: int) -> None:
+    """Check that there is an image to cut patches from and another to blend them into.
+
+    Raises:
+        InputError: there is not.
+    """
+    if count < 2:
+        raise InputError(
+            f"Training needs at least two normal images, got {count}: each anomaly is a patch of "
+            "one image blended into another."
+        )
 
 
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
