@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import Result as CliResult
 from rich.console import Console
 from safetensors.torch import load_file
 
