@@ -14,6 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
+from typer.testing import Result as CliResult
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny import nsa, sentence, write_config, write_product
