@@ -154,7 +154,7 @@ def test_sets_smaller_than_the_batch_train() -> None:
 def test_a_training_that_diverges_says_so() -> None:
     run = trainer()
     with torch.no_grad():
-        run.model.head.bias.fill_(float("nan"))
+        run.model.head.weight.fill_(float("nan"))
     with pytest.raises(InputError, match="The loss became nan in epoch 1; choose a smaller"):
         run.run(steps(1))
 
