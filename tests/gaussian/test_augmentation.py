@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.gaussian import FeatureExtractor
-from nsa.gaussian.augment import augment, augmented_features
-from nsa.gaussian.augmentation import (
+from nsa.gaussian.augmented_images import augment, augmented_features
+from nsa.gaussian.pipelines import (
     IDENTITY,
     NOISE,
     PIPELINES,

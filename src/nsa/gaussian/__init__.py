@@ -4,12 +4,12 @@ Rippel, Mertens and Merhof, "Modeling the Distribution of Normal Data in Pre-Tra
 for Anomaly Detection" (ICPR 2020).
 """
 
-from nsa.gaussian.augmentation import pipeline_for
 from nsa.gaussian.detector import GaussianDetector, WorkingPoint
 from nsa.gaussian.distributions import KINDS, Distribution, fit_distribution
 from nsa.gaussian.features import FeatureExtractor
 from nsa.gaussian.folds import fold_aurocs, make_folds, mean_and_sem
 from nsa.gaussian.networks import NETWORKS
+from nsa.gaussian.pipelines import pipeline_for
 from nsa.gaussian.threshold import ConformalThreshold, achieved_rate, chi_square_threshold
 
 __all__ = [

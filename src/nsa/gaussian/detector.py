@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.gaussian.augment import augmented_features
-from nsa.gaussian.augmentation import Pipeline
+from nsa.gaussian.augmented_images import augmented_features
 from nsa.gaussian.distributions import Distribution, Shrinkage, fit_distribution
 from nsa.gaussian.features import FeatureExtractor, Features, check_images
+from nsa.gaussian.pipelines import Pipeline
 from nsa.gaussian.threshold import ConformalThreshold, Scores, achieved_rate
 
 Method = Literal["auto", "chi-square", "conformal"]

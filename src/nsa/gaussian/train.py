@@ -13,9 +13,9 @@ from nsa.config import GaussianConfig
 from nsa.console import console, duration
 from nsa.device import choose_device, choose_precision
 from nsa.evaluate import Evaluation, write_evaluation
-from nsa.gaussian.augmentation import pipeline_for
 from nsa.gaussian.detector import GaussianDetector, split_rows
 from nsa.gaussian.features import FeatureExtractor
+from nsa.gaussian.pipelines import pipeline_for
 from nsa.gaussian.run import GaussianRun, resolve
 from nsa.gaussian.scorer import GaussianScorer
 from nsa.gaussian.threshold import allowed_exceedances

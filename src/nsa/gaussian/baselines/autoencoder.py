@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError
-from nsa.gaussian.augmentation import NOISE, Pipeline, without
 from nsa.gaussian.baselines.components import component_scores
 from nsa.gaussian.baselines.fitting import train_epochs
 from nsa.gaussian.features import channels_last, check_images, prepare
+from nsa.gaussian.pipelines import NOISE, Pipeline, without
 from nsa.model._torchvision import torchvision
 
 

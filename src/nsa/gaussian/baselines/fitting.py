@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError
-from nsa.gaussian.augment import augment
-from nsa.gaussian.augmentation import Pipeline, draw
+from nsa.gaussian.augmented_images import augment
+from nsa.gaussian.pipelines import Pipeline, draw
 
 
 def train_epochs(

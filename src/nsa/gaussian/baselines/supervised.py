@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError
-from nsa.gaussian.augmentation import Pipeline
 from nsa.gaussian.baselines.fitting import train_epochs
 from nsa.gaussian.features import channels_last, check_images, prepare
 from nsa.gaussian.folds import make_folds
 from nsa.gaussian.networks import Levels
+from nsa.gaussian.pipelines import Pipeline
 from nsa.gaussian.weights import load_network
 from nsa.metrics import auroc
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.errors import InputError
-from nsa.gaussian.augmentation import GEOMETRY, IDENTITY, Parameters, Pipeline, draw
 from nsa.gaussian.features import FeatureExtractor, Features, check_images
+from nsa.gaussian.pipelines import GEOMETRY, IDENTITY, Parameters, Pipeline, draw
 
 
 def augment(images: Tensor, parameters: Parameters, *, seed: int, epoch: int = 0) -> Tensor:
@@ -21,7 +21,7 @@ def augment(images: Tensor, parameters: Parameters, *, seed: int, epoch: int = 0
 
     Args:
         images: uint8 (N, C, H, W).
-        parameters: arrays (N,), see :func:`nsa.gaussian.augmentation.draw`.
+        parameters: arrays (N,), see :func:`nsa.gaussian.pipelines.draw`.
         seed, epoch: fix the noise of the pixels.
 
     Returns:

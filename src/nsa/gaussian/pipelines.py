@@ -6,7 +6,7 @@ it: turning a bottle seen from above changes nothing, mirroring a metal nut make
 figure's own numbers are not in the paper's text; those below are ours and are data, to be replaced.
 
 Drawing the parameters (:func:`draw`, host, from a seed) is separate from applying them
-(:func:`apply`, any device).
+(:func:`nsa.gaussian.augmented_images.augment`, any device).
 """
 
 from __future__ import annotations
