@@ -1,5 +1,6 @@
 """A tiny product for tests of the command line: a disc on a light background, 80 x 80 px."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ OPTIONS: dict[str, Any] = {
     "images": {"size": [72, 72], "center_crop": None, "crop": [64, 64], "rotation": 0},
     "synthesis": {"background": None},
 }
+
+GAUSSIAN = (
+    "--method", "gaussian", "--network", "resnet18", "--weights", "random", "--device", "cpu",
+)  # fmt: skip
 
 
 def picture(seed: int, defect: bool = False) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -71,6 +76,18 @@ def nsa(*arguments: object) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def train_gaussian(data: Path, config: Path, output: Path, *more: object) -> Result:
+    """Fit a Gaussian detector in a ResNet-18's random features."""
+    places = ("--data-root", data, "--config", config, "--output", output)
+    return nsa("train", *GAUSSIAN, *places, *more)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a CSV file."""
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 def sentence(result: Result) -> str:

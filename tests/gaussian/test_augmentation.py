@@ -170,6 +170,8 @@ def test_augmented_features_pass_by_pass(
     batch = augment(images[rows], parameters, seed=4, epoch=10)
     for level, expected in zip(features, extractor(batch), strict=True):
         torch.testing.assert_close(level[10 : 10 + extractor.batch_size], expected)
+    later = augmented_features(extractor, images, pipeline, passes=1, first=1, seed=4)
+    assert all(torch.equal(a[10:], b) for a, b in zip(features, later, strict=True))
 
 
 def test_wrong_arguments(extractor: FeatureExtractor, normal_images: Tensor) -> None:

@@ -1,24 +1,15 @@
-"""Folds, and the standard error as the paper's own tables have it."""
+"""Folds over the images, and over their augmented copies."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
 import torch
 
 from nsa.errors import InputError
-from nsa.gaussian import GaussianDetector, fold_aurocs, make_folds, mean_and_sem
+from nsa.gaussian import make_folds
+from nsa.gaussian.folds import column_aurocs, fold_rows
 from nsa.metrics import auroc
-
-
-def test_one_value_has_no_error() -> None:
-    found = mean_and_sem([0.5])
-    assert found.mean == 0.5
-    assert math.isnan(found.sem)
-    with pytest.raises(InputError, match="at least one value"):
-        mean_and_sem([])
 
 
 def test_folds_partition_the_images() -> None:
@@ -44,16 +35,17 @@ def test_too_few_images() -> None:
         make_folds(20, 5, labels=np.arange(20) < 2)
 
 
-def test_fold_aurocs() -> None:
-    rng = torch.Generator().manual_seed(0)
-    train = [torch.randn(40, d, generator=rng) for d in (3, 5)]
+def test_rows_of_augmented_copies_follow_their_images() -> None:
+    plain = list(fold_rows(23, 5, seed=1))
+    assert [rows.tolist() for rows in plain] == [fit.tolist() for fit, _ in make_folds(23, seed=1)]
+    for rows, thrice in zip(plain, fold_rows(23, 5, passes=3, seed=1), strict=True):
+        assert thrice.tolist() == [*rows, *(rows + 23), *(rows + 46)]
+
+
+def test_column_aurocs() -> None:
     labels = np.arange(30) >= 15
-    test = [
-        torch.randn(30, d, generator=rng) + 2.0 * torch.from_numpy(labels)[:, None] for d in (3, 5)
-    ]
-    found = fold_aurocs(train, test, labels, folds=4, seed=2)
-    assert found.shape == (4, 3)
-    fit = torch.from_numpy(make_folds(40, 4, seed=2)[1][0])
-    detector = GaussianDetector().fit([level[fit] for level in train])
-    assert found[1, 0] == auroc(detector.score(test, level=1), labels)
-    assert found[1, 2] == auroc(detector.score(test), labels)
+    scores = torch.randn(30, 3, generator=torch.Generator().manual_seed(0)).double()
+    scores += torch.from_numpy(labels)[:, None]
+    found = column_aurocs(scores, labels)
+    assert found[:3] == [auroc(scores[:, level], labels) for level in range(3)]
+    assert found[3] == auroc(scores.sum(1), labels)

@@ -16,6 +16,15 @@ SIDES = {
     "resnet50": (112, 56, 28, 14, 7),
 }
 TABLE_VI_CHANNELS = (32, 16, 24, 40, 80, 112, 192, 320, 1280)
+# Compound scaling of the EfficientNet paper, B0 to B7: factors of the channels, and image sides.
+WIDTHS = (1.0, 1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0)
+RESOLUTIONS = (224, 240, 260, 300, 380, 456, 528, 600)
+# The ResNet paper's Table 1: basic blocks, and bottlenecks with four times their inner channels.
+RESNET_CHANNELS = {
+    "resnet18": (64, 64, 128, 256, 512),
+    "resnet34": (64, 64, 128, 256, 512),
+    "resnet50": (64, 4 * 64, 4 * 128, 4 * 256, 4 * 512),
+}
 
 
 def on_meta(name: str) -> Levels:
@@ -36,6 +45,24 @@ def test_levels_of_the_paper() -> None:
     assert NETWORKS["efficientnet_b4"].channels[6] == 272  # Section IV-A: level 7 of B4
     assert {len(n.channels) for n in NETWORKS.values() if n.name.startswith("eff")} == {9}
     assert {len(n.channels) for n in NETWORKS.values() if n.name.startswith("res")} == {5}
+
+
+def scaled(channels: int, width: float) -> int:
+    """To the nearest multiple of 8, but no more than a tenth below."""
+    rounded = int(channels * width + 4) // 8 * 8
+    return rounded + 8 if rounded < 0.9 * channels * width else rounded
+
+
+@pytest.mark.parametrize("variant", range(8))
+def test_every_efficientnet_is_table_vi_scaled(variant: int) -> None:
+    network = NETWORKS[f"efficientnet_b{variant}"]
+    assert network.channels == tuple(scaled(c, WIDTHS[variant]) for c in TABLE_VI_CHANNELS)
+    assert network.size == RESOLUTIONS[variant]
+
+
+@pytest.mark.parametrize("name", RESNET_CHANNELS)
+def test_every_resnet_has_the_channels_of_its_paper(name: str) -> None:
+    assert (NETWORKS[name].channels, NETWORKS[name].size) == (RESNET_CHANNELS[name], 224)
 
 
 @pytest.mark.parametrize("name", SIDES)

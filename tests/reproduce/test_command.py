@@ -14,45 +14,28 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
+from tiny import nsa, sentence, write_config
 from typer.testing import Result as CliResult
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tiny import nsa, sentence, write_config, write_product
-
-from nsa.reproduce.jobs import Request, plan_jobs
+from nsa.reproduce.job import Request
+from nsa.reproduce.jobs import plan_jobs
 from nsa.reproduce.live import LiveTable
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_product(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_config(tmp_path_factory.mktemp("config") / "options.yaml", epochs=1)
-
-
-def reproduce(data: Path, config: Path, output: Path, *more: object) -> CliResult:
+def reproduce(data: Path, one_epoch: Path, output: Path, *more: object) -> CliResult:
     return nsa(
-        "reproduce", "--data-root", data, "--categories", "disc", "--config", config,
+        "reproduce", "--data-root", data, "--categories", "disc", "--config", one_epoch,
         "--output", output, "--table", "1,8", *more,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def finished(data: Path, config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(data: Path, one_epoch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with one job of each of two systems."""
     output = tmp_path_factory.mktemp("results") / "out"
-    done = reproduce(data, config, output, "--methods", "fpi,nsa-continuous", "--seeds", "1")
+    done = reproduce(data, one_epoch, output, "--methods", "fpi,nsa-continuous", "--seeds", "1")
     assert done.exit_code == 0, done.output
     return output
 
@@ -69,8 +52,8 @@ def job_file(folder: Path, system: str) -> Path:
     return path
 
 
-def again(data: Path, config: Path, folder: Path) -> CliResult:
-    result = reproduce(data, config, folder, "--methods", "fpi,nsa_continuous", "--seeds", "1")
+def again(data: Path, one_epoch: Path, folder: Path) -> CliResult:
+    result = reproduce(data, one_epoch, folder, "--methods", "fpi,nsa_continuous", "--seeds", "1")
     assert result.exit_code == 0, result.output
     return result
 
@@ -106,21 +89,21 @@ def test_the_report_is_written(finished: Path) -> None:
 
 
 def test_finished_jobs_are_skipped(
-    folder: Path, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, data: Path, one_epoch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("a finished job ran again")
 
     monkeypatch.setattr("nsa.reproduce.runner.run_job", fail)
-    assert "All jobs are finished" in again(data, config, folder).stderr
+    assert "All jobs are finished" in again(data, one_epoch, folder).stderr
 
 
-def test_a_damaged_result_runs_again(folder: Path, data: Path, config: Path) -> None:
+def test_a_damaged_result_runs_again(folder: Path, data: Path, one_epoch: Path) -> None:
     path, other = job_file(folder, "fpi"), job_file(folder, "nsa_continuous")
     before, untouched = json.loads(path.read_text()), other.stat().st_mtime_ns
     path.write_text(path.read_text()[:400])
     shutil.rmtree(folder / "runs" / path.stem)
-    result = again(data, config, folder)
+    result = again(data, one_epoch, folder)
     assert f"{path} is damaged" in result.stderr
     after = json.loads(path.read_text())
     assert after["metrics"] == before["metrics"]
@@ -129,7 +112,7 @@ def test_a_damaged_result_runs_again(folder: Path, data: Path, config: Path) -> 
 
 
 def test_an_interrupted_job_continues(
-    folder: Path, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, data: Path, one_epoch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = job_file(folder, "fpi")
     before = json.loads(path.read_text())
@@ -141,35 +124,35 @@ def test_an_interrupted_job_continues(
         patch.setattr("nsa.interrupt.StopRequest.made", True, raising=False)
         patch.setattr("nsa.interrupt.StopRequest.__init__", lambda self: self.__dict__.update(
             _previous={}))  # fmt: skip
-        stopped = reproduce(data, config, folder, "--methods", "fpi", "--seeds", "1")
+        stopped = reproduce(data, one_epoch, folder, "--methods", "fpi", "--seeds", "1")
     assert stopped.exit_code == 130, stopped.output
     assert "the same command continues" in stopped.stderr
     assert (run / "checkpoint.safetensors").is_file()
     assert not path.exists()
     assert list((folder / "claims").iterdir()) == []
-    assert f"Continuing {path.stem}" in again(data, config, folder).stderr
+    assert f"Continuing {path.stem}" in again(data, one_epoch, folder).stderr
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
     for name, tensor in load_file(run / "model.safetensors").items():
         assert torch.equal(tensor, weights[name]), name
 
 
-def test_a_damaged_checkpoint_starts_again(folder: Path, data: Path, config: Path) -> None:
+def test_a_damaged_checkpoint_starts_again(folder: Path, data: Path, one_epoch: Path) -> None:
     path = job_file(folder, "fpi")
     before = json.loads(path.read_text())
     run = folder / "runs" / path.stem
     path.unlink()
     (run / "model.safetensors").unlink()
     (run / "checkpoint.safetensors").write_bytes(b"damaged")
-    assert "cannot be continued and starts again" in again(data, config, folder).stderr
+    assert "cannot be continued and starts again" in again(data, one_epoch, folder).stderr
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
 
 
-def test_workers_share_the_jobs(data: Path, config: Path, tmp_path: Path) -> None:
+def test_workers_share_the_jobs(data: Path, one_epoch: Path, tmp_path: Path) -> None:
     """Two processes in one folder: every job runs once, and the tables have all of them."""
     output = tmp_path / "out"
     command = [
         sys.executable, "-c", "from nsa.cli import main; main()", "reproduce", "--data-root", data,
-        "--categories", "disc", "--config", config, "--output", output, "--table", "1",
+        "--categories", "disc", "--config", one_epoch, "--output", output, "--table", "1",
         "--methods", "fpi,pii", "--seeds", "3,", "--jobs-per-device", "2",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -190,9 +173,9 @@ def test_workers_share_the_jobs(data: Path, config: Path, tmp_path: Path) -> Non
     assert "PII" in text
 
 
-def test_a_claimed_job_is_left_to_its_owner(data: Path, config: Path, tmp_path: Path) -> None:
+def test_a_claimed_job_is_left_to_its_owner(data: Path, one_epoch: Path, tmp_path: Path) -> None:
     output = tmp_path / "o"
-    first = reproduce(data, config, output, "--methods", "fpi", "--seeds", "1")
+    first = reproduce(data, one_epoch, output, "--methods", "fpi", "--seeds", "1")
     assert first.exit_code == 0, first.output
     path = job_file(output, "fpi")
     path.unlink()
@@ -200,17 +183,17 @@ def test_a_claimed_job_is_left_to_its_owner(data: Path, config: Path, tmp_path: 
         (output / name).unlink()
     lock = output / "claims" / f"{path.stem}.lock"
     lock.write_text(json.dumps({"host": "elsewhere", "process": 1, "since": 0}))
-    result = reproduce(data, config, output, "--methods", "fpi", "--seeds", "1")
+    result = reproduce(data, one_epoch, output, "--methods", "fpi", "--seeds", "1")
     assert result.exit_code == 0, result.output
     assert "1 jobs are in the hands of other processes" in result.stderr
     assert not path.exists()
     assert not (output / "tables.md").exists()
 
 
-def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, config: Path) -> None:
+def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_epoch: Path) -> None:
     request = Request(
         data_root=str(data), output=str(finished), categories=("disc",), seeds=(0, 1),
-        methods=("fpi", "pii"), config=str(config),
+        methods=("fpi", "pii"), config=str(one_epoch),
     )  # fmt: skip
     assert Request.from_json(request.to_json()) == request
     text = io.StringIO()
@@ -220,7 +203,7 @@ def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, confi
 
 
 def test_a_job_that_fails_does_not_stop_the_others(
-    data: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, one_epoch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nsa.errors import InputError
     from nsa.reproduce import runner
@@ -233,22 +216,22 @@ def test_a_job_that_fails_does_not_stop_the_others(
         original(job, request)
 
     monkeypatch.setattr(runner, "run_job", fail_once)
-    result = reproduce(data, config, tmp_path / "o", "--methods", "fpi,pii", "--seeds", "1")
+    result = reproduce(data, one_epoch, tmp_path / "o", "--methods", "fpi,pii", "--seeds", "1")
     assert "1 could not be finished, the first is disc-fpi" in sentence(result)
     assert "PII" in (tmp_path / "o" / "tables.md").read_text()
 
 
-def test_mixed_configurations_are_refused(folder: Path, data: Path, config: Path) -> None:
-    result = reproduce(data, config, folder, "--methods", "pii", "--epochs", 3, "--seeds", "1")
+def test_mixed_configurations_are_refused(folder: Path, data: Path, one_epoch: Path) -> None:
+    result = reproduce(data, one_epoch, folder, "--methods", "pii", "--epochs", 3, "--seeds", "1")
     message = sentence(result)
     assert "epochs: 1 there, 3 here" in message
     assert "another --output" in message
 
 
-def test_another_version_is_refused(folder: Path, data: Path, config: Path) -> None:
+def test_another_version_is_refused(folder: Path, data: Path, one_epoch: Path) -> None:
     path = job_file(folder, "fpi")
     path.write_text(json.dumps({**json.loads(path.read_text()), "nsa_version": "0.0.1"}))
-    message = sentence(reproduce(data, config, folder, "--methods", "fpi", "--seeds", "1"))
+    message = sentence(reproduce(data, one_epoch, folder, "--methods", "fpi", "--seeds", "1"))
     assert "was written by nsa 0.0.1" in message
 
 
@@ -265,9 +248,9 @@ def test_another_version_is_refused(folder: Path, data: Path, config: Path) -> N
     ],
 )
 def test_bad_options(
-    arguments: list[str], message: str, data: Path, config: Path, tmp_path: Path
+    arguments: list[str], message: str, data: Path, one_epoch: Path, tmp_path: Path
 ) -> None:
-    assert message in sentence(reproduce(data, config, tmp_path / "o", *arguments))
+    assert message in sentence(reproduce(data, one_epoch, tmp_path / "o", *arguments))
     assert not (tmp_path / "o").exists()
 
 

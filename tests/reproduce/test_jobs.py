@@ -1,25 +1,10 @@
 """Which jobs a request needs."""
 
 import shutil
-import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tiny import write_config, write_product
-
-from nsa.reproduce.jobs import Request, plan_jobs
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_product(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_config(tmp_path_factory.mktemp("config") / "options.yaml", epochs=1)
+from nsa.reproduce.job import Request
+from nsa.reproduce.jobs import plan_jobs
 
 
 def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
@@ -44,10 +29,10 @@ def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
     assert [job.seed for job in jobs] == [0] * 12 + [1] * 12
 
 
-def test_ablation_a_is_left_out_without_object_masks(data: Path, config: Path) -> None:
+def test_ablation_a_is_left_out_without_object_masks(data: Path, one_epoch: Path) -> None:
     request = Request(
         data_root=str(data), output="", categories=("disc",), seeds=(0,), tables=("7",),
-        config=str(config),
+        config=str(one_epoch),
     )  # fmt: skip
     names = [job.system.name for job in plan_jobs(request)]
     assert names == [

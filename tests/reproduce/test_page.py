@@ -13,6 +13,7 @@ import pytest
 from records import record, values
 
 from nsa.reproduce.evidence import FALSE_POSITIVE_RATES
+from nsa.reproduce.papers import PAPERS
 from nsa.reproduce.report import write_report
 
 VOID = {"meta", "img", "br", "path", "polyline"}
@@ -38,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "jobs" / "pictures").mkdir()
     picture = cv2.imencode(".png", np.full((48, 96, 3), 90, np.uint8))[1]
     (folder / "jobs" / "pictures" / "0.png").write_bytes(picture.tobytes())
-    write_report(folder, ["1", "2", "8"], [])
+    write_report(folder, PAPERS["nsa"], ["1", "2", "8"], [])
     return folder
 
 
@@ -106,7 +107,7 @@ def test_the_page_says_what_it_shows(folder: Path) -> None:
 def test_a_missing_picture_is_said(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy" / "jobs" / "pictures" / "0.png").unlink()
-    write_report(tmp_path / "copy", ["1"], [])
+    write_report(tmp_path / "copy", PAPERS["nsa"], ["1"], [])
     assert "(picture missing)" in (tmp_path / "copy" / "index.html").read_text(encoding="utf-8")
 
 

@@ -11,8 +11,10 @@ from records import results
 from scipy.stats import wilcoxon
 
 from nsa.reproduce import paper
+from nsa.reproduce.cells import Tables
 from nsa.reproduce.formats import latex, markdown, signed, table_csv
 from nsa.reproduce.paper import AVERAGES, OBJECTS, QUOTED, TEXTURES, XRAYS
+from nsa.reproduce.papers import PAPERS
 from nsa.reproduce.statistics import average_over, estimate, paired_tests
 from nsa.reproduce.systems import SYSTEMS
 from nsa.reproduce.tables import TABLES, build_table, build_tables
@@ -151,7 +153,7 @@ def test_a_whole_table_quotes_the_printed_average(tmp_path: Path) -> None:
 def test_formats_agree(tmp_path: Path) -> None:
     found = results(tmp_path, {("pii", "bottle"): [0.95, 0.96], ("fpi", "metal_nut"): [0.5]})
     tables = build_tables(["1"], found)
-    text = markdown(tables, {}, "Four & more.")
+    text = markdown(Tables(tables), PAPERS["nsa"], "Four & more.")
     assert "| bottle | 99.2 |" not in text
     assert "95.5 \N{PLUS-MINUS SIGN} 0.5 (97.6, \N{MINUS SIGN}2.1)" in text
     assert "| metal nut |" in text
@@ -160,7 +162,7 @@ def test_formats_agree(tmp_path: Path) -> None:
     assert float(line["mean"]) == pytest.approx(95.5)
     assert float(line["difference"]) == pytest.approx(-2.1)
     assert line["seeds"] == "2"
-    tex = latex(tables)
+    tex = latex(tables, PAPERS["nsa"])
     assert r"$95.5 \pm 0.5$ & $97.6$ & $-2.1$" in tex
     assert tex.count("{") == tex.count("}")
     columns = tex.splitlines()

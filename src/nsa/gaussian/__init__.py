@@ -7,7 +7,7 @@ for Anomaly Detection" (ICPR 2020).
 from nsa.gaussian.detector import GaussianDetector, WorkingPoint
 from nsa.gaussian.distributions import KINDS, Distribution, fit_distribution
 from nsa.gaussian.features import FeatureExtractor
-from nsa.gaussian.folds import fold_aurocs, make_folds, mean_and_sem
+from nsa.gaussian.folds import make_folds
 from nsa.gaussian.networks import NETWORKS
 from nsa.gaussian.pipelines import pipeline_for
 from nsa.gaussian.threshold import ConformalThreshold, achieved_rate, chi_square_threshold
@@ -15,5 +15,5 @@ from nsa.gaussian.threshold import ConformalThreshold, achieved_rate, chi_square
 __all__ = [
     "GaussianDetector", "WorkingPoint", "FeatureExtractor", "NETWORKS", "KINDS",
     "Distribution", "fit_distribution", "ConformalThreshold", "chi_square_threshold",
-    "achieved_rate", "pipeline_for", "make_folds", "fold_aurocs", "mean_and_sem",
+    "achieved_rate", "pipeline_for", "make_folds",
 ]  # fmt: skip

@@ -43,12 +43,16 @@ def augmented_features(
     pipeline: Pipeline,
     *,
     passes: int = 100,
+    first: int = 0,
     seed: int = 0,
 ) -> Features:
     """Features of ``passes`` augmented copies of every image.
 
     Memory: 4 bytes times passes, images and features of all levels: 240 MB for 100 passes over 209
     images with EfficientNet-B4 (2944 features).
+
+    Args:
+        first: number of the first pass: 100 passes are the same as 40, then 60 from ``first=40``.
 
     Returns:
         One float32 tensor (passes * N, channels) per level, pass by pass.
@@ -61,7 +65,8 @@ def augmented_features(
         raise InputError(f"passes must be at least 1, got {passes!r}.")
     count = len(images)
     features = [torch.empty(passes * count, channels) for channels in extractor.channels]
-    for epoch in extractor.track(range(passes), "Augmented passes"):
+    for done in extractor.track(range(passes), "Augmented passes"):
+        epoch = first + done
         # Noise is drawn for a batch at a time: augmented images are never held all at once.
         parameters = draw(pipeline, count, seed=seed, epoch=epoch)
         for start in range(0, count, extractor.batch_size):
@@ -70,7 +75,7 @@ def augmented_features(
             batch = images[rows].to(extractor.device)
             batch = augment(batch, part, seed=seed, epoch=epoch * count + start)
             for level, found in zip(features, extractor.batch(batch), strict=True):
-                level[epoch * count + rows.start : epoch * count + rows.stop] = found
+                level[done * count + rows.start : done * count + rows.stop] = found
     return features
 
 

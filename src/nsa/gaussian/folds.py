@@ -1,10 +1,8 @@
-"""Folds over the training set, and the mean with its standard error, as the paper prints them."""
+"""Folds over the training set."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +11,6 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.gaussian.detector import GaussianDetector
 from nsa.metrics import auroc
 
 Indices = npt.NDArray[np.int64]
@@ -46,54 +43,24 @@ def make_folds(
     return [(fit, held) for fit, held in splitter.split(np.zeros(count), classes)]
 
 
-def fold_aurocs(
-    train: Sequence[Tensor],
-    test: Sequence[Tensor],
-    labels: npt.ArrayLike,
-    kind: str = "mahalanobis",
-    *,
-    folds: int = 5,
-    seed: int = 0,
-) -> npt.NDArray[np.float64]:
-    """Image AUROC per level and of the sum, fitted on all but one fold at a time.
+def fold_rows(count: int, number: int = 5, *, passes: int = 1, seed: int = 0) -> Iterator[Tensor]:
+    """Per fold the rows to fit, int64, of features of ``count`` images.
 
     Args:
-        train, test: features, one tensor per level.
-        labels: (images of ``test``,), 1 is defective.
-        kind: see :data:`nsa.gaussian.distributions.KINDS`.
-
-    Returns:
-        float64 (folds, levels + 1), fractions; the last column is the sum over levels.
+        passes: copies of the images, one pass after the other; an image's copies are all fitted,
+            or none of them is.
     """
-    rows = []
-    for fit, _ in make_folds(len(train[0]), folds, seed=seed):
-        chosen = torch.from_numpy(fit)
-        detector = GaussianDetector(kind=kind).fit([level[chosen] for level in train])
-        scores = detector.level_scores(test)
-        columns = torch.cat([scores, scores.sum(1, keepdim=True)], 1)
-        rows.append([auroc(column, labels) for column in columns.T])
-    return np.array(rows)
+    for fit, _ in make_folds(count, number, seed=seed):
+        rows = torch.arange(passes)[:, None] * count + torch.from_numpy(fit)
+        yield rows.reshape(-1)
 
 
-@dataclass(frozen=True)
-class MeanAndError:
-    """A mean with its standard error (NaN for a single value)."""
+def column_aurocs(scores: Tensor, labels: npt.ArrayLike) -> list[float]:
+    """Image AUROC of every level and, last, of the sum over levels.
 
-    mean: float
-    sem: float
-
-
-def mean_and_sem(values: npt.ArrayLike) -> MeanAndError:
-    """Mean and standard error of the mean, ``s / sqrt(n)`` with the n - 1 standard deviation.
-
-    The paper's tables take it over the categories, each by the mean of its folds: so its Table VIII
-    gives the errors of Table V.
-
-    Raises:
-        InputError: there is no value.
+    Args:
+        scores: (images, levels).
+        labels: (images,), 1 is defective.
     """
-    numbers = np.asarray(values, dtype=np.float64).reshape(-1)
-    if not len(numbers):
-        raise InputError("A mean needs at least one value.")
-    error = numbers.std(ddof=1) / math.sqrt(len(numbers)) if len(numbers) > 1 else math.nan
-    return MeanAndError(float(numbers.mean()), float(error))
+    columns = torch.cat([scores, scores.sum(1, keepdim=True)], 1)
+    return [auroc(column, labels) for column in columns.T]

@@ -7,7 +7,7 @@ No code in a weights file is ever run: files are read as safetensors, or by torc
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -50,19 +50,65 @@ def load_network(
     if entry is not None:
         state = _registry_state(network.name, entry)
         return network_from_state(network.name, state, f"torchvision's {entry.name}")
+    path = weights_file(network.name, weights)
+    state = _encoder_state(read_state(path), path, network.name)
+    return network_from_state(network.name, state, str(path))
+
+
+def is_weights_file(network: str, weights: str | Path) -> bool:
+    """Whether weights are named by a path, not from torchvision's registry or as random."""
+    return (
+        str(weights) != "random" and _registered(find_network(network).name, str(weights)) is None
+    )
+
+
+def weights_file(network: str, weights: str | Path) -> Path:
+    """The file that a path to weights means: itself, or that of a run folder of ours.
+
+    Raises:
+        InputError: there is none.
+    """
     path = Path(weights).expanduser()
     if path.is_dir():
         path = path / RUN_WEIGHTS
     if not path.is_file():
-        names = ", ".join(
-            member.name for member in torchvision.models.get_model_weights(network.name)
-        )
+        names = ", ".join(member.name for member in torchvision.models.get_model_weights(network))
         raise InputError(
             f"The weights {str(weights)!r} are neither a file nor a run folder; give a path, "
             f"'default', 'random' or one of {names}."
         )
-    state = _encoder_state(read_state(path), path, network.name)
-    return network_from_state(network.name, state, str(path))
+    return path
+
+
+def fetch_weights(networks: Sequence[str], weights: str) -> None:
+    """Make sure that several networks' weights of torchvision's registry are on this machine.
+
+    Args:
+        networks: keys of :data:`nsa.gaussian.networks.NETWORKS`.
+        weights: their name in the registry, such as ``"default"``.
+
+    Raises:
+        InputError: some cannot be fetched; all files that are missing are named.
+    """
+    entries = [(network, _registered(network, weights)) for network in networks]
+    for network, entry in entries:
+        if entry is None:
+            weights_file(network, weights)  # explains what there is
+    missing = [(network, entry) for network, entry in entries if not _cached(entry).is_file()]
+    for number, (network, entry) in enumerate(missing):
+        try:
+            _registry_state(network, entry)
+        except InputError as error:
+            if len(missing) - number == 1:
+                raise
+            left = missing[number:]
+            files = ", ".join(str(entry.url) for _, entry in left)
+            raise InputError(
+                f"The weights {entry.name} of {', '.join(name for name, _ in left)} are not on "
+                f"this machine and cannot be fetched ({_reason(error.__cause__ or error)}); "
+                f"download {files} elsewhere and put them into {_cached(entry).parent}, or give "
+                "weights as 'random', or as a file or a run folder with its network."
+            ) from error
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -106,9 +152,13 @@ def _registered(network: str, weights: str) -> Any:
     return members.__members__.get(weights.upper())
 
 
+def _cached(entry: Any) -> Path:
+    """Where torch.hub keeps the file of a registry's entry."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(entry.url).path).name
+
+
 def _registry_state(network: str, entry: Any) -> dict[str, Tensor]:
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    cached = cache / Path(urlparse(entry.url).path).name
+    cached = _cached(entry)
     if cached.is_file():
         return read_state(cached)
     try:
@@ -121,6 +171,6 @@ def _registry_state(network: str, entry: Any) -> dict[str, Tensor]:
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """The first line of an error, short enough to stand in a sentence."""
     return (str(error) or type(error).__name__).splitlines()[0][:120]

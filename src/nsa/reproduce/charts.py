@@ -1,13 +1,17 @@
-"""ROC and PRO curves as inline SVG: sharp at any size, coloured by the page's style."""
+"""Curves as inline SVG: sharp at any size, coloured by the page's style."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
+from nsa.reproduce.cells import Table
 from nsa.reproduce.evidence import FALSE_POSITIVE_RATES
+from nsa.reproduce.paper import Figure
+from nsa.reproduce.statistics import Estimate
 
 _SIDE, _LEFT, _BOTTOM, _TOP = 220, 46, 34, 8
 _KINDS = {
@@ -67,6 +71,65 @@ def _chart(
         f"{escape(label)}</text></svg></figure>"
     )
     return "".join(parts)
+
+
+def legend(titles: Sequence[str]) -> str:
+    """The names of lines, in the order of their colours."""
+    return "".join(
+        f'<span><svg viewBox="0 0 20 8"><path class="line c{i}" d="M0 4h20"/></svg>'
+        f"{escape(title)}</span>"
+        for i, title in enumerate(titles)
+    )
+
+
+def row_chart(table: Table) -> str:
+    """A table whose rows are steps along one axis: a line per column, the paper's faint behind."""
+    ours, theirs = (
+        [[_mean(getattr(row.cells[c], side)) for row in table.rows] for c in table.columns]
+        for side in ("ours", "paper")
+    )
+    known = [value for line in (*ours, *theirs) for value in line if value is not None]
+    low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
+    high = max(high, low + 10)
+    steps, width = len(table.rows), 2 * _SIDE
+    height = _TOP + _SIDE + _BOTTOM
+
+    def y(value: float) -> float:
+        return _y((value - low) / (high - low))
+
+    def x(step: int) -> float:
+        return _LEFT + width * (step + 0.5) / steps
+
+    title = f"{table.title}, in percent"
+    parts = [
+        f'<figure class="chart rows"><svg viewBox="0 0 {_LEFT + width + 8} {height}" role="img" '
+        f'aria-label="{escape(title)}">'
+    ]
+    for tick in range(low, high + 1, 10):
+        parts.append(f'<path class="grid" d="M{_LEFT} {y(tick):.1f}h{width}"/>')
+        parts.append(f'<text x="{_LEFT - 5}" y="{y(tick) + 3.5:.1f}" class="end">{tick}</text>')
+    for step, row in enumerate(table.rows):
+        parts.append(
+            f'<text x="{x(step):.1f}" y="{_TOP + _SIDE + 15}" class="mid">{escape(row.name)}</text>'
+        )
+    for kind, lines in (("paper ", theirs), ("", ours)):
+        for number, line in enumerate(lines):
+            points = " ".join(
+                f"{x(step):.1f},{y(value):.1f}"
+                for step, value in enumerate(line)
+                if value is not None
+            )
+            if points:
+                parts.append(f'<polyline class="line {kind}c{number}" points="{points}"/>')
+    faint = "; the paper's are faint" if any(v is not None for line in theirs for v in line) else ""
+    return (
+        f"{''.join(parts)}</svg><figcaption>AUROC in percent{faint}.</figcaption></figure>"
+        f'<p class="legend">{legend(list(table.columns.values()))}</p>'
+    )
+
+
+def _mean(value: Estimate | Figure | None) -> float | None:
+    return None if value is None else value.mean
 
 
 def _x(value: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa.evaluate import Evaluation
+from nsa.evaluate import Evaluation, Scores
 from nsa.files import make_folder, write_atomically
 from nsa.images import Sample
 from nsa.metrics.overlap import pixel_weights
@@ -35,14 +35,14 @@ def curves(evaluation: Evaluation, test: list[Sample]) -> dict[str, list[float]]
     defective = np.array([not sample.is_good for sample in test], dtype=bool)
     if evaluation.metrics["image_auroc"] is not None:
         scores = evaluation.scores
-        found["image_roc"] = _curve(scores[~defective], scores[defective], None)
+        found["image_roc"] = roc_curve(scores[~defective], scores[defective])
     if evaluation.metrics["pixel_auroc"] is not None and evaluation.maps is not None:
         marked = np.array([s.is_good or s.mask is not None for s in test], dtype=bool)
         maps, masks = evaluation.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
         normal, inside = maps[~masks], maps[masks]
-        found["pixel_roc"] = _curve(normal, inside, None)
-        found["pro"] = _curve(normal, inside, pixel_weights(masks))
-    return {name: [round(float(v), 4) for v in values] for name, values in found.items()}
+        found["pixel_roc"] = roc_curve(normal, inside)
+        found["pro"] = roc_curve(normal, inside, pixel_weights(masks))
+    return found
 
 
 def cases(
@@ -82,32 +82,30 @@ def cases(
     return entries
 
 
-def _curve(
-    normal: npt.NDArray[np.float32],
-    defective: npt.NDArray[np.float32],
-    weights: npt.NDArray[np.float64] | None,
-) -> npt.NDArray[np.float64]:
+def roc_curve(
+    normal: Scores, defective: Scores, weights: npt.NDArray[np.float64] | None = None
+) -> list[float]:
     """Share of ``defective`` found at every rate, linear between thresholds; ``weights`` sum to 1.
 
     Only thresholds near the wanted rates are looked at, so one sort is all it takes.
     """
-    normal = np.sort(normal)
+    ordered: npt.NDArray[np.floating[Any]] = np.sort(normal)
     order = np.argsort(defective)
     values = defective[order]
     share = np.full(len(values), 1 / len(values)) if weights is None else weights[order]
     beyond = np.append(np.cumsum(share[::-1])[::-1], 0.0)  # found at threshold values[i]
     # Around every rate: the normal score that crosses it, as a threshold that it still reaches
     # (">=") and as one that it just fails.
-    ranks = np.clip((FALSE_POSITIVE_RATES * len(normal)).astype(np.int64), 0, len(normal) - 1)
-    near = np.unique(normal[len(normal) - 1 - ranks])
-    thresholds = np.unique(np.concatenate([near, np.nextafter(near, np.float32(math.inf))]))[::-1]
-    fpr = (len(normal) - np.searchsorted(normal, thresholds)) / len(normal)
+    ranks = np.clip((FALSE_POSITIVE_RATES * len(ordered)).astype(np.int64), 0, len(ordered) - 1)
+    near = np.unique(ordered[len(ordered) - 1 - ranks])
+    beside = np.nextafter(near, near.dtype.type(math.inf))
+    thresholds = np.unique(np.concatenate([near, beside]))[::-1]
+    fpr = (len(ordered) - np.searchsorted(ordered, thresholds)) / len(ordered)
     found = beyond[np.searchsorted(values, thresholds)]
     fpr = np.concatenate([[0.0], fpr, [1.0]])
     found = np.concatenate([[0.0], found, [1.0]])
     # Where several points share a rate, this takes the last and so the highest.
-    curve: npt.NDArray[np.float64] = np.interp(FALSE_POSITIVE_RATES, fpr, found)
-    return curve
+    return [round(float(v), 4) for v in np.interp(FALSE_POSITIVE_RATES, fpr, found)]
 
 
 def _picture(

@@ -5,22 +5,28 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from nsa.reproduce.cells import Cell, Table, Tables
 from nsa.reproduce.paper import Figure
 from nsa.reproduce.statistics import Estimate, PairedTest
-from nsa.reproduce.systems import SYSTEMS
-from nsa.reproduce.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from nsa.reproduce.papers import Paper
 
 MINUS = "\N{MINUS SIGN}"
-CAPTION = (
-    "Percent, mean \N{PLUS-MINUS SIGN} standard error over seeds. In brackets the paper's figure "
-    "and our difference from it."
-)
-SHORTENED = "Shortened runs: fewer epochs than the paper's schedule, so lower figures are expected."
-PROTOCOL_NAMES = {
-    "paper": "the paper's protocol: centre crop 224 of 256, maps padded",
-    "whole_image": "whole images, without a crop",
-}
+
+
+def beside(table: Table, where: str) -> str:
+    """A sentence on what stands beside our figures; empty if nothing does.
+
+    Args:
+        where: such as ``"In brackets"``.
+    """
+    if not table.has_paper:
+        return ""
+    difference = " and our difference from it" if table.has_differences else ""
+    return f" {where} the paper's figure{difference}."
 
 
 def number(value: Estimate | Figure | None) -> str:
@@ -44,20 +50,22 @@ def row_title(name: str) -> str:
     return name.replace("rcxr_", "rCXR ").replace("_", " ")
 
 
-def markdown(tables: Sequence[Table], tests: dict[str, list[PairedTest]], summary: str) -> str:
+def markdown(tables: Tables, paper: Paper, summary: str) -> str:
     """One Markdown document with all tables and their tests."""
-    parts = ["# Reproduction of the NSA paper's tables", "", summary, ""]
-    if any(table.shortened for table in tables):
-        parts += [f"**{SHORTENED}**", ""]
-    for table in tables:
-        heads = ["", *table.columns.values(), "runs"]
-        parts += [f"## {table.spec.title}", "", f"{CAPTION} ({PROTOCOL_NAMES[table.protocol]}.)"]
-        parts += ["", _line(heads), _line(["---", *["---:"] * len(table.columns), "---"])]
+    parts = [f"# {paper.title}", "", summary, ""]
+    if any(table.shortened for table in tables.shown):
+        parts += [f"**{paper.shortened}**", ""]
+    for table in tables.shown:
+        notes = [table.note_title] if table.has_notes else []
+        rule = ["---", *["---:"] * len(table.columns), *["---"] * len(notes)]
+        parts += [f"## {table.title}", "", f"{table.caption}{beside(table, 'In brackets')}", ""]
+        parts += [_line(["", *table.columns.values(), *notes]), _line(rule)]
         for row in table.rows:
             cells = [_markdown_cell(cell) for cell in row.cells.values()]
+            cells += [row.note] if notes else []
             title = row_title(row.name)
-            parts.append(_line([f"**{title}**" if row.is_average else title, *cells, row.note]))
-        parts += ["", *_markdown_tests(tests.get(table.spec.name, []))]
+            parts.append(_line([f"**{title}**" if row.is_average else title, *cells]))
+        parts += ["", *_markdown_tests(tables.tests.get(table.name, ()), paper)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -77,10 +85,11 @@ def _markdown_cell(cell: Cell) -> str:
         return number(cell.ours)
     if cell.ours is None:
         return f"({number(cell.paper)})"
-    return f"{number(cell.ours)} ({number(cell.paper)}, {signed(cell.difference)})"
+    theirs = [number(cell.paper), signed(cell.difference)]
+    return f"{number(cell.ours)} ({', '.join(filter(None, theirs))})"
 
 
-def _markdown_tests(tests: Sequence[PairedTest]) -> list[str]:
+def _markdown_tests(tests: Sequence[PairedTest], paper: Paper) -> list[str]:
     if not tests:
         return []
     lines = [
@@ -91,7 +100,7 @@ def _markdown_tests(tests: Sequence[PairedTest]) -> list[str]:
         _line(["---", "---:", "---:", "---:", "---:"]),
     ]
     for test in tests:
-        names = f"{SYSTEMS[test.first].title} {MINUS} {SYSTEMS[test.second].title}"
+        names = f"{paper.systems[test.first]} {MINUS} {paper.systems[test.second]}"
         lines.append(
             _line([names, str(test.pairs), signed(test.median), p_value(test.p),
                    p_value(test.adjusted)])
@@ -113,7 +122,7 @@ def table_csv(tables: Sequence[Table]) -> str:
                 ours, theirs = cell.ours, cell.paper
                 writer.writerow(
                     [
-                        table.spec.name, table.spec.metric, table.protocol, row.name,
+                        table.name, table.metric, table.protocol, row.name,
                         int(row.is_average), system, ours.count if ours else 0,
                         ours.mean if ours else None, ours.error if ours else None,
                         theirs.mean if theirs else None, theirs.error if theirs else None,
@@ -123,34 +132,32 @@ def table_csv(tables: Sequence[Table]) -> str:
     return text.getvalue()
 
 
-def latex(tables: Sequence[Table]) -> str:
+def latex(tables: Sequence[Table], paper: Paper) -> str:
     """Every table as a ``table*`` environment; needs the packages booktabs and graphicx."""
     parts = [r"% \usepackage{booktabs,graphicx}"]
     for table in tables:
         count = len(table.columns)
+        notes = [_escape(table.note_title)] if table.has_notes else []
         heads = [rf"\multicolumn{{3}}{{c}}{{{_escape(title)}}}" for title in table.columns.values()]
         rules = [rf"\cmidrule(lr){{{2 + 3 * i}-{4 + 3 * i}}}" for i in range(count)]
-        caption = f"{table.spec.title}, in percent, {PROTOCOL_NAMES[table.protocol]}. " + (
-            SHORTENED if table.shortened else ""
-        )
+        caption = f"{table.title}. {table.caption} {paper.shortened if table.shortened else ''}"
         parts += [
             "", r"\begin{table*}", r"\centering",
-            rf"\caption{{{_escape(caption.strip())}}}", rf"\label{{{table.spec.name}}}",
+            rf"\caption{{{_escape(caption.strip())}}}", rf"\label{{{table.name}}}",
             r"\resizebox{\linewidth}{!}{%",
-            rf"\begin{{tabular}}{{l{'rrr' * count}l}}", r"\toprule",
-            " & ".join(["", *heads, ""]) + r" \\", "".join(rules),
-            " & ".join(["", *["ours & paper & diff."] * count, "runs"]) + r" \\", r"\midrule",
+            rf"\begin{{tabular}}{{l{'rrr' * count}{'l' * len(notes)}}}", r"\toprule",
+            " & ".join(["", *heads, *["" for _ in notes]]) + r" \\", "".join(rules),
+            " & ".join(["", *["ours & paper & diff."] * count, *notes]) + r" \\", r"\midrule",
         ]  # fmt: skip
         for row in table.rows:
             cells = [
                 " & ".join(map(_math, (number(c.ours), number(c.paper), signed(c.difference))))
                 for c in row.cells.values()
             ]
+            cells += [_escape(row.note)] if notes else []
             title = _escape(row_title(row.name))
-            parts.append(
-                " & ".join([rf"\textbf{{{title}}}" if row.is_average else title, *cells,
-                            _escape(row.note)]) + r" \\"
-            )  # fmt: skip
+            line = [rf"\textbf{{{title}}}" if row.is_average else title, *cells]
+            parts.append(" & ".join(line) + r" \\")
         parts += [r"\bottomrule", r"\end{tabular}}", r"\end{table*}"]
     return "\n".join(parts) + "\n"
 
@@ -162,7 +169,9 @@ def _math(text: str) -> str:
     return f"${inner}$"
 
 
-_SPECIAL = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+# LaTeX in the fonts of old has no such sign outside of formulas.
+_SPECIAL = {"\N{PLUS-MINUS SIGN}": r"$\pm$",
+            "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
             "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
             "\\": r"\textbackslash{}"}  # fmt: skip
 

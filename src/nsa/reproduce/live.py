@@ -11,10 +11,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from nsa.console import console
-from nsa.reproduce.jobs import Job
+from nsa.reproduce.job import Job
 from nsa.reproduce.pool import Worker, last_lines
 from nsa.reproduce.results import Result, read_result, result_path
-from nsa.reproduce.systems import SYSTEMS
 
 
 class LiveTable:
@@ -57,7 +56,7 @@ class LiveTable:
                 result = read_result(path)
                 if result is not None:
                     self._finished[job.name] = result
-        systems = [name for name in SYSTEMS if any(j.system.name == name for j in self._jobs)]
+        systems = list(dict.fromkeys(job.system.name for job in self._jobs))
         title = f"{len(self._finished)} of {len(self._jobs)} jobs finished; image AUROC %"
         table = RichTable(title=title, title_justify="left")
         table.add_column("category")

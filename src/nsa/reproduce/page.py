@@ -7,56 +7,41 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from nsa.reproduce.charts import curve_charts
-from nsa.reproduce.formats import (
-    CAPTION,
-    MINUS,
-    PROTOCOL_NAMES,
-    SHORTENED,
-    number,
-    p_value,
-    row_title,
-    signed,
-)
+from nsa.reproduce.cells import Cell, Table, Tables
+from nsa.reproduce.charts import curve_charts, legend, row_chart
+from nsa.reproduce.formats import MINUS, beside, number, p_value, row_title, signed
+from nsa.reproduce.papers import Paper
 from nsa.reproduce.results import Result
 from nsa.reproduce.statistics import PairedTest
 from nsa.reproduce.style import STYLE
-from nsa.reproduce.systems import SYSTEMS
-from nsa.reproduce.tables import Cell, Table
-
-_PREFERRED = "nsa_logistic"  # whose cases are shown: the paper's final system
 
 
 def page(
-    tables: Sequence[Table],
-    tests: Mapping[str, Sequence[PairedTest]],
-    results: Sequence[Result],
-    pictures: Path,
-    summary: str,
+    tables: Tables, paper: Paper, results: Sequence[Result], pictures: Path, summary: str
 ) -> str:
     """The whole page as HTML.
 
     Args:
-        tables: in the paper's protocol.
-        tests: by name of the table.
         results: all of the folder, for curves and cases.
         pictures: folder that the results' pictures are relative to.
         summary: a sentence about all of it.
     """
-    body = [f"<h1>Reproduction of the NSA paper's tables</h1><p>{escape(summary)}</p>"]
-    if any(table.shortened for table in tables):
-        body.append(f'<p class="warning">{escape(SHORTENED)}</p>')
-    links = [f'<a href="#{t.spec.name}">{escape(t.spec.title.split(",")[0])}</a>' for t in tables]
-    links += ['<a href="#curves">Curves</a>', '<a href="#cases">Cases</a>']
-    body.append(f"<nav>{''.join(links)}</nav>")
-    for table in tables:
-        body.append(_table(table) + _tests(tests.get(table.spec.name, ())))
-    body += [_curves(results), _cases(results, pictures)]
+    body = [f"<h1>{escape(paper.title)}</h1><p>{escape(summary)}</p>"]
+    if any(table.shortened for table in tables.shown):
+        body.append(f'<p class="warning">{escape(paper.shortened)}</p>')
+    sections = [(table.name, table.title.split(",")[0]) for table in tables.shown]
+    curves, cases = _curves(results, paper), _cases(results, pictures, paper)
+    sections += [("curves", "Curves")] + ([("cases", "Cases")] if cases else [])
+    links = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title in sections)
+    body.append(f"<nav>{links}</nav>")
+    for table in tables.shown:
+        body.append(_table(table) + _tests(tables.tests.get(table.name, ()), paper))
+    body += [curves, cases]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>NSA reproduction</title><style>{STYLE}</style></head>\n"
+        f"<title>{escape(paper.title)}</title><style>{STYLE}</style></head>\n"
         f"<body><main>{chr(10).join(body)}</main></body></html>\n"
     )
 
@@ -69,19 +54,16 @@ def _table(table: Table) -> str:
         kind = ' class="average"' if row.is_average else ""
         rows.append(
             f'<tr{kind}><th scope="row">{escape(row_title(row.name))}'
-            f"<small>{escape(row.note)}</small></th>{cells}</tr>"
+            + (f"<small>{escape(row.note)}</small>" if row.note else "")
+            + f"</th>{cells}</tr>"
         )
     return (
-        f'<section id="{table.spec.name}"><h2>{escape(table.spec.title)}</h2>'
-        f"<p>{escape(_explanation(table))}</p>"
+        f'<section id="{table.name}"><h2>{escape(table.title)}</h2>'
+        f"<p>{escape(table.caption + beside(table, 'Below it'))}</p>"
         f'<div class="scroll" tabindex="0"><table><thead><tr><th></th>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div></section>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f"{row_chart(table) if table.drawn else ''}</section>"
     )
-
-
-def _explanation(table: Table) -> str:
-    text = CAPTION.replace("In brackets the", "Below it the")
-    return f"{text} In {PROTOCOL_NAMES[table.protocol]}."
 
 
 def _cell(cell: Cell) -> str:
@@ -91,21 +73,20 @@ def _cell(cell: Cell) -> str:
         )
         return f'<td class="missing">{theirs}</td>'
     theirs = ""
-    if cell.paper is not None and cell.difference is not None:
+    if cell.paper is not None:
+        theirs = f"<small>paper {number(cell.paper)}</small>"
+    if cell.difference is not None:
         side = "up" if cell.difference >= 0.05 else "down" if cell.difference <= -0.05 else "same"
-        theirs = (
-            f"<small>paper {number(cell.paper)}</small>"
-            f'<small class="{side}">{signed(cell.difference)}</small>'
-        )
+        theirs += f'<small class="{side}">{signed(cell.difference)}</small>'
     return f"<td><b>{number(cell.ours)}</b>{theirs}</td>"
 
 
-def _tests(tests: Sequence[PairedTest]) -> str:
+def _tests(tests: Sequence[PairedTest], paper: Paper) -> str:
     if not tests:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(SYSTEMS[t.first].title)} {MINUS} '
-        f"{escape(SYSTEMS[t.second].title)}</th><td>{t.pairs}</td><td>{signed(t.median)}</td>"
+        f'<tr><th scope="row">{escape(paper.systems[t.first])} {MINUS} '
+        f"{escape(paper.systems[t.second])}</th><td>{t.pairs}</td><td>{signed(t.median)}</td>"
         f"<td>{escape(p_value(t.p))}</td><td>{escape(p_value(t.adjusted))}</td></tr>"
         for t in tests
     )
@@ -120,13 +101,8 @@ def _tests(tests: Sequence[PairedTest]) -> str:
     )
 
 
-def _curves(results: Sequence[Result]) -> str:
-    systems = [name for name in SYSTEMS if any(r.system == name for r in results)]
-    legend = "".join(
-        f'<span><svg viewBox="0 0 20 8"><path class="line c{i}" d="M0 4h20"/></svg>'
-        f"{escape(SYSTEMS[name].title)}</span>"
-        for i, name in enumerate(systems)
-    )
+def _curves(results: Sequence[Result], paper: Paper) -> str:
+    systems = [name for name in paper.systems if any(r.system == name for r in results)]
     parts = []
     for category in _categories(results):
         found = {
@@ -139,31 +115,40 @@ def _curves(results: Sequence[Result]) -> str:
         if charts:
             parts.append(f"<h3>{escape(row_title(category))}</h3>")
             parts.append(f'<div class="charts">{charts}</div>')
+    names = legend([paper.systems[name] for name in systems])
+    pro = any("pro" in result.values["curves"] for result in results)
+    title = "ROC and PRO curves" if pro else "ROC curves"
+    explanation = (
+        "Mean over seeds and folds."
+        if not pro
+        else ("Mean over seeds. The dashed line marks the limit of the AU-PRO.")
+    )
     return (
-        '<section id="curves"><h2>ROC and PRO curves</h2><p>Mean over seeds. The dashed line '
-        f'marks the limit of the AU-PRO.</p><p class="legend">{legend}</p>'
+        f'<section id="curves"><h2>{title}</h2><p>{explanation}</p><p class="legend">{names}</p>'
         f"{''.join(parts) or '<p>The test sets allow none.</p>'}</section>"
     )
 
 
-def _cases(results: Sequence[Result], pictures: Path) -> str:
-    """Best and worst cases of one system and its first seed, for every category."""
+def _cases(results: Sequence[Result], pictures: Path, paper: Paper) -> str:
+    """Best and worst cases of one system and its first seed, for every category; or nothing."""
     parts = []
     for category in _categories(results):
         mine = [r for r in results if r.category == category and r.values["cases"]]
         if not mine:
             continue
-        chosen = min(mine, key=lambda r: (r.system != _PREFERRED, r.system, r.seed))
+        chosen = min(mine, key=lambda r: (r.system != paper.preferred, r.system, r.seed))
         figures = "".join(_case(case, pictures) for case in chosen.values["cases"])
         parts.append(
-            f"<h3>{escape(row_title(category))} <small>{escape(SYSTEMS[chosen.system].title)}, "
+            f"<h3>{escape(row_title(category))} <small>{escape(paper.systems[chosen.system])}, "
             f'seed {chosen.seed}</small></h3><div class="cases">{figures}</div>'
         )
+    if not parts:
+        return ""
     return (
         '<section id="cases"><h2>Best and worst cases</h2><p>The most certain defects; then the '
         "defects with the lowest score, and the normal image with the highest. Left the image with "
         "the true defect outlined, right its heat map.</p>"
-        f"{''.join(parts) or '<p>There are no test images.</p>'}</section>"
+        f"{''.join(parts)}</section>"
     )
 
 

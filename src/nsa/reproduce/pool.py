@@ -20,7 +20,8 @@ import torch
 from nsa.device import choose_device
 from nsa.errors import InputError
 from nsa.interrupt import Interrupted
-from nsa.reproduce.jobs import Request, plan_jobs
+from nsa.reproduce.job import Request
+from nsa.reproduce.papers import find_paper
 from nsa.reproduce.runner import Outcome, Rank, work
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -117,7 +118,8 @@ def main(text: str) -> int:
     log_to_console()
     try:
         request = Request.from_json(text)
-        outcome = work(plan_jobs(request), request, Rank.from_environment())
+        jobs = find_paper(request.paper).plan(request)
+        outcome = work(jobs, request, Rank.from_environment())
     except InputError as error:
         console.print(f"Error: {error}", markup=False, soft_wrap=True)
         return 2

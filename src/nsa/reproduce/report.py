@@ -6,24 +6,28 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from nsa.console import duration
 from nsa.files import write_atomically
+from nsa.reproduce.cells import Table
 from nsa.reproduce.formats import latex, markdown, table_csv
-from nsa.reproduce.jobs import Job
+from nsa.reproduce.job import Job
 from nsa.reproduce.page import page
-from nsa.reproduce.results import PROTOCOLS, Result, check_consistent, read_results
-from nsa.reproduce.statistics import Key, PairedTest, paired_tests
-from nsa.reproduce.tables import Table, build_tables
+from nsa.reproduce.papers import Paper
+from nsa.reproduce.results import Result, check_consistent, read_results
 
 FILES = ("tables.md", "tables.csv", "tables.tex", "index.html")
 
 
-def write_report(folder: Path, numbers: Sequence[str], jobs: Sequence[Job]) -> list[Table]:
+def write_report(
+    folder: Path, paper: Paper, numbers: Sequence[str], jobs: Sequence[Job]
+) -> list[Table]:
     """Write all tables of the results in ``folder``.
 
     Whoever finishes a job writes the report, possibly several processes at once. Each looks again
     after writing, so the last one standing has written everything.
 
     Args:
+        paper: whose tables.
         numbers: of the paper's tables.
         jobs: of the request, to say how many are finished.
 
@@ -36,40 +40,39 @@ def write_report(folder: Path, numbers: Sequence[str], jobs: Sequence[Job]) -> l
     """
     while True:
         before = _state(folder)
-        tables = _write(folder, numbers, jobs)
+        tables = _write(folder, paper, numbers, jobs)
         if _state(folder) == before:
             return tables
 
 
-def _write(folder: Path, numbers: Sequence[str], jobs: Sequence[Job]) -> list[Table]:
+def _write(folder: Path, paper: Paper, numbers: Sequence[str], jobs: Sequence[Job]) -> list[Table]:
     results = read_results(folder)
     check_consistent(results, [])
-    tables = build_tables(numbers, results)
-    if not tables:
+    tables = paper.build(numbers, results)
+    if not tables.shown:
         return []
-    every = [table for p in PROTOCOLS for table in build_tables(numbers, results, p)]
-    tests = {table.spec.name: _tests(table, results) for table in tables}
-    about = summary(results, jobs)
-    write_atomically(folder / "tables.md", markdown(tables, tests, about))
-    write_atomically(folder / "tables.csv", table_csv(every))
-    write_atomically(folder / "tables.tex", latex(tables))
-    write_atomically(folder / "index.html", page(tables, tests, results, folder / "jobs", about))
-    return tables
+    about = summary(results, jobs, paper.work)
+    write_atomically(folder / "tables.md", markdown(tables, paper, about))
+    write_atomically(folder / "tables.csv", table_csv([*tables.shown, *tables.further]))
+    write_atomically(folder / "tables.tex", latex(tables.shown, paper))
+    write_atomically(folder / "index.html", page(tables, paper, results, folder / "jobs", about))
+    return tables.shown
 
 
-def summary(results: Sequence[Result], jobs: Sequence[Job]) -> str:
+def summary(results: Sequence[Result], jobs: Sequence[Job], work: str) -> str:
     """One sentence: version, hardware, time, and how much is finished."""
     values = [result.values for result in results]
     machines = sorted({_machine(v) for v in values})
     version = values[0]["nsa_version"]
     commits = sorted({str(v["commit"])[:10] for v in values if v["commit"]})
-    hours = sum(v["times"].get("training_seconds", 0.0) for v in values) / 3600
-    changed = {name: value for name, value in values[0]["overrides"].items() if name != "epochs"}
+    seconds = sum(v["times"].get("training_seconds", 0.0) for v in values)
+    told = ("epochs", "weights")  # by every table
+    changed = {name: value for name, value in values[0]["overrides"].items() if name not in told}
     finished = {result.hash for result in results}
     left = sum(job.hash not in finished for job in jobs)
-    text = f"{len(results)} trainings with nsa {version}"
+    text = f"{len(results)} {work if len(results) > 1 else work[:-1]} with nsa {version}"
     text += f" (commit {', '.join(commits)})" if commits else ""
-    text += f" on {', '.join(machines)}, {hours:.1f} hours of training."
+    text += f" on {', '.join(machines)}, {duration(seconds)} of work."
     text += f" Settings changed for all of them: {json.dumps(changed)}." if changed else ""
     return text + (f" {left} of {len(jobs)} are still to come." if left else "")
 
@@ -79,18 +82,8 @@ def _machine(values: dict[str, object]) -> str:
     assert isinstance(hardware, dict)
     if values.get("device") == "cuda" and hardware["gpus"]:
         return str(hardware["gpus"][0])
-    return f"{hardware['processor']} ({hardware['threads']} threads)"
-
-
-def _tests(table: Table, results: Sequence[Result]) -> list[PairedTest]:
-    """Paired tests over the categories of a table, in percent."""
-    rows = {row.name for row in table.rows if not row.is_average}
-    values: dict[str, dict[Key, float]] = {name: {} for name in table.columns}
-    for result in results:
-        value = result.metric(table.spec.metric, table.protocol)
-        if result.system in values and result.category in rows and value is not None:
-            values[result.system][result.category, result.seed] = 100 * value
-    return paired_tests({name: column for name, column in values.items() if column})
+    count = int(hardware["threads"])
+    return f"{hardware['processor']} ({count} thread{'s' if count > 1 else ''})"
 
 
 def _state(folder: Path) -> set[tuple[str, int]]:

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -15,12 +16,11 @@ from typing import Any
 from nsa.errors import InputError
 from nsa.files import write_atomically
 from nsa.info import hardware, versions
-from nsa.reproduce.jobs import Job
+from nsa.reproduce.job import Job
 
 _log = logging.getLogger("nsa")
 
 FORMAT_VERSION = 1
-PROTOCOLS = ("paper", "whole_image")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Result:
 
     def metric(self, name: str, protocol: str = "paper") -> float | None:
         """A metric as a fraction; None where the test set does not allow it."""
-        value = self.values["metrics"][protocol].get(name)
+        value = self.values["metrics"].get(protocol, {}).get(name)
         return None if value is None else float(value)
 
 
@@ -65,28 +65,28 @@ def write_result(folder: Path, job: Job, outcome: dict[str, Any]) -> None:
 
     Args:
         folder: the results folder.
-        outcome: ``metrics`` by protocol, ``not_computed``, ``test_images``, ``times``, ``device``,
-            ``curves`` and ``cases``.
+        outcome: ``metrics`` by protocol (``"paper"`` at least), ``not_computed``, ``test_images``,
+            ``times``, ``device``, ``curves`` and ``cases``.
 
     Raises:
         InputError: it cannot be written.
     """
-    epochs = job.settings.training.epochs
     values = {
         "format_version": FORMAT_VERSION,
         "nsa_version": version("nsa"),
         "commit": _commit(),
+        "paper": job.paper,
         "system": job.system.name,
         "category": job.category,
         "seed": job.seed,
         "hash": job.hash,
-        "epochs": epochs,
+        "epochs": job.epochs,
         "preset_epochs": job.preset_epochs,
-        "shortened": epochs < job.preset_epochs,
+        "shortened": job.epochs < job.preset_epochs,
         "precision": job.precision,
         "overrides": job.overrides,
         **outcome,
-        "settings": job.settings.to_dict(),
+        "settings": job.settings_dict(),
         "hardware": hardware(),
         "versions": versions(),
     }
@@ -101,14 +101,15 @@ def read_result(path: Path) -> Result | None:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        values.setdefault("paper", "nsa")  # written before there was another one
         written_by, form = values["nsa_version"], values["format_version"]
         result = Result(
             values["system"], values["category"], int(values["seed"]), values["hash"], values
         )
         complete = {"settings", "metrics", "epochs", "preset_epochs", "shortened", "overrides",
                     "precision", "times", "curves", "cases"}  # fmt: skip
-        intact = complete <= set(values) and set(PROTOCOLS) <= set(values["metrics"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        intact = complete <= set(values) and "paper" in values["metrics"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         _log.warning("%s is damaged (%s); that job runs again.", path, type(error).__name__)
         return None
     if (form, written_by) != (FORMAT_VERSION, version("nsa")):
@@ -133,7 +134,7 @@ def read_results(folder: Path) -> list[Result]:
     return [result for result in found if result is not None]
 
 
-def check_consistent(results: list[Result], jobs: list[Job]) -> None:
+def check_consistent(results: Sequence[Result], jobs: Sequence[Job]) -> None:
     """Refuse to put different configurations into one table.
 
     Results, and the jobs still to do, must share what the user changed for all of them and their
@@ -144,8 +145,8 @@ def check_consistent(results: list[Result], jobs: list[Job]) -> None:
     """
     entries = [(_label(r), _configuration(r.values)) for r in results]
     for job in jobs:
-        values = {"overrides": job.overrides, "precision": job.precision,
-                  "settings": job.settings.to_dict(), "system": job.system.name}  # fmt: skip
+        values = {"paper": job.paper, "overrides": job.overrides, "precision": job.precision,
+                  "settings": job.settings_dict(), "system": job.system.name}  # fmt: skip
         entries.append((f"{job.name} (asked for now)", _configuration(values)))
     first_of_all: tuple[str, dict[str, Any]] | None = None
     first_of_group: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -160,7 +161,8 @@ def _configuration(values: dict[str, Any]) -> tuple[str, dict[str, Any], dict[st
     plain = json.loads(json.dumps(values))  # tuples of a job and lists of a file are the same
     settings = _flat(plain["settings"])
     settings.pop("training.seed")
-    shared = {"precision": plain["precision"], **_flat(plain["overrides"])}
+    shared = {"paper": plain["paper"], "precision": plain["precision"]}
+    shared |= _flat(plain["overrides"])
     return f"{plain['system']}-{settings['category']}", shared, settings
 
 

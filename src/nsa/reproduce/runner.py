@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from nsa.console import duration
 from nsa.errors import InputError
 from nsa.files import make_folder
 from nsa.interrupt import Interrupted
 from nsa.reproduce.claims import claim
-from nsa.reproduce.evidence import cases, curves
-from nsa.reproduce.jobs import Job, Request, job_options
+from nsa.reproduce.job import Job, Request
 from nsa.reproduce.results import read_result, result_path, write_result
-from nsa.run import Run
-from nsa.train import Trained, open_run_dataset, resume, train
 
 _log = logging.getLogger("nsa")
 
@@ -48,7 +44,7 @@ class Rank:
             )
         return cls(int(texts[0]), int(texts[1]))
 
-    def order(self, jobs: list[Job]) -> list[Job]:
+    def order(self, jobs: Sequence[Job]) -> list[Job]:
         """Our own share first, then the others', in case a process of theirs is gone."""
         shares = [
             jobs[(self.number + shift) % self.count :: self.count] for shift in range(self.count)
@@ -74,7 +70,7 @@ def prepare_folder(output: Path) -> None:
         make_folder(output / part)
 
 
-def work(jobs: list[Job], request: Request, rank: Rank) -> Outcome:
+def work(jobs: Sequence[Job], request: Request, rank: Rank) -> Outcome:
     """Run every job that is not finished and that no other process is at.
 
     A job that fails for a reason of its own, such as an unreadable image, is logged, and the others
@@ -82,7 +78,7 @@ def work(jobs: list[Job], request: Request, rank: Rank) -> Outcome:
 
     Raises:
         InputError: a result was written by another version of this package.
-        Interrupted: a signal stopped a training; its state is saved.
+        Interrupted: a signal stopped a job; its state is saved.
     """
     output, outcome = Path(request.output), Outcome()
     _use_own_gpu()
@@ -121,68 +117,15 @@ def is_finished(output: Path, job: Job) -> bool:
 
 
 def run_job(job: Job, request: Request) -> None:
-    """Train, or continue the training of, one job, evaluate it and write its result.
+    """Do, or continue, one job and write its result.
 
     Raises:
-        InputError: the training or the evaluation cannot be done.
-        Interrupted: a signal stopped the training; its state is saved.
+        InputError: it cannot be done.
+        Interrupted: a signal stopped it; its state is saved.
     """
-    output, start = Path(request.output), time.perf_counter()
-    trained = _train(job, request, output / "runs" / job.name)
-    trained_at = time.perf_counter()
-    evaluation, run = trained.evaluation, Run.open(trained.run.path)
-    test = open_run_dataset(run).test
-    times = {**run.training_times(), "evaluation_seconds": evaluation.seconds}
-    pictures = cases(evaluation, test, output / "jobs", job.name) if test else []
-    lines = curves(evaluation, test)
-    write_result(
-        output, job,
-        {
-            "device": run.places["device"],
-            "metrics": {"paper": evaluation.metrics, "whole_image": evaluation.whole_image},
-            "not_computed": evaluation.reasons,
-            "test_images": {
-                "normal": sum(sample.is_good for sample in test),
-                "defective": sum(not sample.is_good for sample in test),
-            },
-            "times": {
-                **times,
-                "this_process_seconds": trained_at - start,
-                "harness_seconds": time.perf_counter() - trained_at,
-            },
-            "curves": lines,
-            "cases": pictures,
-        },
-    )  # fmt: skip
+    start = time.perf_counter()
+    write_result(Path(request.output), job, job.run(request))
     _log.info("Finished %s in %s.", job.name, duration(time.perf_counter() - start))
-
-
-def _train(job: Job, request: Request, folder: Path) -> Trained:
-    if _can_continue(folder, job):
-        place = {"data_root": request.data_root, "precision": job.precision}
-        if request.device is not None:
-            place["device"] = request.device
-        _log.info("Continuing %s.", job.name)
-        return resume(folder, place)
-    if folder.exists():  # stopped before it had begun, or damaged
-        shutil.rmtree(folder)
-    return train({**job_options(job, request), "output": folder})
-
-
-def _can_continue(folder: Path, job: Job) -> bool:
-    """Whether a run folder holds an intact beginning of this job; says so where it is damaged."""
-    if not (folder / "config.yaml").is_file():
-        return False
-    try:
-        run = Run.open(folder)
-        for weights in (run.model, run.checkpoint):
-            if weights.is_file():
-                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
-                    pass
-    except (InputError, SafetensorError) as error:
-        _log.warning("%s cannot be continued and starts again: %s", job.name, error)
-        return False
-    return run.settings == job.settings
 
 
 def _use_own_gpu() -> None:

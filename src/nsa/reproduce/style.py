@@ -1,13 +1,15 @@
 """The page's style sheet: light and dark, wide screen and phone."""
 
-# Eleven lines apart from each other on both backgrounds: hues repeat once, the second time dashed.
+# Eighteen lines apart from each other on both backgrounds: hues repeat, dashed and then dotted.
 _LIGHT = ("#1f77b4", "#c2570c", "#2b8a3e", "#c2255c", "#7048e8", "#111111")
 _DARK = ("#74b9ff", "#ffa94d", "#69db7c", "#faa2c1", "#b197fc", "#f1f3f5")
 
 
 def _lines(colours: tuple[str, ...]) -> str:
     count = len(colours)
-    return "".join(f".c{i},.c{i + count}{{stroke:{c}}}" for i, c in enumerate(colours))
+    return "".join(
+        f".c{i},.c{i + count},.c{i + 2 * count}{{stroke:{c}}}" for i, c in enumerate(colours)
+    )
 
 
 STYLE = f"""
@@ -49,12 +51,15 @@ figure{{margin:0}}
 figcaption{{font-size:.85rem;color:var(--soft);margin:.2rem 0}}
 img{{width:100%;height:auto;border-radius:.3rem;display:block}}
 .chart svg{{width:100%;height:auto}}
+.rows{{max-width:44rem;margin:1rem 0 .5rem}}
 svg text{{font-size:9.5px;fill:var(--soft)}}
 .mid{{text-anchor:middle}}.end{{text-anchor:end}}
 .grid{{stroke:var(--rule);stroke-width:.7;fill:none}}
 .limit{{stroke:var(--soft);stroke-dasharray:4 3;fill:none}}
 .line{{fill:none;stroke-width:1.8;stroke-linejoin:round}}
 .c6,.c7,.c8,.c9,.c10,.c11{{stroke-dasharray:5 3}}
+.c12,.c13,.c14,.c15,.c16,.c17{{stroke-dasharray:1.5 2.5}}
+.paper{{opacity:.45;stroke-width:1.2}}
 {_lines(_LIGHT)}
 @media (prefers-color-scheme:dark){{
 :root{{--ink:#e8eaed;--soft:#a5adb5;--paper:#15181b;--band:#1f2428;--rule:#353c43;--link:#8ab8f0;

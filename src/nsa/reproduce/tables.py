@@ -1,4 +1,4 @@
-"""The paper's tables filled with our results, as rows and cells that any format can print."""
+"""The tables of the NSA paper, filled with our results."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nsa.reproduce import paper
+from nsa.reproduce.cells import Cell, Row, Table, Tables
 from nsa.reproduce.paper import OBJECTS, QUOTED, TEXTURES, XRAYS, Column, Figure
-from nsa.reproduce.statistics import Estimate, average_over, estimate
+from nsa.reproduce.statistics import Key, PairedTest, average_over, estimate, paired_tests
 from nsa.reproduce.systems import SYSTEMS
 
 if TYPE_CHECKING:
@@ -70,60 +71,17 @@ TABLES: dict[str, tuple[TableSpec, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One system on one category, in percent.
-
-    Attributes:
-        ours: None where nothing is finished.
-        paper: None where the paper has a dash, or does not know the category.
-    """
-
-    ours: Estimate | None
-    paper: Figure | None
-
-    @property
-    def difference(self) -> float | None:
-        """Ours minus the paper's."""
-        if self.ours is None or self.paper is None:
-            return None
-        return self.ours.mean - self.paper.mean
+_CAPTIONS = {
+    "paper": "the paper's protocol: centre crop 224 of 256, maps padded",
+    "whole_image": "whole images, without a crop",
+}
+PROTOCOLS = tuple(_CAPTIONS)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One category, or an average.
-
-    Attributes:
-        name: category or average.
-        is_average: whether it is one.
-        cells: by system, in the order of the table's columns.
-        note: seeds, epochs, and of how many categories an average is.
-    """
-
-    name: str
-    is_average: bool
-    cells: dict[str, Cell]
-    note: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the paper with our results.
-
-    Attributes:
-        spec: what it shows.
-        protocol: ``"paper"`` or ``"whole_image"``.
-        columns: system -> title, those quoted from others last.
-        rows: categories by group, each group followed by its average where it has several.
-        shortened: whether any training was shorter than the preset says.
-    """
-
-    spec: TableSpec
-    protocol: str
-    columns: dict[str, str]
-    rows: list[Row]
-    shortened: bool
+def build(numbers: Sequence[str], results: Sequence[Result]) -> Tables:
+    """All the tables of those numbers that have a result, with paired tests between systems."""
+    shown, further = (build_tables(numbers, results, protocol) for protocol in PROTOCOLS)
+    return Tables(shown, further, {table.name: _tests(table, results) for table in shown})
 
 
 def build_table(
@@ -161,7 +119,11 @@ def build_table(
     if len(everything) > 1:
         rows.append(_average_row(spec, "overall average", everything, systems, ours, used))
     titles = {s: QUOTED.get(s) or SYSTEMS[s].title for s in systems}
-    return Table(spec, protocol, titles, rows, any(r.shortened for r in used))
+    caption = "Percent, mean \N{PLUS-MINUS SIGN} standard error over seeds; "
+    return Table(
+        spec.name, spec.title, spec.metric, protocol, f"{caption}{_CAPTIONS[protocol]}.",
+        titles, rows, any(r.shortened for r in used),
+    )  # fmt: skip
 
 
 def build_tables(
@@ -244,3 +206,14 @@ def _note(results: Sequence[Result]) -> str:
 
 def _span(values: list[int]) -> str:
     return str(values[0]) if len(values) == 1 else f"{values[0]}-{values[-1]}"
+
+
+def _tests(table: Table, results: Sequence[Result]) -> list[PairedTest]:
+    """Paired tests over the categories of a table, in percent."""
+    rows = {row.name for row in table.rows if not row.is_average}
+    values: dict[str, dict[Key, float]] = {name: {} for name in table.columns}
+    for result in results:
+        value = result.metric(table.metric, table.protocol)
+        if result.system in values and result.category in rows and value is not None:
+            values[result.system][result.category, result.seed] = 100 * value
+    return paired_tests({name: column for name, column in values.items() if column})

@@ -1,35 +1,14 @@
-"""Rows of the paper's tables from measurements."""
+"""Table IV: what the working point of eq. 8 achieves, by simulation."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
-from nsa.errors import InputError
 from nsa.gaussian import GaussianDetector, chi_square_threshold
-from nsa.gaussian.tables import level_column, sigma_rates
-
-
-def test_level_column_is_over_categories() -> None:
-    one, other = np.array([[0.8, 0.9], [0.6, 0.9]]), np.array([[0.9, 1.0], [0.9, 0.9]])
-    first, total = level_column([one, other])
-    assert first.mean == pytest.approx(80)
-    assert first.sem == pytest.approx(10)
-    assert total.mean == pytest.approx(92.5)
-
-
-def test_level_column_of_one_category_is_over_its_folds() -> None:
-    (found,) = level_column([[[0.8], [0.9], [1.0]]])
-    assert found.mean == pytest.approx(90)
-    assert found.sem == pytest.approx(10 / math.sqrt(3))
-
-
-def test_level_column_refuses_different_networks() -> None:
-    with pytest.raises(InputError, match="same levels"):
-        level_column([np.ones((5, 6)), np.ones((5, 10))])
+from nsa.reproduce.gaussian.working_points import sigma_rates
 
 
 def test_sigma_rates() -> None:

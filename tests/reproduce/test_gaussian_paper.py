@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from nsa.gaussian import KINDS, NETWORKS, mean_and_sem, paper
+from nsa.gaussian import KINDS, NETWORKS
 from nsa.presets import PRESETS
+from nsa.reproduce.gaussian import paper
+from nsa.reproduce.statistics import estimate
 
 
 @pytest.mark.parametrize("column", range(len(paper.APPROACHES)))
 def test_table_viii_averages_to_table_v(column: int) -> None:
     """So the standard error of the paper is the one over categories."""
-    found = mean_and_sem([row[column] for row in paper.TABLE_VIII.values()])
+    found = estimate([row[column] for row in paper.TABLE_VIII.values()])
     mean, error = paper.TABLE_V[paper.APPROACHES[column]]
     assert found.mean == pytest.approx(mean, abs=0.06)
-    assert found.sem == pytest.approx(error, abs=0.11)
+    assert found.error == pytest.approx(error, abs=0.11)
 
 
 def test_tables_repeat_the_same_run() -> None:

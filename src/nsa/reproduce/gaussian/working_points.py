@@ -1,4 +1,4 @@
-"""From what was measured per category to the rows that the paper's tables print."""
+"""Table IV: what the working point of eq. 8 achieves."""
 
 from __future__ import annotations
 
@@ -6,35 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
-from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
-from nsa.gaussian.folds import MeanAndError, mean_and_sem
 from nsa.gaussian.threshold import achieved_rate
-
-
-def level_column(categories: Sequence[npt.ArrayLike]) -> list[MeanAndError]:
-    """One column of Tables I, II, III and VII: AUROC in percent by level, the sum last.
-
-    Args:
-        categories: per category the array (folds, levels + 1) of
-            :func:`nsa.gaussian.folds.fold_aurocs`.
-
-    Returns:
-        Mean and standard error over categories, each the mean of its folds; for a single category
-        over its folds.
-
-    Raises:
-        InputError: there is no category, or they differ in their number of levels.
-    """
-    arrays = [np.atleast_2d(np.asarray(folds, dtype=np.float64)) for folds in categories]
-    if not arrays or len({array.shape[1] for array in arrays}) != 1:
-        raise InputError("A column needs at least one category, with the same levels in each.")
-    rows = np.stack([array.mean(0) for array in arrays]) if len(arrays) > 1 else arrays[0]
-    return [mean_and_sem(100 * column) for column in rows.T]
 
 
 @dataclass(frozen=True)
@@ -51,6 +26,23 @@ class SigmaRates:
     target: float
     fpr: float
     tpr: float
+
+
+def working_level(network: str) -> int:
+    """The level whose distance is thresholded, 1 is the first.
+
+    The paper takes EfficientNet's level 7; of a ResNet it is the one that its Table VII shows
+    best.
+    """
+    return 7 if network.startswith("efficientnet") else 4
+
+
+def sigma_target(sigmas: int) -> float:
+    """The share of a normal variable beyond so many standard deviations, on both sides."""
+    return math.erfc(sigmas / math.sqrt(2))
+
+
+SIGMAS = (1, 2, 3, 4, 5)
 
 
 def sigma_rates(
@@ -71,8 +63,8 @@ def sigma_rates(
     """
     good, bad = detector.score(normal, level), detector.score(defective, level)
     rows = []
-    for sigmas in range(1, 6):
-        target = math.erfc(sigmas / math.sqrt(2))
+    for sigmas in SIGMAS:
+        target = sigma_target(sigmas)
         threshold = detector.threshold(target, level, "chi-square")
         fpr, tpr = achieved_rate(good, threshold), achieved_rate(bad, threshold)
         rows.append(SigmaRates(sigmas, target, fpr, tpr))

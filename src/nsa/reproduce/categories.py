@@ -1,0 +1,49 @@
+"""Which categories of a data root the tables are filled for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from nsa.errors import InputError
+from nsa.images.chest_xray import is_category as has_lists
+from nsa.images.chest_xray import list_categories
+from nsa.images.files import list_folders
+from nsa.images.mvtec import is_category
+from nsa.reproduce.job import Request
+
+_log = logging.getLogger("nsa")
+
+
+def find_categories(request: Request, wanted: Sequence[str]) -> list[str]:
+    """The categories asked for, else those of the tables that the data root has.
+
+    Args:
+        wanted: those of the tables, in their order.
+
+    Raises:
+        InputError: the data root has none of them.
+    """
+    if request.categories:
+        return list(dict.fromkeys(request.categories))
+    root = Path(request.data_root).expanduser()
+    # A root with lists of X-rays is read as such only, as by open_dataset.
+    found = list(list_categories(root))
+    if not found:
+        found = [folder.name for folder in list_folders(root) if is_category(folder)]
+    if not found and (is_category(root) or has_lists(root)):
+        found = [root.resolve().name]
+    wanted = list(dict.fromkeys(wanted))
+    chosen = [name for name in wanted if name in found]
+    if not chosen:
+        listed = ", ".join(found) or "no category at all"
+        tables = f"table {', '.join(request.tables)}" if request.tables else "the tables"
+        raise InputError(
+            f"{root} has none of the categories of {tables}; it has {listed}: name some with "
+            "--categories."
+        )
+    missing = [name for name in wanted if name not in chosen]
+    if missing:
+        _log.warning("Not in %s, so left out of the tables: %s.", root, ", ".join(missing))
+    return chosen

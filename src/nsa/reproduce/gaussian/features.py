@@ -1,0 +1,147 @@
+"""Features of a category in a results folder: extracted once, shared by the jobs that need them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nsa.console import console
+from nsa.files import make_folder, write_atomically
+from nsa.gaussian.augmented_images import augmented_features
+from nsa.gaussian.features import FeatureExtractor, Features
+from nsa.gaussian.networks import NETWORKS
+from nsa.gaussian.pipelines import pipeline_for
+from nsa.images import Dataset, load_images
+
+if TYPE_CHECKING:
+    from nsa.reproduce.gaussian.jobs import GaussianJob
+
+_log = logging.getLogger("nsa")
+
+_PASSES_A_FILE = 10
+
+
+@dataclass(frozen=True)
+class CategoryFeatures:
+    """What a network sees in a category.
+
+    Attributes:
+        train, test: one float32 tensor (images, channels) per level.
+        source: where the network's weights come from, in words.
+    """
+
+    train: Features
+    test: Features
+    source: str
+
+
+def category_features(
+    job: GaussianJob, dataset: Dataset, output: Path, device: torch.device
+) -> CategoryFeatures:
+    """The features of the training and test images, from ``output/features`` where they are.
+
+    Two processes that want the same ones at the same time both extract them: that costs time, but
+    the file is the same and is written in one step.
+
+    Raises:
+        InputError: the weights or an image cannot be used, or the file cannot be written.
+    """
+    path = output / "features" / f"{job.category}-{job.system.network}-{_key(job)}.safetensors"
+    found = _read(path, 2 * len(NETWORKS[job.system.network].channels))
+    if found is not None:
+        tensors, source = found
+        half = len(tensors) // 2
+        return CategoryFeatures(tensors[:half], tensors[half:], source)
+    extractor = _extractor(job, device)
+    parts = []
+    for samples in (dataset.train, dataset.test):
+        paths = [sample.path for sample in samples]
+        images = load_images(paths, job.size, extractor.network.channels, console.is_terminal)
+        parts.append(extractor(images))
+    make_folder(path.parent)
+    _write(path, [*parts[0], *parts[1]], extractor.network.source)
+    return CategoryFeatures(parts[0], parts[1], extractor.network.source)
+
+
+def augmented_train_features(
+    job: GaussianJob, dataset: Dataset, folder: Path, device: torch.device
+) -> Features:
+    """Features of ``job.epochs`` augmented copies of the training images, pass by pass.
+
+    Ten passes at a time are kept in ``folder``, from where an interrupted job goes on.
+
+    Raises:
+        InputError: as in :func:`category_features`.
+    """
+    channels, count = NETWORKS[job.system.network].channels, len(dataset.train)
+    features = [torch.empty(job.epochs * count, width) for width in channels]
+    extractor: FeatureExtractor | None = None
+    images = torch.empty(0)
+    for first in range(0, job.epochs, _PASSES_A_FILE):
+        passes = min(_PASSES_A_FILE, job.epochs - first)
+        path = folder / f"passes-{first:04d}.safetensors"
+        found = _read(path, len(channels))
+        if found is None:
+            if extractor is None:
+                extractor = _extractor(job, device)
+                paths = [sample.path for sample in dataset.train]
+                images = load_images(paths, job.size, extractor.network.channels, False)
+            part = augmented_features(
+                extractor, images, pipeline_for(job.category),
+                passes=passes, first=first, seed=job.seed,
+            )  # fmt: skip
+            _write(path, part, extractor.network.source)
+        else:
+            part = found[0]
+        for level, values in zip(features, part, strict=True):
+            level[first * count : (first + passes) * count] = values
+    return features
+
+
+def forget_passes(folder: Path) -> None:
+    """Remove what :func:`augmented_train_features` kept: a hundred passes are hundreds of MB."""
+    for path in folder.glob("passes-*.safetensors"):
+        path.unlink()
+
+
+def _extractor(job: GaussianJob, device: torch.device) -> FeatureExtractor:
+    return FeatureExtractor.load(
+        job.system.network, job.weights, seed=job.seed, device=device,
+        precision="bfloat16" if job.precision == "bf16" else "float32",
+        progress=console.is_terminal,
+    )  # fmt: skip
+
+
+def _key(job: GaussianJob) -> str:
+    """A hash of everything that decides about the features, apart from the images."""
+    identity: list[object] = [job.weights, job.digest, list(job.size), job.precision]
+    identity += [job.seed] if job.weights == "random" else []
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
+
+
+def _write(path: Path, tensors: list[Tensor], source: str) -> None:
+    named = {f"{number:03d}": tensor.contiguous() for number, tensor in enumerate(tensors)}
+    write_atomically(path, safetensors.torch.save(named, {"source": source}))
+
+
+def _read(path: Path, count: int) -> tuple[list[Tensor], str] | None:
+    """``count`` tensors and the weights' source; None where there is no intact file."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            names, source = sorted(file.keys()), file.metadata()["source"]
+            tensors = [file.get_tensor(name) for name in names]
+    except (SafetensorError, OSError, KeyError) as error:
+        _log.warning("%s is damaged (%s); it is made again.", path, type(error).__name__)
+        return None
+    return (tensors, source) if len(tensors) == count else None

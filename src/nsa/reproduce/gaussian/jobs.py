@@ -1,0 +1,188 @@
+"""Which jobs the tables of the Gaussian detector's paper need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsa.config import GaussianConfig, from_dict
+from nsa.device import choose_device, choose_precision
+from nsa.errors import InputError
+from nsa.gaussian.networks import find_network
+from nsa.gaussian.weights import fetch_weights, is_weights_file, load_network, weights_file
+from nsa.images import open_dataset
+from nsa.reproduce.categories import find_categories
+from nsa.reproduce.gaussian.paper import TABLE_VIII
+from nsa.reproduce.gaussian.systems import OF_TABLE, System, find_system, systems_for
+from nsa.reproduce.gaussian.work import run_job
+from nsa.reproduce.job import Job, Request
+from nsa.settings import GAUSSIAN, merge_options
+
+FOLDS = 5
+PASSES = 100
+# The paper gives no number of epochs; these are ours.
+EPOCHS = {"autoencoder": 100, "supervised": 50}
+# What the paper had of torchvision, before there were later ones.
+WEIGHTS = "IMAGENET1K_V1"
+_SECTION = ("network", "weights", "augment", "size")
+_OPTIONS = ("network", "weights", "augment", "epochs", "device", "precision", "data_root", GAUSSIAN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianJob(Job):
+    """One system on one category, over all folds.
+
+    ``epochs`` are those of a trained baseline, augmented passes over the images where features are
+    augmented, and 0 where the images are looked at once.
+
+    Attributes:
+        weights: name in torchvision's registry, ``"random"`` or a file; None: the system has none.
+        digest: of a weights file's content, so that another file of the same name is another job.
+        size: (height, width) of the images.
+        folds: number of folds.
+    """
+
+    paper = "gaussian"
+    system: System
+    weights: str | None
+    digest: str | None
+    size: tuple[int, int]
+    folds: int = FOLDS
+
+    def settings_dict(self) -> dict[str, Any]:
+        """See :meth:`Job.settings_dict`."""
+        return {
+            "category": self.category,
+            "system": self.system.kind,
+            "network": self.system.network,
+            "weights": self.weights,
+            "digest": self.digest,
+            "size": list(self.size),
+            "training": {"seed": self.seed, "folds": self.folds, "epochs": self.epochs},
+        }
+
+    def run(self, request: Request) -> dict[str, Any]:
+        """See :meth:`Job.run`."""
+        return run_job(self, request, choose_device(_options(request).get("device", "auto")))
+
+
+def plan_jobs(request: Request) -> list[GaussianJob]:
+    """All jobs of a request, first seeds first.
+
+    ``request.network`` takes the place of every network of the paper's, ``request.weights`` are the
+    weights of all of them, ``request.augment`` the passes over augmented images.
+
+    Raises:
+        InputError: a category, a system or a setting does not exist, or the weights are those of
+            one network and several are asked for.
+    """
+    if not request.seeds:
+        raise InputError("--seeds names no seed.")
+    options = _options(request)
+    config = from_dict(
+        GaussianConfig, {name: options[name] for name in _SECTION if options.get(name) is not None}
+    )
+    epochs = options.get("epochs")
+    if epochs is not None and not (isinstance(epochs, int) and epochs >= 1):
+        raise InputError(f"epochs must be a number from 1, got {epochs!r}.")
+    if config.augment < 1 and "augment" in options:
+        raise InputError(f"augment must be a number from 1 here, got {config.augment!r}.")
+    network, weights, digest = _network_and_weights(options)
+    tables = request.tables or tuple(OF_TABLE)
+    systems = [find_system(name) for name in request.methods] or systems_for(tables, network)
+    if digest is not None:
+        _check_one_network(systems, weights)
+    precision = choose_precision(
+        # Not bfloat16 by itself: its rounding blurs the components of least variance.
+        "fp32" if options.get("precision", "auto") == "auto" else options["precision"],
+        choose_device(options.get("device", "auto")),
+    )
+    overrides: dict[str, Any] = {
+        name: options[name] for name in ("weights", "augment", "epochs", "size") if name in options
+    }
+    categories = [
+        open_dataset(request.data_root, name).name
+        for name in find_categories(request, list(TABLE_VIII))
+    ]
+    jobs = []
+    for seed in request.seeds:
+        for category in categories:
+            for one in systems:
+                side = find_network(one.network).size
+                usual = PASSES if one.kind == "augmented" else EPOCHS.get(one.kind, 0)
+                asked = options.get("augment") if one.kind == "augmented" else epochs
+                own = weights if one.needs_weights else None
+                jobs.append(
+                    GaussianJob(
+                        system=one, category=category, seed=seed, precision=precision,
+                        epochs=usual if asked is None or not usual else int(asked),
+                        preset_epochs=usual, overrides=overrides, weights=own,
+                        digest=digest if one.needs_weights else None,
+                        size=config.size or (side, side),
+                    )
+                )  # fmt: skip
+    return jobs
+
+
+def prepare(jobs: Sequence[Job]) -> None:
+    """Make sure of the weights of all jobs before the first begins.
+
+    Raises:
+        InputError: weights are missing and cannot be fetched, or are another network's.
+    """
+    wanted: dict[str, list[str]] = {}
+    for job in jobs:
+        assert isinstance(job, GaussianJob)
+        if job.weights is not None and job.system.network not in wanted.get(job.weights, []):
+            wanted.setdefault(job.weights, []).append(job.system.network)
+    for weights, networks in wanted.items():
+        if is_weights_file(networks[0], weights):
+            load_network(networks[0], weights)
+        elif weights != "random":
+            fetch_weights(networks, weights)
+
+
+def _options(request: Request) -> dict[str, Any]:
+    """The config file's options with the command line's over them, all at the top."""
+    names = ("network", "weights", "augment", "epochs", "device", "precision")
+    given = {name: getattr(request, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    options = merge_options({}, None if request.config is None else Path(request.config))
+    section = options.pop(GAUSSIAN, {})
+    wrong = [name for name in options if name not in _OPTIONS]
+    wrong += [name for name in section if name not in _SECTION]
+    if wrong:
+        raise InputError(
+            f"{request.config} sets {wrong[0]!r}, which is none of the settings of --paper "
+            f"gaussian: {', '.join(dict.fromkeys((*_OPTIONS[:-2], *_SECTION)))}; leave it out."
+        )
+    options.pop("data_root", None)
+    return {**section, **options, **given}
+
+
+def _network_and_weights(options: dict[str, Any]) -> tuple[str | None, str, str | None]:
+    """The network in place of the paper's, the weights, and their digest where they are a file."""
+    weights, network = str(options.get("weights", WEIGHTS)), options.get("network")
+    if network is not None:
+        network = find_network(str(network)).name
+    if weights.lower() == "default":
+        weights = WEIGHTS
+    if weights == "random" or not is_weights_file(network or "resnet18", weights):
+        return network, weights, None
+    path = weights_file(network or "resnet18", weights)
+    if Path(weights).expanduser().is_dir():  # a run of ours, whose encoder is a ResNet-18
+        network = network or "resnet18"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return network, str(path.resolve()), digest
+
+
+def _check_one_network(systems: Sequence[System], weights: str) -> None:
+    networks = list(dict.fromkeys(one.network for one in systems if one.needs_weights))
+    if len(networks) > 1:
+        raise InputError(
+            f"{weights} holds the weights of one network, but {len(networks)} are asked for "
+            f"({', '.join(networks)}); name its network with --network."
+        )

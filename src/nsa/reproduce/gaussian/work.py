@@ -1,0 +1,235 @@
+"""One job of the Gaussian detector's paper, fold by fold; a finished fold is never done again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nsa.console import console
+from nsa.errors import InputError
+from nsa.files import make_folder, write_atomically
+from nsa.gaussian.baselines import (
+    AutoencoderDetector,
+    OneClassSVMDetector,
+    component_scores,
+    smallest_area,
+    validate_fold,
+)
+from nsa.gaussian.detector import GaussianDetector
+from nsa.gaussian.folds import column_aurocs, fold_rows
+from nsa.gaussian.pipelines import pipeline_for
+from nsa.gaussian.weights import load_network
+from nsa.images import Dataset, load_images, load_mask, open_dataset
+from nsa.interrupt import Interrupted
+from nsa.metrics import auroc
+from nsa.reproduce.evidence import roc_curve
+from nsa.reproduce.gaussian.features import (
+    augmented_train_features,
+    category_features,
+    forget_passes,
+)
+from nsa.reproduce.gaussian.systems import (
+    AUGMENTED_APPROACHES,
+    AUTOENCODER_APPROACHES,
+    ONE_CLASS_SVM,
+    PLAIN_APPROACHES,
+    SUPERVISED,
+)
+from nsa.reproduce.gaussian.working_points import sigma_rates, working_level
+
+if TYPE_CHECKING:
+    from nsa.reproduce.gaussian.jobs import GaussianJob
+    from nsa.reproduce.job import Request
+
+_log = logging.getLogger("nsa")
+
+Fold = dict[str, Any]
+"""What one fold says: ``aurocs`` by approach (levels and sum, or one value), and where they make
+sense ``rates`` and ``dimensions`` by approach and ``curve``, the first approach's ROC curve."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    job: GaussianJob
+    dataset: Dataset
+    defective: npt.NDArray[np.bool_]
+    output: Path
+    folder: Path
+    device: torch.device
+
+    def images(self, paths: Sequence[Path], channels: int = 3) -> Tensor:
+        return load_images(paths, self.job.size, channels, console.is_terminal)
+
+
+def run_job(job: GaussianJob, request: Request, device: torch.device) -> dict[str, Any]:
+    """See :meth:`nsa.reproduce.job.Job.run`."""
+    start = time.perf_counter()
+    output, dataset = Path(request.output), open_dataset(request.data_root, job.category)
+    defective = np.array([not sample.is_good for sample in dataset.test], dtype=bool)
+    if not defective.any() or defective.all():
+        raise InputError(
+            f"The test set of {job.category} needs normal and defective images for an AUROC."
+        )
+    task = _Task(job, dataset, defective, output, output / "runs" / job.name, device)
+    make_folder(task.folder)
+    try:
+        folds, source = _KINDS[job.system.kind](task)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Stopped {job.name}; its finished folds are saved.") from None
+    forget_passes(task.folder)
+    aurocs = _gather(folds, "aurocs")
+    first = next(iter(aurocs.values()))
+    curves = [fold["curve"] for fold in folds if "curve" in fold]
+    return {
+        "device": device.type,
+        "weights": source,
+        "metrics": {
+            "paper": {"image_auroc": float(np.mean([row[-1] for row in first]))},
+            "aurocs": aurocs,
+            "rates": _gather(folds, "rates"),
+            "dimensions": _gather(folds, "dimensions"),
+        },
+        "test_images": {
+            "normal": int((~defective).sum()),
+            "defective": int(defective.sum()),
+        },
+        "times": {"training_seconds": time.perf_counter() - start},
+        "curves": {"image_roc": np.mean(curves, axis=0).round(4).tolist()} if curves else {},
+        "cases": [],
+    }
+
+
+def _gather(folds: Sequence[Fold], what: str) -> dict[str, list[Any]]:
+    """approach -> a value per fold."""
+    return {name: [fold[what][name] for fold in folds] for name in folds[0].get(what, {})}
+
+
+def _each_fold(task: _Task, judge: Callable[[int], Fold]) -> list[Fold]:
+    """Every fold of a job, from its folder where it is finished."""
+    folds = []
+    for number in range(task.job.folds):
+        path = task.folder / f"fold-{number}.json"
+        try:
+            fold = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # not there yet, or damaged
+            fold = judge(number)
+            write_atomically(path, json.dumps(fold))
+        folds.append(fold)
+    return folds
+
+
+def _features(task: _Task) -> tuple[list[Fold], str]:
+    found = category_features(task.job, task.dataset, task.output, task.device)
+    rows = list(fold_rows(len(found.train[0]), task.job.folds, seed=task.job.seed))
+
+    def judge(fold: int) -> Fold:
+        train = [level[rows[fold]] for level in found.train]
+        return _judge(task, PLAIN_APPROACHES, train, found.test)
+
+    return _each_fold(task, judge), found.source
+
+
+def _augmented(task: _Task) -> tuple[list[Fold], str]:
+    found = category_features(task.job, task.dataset, task.output, task.device)
+    copies = augmented_train_features(task.job, task.dataset, task.folder, task.device)
+    count, passes = len(found.train[0]), task.job.epochs
+    rows = list(fold_rows(count, task.job.folds, passes=passes, seed=task.job.seed))
+
+    def judge(fold: int) -> Fold:
+        train = [level[rows[fold]] for level in copies]
+        return _judge(task, AUGMENTED_APPROACHES, train, found.test, rates=True)
+
+    return _each_fold(task, judge), found.source
+
+
+def _judge(
+    task: _Task,
+    approaches: Sequence[str],
+    train: list[Tensor],
+    test: list[Tensor],
+    rates: bool = False,
+) -> Fold:
+    """Fit every approach on ``train`` and judge it on ``test``."""
+    bad = task.defective
+    good = [level[torch.from_numpy(~bad)] for level in test]
+    defects = [level[torch.from_numpy(bad)] for level in test]
+    fold: Fold = {"aurocs": {}, "rates": {}, "dimensions": {}}
+    for approach in approaches:
+        if approach == ONE_CLASS_SVM:
+            scores = OneClassSVMDetector().fit(train).level_scores(test)
+        else:
+            detector = GaussianDetector(kind=approach).fit(train)
+            scores = detector.level_scores(test)
+            fold["dimensions"][approach] = [level.dimensions for level in detector.levels]
+            if rates:
+                level = working_level(task.job.system.network)
+                found = sigma_rates(detector, good, defects, level)
+                fold["rates"][approach] = [[row.fpr, row.tpr] for row in found]
+        fold["aurocs"][approach] = column_aurocs(scores, bad)
+        if approach == approaches[0]:
+            fold["curve"] = _curve(scores.sum(1), bad)
+    return fold
+
+
+def _autoencoder(task: _Task) -> tuple[list[Fold], str]:
+    job, test = task.job, task.dataset.test
+    images = task.images([sample.path for sample in task.dataset.train])
+    seen = task.images([sample.path for sample in test])
+    masks = [load_mask(s.mask, job.size, s.path) for s in test if s.mask is not None]
+    area = smallest_area(masks) if any(mask.any() for mask in masks) else None
+    if area is None:
+        _log.warning("%s has no masks, so no size of the smallest anomaly.", job.category)
+    rows = list(fold_rows(len(images), job.folds, seed=job.seed))
+
+    def judge(fold: int) -> Fold:
+        detector = AutoencoderDetector(job.size, 3, seed=job.seed, device=task.device)
+        detector.fit(images[rows[fold]], epochs=job.epochs, augmentation=pipeline_for(job.category))
+        maps = detector.maps(seen)
+        mean = maps.double().mean((1, 2))
+        aurocs = {AUTOENCODER_APPROACHES[0]: [auroc(mean, task.defective)]}
+        if area is not None:
+            scores = component_scores(maps.numpy(), area)
+            aurocs[AUTOENCODER_APPROACHES[1]] = [auroc(scores, task.defective)]
+        return {"aurocs": aurocs, "curve": _curve(mean, task.defective)}
+
+    return _each_fold(task, judge), "trained from its initial weights"
+
+
+def _supervised(task: _Task) -> tuple[list[Fold], str]:
+    job, samples = task.job, [*task.dataset.train, *task.dataset.test]
+    levels = load_network(job.system.network, job.weights, job.seed)
+    images = task.images([sample.path for sample in samples], levels.channels)
+    labels = np.array([not sample.is_good for sample in samples])
+
+    def judge(fold: int) -> Fold:
+        reached = validate_fold(
+            images, labels, fold, job.system.network, job.weights, folds=job.folds,
+            epochs=job.epochs, augmentation=pipeline_for(job.category), seed=job.seed,
+            device=task.device,
+        )  # fmt: skip
+        return {"aurocs": {SUPERVISED: [reached]}}
+
+    return _each_fold(task, judge), levels.source
+
+
+def _curve(scores: Tensor, defective: npt.NDArray[np.bool_]) -> list[float]:
+    values = scores.numpy()
+    return roc_curve(values[~defective], values[defective])
+
+
+_KINDS: dict[str, Callable[[_Task], tuple[list[Fold], str]]] = {
+    "features": _features,
+    "augmented": _augmented,
+    "autoencoder": _autoencoder,
+    "supervised": _supervised,
+}

@@ -1,0 +1,86 @@
+"""One training of the NSA paper's tables: trained or continued, evaluated, and told as a result."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from nsa.errors import InputError
+from nsa.reproduce.evidence import cases, curves
+from nsa.run import Run
+from nsa.train import Trained, open_run_dataset, resume, train
+
+if TYPE_CHECKING:
+    from nsa.reproduce.job import Request
+    from nsa.reproduce.jobs import TrainingJob
+
+_log = logging.getLogger("nsa")
+
+
+def run_training(job: TrainingJob, request: Request, options: dict[str, Any]) -> dict[str, Any]:
+    """Train, or continue the training of, one job and evaluate it.
+
+    Args:
+        options: of :func:`nsa.train.train`, which give exactly this job.
+
+    Raises:
+        InputError: the training or the evaluation cannot be done.
+        Interrupted: a signal stopped the training; its state is saved.
+    """
+    output, start = Path(request.output), time.perf_counter()
+    trained = _train(job, request, options, output / "runs" / job.name)
+    trained_at = time.perf_counter()
+    evaluation, run = trained.evaluation, Run.open(trained.run.path)
+    test = open_run_dataset(run).test
+    times = {**run.training_times(), "evaluation_seconds": evaluation.seconds}
+    pictures = cases(evaluation, test, output / "jobs", job.name) if test else []
+    lines = curves(evaluation, test)
+    return {
+        "device": run.places["device"],
+        "metrics": {"paper": evaluation.metrics, "whole_image": evaluation.whole_image},
+        "not_computed": evaluation.reasons,
+        "test_images": {
+            "normal": sum(sample.is_good for sample in test),
+            "defective": sum(not sample.is_good for sample in test),
+        },
+        "times": {
+            **times,
+            "this_process_seconds": trained_at - start,
+            "harness_seconds": time.perf_counter() - trained_at,
+        },
+        "curves": lines,
+        "cases": pictures,
+    }
+
+
+def _train(job: TrainingJob, request: Request, options: dict[str, Any], folder: Path) -> Trained:
+    if _can_continue(folder, job):
+        place = {"data_root": request.data_root, "precision": job.precision}
+        if request.device is not None:
+            place["device"] = request.device
+        _log.info("Continuing %s.", job.name)
+        return resume(folder, place)
+    if folder.exists():  # stopped before it had begun, or damaged
+        shutil.rmtree(folder)
+    return train({**options, "output": folder})
+
+
+def _can_continue(folder: Path, job: TrainingJob) -> bool:
+    """Whether a run folder holds an intact beginning of this job; says so where it is damaged."""
+    if not (folder / "config.yaml").is_file():
+        return False
+    try:
+        run = Run.open(folder)
+        for weights in (run.model, run.checkpoint):
+            if weights.is_file():
+                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
+                    pass
+    except (InputError, SafetensorError) as error:
+        _log.warning("%s cannot be continued and starts again: %s", job.name, error)
+        return False
+    return run.settings == job.settings

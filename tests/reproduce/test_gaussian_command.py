@@ -1,0 +1,205 @@
+"""``nsa reproduce --paper gaussian`` on tiny images: every kind of job, resuming and refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny import nsa, sentence, write_product
+from typer.testing import Result as CliResult
+
+from nsa.gaussian import KINDS, FeatureExtractor, GaussianDetector
+from nsa.gaussian.folds import fold_rows
+from nsa.images import load_images
+from nsa.metrics import auroc
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "options.yaml"
+    path.write_text(yaml.safe_dump({"gaussian": {"size": [32, 64]}}))
+    return path
+
+
+def reproduce(data: Path, small: Path, output: Path, *more: object) -> CliResult:
+    return nsa(
+        "reproduce", "--paper", "gaussian", "--data-root", data, "--categories", "disc",
+        "--config", small, "--output", output, "--network", "resnet18", "--weights", "random",
+        "--device", "cpu", "--epochs", 1, "--augment", 2, *more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every table, with a ResNet-18 in place of the paper's networks."""
+    # The classifier's folds, and the fifth that it validates on, need several defects each.
+    data = write_product(tmp_path_factory.mktemp("data"), train=10, defective=8)
+    output = tmp_path_factory.mktemp("results") / "out"
+    done = reproduce(data, small, output)
+    assert done.exit_code == 0, done.output
+    (output / "data").symlink_to(data)
+    return output
+
+
+def job(folder: Path, system: str) -> dict[str, Any]:
+    [path] = (folder / "jobs").glob(f"disc-{system}-seed*.json")
+    values: dict[str, Any] = json.loads(path.read_text())
+    return values
+
+
+def test_a_job_judges_every_distribution_on_the_same_features(finished: Path) -> None:
+    values = job(finished, "resnet18")
+    assert (values["paper"], values["weights"]) == ("gaussian", "random weights (seed 0)")
+    assert set(values["metrics"]["aurocs"]) == {*KINDS, "one-class-svm"}
+    for folds in values["metrics"]["aurocs"].values():
+        assert np.asarray(folds).shape == (5, 6)
+    assert len(list((finished / "features").iterdir())) == 1  # the augmented job shares them
+    good, bad = (
+        sorted((finished / "data" / "disc" / "test" / kind).iterdir()) for kind in ("good", "spot")
+    )
+    train = sorted((finished / "data" / "disc" / "train" / "good").iterdir())
+    extractor = FeatureExtractor.load("resnet18", "random", seed=0)
+    features = extractor(load_images(train, (32, 64)))
+    rows = list(fold_rows(len(train), 5, seed=0))[3]
+    detector = GaussianDetector(kind="pca-95").fit([level[rows] for level in features])
+    scores = detector.score(load_images([*good, *bad], (32, 64)))
+    expected = auroc(scores, torch.arange(len(good) + len(bad)) >= len(good))
+    assert values["metrics"]["aurocs"]["pca-95"][3][-1] == pytest.approx(expected)
+    assert values["metrics"]["dimensions"]["mahalanobis"][3] == [64, 64, 128, 256, 512]
+
+
+def test_augmented_and_trained_jobs(finished: Path) -> None:
+    augmented = job(finished, "resnet18_augmented")
+    assert set(augmented["metrics"]["rates"]) == {"mahalanobis", "pca-99", "npca-1"}
+    assert np.asarray(augmented["metrics"]["rates"]["npca-1"]).shape == (5, 5, 2)
+    assert (augmented["epochs"], augmented["preset_epochs"]) == (2, 100)
+    assert augmented["shortened"]
+    autoencoder = job(finished, "autoencoder")["metrics"]["aurocs"]
+    assert set(autoencoder) == {"autoencoder-mean", "autoencoder-components"}
+    assert job(finished, "supervised_resnet18")["settings"]["training"]["epochs"] == 1
+    assert len(list((finished / "runs").rglob("fold-*.json"))) == 4 * 5
+    assert list((finished / "runs").rglob("passes-*")) == []
+
+
+def test_the_tables_name_weights_and_work(finished: Path) -> None:
+    text = (finished / "tables.md").read_text()
+    for number in ("I", "II", "III", "IV", "V", "VII", "VIII"):
+        assert f"## Table {number}:" in text
+    assert "Weights: random weights (seed 0)." in text
+    assert "**Shortened runs: fewer epochs or augmented passes than usual" in text
+    assert "over the 5 folds of disc" in text
+    page = (finished / "index.html").read_text()
+    assert "Rippel et al." in page
+    assert "Cases" not in page
+    assert "Table VIII" in (finished / "tables.tex").read_text()
+
+
+def test_figures_are_those_of_the_jobs(finished: Path) -> None:
+    with (finished / "tables.csv").open() as file:
+        lines = {(x["table"], x["row"], x["system"]): x for x in csv.DictReader(file)}
+    folds = 100 * np.asarray(job(finished, "resnet18")["metrics"]["aurocs"]["npca-0.1"])
+    found = lines["table-iii-resnet18", "sum", "npca-0.1"]
+    assert float(found["mean"]) == pytest.approx(folds[:, -1].mean())
+    assert float(found["standard_error"]) == pytest.approx(folds[:, -1].std(ddof=1) / 5**0.5)
+    assert found["paper_mean"] == ""  # it has no such network
+    rates = 100 * np.asarray(job(finished, "resnet18_augmented")["metrics"]["rates"]["npca-1"])
+    found = lines["table-iv-fpr", "n = 2, target FPR 4.55 %", "resnet18-npca-1"]
+    assert float(found["mean"]) == pytest.approx(rates[:, 1, 0].mean())
+    found = lines["table-vii", "level 4", "resnet18"]
+    assert (found["paper_mean"], found["paper_standard_error"]) == ("86.7", "4.1")
+    assert found["difference"] == ""  # the paper's is over other categories
+
+
+def test_finished_folds_are_not_done_again(
+    finished: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished, tmp_path / "out", symlinks=True)
+    [path] = (tmp_path / "out" / "jobs").glob("disc-autoencoder-*.json")
+    before = json.loads(path.read_text())
+    path.unlink()
+    fold = tmp_path / "out" / "runs" / path.stem / "fold-2.json"
+    fold.unlink()
+    trained = []
+
+    def interrupted(*_: object, **__: object) -> None:
+        trained.append(1)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nsa.gaussian.baselines.AutoencoderDetector.fit", interrupted)
+        stopped = reproduce(finished / "data", small, tmp_path / "out", "--table", "V")
+    assert stopped.exit_code == 130, stopped.output
+    assert "the same command continues" in stopped.stderr
+    assert trained == [1]
+    done = reproduce(finished / "data", small, tmp_path / "out", "--table", "V")
+    assert done.exit_code == 0, done.output
+    assert json.loads(path.read_text())["metrics"] == before["metrics"]
+
+
+def test_other_weights_do_not_join_the_folder(finished: Path, small: Path) -> None:
+    result = reproduce(finished / "data", small, finished, "--weights", "IMAGENET1K_V1")
+    assert "IMAGENET1K_V1" in sentence(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--table", "1"], "got '1'; it is one of --paper nsa"),
+        (["--methods", "resnet19"], "did you mean 'resnet18'?"),
+        (["--augment", 0], "augment must be a number from 1"),
+        (["--epochs", 0], "epochs must be a number from 1"),
+        (["--network", "resnet"], "There is no network 'resnet'"),
+        (["--weights", "nowhere.pth"], "neither a file nor a run folder"),
+    ],
+)
+def test_refusals(
+    arguments: list[object], message: str, data: Path, small: Path, tmp_path: Path
+) -> None:
+    assert message in sentence(reproduce(data, small, tmp_path / "o", *arguments))
+    assert not (tmp_path / "o").exists()
+
+
+def test_one_file_is_one_networks(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"")
+    result = nsa(
+        "reproduce", "--paper", "gaussian", "--data-root", data, "--categories", "disc",
+        "--table", "VII", "--weights", tmp_path / "weights.pth", "--output", tmp_path / "o",
+    )  # fmt: skip
+    assert "3 are asked for (resnet18, resnet34, resnet50); name its network" in sentence(result)
+
+
+def test_missing_weights_are_named_at_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "urlopen", no_network)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    result = nsa(
+        "reproduce", "--paper", "gaussian", "--data-root", data, "--categories", "disc",
+        "--table", "VII", "--output", tmp_path / "o",
+    )  # fmt: skip
+    message = sentence(result)
+    for name in ("resnet18-", "resnet34-", "resnet50-", str(tmp_path / "torch"), "no route"):
+        assert name in message
+    assert not (tmp_path / "o").exists()
+
+
+def test_options_of_the_other_paper(data: Path, tmp_path: Path) -> None:
+    common = ("reproduce", "--data-root", data, "--categories", "disc", "--output", tmp_path / "o")
+    assert "add that" in sentence(nsa(*common, "--weights", "random"))
+    assert "it is one of --paper gaussian" in sentence(nsa(*common, "--table", "VII"))
+    assert "--paper must be nsa or gaussian" in sentence(nsa(*common, "--paper", "padim"))
+    (tmp_path / "o.yaml").write_text("gaussian: {holdout: 0.3}\n")
+    result = nsa(*common, "--paper", "gaussian", "--config", tmp_path / "o.yaml")
+    assert "sets 'holdout', which is none of the settings" in sentence(result)

@@ -1,0 +1,56 @@
+"""What the Gaussian detector refuses at the command line."""
+
+from pathlib import Path
+
+import pytest
+from tiny import nsa, sentence, train_gaussian
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fpr", 0.01], "by 4 held-out normal images: the smallest is 1/5"),
+        (["--fpr", 1.5], "fpr must be between 0 and 1"),
+        (["--fpr", 0.3, "--holdout", 0], "holdout must be between 0 and 1"),
+        (["--holdout", 0.3], "add --fpr"),
+        (["--epochs", 3], "epochs cannot be set with --method gaussian"),
+        (["--label", "binary", "--background", 3], "label, background cannot be set"),
+        (["--distribution", "pca"], "distribution must be one of 'full', 'standardised'"),
+        (["--network", "resnet19"], "did you mean 'resnet18'?"),
+        (["--weights", "missing.pth"], "neither a file nor a run folder"),
+        (["--precision", "fp16"], "precision must be"),
+        (["--seed", -1], "seed must be"),
+        (["--augment", -1], "augment must be a number from 0"),
+    ],
+)
+def test_what_training_refuses(
+    arguments: list[object], message: str, more_data: Path, small_gaussian: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    result = train_gaussian(more_data, small_gaussian, output, *arguments)
+    assert message in sentence(result)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "option", ["network", "weights", "distribution", "augment", "fpr", "holdout"]
+)
+def test_options_of_the_gaussian_detector_need_its_method(
+    option: str, more_data: Path, tmp_path: Path
+) -> None:
+    value = {"augment": 3, "fpr": 0.1, "holdout": 0.1}.get(option, "resnet18")
+    result = nsa(
+        "train", "--data-root", more_data, f"--{option}", value, "--output", tmp_path / "run"
+    )
+    assert f"'{option}' is an option of --method gaussian" in sentence(result)
+
+
+def test_a_gaussian_run_has_no_maps_and_no_epochs(
+    gaussian_run: Path, more_data: Path, tmp_path: Path
+) -> None:
+    good = more_data / "disc" / "test" / "good"
+    saved = nsa("predict", gaussian_run, good, "--output", tmp_path / "out", "--save-maps")
+    assert "nothing to save with --save-maps" in sentence(saved)
+    assert "not resumed" in sentence(nsa("train", "--resume", gaussian_run))

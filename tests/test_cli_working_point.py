@@ -1,0 +1,124 @@
+"""A threshold from held-out normal images: ``nsa calibrate`` and ``--fpr``, for every method."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import nsa, picture, rows, sentence, write
+
+from nsa.gaussian import GaussianDetector, chi_square_threshold
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_the_working_point_is_reported_for_the_sum_and_every_level(gaussian_run: Path) -> None:
+    point = json.loads((gaussian_run / "metrics.json").read_text())["working_point"]
+    held = sorted(float(row["score"]) for row in rows(gaussian_run / "calibration.csv"))
+    assert point["fpr"] == 0.2
+    assert point["held_out_images"] == len(held) == 5
+    assert point["smallest_fpr"] == pytest.approx(1 / 6)
+    assert point["threshold"] == held[-1]  # floor(0.2 * 6) = 1 may lie at or above
+    scores = rows(gaussian_run / "scores.csv")
+    above = [float(row["score"]) > point["threshold"] for row in scores]
+    assert point["test_fpr"] == pytest.approx(np.mean(above[:3]))
+    assert point["test_tpr"] == pytest.approx(np.mean(above[3:]))
+    calibration = GaussianDetector.load(gaussian_run).calibration
+    assert calibration is not None
+    assert sorted(calibration.sum(1).tolist()) == held
+    assert [level["dimensions"] for level in point["levels"]] == [64, 64, 128, 256, 512]
+    for level in point["levels"]:
+        assert level["threshold"] == pytest.approx(chi_square_threshold(0.2, level["dimensions"]))
+        distances = calibration[:, level["level"] - 1].numpy()
+        assert level["held_out_fpr"] == pytest.approx(np.mean(distances > level["threshold"]))
+
+
+def test_calibrate_prints_what_the_images_can_set(
+    gaussian_run: Path, normals: Path, more_data: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain"
+    assert nsa("train", "--config", gaussian_run / "config.yaml", "--output", plain).exit_code == 0
+    result = nsa("calibrate", plain, normals, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "1/20 = 0.05" in result.stdout
+    assert "needs 99 images" in result.stdout
+    assert len(rows(plain / "calibration.csv")) == 19
+    images = more_data / "disc" / "test" / "good"
+    out = tmp_path / "out"
+    assert nsa("predict", plain, images, "--output", out, "--fpr", 0.05).exit_code == 0
+    assert {row["label"] for row in rows(out / "scores.csv")} <= {"normal", "anomalous"}
+    message = sentence(nsa("predict", plain, images, "--output", out, "--fpr", 0.01))
+    assert "the smallest is 1/20 = 0.05; hold out at least 99" in message
+
+
+def test_a_network_needs_calibration_before_a_rate(network_run: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write(images / "0.png", picture(1)[0])
+    for command in (
+        ("predict", network_run, images, "--output", tmp_path / "out", "--fpr", 0.1),
+        ("evaluate", network_run, "--fpr", 0.1),
+    ):
+        message = sentence(nsa(*command))
+        assert "is not calibrated" in message
+        assert f"nsa calibrate {network_run}" in message
+
+
+def test_calibrating_a_network_labels_and_judges_its_images(
+    network_run: Path, normals: Path, more_data: Path, tmp_path: Path
+) -> None:
+    assert nsa("calibrate", network_run, normals, "--device", "cpu").exit_code == 0
+    held = sorted(float(row["score"]) for row in rows(network_run / "calibration.csv"))
+    out = tmp_path / "out"
+    # floor(0.1 * 20) = 2 held-out scores may lie at or above a defective one.
+    result = nsa("predict", network_run, normals, "--output", out, "--fpr", 0.1, "--no-overlays")
+    assert result.exit_code == 0, result.output
+    found = rows(out / "scores.csv")
+    assert sorted(float(row["score"]) for row in found) == pytest.approx(held, rel=1e-5)
+    labels = [row["label"] for row in sorted(found, key=lambda row: float(row["score"]))]
+    assert labels[-1] == "anomalous"
+    # The second highest is the threshold itself, and one image alone rounds unlike one of a batch.
+    assert labels[:-2] == ["normal"] * 17
+    result = nsa("evaluate", network_run, "--fpr", 0.1, "--output", tmp_path / "judged")
+    assert result.exit_code == 0, result.output
+    point = json.loads((tmp_path / "judged" / "metrics.json").read_text())["working_point"]
+    assert point["threshold"] == held[-2]
+    # The achieved rates are those of the scores that predict gives, not of the centre crops.
+    good, spot = (more_data / "disc" / "test" / kind for kind in ("good", "spot"))
+    nsa("predict", network_run, good, spot, "--output", out, "--fpr", 0.1, "--no-overlays")
+    labels = [row["label"] == "anomalous" for row in rows(out / "scores.csv")]
+    assert point["test_fpr"] == pytest.approx(np.mean(labels[:3]))
+    assert point["test_tpr"] == pytest.approx(np.mean(labels[3:]))
+    assert "levels" not in point
+
+
+def test_calibrated_test_images_do_not_count(
+    network_run: Path, more_data: Path, tmp_path: Path
+) -> None:
+    good = more_data / "disc" / "test" / "good"
+    assert nsa("calibrate", network_run, good).exit_code == 0
+    result = nsa("evaluate", network_run, "--fpr", 0.25, "--output", tmp_path / "judged")
+    assert result.exit_code == 0, result.output
+    assert "3 test images were calibrated with" in result.stderr
+    point = json.loads((tmp_path / "judged" / "metrics.json").read_text())["working_point"]
+    assert point["test_fpr"] is None
+    assert point["test_normal_images"] == 0
+    assert 0 <= point["test_tpr"] <= 1
+
+
+def test_training_images_cannot_calibrate(network_run: Path, more_data: Path) -> None:
+    message = sentence(nsa("calibrate", network_run, more_data / "disc" / "train" / "good"))
+    assert "20 of 20 images are training images" in message
+
+
+def test_images_named_twice_cannot_calibrate(network_run: Path, normals: Path) -> None:
+    message = sentence(nsa("calibrate", network_run, normals, normals / "3.png"))
+    assert "1 images are named twice" in message
+
+
+def test_a_damaged_calibration_is_named(network_run: Path, normals: Path, tmp_path: Path) -> None:
+    for content in ("path,score\na.png,high\n", "path,score\n", "score\n", "path,score\na,nan\n"):
+        (network_run / "calibration.csv").write_text(content)
+        message = sentence(
+            nsa("predict", network_run, normals, "--output", tmp_path / "out", "--fpr", 0.1)
+        )
+        assert "calibration.csv cannot be read" in message
