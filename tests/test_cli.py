@@ -231,7 +231,8 @@ def test_info_names_what_a_bug_report_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "calibrate", "predict", "synthesize", "info"]
+    "command",
+    ["train", "evaluate", "calibrate", "predict", "synthesize", "reproduce", "info"],
 )
 def test_help_explains_each_option(command: str) -> None:
     result = nsa(command, "--help")
@@ -243,6 +244,10 @@ def test_help_explains_each_option(command: str) -> None:
         ):  # fmt: skip
             assert option in result.stdout
         assert "[default: 64]" in result.stdout  # and is not taken for markup
+    if command == "reproduce":
+        words = " ".join(result.stdout.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", "").split())
+        for text in ("--paper", "VIII of gaussian", "[default: 100]", "[default: preset]"):
+            assert text in words
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")

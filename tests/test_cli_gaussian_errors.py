@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny import nsa, sentence, train_gaussian
+from tiny import GAUSSIAN, nsa, picture, sentence, train_gaussian, write, write_product
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -54,3 +54,20 @@ def test_a_gaussian_run_has_no_maps_and_no_epochs(
     saved = nsa("predict", gaussian_run, good, "--output", tmp_path / "out", "--save-maps")
     assert "nothing to save with --save-maps" in sentence(saved)
     assert "not resumed" in sentence(nsa("train", "--resume", gaussian_run))
+
+
+def test_one_image_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
+    write_product(tmp_path, train=1)
+    common = ("train", *GAUSSIAN, "--data-root", tmp_path, "--output", tmp_path / "run")
+    assert "'full' needs at least two normal images to fit, got 1" in sentence(nsa(*common))
+    assert not (tmp_path / "run").exists()
+
+
+def test_equal_images_are_told(small_gaussian: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        write(tmp_path / "images" / name, picture(1)[0])
+    result = nsa(
+        "train", *GAUSSIAN, "--normal-dir", tmp_path / "images", "--config", small_gaussian,
+        "--output", tmp_path / "run",
+    )  # fmt: skip
+    assert "have the same features" in sentence(result)

@@ -12,6 +12,7 @@ from nsa.calibration import Calibration, working_point
 from nsa.config import GaussianConfig
 from nsa.console import console, duration
 from nsa.device import choose_device, choose_precision
+from nsa.errors import InputError
 from nsa.evaluate import Evaluation, write_evaluation
 from nsa.gaussian.detector import GaussianDetector, split_rows
 from nsa.gaussian.features import FeatureExtractor
@@ -45,7 +46,7 @@ def train(merged: dict[str, Any]) -> tuple[GaussianRun, Evaluation]:
     data_root, normal_dir = merged.get("data_root"), merged.get("normal_dir")
     dataset = open_dataset(data_root, merged.get("category"), normal_dir)
     settings = resolve(merged, dataset.name)
-    _check_rate(settings.gaussian, len(dataset.train))
+    _check_counts(settings.gaussian, len(dataset.train))
     bits: Literal["bfloat16", "float32"] = "bfloat16" if precision == "bf16" else "float32"
     # Before the folder is made: weights that are not there should leave nothing behind.
     extractor = FeatureExtractor.load(
@@ -98,11 +99,17 @@ def _work(run: GaussianRun, dataset: Dataset, extractor: FeatureExtractor) -> Ev
     return result
 
 
-def _check_rate(config: GaussianConfig, count: int) -> None:
-    """Refuse a rate that so many images cannot set, before anything is computed."""
+def _check_counts(config: GaussianConfig, count: int) -> None:
+    """Refuse what so many images cannot give, before anything is computed or written."""
+    held = 0
     if config.fpr is not None:
-        held = split_rows(count, config.holdout, config.seed)[1]
-        allowed_exceedances(config.fpr, len(held))
+        held = len(split_rows(count, config.holdout, config.seed)[1])
+        allowed_exceedances(config.fpr, held)
+    if count - held < 2 and config.distribution != "l2":
+        raise InputError(
+            f"The distribution {config.distribution!r} needs at least two normal images to fit, "
+            f"got {count - held}; only 'l2' does with one."
+        )
 
 
 def _not_auto(precision: str) -> str:

@@ -1,12 +1,16 @@
-"""``nsa reproduce``: the paper's systems over categories and seeds, and its tables from them.
+"""``nsa reproduce``: a paper's systems over categories and seeds, and its tables from them.
 
 A job is one system on one category with one seed. Any number of processes on any number of machines
 share a results folder:
 
 jobs/<job>.json     a finished job: settings, metrics, times, curves
 jobs/<job>/         pictures of its best and worst cases
-runs/<job>/         its training, which an interrupted job continues
+runs/<job>/         its training or its finished folds, which an interrupted job continues
+features/           what pretrained networks see in a category, for the jobs that need it
 claims/<job>.lock   while a process works on it
 logs/               output of worker processes
 tables.md, tables.csv, tables.tex, index.html
+
+What one paper's jobs do and how its tables are built stands behind ``nsa.reproduce.papers.Paper``;
+all else is the same for every paper.
 """

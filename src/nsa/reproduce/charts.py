@@ -92,7 +92,7 @@ def row_chart(table: Table) -> str:
     low, high = math.floor(min(known) / 10) * 10, math.ceil(max(known) / 10) * 10
     high = max(high, low + 10)
     steps, width = len(table.rows), 2 * _SIDE
-    height = _TOP + _SIDE + _BOTTOM
+    height = _TOP + _SIDE + 20
 
     def y(value: float) -> float:
         return _y((value - low) / (high - low))

@@ -27,8 +27,9 @@ small{{font-size:.78rem;font-weight:400;color:var(--soft)}}
 a{{color:var(--link)}}
 nav{{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:1rem 0}}
 .warning{{background:var(--warn);color:var(--ink);padding:.6rem .9rem;border-radius:.4rem}}
-.scroll{{overflow-x:auto;margin:.75rem 0;border:1px solid var(--rule);border-radius:.4rem}}
-table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}
+.scroll{{width:fit-content;max-width:100%;overflow-x:auto;margin:.75rem 0;
+border:1px solid var(--rule);border-radius:.4rem}}
+table{{border-collapse:collapse;min-width:min(24rem,80vw);font-variant-numeric:tabular-nums}}
 th,td{{padding:.4rem .7rem;text-align:right;vertical-align:top;white-space:nowrap}}
 thead th{{font-size:.85rem;border-bottom:2px solid var(--rule);vertical-align:bottom;
 white-space:normal;min-width:6.5rem}}

@@ -24,8 +24,8 @@ def comparison(measured: Measured) -> list[Table]:
         )
     for name, (mean, error) in paper.QUOTED.items():
         quoted = Cell(None, Figure(mean, error))
-        rows.append(Row(f"{name} (quoted)", False, {"auroc": quoted}, ""))
-    caption = measured.caption(spreads, same=True) + _notes(measured)
+        rows.append(Row(f"{name} (quoted, all categories)", False, {"auroc": quoted}, ""))
+    caption = measured.caption(spreads, "same") + _notes(measured)
     shortened = measured.shortened("augmented", "autoencoder", "supervised")
     return [
         Table(

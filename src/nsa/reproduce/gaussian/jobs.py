@@ -40,7 +40,7 @@ class GaussianJob(Job):
 
     Attributes:
         weights: name in torchvision's registry, ``"random"`` or a file; None: the system has none.
-        digest: of a weights file's content, so that another file of the same name is another job.
+        digest: of a weights file's content, which says what it is wherever it lies; else None.
         size: (height, width) of the images.
         folds: number of folds.
     """
@@ -58,7 +58,7 @@ class GaussianJob(Job):
             "category": self.category,
             "system": self.system.kind,
             "network": self.system.network,
-            "weights": self.weights,
+            "weights": _weights_name(self.weights, self.digest),
             "digest": self.digest,
             "size": list(self.size),
             "training": {"seed": self.seed, "folds": self.folds, "epochs": self.epochs},
@@ -100,9 +100,14 @@ def plan_jobs(request: Request) -> list[GaussianJob]:
         "fp32" if options.get("precision", "auto") == "auto" else options["precision"],
         choose_device(options.get("device", "auto")),
     )
+    for name, kinds in (("augment", ("augmented",)), ("epochs", tuple(EPOCHS))):
+        if getattr(request, name) is not None and not any(one.kind in kinds for one in systems):
+            raise InputError(f"--{name} changes nothing in what is asked for; leave it out.")
     overrides: dict[str, Any] = {
-        name: options[name] for name in ("weights", "augment", "epochs", "size") if name in options
+        name: options[name] for name in ("augment", "epochs", "size") if name in options
     }
+    if weights != WEIGHTS:
+        overrides["weights"] = _weights_name(weights, digest)
     categories = [
         open_dataset(request.data_root, name).name
         for name in find_categories(request, list(TABLE_VIII))
@@ -170,13 +175,20 @@ def _network_and_weights(options: dict[str, Any]) -> tuple[str | None, str, str 
         network = find_network(str(network)).name
     if weights.lower() == "default":
         weights = WEIGHTS
-    if weights == "random" or not is_weights_file(network or "resnet18", weights):
+    if weights == "random":
         return network, weights, None
+    if not is_weights_file(network or "resnet18", weights):
+        return network, weights.upper(), None
     path = weights_file(network or "resnet18", weights)
     if Path(weights).expanduser().is_dir():  # a run of ours, whose encoder is a ResNet-18
         network = network or "resnet18"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return network, str(path.resolve()), digest
+
+
+def _weights_name(weights: str | None, digest: str | None) -> str | None:
+    """Weights as results name them: a file by its name and folder, on every machine the same."""
+    return weights if weights is None or digest is None else "/".join(Path(weights).parts[-2:])
 
 
 def _check_one_network(systems: Sequence[System], weights: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -113,11 +113,12 @@ class Measured:
         })  # fmt: skip
         return f" Weights: {', '.join(sources)}." if sources else ""
 
-    def caption(self, spreads: Sequence[Spread], *, same: bool = False) -> str:
+    def caption(self, spreads: Sequence[Spread], printed: Literal["all", "same"] | None) -> str:
         """What the figures are over.
 
         Args:
-            same: the paper's figures beside them are over the same categories.
+            printed: whether the paper's figures beside them are over all its categories or over the
+                same; None: there are none.
         """
         numbers = sorted({len(spread.categories) for spread in spreads})
         folds = sorted({
@@ -131,8 +132,8 @@ class Measured:
         else:
             span = "-".join(str(n) for n in dict.fromkeys((numbers[0], numbers[-1])))
             start += f"{span} categories, each the mean of its {folds[-1]} folds."
-        if numbers[0] < len(TABLE_VIII):
-            every = "the same" if same else f"all {len(TABLE_VIII)} of MVTec AD"
+        if printed is not None and numbers[0] < len(TABLE_VIII):
+            every = "the same" if printed == "same" else f"all {len(TABLE_VIII)} of MVTec AD"
             start += f" The paper's categories are {every}."
         return start
 
@@ -142,8 +143,7 @@ def _source(result: Result) -> str:
     settings = result.values["settings"]
     if settings["digest"] is None:
         return str(result.values["weights"])
-    path = Path(settings["weights"])
-    return f"{path.parent.name}/{path.name} (SHA-256 {settings['digest']}...)"
+    return f"{settings['weights']} (SHA-256 {settings['digest']}...)"
 
 
 def cell(
