@@ -21,17 +21,23 @@ Aurocs = dict[str, Any]
 
 
 def finish(
-    folder: Path, category: str, network: str, kind: str, aurocs: Aurocs, **metrics: Any
+    folder: Path,
+    category: str,
+    network: str,
+    kind: str,
+    aurocs: Aurocs,
+    seed: int = 0,
+    **metrics: Any,
 ) -> None:
     """Write the result of a job with such folds."""
     system = {"features": network, "autoencoder": kind}.get(kind, f"{network}_{kind}")
     system = f"supervised_{network}" if kind == "supervised" else system
-    content = values(system, category, 0, 0.9)
+    content = values(system, category, seed, 0.9)
     content |= {
         "paper": "gaussian", "weights": "torchvision's IMAGENET1K_V1",
         "metrics": {"paper": {"image_auroc": 0.9}, "aurocs": aurocs, "rates": {}, **metrics},
         "settings": {"category": category, "system": kind, "network": network, "digest": None,
-                     "weights": "IMAGENET1K_V1", "training": {"seed": 0}},
+                     "weights": "IMAGENET1K_V1", "training": {"seed": seed}},
         "epochs": 100, "preset_epochs": 100,
     }  # fmt: skip
     record(folder, content)
@@ -79,6 +85,17 @@ def test_one_category_is_over_its_folds_and_is_not_compared(tmp_path: Path) -> N
     assert (cell.ours.mean, cell.ours.error) == pytest.approx((85.0, 5.0))
     assert (cell.paper, cell.difference) == ((89.0, 3.0), None)
     assert "over the 2 folds of bottle" in shown[0].caption
+
+
+def test_several_seeds_of_one_category_are_the_spread(tmp_path: Path) -> None:
+    for seed, figure in enumerate((0.7, 0.8, 0.9)):
+        finish(tmp_path, "bottle", "resnet18", "features",
+               {"mahalanobis": levels("resnet18", figure - 0.02, figure + 0.02)}, seed)  # fmt: skip
+    shown = build(["VII", "VIII"], read_results(tmp_path)).shown
+    cell = one(shown, "table-vii")["sum"].cells["resnet18"]
+    assert cell.ours is not None
+    assert (cell.ours.mean, cell.ours.error) == pytest.approx((80.0, 10 / 3**0.5))
+    assert "over 3 seeds on bottle, each the mean of its 2 folds" in shown[0].caption
 
 
 def test_approaches_are_compared_on_the_same_categories(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nsa.gaussian.networks import NETWORKS
 from nsa.reproduce.cells import Cell, Row, Table
 from nsa.reproduce.gaussian import paper
-from nsa.reproduce.gaussian.measured import Measured, Spread, cell
+from nsa.reproduce.gaussian.measured import Measured, Spread, caption, cell
 from nsa.reproduce.gaussian.systems import APPROACH_TITLES, network_title
 from nsa.reproduce.paper import Figure
 
@@ -25,12 +25,12 @@ def comparison(measured: Measured) -> list[Table]:
     for name, (mean, error) in paper.QUOTED.items():
         quoted = Cell(None, Figure(mean, error))
         rows.append(Row(f"{name} (quoted, all categories)", False, {"auroc": quoted}, ""))
-    caption = measured.caption(spreads, "same") + _notes(measured)
+    about = caption(spreads, "same") + _notes(measured)
     shortened = measured.shortened("augmented", "autoencoder", "supervised")
     return [
         Table(
             "table-v", "Table V: comparison of approaches, sum over levels", "image_auroc",
-            "paper", caption, {"auroc": "AUROC"}, rows, shortened,
+            "paper", about, {"auroc": "AUROC"}, rows, shortened,
         )
     ]  # fmt: skip
 
@@ -51,23 +51,21 @@ def per_category(measured: Measured) -> list[Table]:
             figure = None
             if key in paper.APPROACHES and name in paper.TABLE_VIII:
                 figure = (paper.TABLE_VIII[name][paper.APPROACHES.index(key)], None)
-            found = categories[key].get(name)
-            ours = None if found is None else Spread(found, (name,))
-            cells["-".join(key)] = cell(ours, figure, True)
+            cells["-".join(key)] = cell(categories[key].get(name), figure, True)
         rows.append(Row(name, False, cells, ""))
     if len(names) > 1:
-        spreads = {key: measured.approach(*key) for key in keys}
-        cells = {"-".join(key): cell(s, _printed(key, s), True) for key, s in spreads.items()}
+        means = {key: measured.approach(*key) for key in keys}
+        cells = {"-".join(key): cell(s, _printed(key, s), True) for key, s in means.items()}
         rows.append(Row("mean", True, cells, ""))
-    caption = (
-        "AUROC in percent, mean \N{PLUS-MINUS SIGN} standard error over folds; of the mean over "
-        "categories." if len(names) > 1 else
-        "AUROC in percent, mean \N{PLUS-MINUS SIGN} standard error over folds."
-    ) + _notes(measured)  # fmt: skip
+    spreads = [spread for found in categories.values() for spread in found.values()]
+    over = dict.fromkeys(spread.over.split(" on ")[0].split(" of ")[0] for spread in spreads)
+    about = f"AUROC in percent, mean \N{PLUS-MINUS SIGN} standard error over {' or '.join(over)}"
+    about += "; of the mean over categories." if len(names) > 1 else "."
+    about += _notes(measured)
     shortened = measured.shortened("augmented", "autoencoder", "supervised")
     return [
         Table(
-            "table-viii", "Table VIII: approaches per category", "image_auroc", "paper", caption,
+            "table-viii", "Table VIII: approaches per category", "image_auroc", "paper", about,
             columns, rows, shortened,
         )
     ]  # fmt: skip

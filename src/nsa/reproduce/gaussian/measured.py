@@ -18,14 +18,22 @@ from nsa.reproduce.results import Result
 from nsa.reproduce.statistics import Estimate, estimate
 
 _Array = npt.NDArray[np.float64]
+_Folds = dict[str, list[_Array]]
+"""Category -> per seed an array with the folds in its first dimension, as fractions."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean with its standard error, in percent, and what both are over."""
+    """A mean with its standard error, in percent.
+
+    Attributes:
+        categories: what it is the mean of.
+        over: what the error is over, in words.
+    """
 
     estimate: Estimate
     categories: tuple[str, ...]
+    over: str
 
 
 class Measured:
@@ -55,45 +63,42 @@ class Measured:
         """Whether any job of such a kind was shorter than usual."""
         return any(r.shortened for r in self._results if r.values["settings"]["system"] in kinds)
 
-    def folds(self, system: str, approach: str, what: str = "aurocs") -> dict[str, _Array]:
-        """Category -> values by fold (of all seeds) in the first dimension, as fractions."""
-        found: dict[str, list[_Array]] = {}
+    def folds(self, system: str, approach: str, what: str = "aurocs") -> _Folds:
+        """AUROCs (folds, levels and sum), or rates (folds, rows of Table IV, FPR and TPR)."""
+        found: _Folds = {}
         for result in self._results:
             values = result.values["metrics"][what].get(approach)
             if result.system == system and values is not None:
                 found.setdefault(result.category, []).append(np.asarray(values, np.float64))
         order = [*TABLE_VIII, *sorted(set(found) - set(TABLE_VIII))]
-        return {name: np.concatenate(found[name]) for name in order if name in found}
+        return {name: found[name] for name in order if name in found}
 
     def levels(self, system: str, approach: str) -> list[Spread]:
         """AUROC of every level and, last, of their sum."""
         found = self.folds(system, approach)
-        count = next(iter(found.values())).shape[1]
-        return [_spread({name: v[:, i] for name, v in found.items()}) for i in range(count)]
+        count = next(iter(found.values()))[0].shape[1]
+        return [_spread(_pick(found, level)) for level in range(count)]
 
     def rates(self, network: str, approach: str) -> list[tuple[Spread, Spread]]:
         """False and true positive rate of every row of Table IV."""
         found = self.folds(f"{network}_augmented", approach, "rates")
-        count = next(iter(found.values())).shape[1]
-        columns = [
-            [_spread({name: v[:, row, which] for name, v in found.items()}) for which in (0, 1)]
-            for row in range(count)
+        count = next(iter(found.values()))[0].shape[1]
+        return [
+            (_spread(_pick(found, row, 0)), _spread(_pick(found, row, 1))) for row in range(count)
         ]
-        return [(fpr, tpr) for fpr, tpr in columns]
 
-    def approach_folds(self, approach: str, network: str) -> dict[str, _Array]:
+    def approach_folds(self, approach: str, network: str) -> _Folds:
         """:meth:`folds` of an approach of Table V, by its last column: the sum over levels."""
-        found = self.folds(approach_system(approach, network).name, approach)
-        return {name: values[:, -1] for name, values in found.items()}
+        return _pick(self.folds(approach_system(approach, network).name, approach), -1)
 
     def approach(self, approach: str, network: str) -> Spread:
         """AUROC of an approach of Table V."""
         return _spread(self.approach_folds(approach, network))
 
-    def per_category(self, approach: str, network: str) -> dict[str, Estimate]:
+    def per_category(self, approach: str, network: str) -> dict[str, Spread]:
         """AUROC of an approach of Table V on every category, over folds."""
         found = self.approach_folds(approach, network)
-        return {name: estimate((100 * values).tolist()) for name, values in found.items()}
+        return {name: _spread({name: values}) for name, values in found.items()}
 
     def passes(self, networks: Sequence[str]) -> str:
         """Augmented passes behind these networks' distributions."""
@@ -113,29 +118,20 @@ class Measured:
         })  # fmt: skip
         return f" Weights: {', '.join(sources)}." if sources else ""
 
-    def caption(self, spreads: Sequence[Spread], printed: Literal["all", "same"] | None) -> str:
-        """What the figures are over.
 
-        Args:
-            printed: whether the paper's figures beside them are over all its categories or over the
-                same; None: there are none.
-        """
-        numbers = sorted({len(spread.categories) for spread in spreads})
-        folds = sorted({
-            len(r.values["metrics"]["aurocs"][name]) for r in self._results
-            for name in r.values["metrics"]["aurocs"]
-        })  # fmt: skip
-        start = "AUROC in percent, mean \N{PLUS-MINUS SIGN} standard error over "
-        if numbers == [1]:
-            [name] = {spread.categories for spread in spreads}
-            start += f"the {folds[-1]} folds of {name[0].replace('_', ' ')}."
-        else:
-            span = "-".join(str(n) for n in dict.fromkeys((numbers[0], numbers[-1])))
-            start += f"{span} categories, each the mean of its {folds[-1]} folds."
-        if printed is not None and numbers[0] < len(TABLE_VIII):
-            every = "the same" if printed == "same" else f"all {len(TABLE_VIII)} of MVTec AD"
-            start += f" The paper's categories are {every}."
-        return start
+def caption(spreads: Sequence[Spread], printed: Literal["all", "same"] | None) -> str:
+    """What the figures of a table are over.
+
+    Args:
+        printed: whether the paper's figures beside them are over all its categories or over the
+            same; None: there are none.
+    """
+    over = " or ".join(dict.fromkeys(spread.over for spread in spreads))
+    text = f"AUROC in percent, mean \N{PLUS-MINUS SIGN} standard error over {over}."
+    if printed is None or all(len(s.categories) == len(TABLE_VIII) for s in spreads):
+        return text
+    every = "the same" if printed == "same" else f"all {len(TABLE_VIII)} of MVTec AD"
+    return f"{text} The paper's categories are {every}."
 
 
 def _source(result: Result) -> str:
@@ -160,8 +156,32 @@ def cell(
     return Cell(spread.estimate, printed, same or set(spread.categories) == set(TABLE_VIII))
 
 
-def _spread(by_category: dict[str, _Array]) -> Spread:
-    """Over categories, each the mean of its folds, as the paper's; of one category over folds."""
-    values = [100 * folds for folds in by_category.values()]
-    over = values[0] if len(values) == 1 else np.array([folds.mean() for folds in values])
-    return Spread(estimate(over.tolist()), tuple(by_category))
+def _pick(found: _Folds, *place: int) -> _Folds:
+    """One column, or one number of a row, of every fold."""
+    return {name: [values[(slice(None), *place)] for values in seeds] for name, seeds in
+            found.items()}  # fmt: skip
+
+
+def _spread(found: _Folds) -> Spread:
+    """Over categories, each the mean of its folds and seeds, as the paper's.
+
+    Of one category over seeds, each the mean of its folds, which share much; of one seed over its
+    folds.
+    """
+    seeds = next(iter(found.values()))
+    count = len(seeds[0])
+    each = f"each the mean of its {count} folds"
+    if len(found) > 1:
+        values = np.array([np.mean(every) for every in found.values()])
+        over = f"{len(found)} categories, {each}"
+        over += f" of {len(seeds)} seeds" if len(seeds) > 1 else ""
+    elif len(seeds) > 1:
+        values = np.array([folds.mean() for folds in seeds])
+        over = f"{len(seeds)} seeds on {_plain(found)}, {each}"
+    else:
+        values, over = seeds[0], f"the {count} folds of {_plain(found)}"
+    return Spread(estimate((100 * values).tolist()), tuple(found), over)
+
+
+def _plain(found: _Folds) -> str:
+    return next(iter(found)).replace("_", " ")

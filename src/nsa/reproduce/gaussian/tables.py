@@ -8,7 +8,7 @@ from nsa.gaussian.networks import NETWORKS
 from nsa.reproduce.cells import Cell, Row, Table, Tables
 from nsa.reproduce.gaussian import paper
 from nsa.reproduce.gaussian.comparison import comparison, per_category
-from nsa.reproduce.gaussian.measured import Measured, Spread, cell
+from nsa.reproduce.gaussian.measured import Measured, Spread, caption, cell
 from nsa.reproduce.gaussian.systems import APPROACH_TITLES, OF_TABLE, network_title
 from nsa.reproduce.gaussian.working_points import SIGMAS, sigma_target, working_level
 from nsa.reproduce.results import Result
@@ -98,10 +98,10 @@ def _level_table(
         note = f"{channels[0][index]} features" if alike else ""
         rows.append(Row("sum" if last else f"level {index + 1}", last, cells, note))
     every = [spread for column in spreads.values() for spread in column]
-    caption = measured.caption(every, "all" if set(printed) & set(columns) else None)
-    caption += measured.weights(networks, ("features",))
+    about = caption(every, "all" if set(printed) & set(columns) else None)
+    about += measured.weights(networks, ("features",))
     return Table(
-        name, title, "image_auroc", "paper", caption, columns, rows, False,
+        name, title, "image_auroc", "paper", about, columns, rows, False,
         note_title="level", drawn=True,
     )  # fmt: skip
 
@@ -124,9 +124,9 @@ def _working_points(measured: Measured) -> list[Table]:
     spreads = {pair: measured.rates(*pair) for pair in pairs}
     aurocs = {pair: _at_working_level(measured, pair) for pair in pairs}
     levels = sorted({working_level(network) for network, _ in pairs})
-    caption = measured.caption([*aurocs.values()], "all" if set(networks) & set(known) else None)
-    caption = caption.replace("AUROC in percent", "Percent", 1)
-    caption += measured.weights(networks, ("augmented",)) + (
+    about = caption([*aurocs.values()], "all" if set(networks) & set(known) else None)
+    about = about.replace("AUROC in percent", "Percent", 1)
+    about += measured.weights(networks, ("augmented",)) + (
         f" Thresholds by eq. 8 on the distance of level {' or '.join(map(str, levels))}, fitted on "
         f"{measured.passes(networks)} augmented copies of every image. (The paper's text speaks "
         "of NPCA 0.01 %, its table of NPCA 1 %, which is shown.)"
@@ -153,7 +153,7 @@ def _working_points(measured: Measured) -> list[Table]:
         title += " and AUROC" if which else ""
         shortened = measured.shortened("augmented")
         found = Table(
-            f"table-iv-{short}", title, short, "paper", caption, columns, rows, shortened,
+            f"table-iv-{short}", title, short, "paper", about, columns, rows, shortened,
             note_title="target",
         )  # fmt: skip
         tables.append(found)
