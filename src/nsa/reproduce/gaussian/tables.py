@@ -45,7 +45,7 @@ def _by_distribution(
         columns = {kind: APPROACH_TITLES[kind] for kind in printed if measured.folds(network, kind)}
         spreads = {kind: measured.levels(network, kind) for kind in columns}
         figures = printed if network == _B4 else {}
-        title = f"Table {number}: AUROC by level, {what}, {network_title(network)}"
+        title = f"Table {number}: {what} by level, {network_title(network)}"
         name = f"table-{number.lower()}" + ("" if network == _B4 else f"-{network}")
         tables.append(_level_table(measured, name, title, columns, spreads, figures, [network]))
     return tables
@@ -60,7 +60,7 @@ def _by_network(
         return []
     columns = {network: network_title(network) for network in networks}
     spreads = {network: measured.levels(network, "mahalanobis") for network in networks}
-    title = f"Table {number}: AUROC by level, Mahalanobis distance, {what}"
+    title = f"Table {number}: {what} by level, Mahalanobis distance"
     if not set(networks) & set(printed):
         title += " (another network in their place)"
     return [
@@ -128,9 +128,10 @@ def _working_points(measured: Measured) -> list[Table]:
     about = about.replace("AUROC in percent", "Percent", 1)
     about += measured.weights(networks, ("augmented",)) + (
         f" Thresholds by eq. 8 on the distance of level {' or '.join(map(str, levels))}, fitted on "
-        f"{measured.passes(networks)} augmented copies of every image. (The paper's text speaks "
-        "of NPCA 0.01 %, its table of NPCA 1 %, which is shown.)"
+        f"{measured.passes(networks)} augmented copies of every image."
     )
+    if set(networks) & set(known):
+        about += " (The paper's text speaks of NPCA 0.01 %, its table of NPCA 1 %, shown here.)"
     tables = []
     for which, short, what in ((0, "fpr", "false"), (1, "tpr", "true")):
         rows = []
