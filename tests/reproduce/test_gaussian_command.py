@@ -98,7 +98,7 @@ def test_the_tables_name_weights_and_work(finished: Path) -> None:
     text = (finished / "tables.md").read_text()
     for number in ("I", "II", "III", "IV", "V", "VII", "VIII"):
         assert f"## Table {number}:" in text
-    assert "Weights: random weights (seed 0)." in text
+    assert "Weights: random (seed 0)." in text
     assert "**Shortened runs: fewer epochs or augmented passes than usual" in text
     assert "over the 5 folds of disc" in text
     page = (finished / "index.html").read_text()
@@ -159,6 +159,7 @@ def test_other_weights_do_not_join_the_folder(finished: Path, small: Path) -> No
     [
         (["--table", "1"], "got '1'; it is one of --paper nsa"),
         (["--methods", "resnet19"], "did you mean 'resnet18'?"),
+        (["--methods", "autoencoder,resnet18_augmented"], "leave out --network"),
         (["--augment", 0], "augment must be a number from 1"),
         (["--epochs", 0], "epochs must be a number from 1"),
         (["--network", "resnet"], "There is no network 'resnet'"),

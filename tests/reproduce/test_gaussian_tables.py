@@ -27,6 +27,7 @@ def finish(
     kind: str,
     aurocs: Aurocs,
     seed: int = 0,
+    weights: str = "IMAGENET1K_V1",
     **metrics: Any,
 ) -> None:
     """Write the result of a job with such folds."""
@@ -37,7 +38,7 @@ def finish(
         "paper": "gaussian", "weights": "torchvision's IMAGENET1K_V1",
         "metrics": {"paper": {"image_auroc": 0.9}, "aurocs": aurocs, "rates": {}, **metrics},
         "settings": {"category": category, "system": kind, "network": network, "digest": None,
-                     "weights": "IMAGENET1K_V1", "training": {"seed": seed}},
+                     "weights": weights, "training": {"seed": seed}},
         "epochs": 100, "preset_epochs": 100,
     }  # fmt: skip
     record(folder, content)
@@ -90,11 +91,13 @@ def test_one_category_is_over_its_folds_and_is_not_compared(tmp_path: Path) -> N
 def test_several_seeds_of_one_category_are_the_spread(tmp_path: Path) -> None:
     for seed, figure in enumerate((0.7, 0.8, 0.9)):
         finish(tmp_path, "bottle", "resnet18", "features",
-               {"mahalanobis": levels("resnet18", figure - 0.02, figure + 0.02)}, seed)  # fmt: skip
+               {"mahalanobis": levels("resnet18", figure - 0.02, figure + 0.02)}, seed,
+               "random")  # fmt: skip
     shown = build(["VII", "VIII"], read_results(tmp_path)).shown
     cell = one(shown, "table-vii")["sum"].cells["resnet18"]
     assert cell.ours is not None
     assert (cell.ours.mean, cell.ours.error) == pytest.approx((80.0, 10 / 3**0.5))
+    assert "Weights: random (seeds 0, 1, 2)." in shown[0].caption
     assert "over 3 seeds on bottle, each the mean of its 2 folds" in shown[0].caption
 
 

@@ -85,14 +85,10 @@ def plan_jobs(request: Request) -> list[GaussianJob]:
     config = from_dict(
         GaussianConfig, {name: options[name] for name in _SECTION if options.get(name) is not None}
     )
-    epochs = options.get("epochs")
-    if epochs is not None and not (isinstance(epochs, int) and epochs >= 1):
-        raise InputError(f"epochs must be a number from 1, got {epochs!r}.")
-    if config.augment < 1 and "augment" in options:
-        raise InputError(f"augment must be a number from 1 here, got {config.augment!r}.")
     network, weights, digest = _network_and_weights(options)
-    tables = request.tables or tuple(OF_TABLE)
-    systems = [find_system(name) for name in request.methods] or systems_for(tables, network)
+    systems = [find_system(name) for name in request.methods]
+    systems = systems or systems_for(request.tables or tuple(OF_TABLE), network)
+    _check(request, options, systems)
     if digest is not None:
         _check_one_network(systems, weights)
     precision = choose_precision(
@@ -100,9 +96,6 @@ def plan_jobs(request: Request) -> list[GaussianJob]:
         "fp32" if options.get("precision", "auto") == "auto" else options["precision"],
         choose_device(options.get("device", "auto")),
     )
-    for name, kinds in (("augment", ("augmented",)), ("epochs", tuple(EPOCHS))):
-        if getattr(request, name) is not None and not any(one.kind in kinds for one in systems):
-            raise InputError(f"--{name} changes nothing in what is asked for; leave it out.")
     overrides: dict[str, Any] = {
         name: options[name] for name in ("augment", "epochs", "size") if name in options
     }
@@ -112,24 +105,19 @@ def plan_jobs(request: Request) -> list[GaussianJob]:
         open_dataset(request.data_root, name).name
         for name in find_categories(request, list(TABLE_VIII))
     ]
-    jobs = []
-    for seed in request.seeds:
-        for category in categories:
-            for one in systems:
-                side = find_network(one.network).size
-                usual = PASSES if one.kind == "augmented" else EPOCHS.get(one.kind, 0)
-                asked = options.get("augment") if one.kind == "augmented" else epochs
-                own = weights if one.needs_weights else None
-                jobs.append(
-                    GaussianJob(
-                        system=one, category=category, seed=seed, precision=precision,
-                        epochs=usual if asked is None or not usual else int(asked),
-                        preset_epochs=usual, overrides=overrides, weights=own,
-                        digest=digest if one.needs_weights else None,
-                        size=config.size or (side, side),
-                    )
-                )  # fmt: skip
-    return jobs
+    return [
+        GaussianJob(
+            system=one, category=category, seed=seed, precision=precision,
+            epochs=_usual(one) if asked is None else int(asked), preset_epochs=_usual(one),
+            overrides=overrides, weights=weights if one.needs_weights else None,
+            digest=digest if one.needs_weights else None,
+            size=config.size or (find_network(one.network).size,) * 2,
+        )
+        for seed in request.seeds
+        for category in categories
+        for one in systems
+        for asked in (options.get(_option(one) or ""),)
+    ]  # fmt: skip
 
 
 def prepare(jobs: Sequence[Job]) -> None:
@@ -166,6 +154,35 @@ def _options(request: Request) -> dict[str, Any]:
         )
     options.pop("data_root", None)
     return {**section, **options, **given}
+
+
+def _option(one: System) -> str | None:
+    """The option that shortens a system; None: it looks at the images once."""
+    if one.kind == "augmented":
+        return "augment"
+    return "epochs" if one.kind in EPOCHS else None
+
+
+def _usual(one: System) -> int:
+    """Passes or epochs of a system without the user's changes."""
+    return PASSES if one.kind == "augmented" else EPOCHS.get(one.kind, 0)
+
+
+def _check(request: Request, options: dict[str, Any], systems: Sequence[System]) -> None:
+    """Refuse numbers out of range and options that change nothing.
+
+    Raises:
+        InputError: there is one.
+    """
+    used = {_option(one) for one in systems}
+    for name in ("augment", "epochs"):
+        value = options.get(name)
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            raise InputError(f"{name} must be a number from 1 here, got {value!r}.")
+        if getattr(request, name) is not None and name not in used:
+            raise InputError(f"--{name} changes nothing in what is asked for; leave it out.")
+    if request.network is not None and request.methods:
+        raise InputError("--methods names its networks itself; leave out --network.")
 
 
 def _network_and_weights(options: dict[str, Any]) -> tuple[str | None, str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -111,12 +111,17 @@ class Measured:
 
     def weights(self, networks: Sequence[str], kinds: Sequence[str]) -> str:
         """A sentence on the weights that the networks started from."""
-        sources = sorted({
-            _source(r) for r in self._results
+        used = [
+            r for r in self._results
             if r.values["settings"]["system"] in kinds
             and r.values["settings"]["network"] in networks
-        })  # fmt: skip
-        return f" Weights: {', '.join(sources)}." if sources else ""
+        ]  # fmt: skip
+        sources = {_source(r) for r in used if r.values["settings"]["weights"] != "random"}
+        seeds = {r.seed for r in used if r.values["settings"]["weights"] == "random"}
+        if seeds:
+            listed = ", ".join(str(seed) for seed in sorted(seeds))
+            sources.add(f"random (seed{'s' if len(seeds) > 1 else ''} {listed})")
+        return f" Weights: {', '.join(sorted(sources))}." if sources else ""
 
 
 def caption(spreads: Sequence[Spread], printed: Literal["all", "same"] | None) -> str:
@@ -158,8 +163,8 @@ def cell(
 
 def _pick(found: _Folds, *place: int) -> _Folds:
     """One column, or one number of a row, of every fold."""
-    return {name: [values[(slice(None), *place)] for values in seeds] for name, seeds in
-            found.items()}  # fmt: skip
+    index: tuple[Any, ...] = (..., *place)
+    return {name: [values[index] for values in seeds] for name, seeds in found.items()}
 
 
 def _spread(found: _Folds) -> Spread:
