@@ -21,6 +21,7 @@ from nsa.gaussian.folds import fold_rows
 from nsa.gaussian.networks import random_network
 from nsa.images import load_images
 from nsa.metrics import auroc
+from nsa.reproduce import pool
 from nsa.reproduce.gaussian.jobs import plan_jobs
 from nsa.reproduce.job import Request
 
@@ -146,6 +147,21 @@ def test_finished_folds_are_not_done_again(
     assert trained == [1]
     done = reproduce(finished / "data", small, tmp_path / "out", "--table", "V")
     assert done.exit_code == 0, done.output
+    assert json.loads(path.read_text())["metrics"] == before["metrics"]
+
+
+def test_a_worker_does_what_is_left(finished: Path, small: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(finished, output, symlinks=True)
+    [path] = (output / "jobs").glob("disc-resnet18-seed*.json")
+    before = json.loads(path.read_text())
+    path.unlink()
+    request = Request(
+        data_root=str(finished / "data"), output=str(output), paper="gaussian", tables=("VII",),
+        categories=("disc",), seeds=(0,), network="resnet18", weights="random", config=str(small),
+        device="cpu",
+    )  # fmt: skip
+    assert pool.main(request.to_json()) == 0
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
 
 
