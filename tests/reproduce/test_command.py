@@ -18,8 +18,8 @@ from tiny import nsa, sentence, write_config
 from typer.testing import Result as CliResult
 
 from nsa.reproduce.job import Request
-from nsa.reproduce.jobs import plan_jobs
 from nsa.reproduce.live import LiveTable
+from nsa.reproduce.nsa.jobs import plan_jobs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from nsa.reproduce.job import Request
-from nsa.reproduce.jobs import plan_jobs
+from nsa.reproduce.nsa.jobs import plan_jobs
 
 
 def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:

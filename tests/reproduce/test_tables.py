@@ -10,14 +10,14 @@ import pytest
 from records import results
 from scipy.stats import wilcoxon
 
-from nsa.reproduce import paper
 from nsa.reproduce.cells import Tables
 from nsa.reproduce.formats import latex, markdown, signed, table_csv
-from nsa.reproduce.paper import AVERAGES, OBJECTS, QUOTED, TEXTURES, XRAYS
+from nsa.reproduce.nsa import paper
+from nsa.reproduce.nsa.paper import AVERAGES, OBJECTS, QUOTED, TEXTURES, XRAYS
+from nsa.reproduce.nsa.systems import SYSTEMS
+from nsa.reproduce.nsa.tables import TABLES, build_table, build_tables
 from nsa.reproduce.papers import PAPERS
 from nsa.reproduce.statistics import average_over, estimate, paired_tests
-from nsa.reproduce.systems import SYSTEMS
-from nsa.reproduce.tables import TABLES, build_table, build_tables
 
 MVTEC = [spec for number in "1278" for spec in TABLES[number]]
 GROUPS = dict(zip(AVERAGES, (OBJECTS, TEXTURES, (*OBJECTS, *TEXTURES)), strict=True))

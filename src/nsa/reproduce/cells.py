@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from nsa.reproduce.paper import Figure
 from nsa.reproduce.statistics import Estimate, PairedTest
+
+
+class Figure(NamedTuple):
+    """A printed number: mean and standard error in percent; None where the paper gives none."""
+
+    mean: float
+    error: float | None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from html import escape
 
 import numpy as np
 
-from nsa.reproduce.cells import Table
+from nsa.reproduce.cells import Figure, Table
 from nsa.reproduce.evidence import FALSE_POSITIVE_RATES
-from nsa.reproduce.paper import Figure
 from nsa.reproduce.statistics import Estimate
 
 _SIDE, _LEFT, _BOTTOM, _TOP = 220, 46, 34, 8

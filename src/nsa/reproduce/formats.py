@@ -7,8 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nsa.reproduce.cells import Cell, Table, Tables
-from nsa.reproduce.paper import Figure
+from nsa.reproduce.cells import Cell, Figure, Table, Tables
 from nsa.reproduce.statistics import Estimate, PairedTest
 
 if TYPE_CHECKING:

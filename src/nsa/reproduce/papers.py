@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nsa.errors import InputError
-from nsa.reproduce import tables as nsa_tables
 from nsa.reproduce.cells import Tables
 from nsa.reproduce.gaussian import jobs as gaussian_jobs
 from nsa.reproduce.gaussian import systems as gaussian_systems
 from nsa.reproduce.gaussian import tables as gaussian_tables
 from nsa.reproduce.job import Job, Request
-from nsa.reproduce.jobs import plan_jobs
+from nsa.reproduce.nsa import tables as nsa_tables
+from nsa.reproduce.nsa.jobs import plan_jobs
+from nsa.reproduce.nsa.systems import SYSTEMS
 from nsa.reproduce.results import Result
-from nsa.reproduce.systems import SYSTEMS
 
 
 @dataclass(frozen=True)

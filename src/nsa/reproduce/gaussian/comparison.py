@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from nsa.gaussian.networks import NETWORKS
-from nsa.reproduce.cells import Cell, Row, Table
+from nsa.reproduce.cells import Cell, Figure, Row, Table
 from nsa.reproduce.gaussian import paper
 from nsa.reproduce.gaussian.measured import Measured, Spread, caption, cell
 from nsa.reproduce.gaussian.systems import APPROACH_TITLES, network_title
-from nsa.reproduce.paper import Figure
 
 
 def comparison(measured: Measured) -> list[Table]:

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nsa.gaussian.networks import NETWORKS
-from nsa.reproduce.cells import Cell
+from nsa.reproduce.cells import Cell, Figure
 from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import approach_system
-from nsa.reproduce.paper import Figure
 from nsa.reproduce.results import Result
 from nsa.reproduce.statistics import Estimate, estimate
 

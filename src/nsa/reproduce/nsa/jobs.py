@@ -14,9 +14,9 @@ from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.reproduce.categories import find_categories
 from nsa.reproduce.job import Job, Request
-from nsa.reproduce.systems import SYSTEMS, System, system
-from nsa.reproduce.tables import TABLES, TableSpec
-from nsa.reproduce.training import run_training
+from nsa.reproduce.nsa.systems import SYSTEMS, System, system
+from nsa.reproduce.nsa.tables import TABLES, TableSpec
+from nsa.reproduce.nsa.training import run_training
 from nsa.settings import SECTIONS, Settings, merge_options, resolve
 
 # A job's own business.

@@ -1,20 +1,12 @@
 """The figures of Tables 1, 2, 3, 7 and 8 of the NSA paper as data, in percent.
 
-Mean and standard error over five seeds; the error is None where the paper gives none. Columns carry
-the short names of :mod:`nsa.reproduce.systems`, and those of three systems that are quoted only.
+Mean and standard error over five seeds; the error is None where the paper gives none. Columns have
+the short names of ``nsa.reproduce.nsa.systems``, and those of three systems that are quoted only.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Figure(NamedTuple):
-    """A printed number: mean and standard error in percent."""
-
-    mean: float
-    error: float | None
-
+from nsa.reproduce.cells import Figure
 
 Column = dict[str, Figure]
 """Category, or one of :data:`AVERAGES`, -> figure; a missing one is a dash in the paper."""

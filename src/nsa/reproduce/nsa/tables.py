@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nsa.reproduce import paper
-from nsa.reproduce.cells import Cell, Row, Table, Tables
-from nsa.reproduce.paper import OBJECTS, QUOTED, TEXTURES, XRAYS, Column, Figure
+from nsa.reproduce.cells import Cell, Figure, Row, Table, Tables
+from nsa.reproduce.nsa import paper
+from nsa.reproduce.nsa.paper import OBJECTS, QUOTED, TEXTURES, XRAYS, Column
+from nsa.reproduce.nsa.systems import SYSTEMS
 from nsa.reproduce.statistics import Key, PairedTest, average_over, estimate, paired_tests
-from nsa.reproduce.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from nsa.reproduce.results import Result

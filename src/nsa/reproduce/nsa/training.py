@@ -17,7 +17,7 @@ from nsa.train import Trained, open_run_dataset, resume, train
 
 if TYPE_CHECKING:
     from nsa.reproduce.job import Request
-    from nsa.reproduce.jobs import TrainingJob
+    from nsa.reproduce.nsa.jobs import TrainingJob
 
 _log = logging.getLogger("nsa")
 
