@@ -115,6 +115,13 @@ def train_command(
         typer.Option("--resume", help="Continue the interrupted run in this folder."),
     ] = None,
     config: Config = None,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Print where a step's time goes; write trace.json for Chrome or Perfetto.",
+        ),
+    ] = False,
 ) -> None:
     """Train on normal images, then evaluate on the test set if there is one.
 
@@ -138,9 +145,9 @@ def train_command(
             raise InputError(
                 "--resume continues a run as it began; leave out --output and --config."
             )
-        trained = resume(resume_run, options)
+        trained = resume(resume_run, options, profile=profile)
     else:
-        trained = train(use_demo_data(options, config), config)
+        trained = train(use_demo_data(options, config), config, profile=profile)
     _print_results(trained.evaluation, trained.run.settings.category)
     console.print(f"Results are in {trained.run.path}", markup=False, soft_wrap=True)
 

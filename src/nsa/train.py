@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
 from nsa.automatic import suggest_settings
 from nsa.console import TrainingProgress, console, duration
 from nsa.detector import Detector
-from nsa.device import choose_device, choose_precision
+from nsa.device import choose_precision, choose_training_device
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.files import write_atomically
@@ -33,6 +34,9 @@ from nsa.training import (
     save_checkpoint,
     save_model,
 )
+from nsa.training.failures import checkpoint_named
+from nsa.training.profile import Profile
+from nsa.training.profile import table as profile_table
 from nsa.training.schedule import epoch_batches, learning_rate
 
 _log = logging.getLogger("nsa")
@@ -56,13 +60,14 @@ class Trained:
     evaluation: Evaluation
 
 
-def train(options: dict[str, Any], config: Path | None = None) -> Trained:
+def train(options: dict[str, Any], config: Path | None = None, *, profile: bool = False) -> Trained:
     """Train from scratch into a new run folder, then evaluate.
 
     Args:
         options: the command line's options by name (underscores), see ``nsa train --help``; at
             least ``data_root`` or ``normal_dir``.
         config: a YAML file with further options.
+        profile: measure where the time of a step goes, print it and write ``trace.json``.
 
     Raises:
         InputError: an option, an image or the output folder cannot be used.
@@ -72,8 +77,12 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
     if merged.get("method") == GAUSSIAN:
         from nsa.gaussian.train import train as train_gaussian
 
+        if profile:
+            raise InputError(
+                "--profile measures training steps, and --method gaussian has none; leave it out."
+            )
         return Trained(*train_gaussian(merged))
-    device = choose_device(merged.get("device", "auto"))
+    device = choose_training_device(merged.get("device", "auto"))
     precision = choose_precision(merged.get("precision", "auto"), device)
     data_root, normal_dir = merged.get("data_root"), merged.get("normal_dir")
     dataset = open_dataset(data_root, merged.get("category"), normal_dir)
@@ -88,16 +97,17 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
     output = merged.get("output")
     folder = make_output(None if output is None else Path(output), dataset.name)
     with RunLock(folder):
-        return _work(Run.create(folder, settings, places), dataset)
+        return _work(Run.create(folder, settings, places), dataset, profile)
 
 
-def resume(folder: Path, options: dict[str, Any]) -> Trained:
+def resume(folder: Path, options: dict[str, Any], *, profile: bool = False) -> Trained:
     """Continue an interrupted run to the result it would have had without the interruption.
 
     Args:
         folder: the run folder.
         options: only ``data_root`` and ``normal_dir`` (where the images have moved) and
             ``device`` may differ from the run's own.
+        profile: as for :func:`train`.
 
     Raises:
         InputError: there is no unfinished run, or an option contradicts it.
@@ -117,7 +127,7 @@ def resume(folder: Path, options: dict[str, Any]) -> Trained:
         run.places.update({name: options.get(name) for name in ("data_root", "normal_dir")})
     dataset = open_run_dataset(run)
     with RunLock(folder):
-        return _work(run, dataset)
+        return _work(run, dataset, profile)
 
 
 def open_run_dataset(run: Run) -> Dataset:
@@ -129,9 +139,9 @@ def open_run_dataset(run: Run) -> Dataset:
     return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
 
 
-def _work(run: Run, dataset: Dataset) -> Trained:
+def _work(run: Run, dataset: Dataset, profile: bool) -> Trained:
     """Train what is left to train, then evaluate."""
-    device = choose_device(run.places["device"])
+    device = choose_training_device(run.places["device"])
     settings = run.settings
     images = load_images(
         [sample.path for sample in dataset.train],
@@ -150,7 +160,7 @@ def _work(run: Run, dataset: Dataset) -> Trained:
         _log.info("The training in %s is complete; evaluating.", run.path)
         load_model(run.model, trainer.model)
     else:
-        _train_to_the_end(trainer, run)
+        _train_to_the_end(trainer, run, profile)
     if trainer.finished:
         times = _times(trainer)
     result = evaluate(Detector(trainer.model, settings, device), dataset)
@@ -171,10 +181,12 @@ def _describe(trainer: Trainer, run: Run) -> None:
         _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
 
 
-def _train_to_the_end(trainer: Trainer, run: Run) -> None:
+def _train_to_the_end(trainer: Trainer, run: Run, profile: bool) -> None:
     position, epochs = trainer.position, trainer.training.epochs
     sizes = [len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0)]
     done = position.epoch * sum(sizes) + position.image_count
+    left = (epochs - position.epoch) * len(sizes) - position.step
+    measured = Profile(trainer.device, left) if profile else None
     last_save = time.monotonic()
     with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
         _describe(trainer, run)
@@ -189,9 +201,14 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
                 last_save = time.monotonic()
             return True
 
-        trainer.run(after_step)
+        with checkpoint_named(run.checkpoint, f"nsa train --resume {run.path}"):
+            trainer.run(after_step, measured)
         save_checkpoint(run.checkpoint, trainer)
     _write_log(trainer, run)
+    if measured is not None and measured.steps:
+        Console(highlight=False).print(profile_table(measured, sizes[0]))
+        measured.write_trace(run.path / "trace.json")
+        _log.info("A trace for Chrome or Perfetto is in %s.", run.path / "trace.json")
     if not trainer.finished:
         raise Interrupted(
             f"Stopped in epoch {trainer.position.epoch + 1} of {epochs} and saved; continue with: "
@@ -200,7 +217,13 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
     save_model(run.model, trainer.model)
     rates = [learning_rate(trainer.training, epoch) for epoch in range(epochs)]
     loss_curve(trainer.position.losses, rates, run.path / "loss.png")
-    _log.info("Trained in %s.", duration(trainer.position.seconds))
+    _log.info(
+        "Trained in %s, %.1f s of it waiting for plans.", duration(position.seconds),
+        position.plan_wait,
+    )  # fmt: skip
+    peak = trainer.peak_memory()
+    if peak is not None:
+        _log.info("Peak GPU memory: %.2f GiB in use, %.2f GiB reserved.", *peak)
 
 
 def _write_log(trainer: Trainer, run: Run) -> None:
@@ -218,6 +241,7 @@ def _times(trainer: Trainer) -> dict[str, float]:
     return {
         "training_seconds": position.seconds,
         "images_per_second": position.epoch * per_epoch / position.seconds,
+        "plan_wait_seconds": position.plan_wait,
     }
 
 

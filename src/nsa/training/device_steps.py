@@ -114,6 +114,7 @@ class DeviceSteps:
         enter = self._context.enter_context
         enter(torch.cuda.device(self._device))
         enter(_chosen_algorithms())
+        torch.cuda.reset_peak_memory_stats(self._device)
         before = torch.cuda.current_stream(self._device)
         # Not torch's default stream, which cannot be captured.
         self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
@@ -122,6 +123,8 @@ class DeviceSteps:
         self._context.callback(lambda: before.wait_stream(self._stream))
         enter(torch.cuda.stream(self._stream))
         resident = self._pixels.to(self._device) if self.resident else None
+        if resident is None:
+            _log.info("The images do not fit on the GPU; they stay in host memory and stream.")
         self._slots = {n: self._slot(layout, resident) for n, layout in self._layouts.items()}
         return self
 
@@ -136,11 +139,10 @@ class DeviceSteps:
         layout = self._layouts[len(drawn)]
         # Else a thread's pinned memory would belong to the first GPU.
         with torch.cuda.device(self._device):
-            block = torch.empty(layout.bytes, dtype=torch.uint8, pin_memory=True)
+            block = _pinned(layout.bytes)
             image, pixels = torch.from_numpy(drawn.image), None
             if not self.resident:
-                shape = (len(drawn), *self._pixels.shape[1:])
-                pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+                pixels = _pinned(len(drawn), *self._pixels.shape[1:])
                 torch.index_select(self._pixels, 0, image, out=pixels)
                 image = torch.arange(len(drawn))
             layout.pack(drawn, image.numpy(), block)
@@ -228,6 +230,11 @@ class DeviceSteps:
         self._running.append(event)
         if len(self._running) > _STEPS_AHEAD:
             self._running.popleft().synchronize()
+
+
+def _pinned(*shape: int) -> Tensor:
+    """Memory that is copied from while the host goes on; torch keeps it until that is over."""
+    return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
 
 
 def free_memory(device: torch.device) -> int:

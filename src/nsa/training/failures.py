@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 
+from nsa.console import duration
 from nsa.errors import InputError
 
 _OF_A_GPU = re.compile(r"\b(CUDA|cuDNN|CUBLAS|CUDNN)\b", re.IGNORECASE)
+
+_NO_MEMORY = re.compile(r"CU\w+_STATUS_ALLOC_FAILED|CUDA(:| error:).* out of memory")
 
 
 class GpuLostError(InputError):
@@ -31,17 +36,40 @@ def gpu_failures(where: Callable[[], str], work: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise InputError(
-            f"Training with {work} needs {_missing(str(error))}; lower --batch-size or the size of "
-            "the images, or end what else runs on this GPU."
-        ) from error
     except RuntimeError as error:
+        # Libraries that torch calls say it in their own way.
+        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
+            raise InputError(
+                f"Training with {work} needs {_missing(str(error))}; lower --batch-size or the "
+                "size of the images, or end what else runs on this GPU."
+            ) from error
         accelerator = getattr(torch, "AcceleratorError", ())  # not in older releases
         if not (isinstance(error, accelerator) or _OF_A_GPU.search(str(error))):
             raise
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise GpuLostError(f"The GPU failed {where()} ({reason})") from error
+
+
+@contextlib.contextmanager
+def checkpoint_named(path: Path, command: str) -> Iterator[None]:
+    """Name the last checkpoint where a GPU fails.
+
+    Args:
+        path: of the checkpoint, whether there is one or not.
+        command: continues from it.
+
+    Raises:
+        GpuLostError: the GPU failed.
+    """
+    try:
+        yield
+    except GpuLostError as error:
+        if path.is_file():
+            age = duration(time.time() - path.stat().st_mtime)
+            what = f"its state of {age} ago is in {path}: continue with {command}"
+        else:
+            what = "nothing was saved yet: start again once the GPU works."
+        raise GpuLostError(f"{error}; {what}") from error
 
 
 def _missing(message: str) -> str:

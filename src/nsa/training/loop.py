@@ -228,6 +228,13 @@ class Trainer:
         batch, labels = batch.to(self.device), labels.to(self.device)
         return float(self.updater(batch, labels, NO_CLOCK))
 
+    def peak_memory(self) -> tuple[float, float] | None:
+        """GiB that the last :meth:`run` used and reserved at most on its GPU; None on the CPU."""
+        if self.device.type == "cpu":
+            return None
+        used = torch.cuda.max_memory_allocated(self.device)
+        return used / 2**30, torch.cuda.max_memory_reserved(self.device) / 2**30
+
     def _advance(self, losses: list[float], counts: list[int]) -> None:
         position = self.position
         for loss, count in zip(losses, counts, strict=True):

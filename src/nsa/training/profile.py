@@ -81,6 +81,9 @@ class Profile:
     Args:
         device: where the network runs.
         steps: of the run; of a short one, fewer are left out, timed and traced.
+
+    Attributes:
+        steps: those that were measured.
     """
 
     def __init__(self, device: torch.device, steps: int) -> None:
@@ -89,7 +92,7 @@ class Profile:
         self._skipped, self._traced = min(_SKIPPED, steps // 3), min(_TRACED, third)
         self._last = min(steps, self._skipped + _TIMED + self._traced)  # step that is measured
         self._number = 0  # of the current step, from 1
-        self._steps: list[_Step] = []
+        self.steps: list[_Step] = []
         self._running: _Step | None = None
         activities = [torch.profiler.ProfilerActivity.CPU]
         if self._on_gpu:
@@ -116,7 +119,7 @@ class Profile:
                 self._trace.start()
                 self._tracing = True
             self._running = _Step(traced, [(WAIT, 0.0, waited)])
-            self._steps.append(self._running)
+            self.steps.append(self._running)
 
     def read(self, seconds: float, images: int) -> None:
         """Some steps are over, which took so many seconds together."""
@@ -153,7 +156,7 @@ class Profile:
         """
         if self._on_gpu:
             torch.cuda.synchronize()
-        steps = [step for step in self._steps if not step.traced] or self._steps
+        steps = [step for step in self.steps if not step.traced] or self.steps
         measured = [step.milliseconds() for step in steps]
         return {name: statistics.median(step[name] for step in measured) for name in PARTS}
 
