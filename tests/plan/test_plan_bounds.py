@@ -35,6 +35,6 @@ def test_no_plan_goes_beyond_its_bounds(method: str, variant: str, background: f
     largest = np.max(sides, axis=0)
     assert largest[0] <= bounds.height <= height
     assert largest[1] <= bounds.width <= width
-    # Not so generous that it costs: the largest of all patches comes near.
-    assert largest[0] >= 0.6 * bounds.height
-    assert largest[1] >= 0.6 * bounds.width
+    # Not so generous that it costs: the largest of these few hundred patches come near.
+    assert largest[0] >= 0.5 * bounds.height
+    assert largest[1] >= 0.5 * bounds.width
