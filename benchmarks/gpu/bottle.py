@@ -76,7 +76,10 @@ def main(folder: str, data_root: str) -> None:
     for epochs in EPOCHS:
         for seed in range(SEEDS):
             training = replace(bottle.training, epochs=epochs, seed=seed)
-            settings = Settings("bottle", bottle.kind, bottle.synthesis, bottle.images, training)
+            settings = Settings(
+                category="bottle", kind=bottle.kind, synthesis=bottle.synthesis,
+                images=bottle.images, training=training,
+            )  # fmt: skip
             figures["runs"].append(train(images, settings, dataset, device))
             write(folder, "bottle", figures)
 

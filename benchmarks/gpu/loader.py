@@ -46,10 +46,7 @@ class Batches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
             pixels = np.ascontiguousarray(normal.permute(0, 2, 3, 1).numpy())
             blended, labels = reference.synthesize(pixels, self._synthesis, seed)
             images = torch.from_numpy(blended).permute(0, 3, 1, 2)
-            yield (
-                images,
-                torch.as_tensor(np.asarray(labels)).float().view(len(images), 1, *images.shape[2:]),
-            )
+            yield images, torch.from_numpy(labels)[:, None]
 
 
 def update(trainer: Trainer, batch: tuple[torch.Tensor, torch.Tensor]) -> None:

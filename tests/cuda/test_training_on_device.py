@@ -130,7 +130,10 @@ def test_too_large_a_batch_says_what_to_lower() -> None:
 
 def test_maps_do_not_depend_on_the_batch_or_the_device() -> None:
     bottle = preset("bottle")
-    settings = Settings("bottle", "object", bottle.synthesis, bottle.images, TRAINING)
+    settings = Settings(
+        category="bottle", kind="object", synthesis=bottle.synthesis, images=bottle.images,
+        training=TRAINING,
+    )  # fmt: skip
     images = torch.from_numpy(pictures(np.random.default_rng(1), 83, 256, 256, 3))
     images = images.permute(0, 3, 1, 2)
     run = Trainer(

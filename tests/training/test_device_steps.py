@@ -157,15 +157,6 @@ def test_a_batch_equals_that_of_the_host(limit: int) -> None:
 
 
 @pytest.mark.usefixtures("gpu")
-def test_a_wrapped_network_is_not_captured() -> None:
-    run = hosted(10**9, epochs=3)
-    run.updater.network = torch.nn.Sequential(run.model)
-    run.run(steps(10**9))
-    assert run.finished
-    assert HostedSteps.captures == 0
-
-
-@pytest.mark.usefixtures("gpu")
 def test_grey_images_stream() -> None:
     run = hosted(0, images=pictures(channels=1), epochs=1)
     expected = trainer(pictures(channels=1), epochs=1)

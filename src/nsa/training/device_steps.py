@@ -71,7 +71,7 @@ class DeviceSteps:
         images: uint8 (N, C, height, width) on the CPU, stored channels-last.
         sizes: how many images a step may have.
         synthesis, image_config: the settings.
-        updater: changes the network; its wrapper, if it has one, is not captured.
+        updater: changes the network.
         device: the GPU.
         resident_limit: bytes that the images may take there; beyond it they stay on the host and
             each step brings its own.
@@ -96,36 +96,39 @@ class DeviceSteps:
         self.workers = min(_MOST_WORKERS, max(1, (os.cpu_count() or 2) - 1))
         self._pixels = images.permute(0, 2, 3, 1)
         self._synthesis, self._images = synthesis, image_config
-        self._updater, self._device = updater, device
+        # By its number: threads that prepare steps have a current GPU of their own.
+        self._device = _numbered(device)
+        self._updater = updater
         self.resident = images.numel() <= resident_limit
-        limit = shared_limit(device)
+        limit = shared_limit(self._device)
         self._layouts = {
             n: PackedStep(n, len(images) if self.resident else n, synthesis, image_config, limit)
             for n in sizes
         }
         self._slots: dict[int, _Slot] = {}
         self._pool: Any = None  # torch's handle of the memory that graphs share
-        self._losses = torch.empty(self.read_every, device=device)
+        self._losses = torch.empty(self.read_every, device=self._device)
         self._unread = 0
         self._running: deque[torch.cuda.Event] = deque()
         self._context = contextlib.ExitStack()
 
     def __enter__(self) -> DeviceSteps:
-        enter = self._context.enter_context
-        enter(torch.cuda.device(self._device))
-        enter(_chosen_algorithms())
-        torch.cuda.reset_peak_memory_stats(self._device)
-        before = torch.cuda.current_stream(self._device)
-        # Not torch's default stream, which cannot be captured.
-        self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        self._copies = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        self._stream.wait_stream(before)
-        self._context.callback(lambda: before.wait_stream(self._stream))
-        enter(torch.cuda.stream(self._stream))
-        resident = self._pixels.to(self._device) if self.resident else None
-        if resident is None:
-            _log.info("The images do not fit on the GPU; they stay in host memory and stream.")
-        self._slots = {n: self._slot(layout, resident) for n, layout in self._layouts.items()}
+        with contextlib.ExitStack() as context:
+            context.enter_context(torch.cuda.device(self._device))
+            context.enter_context(_chosen_algorithms())
+            torch.cuda.reset_peak_memory_stats(self._device)
+            before = torch.cuda.current_stream(self._device)
+            # Not torch's default stream, which cannot be captured.
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+            self._copies = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+            self._stream.wait_stream(before)
+            context.callback(before.wait_stream, self._stream)
+            context.enter_context(torch.cuda.stream(self._stream))
+            resident = self._pixels.to(self._device) if self.resident else None
+            if resident is None:
+                _log.info("The images do not fit on the GPU; they stay in host memory and stream.")
+            self._slots = {n: self._slot(layout, resident) for n, layout in self._layouts.items()}
+            self._context = context.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -158,7 +161,7 @@ class DeviceSteps:
         """See :meth:`Steps.run`."""
         slot = self._slots[prepared.count]
         self._bring(prepared, slot)
-        if clock.active or self._updater.wrapped or slot.eager_runs < WARM_UP:
+        if clock.active or slot.eager_runs < WARM_UP:
             self._work(slot, clock)
             slot.eager_runs += 1
         else:
@@ -235,6 +238,12 @@ class DeviceSteps:
 def _pinned(*shape: int) -> Tensor:
     """Memory that is copied from while the host goes on; torch keeps it until that is over."""
     return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+
+
+def _numbered(device: torch.device) -> torch.device:
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 def free_memory(device: torch.device) -> int:

@@ -66,7 +66,7 @@ class Trainer:
 
     Attributes:
         model: the network.
-        updater: what changes it; its ``network`` is what is called.
+        updater: what changes it.
         optimizer: Adam.
         position: where the run stands.
 

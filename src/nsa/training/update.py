@@ -25,7 +25,6 @@ class Updater:
         unbounded: labels are grey levels: squared error of the ReLU, else cross-entropy.
 
     Attributes:
-        network: what is called; the model itself, or a wrapper that shares its parameters.
         optimizer: Adam.
     """
 
@@ -40,7 +39,6 @@ class Updater:
         unbounded: bool,
     ) -> None:
         self._model = model
-        self.network = model
         self._images = image_config
         self._device, self._precision = device, precision
         self._loss: Callable[[Tensor, Tensor], Tensor] = (
@@ -52,11 +50,6 @@ class Updater:
         self.optimizer = torch.optim.Adam(
             model.parameters(), lr=rate, fused=True, capturable=on_gpu
         )
-
-    @property
-    def wrapped(self) -> bool:
-        """Whether the network is called through a wrapper, which a graph may not contain."""
-        return self.network is not self._model
 
     def set_learning_rate(self, value: float) -> None:
         """For the next steps."""
@@ -81,7 +74,7 @@ class Updater:
             inputs = inputs.contiguous(memory_format=memory_format(self._device, self._precision))
         with clock.part(FORWARD):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
-                logits = self.network(inputs)
+                logits = self._model(inputs)
             loss = self._loss(logits.float(), labels)
         with clock.part(BACKWARD):
             self.optimizer.zero_grad(set_to_none=True)
