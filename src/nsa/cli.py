@@ -121,7 +121,8 @@ def train_command(
     Without --data-root and --normal-dir it draws a demo set first and trains on that. Ctrl-C saves;
     --resume continues to the same result.
     """
-    from nsa.train import resume, train, use_demo_data
+    from nsa.train import follow, resume, train, use_demo_data
+    from nsa.training.distributed import join
 
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "epochs": epochs,
@@ -133,14 +134,16 @@ def train_command(
     options = {name: value for name, value in options.items() if value is not None}
     if background is not None:
         options["background"] = _background(background)
-    if resume_run is not None:
-        if output is not None or config is not None:
-            raise InputError(
-                "--resume continues a run as it began; leave out --output and --config."
-            )
-        trained = resume(resume_run, options)
-    else:
-        trained = train(use_demo_data(options, config), config)
+    if resume_run is not None and (output is not None or config is not None):
+        raise InputError("--resume continues a run as it began; leave out --output and --config.")
+    with join() as ranks:
+        if not ranks.leads:
+            follow(options, config, ranks)
+            return
+        if resume_run is not None:
+            trained = resume(resume_run, options, ranks)
+        else:
+            trained = train(use_demo_data(options, config), config, ranks)
     _print_results(trained.evaluation, trained.run.settings.category)
     console.print(f"Results are in {trained.run.path}", markup=False, soft_wrap=True)
 

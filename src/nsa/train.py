@@ -16,7 +16,7 @@ import torch
 from nsa.automatic import suggest_settings
 from nsa.console import TrainingProgress, console, duration
 from nsa.detector import Detector
-from nsa.device import choose_device, choose_precision
+from nsa.device import Precision, choose_device, choose_precision
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.files import write_atomically
@@ -24,7 +24,7 @@ from nsa.images import Dataset, demo, load_images, open_dataset
 from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
 from nsa.run import BaseRun, Run, RunLock, make_output
-from nsa.settings import GAUSSIAN, changed, merge_options, refuse_gaussian, resolve
+from nsa.settings import GAUSSIAN, Settings, changed, merge_options, refuse_gaussian, resolve
 from nsa.training import (
     Trainer,
     load_checkpoint,
@@ -32,7 +32,9 @@ from nsa.training import (
     need_two_images,
     save_checkpoint,
     save_model,
+    share_state,
 )
+from nsa.training.distributed import ALONE, Ranks
 from nsa.training.schedule import epoch_batches, learning_rate
 
 _log = logging.getLogger("nsa")
@@ -56,13 +58,15 @@ class Trained:
     evaluation: Evaluation
 
 
-def train(options: dict[str, Any], config: Path | None = None) -> Trained:
+def train(options: dict[str, Any], config: Path | None = None, ranks: Ranks = ALONE) -> Trained:
     """Train from scratch into a new run folder, then evaluate.
 
     Args:
         options: the command line's options by name (underscores), see ``nsa train --help``; at
             least ``data_root`` or ``normal_dir``.
         config: a YAML file with further options.
+        ranks: processes to train one model with, seen from their leader; the others call
+            :func:`follow`.
 
     Raises:
         InputError: an option, an image or the output folder cannot be used.
@@ -72,6 +76,11 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
     if merged.get("method") == GAUSSIAN:
         from nsa.gaussian.train import train as train_gaussian
 
+        if ranks.count > 1:
+            raise InputError(
+                "--method gaussian fits its features in one pass, which several processes cannot "
+                "share; start it without torchrun."
+            )
         return Trained(*train_gaussian(merged))
     device = choose_device(merged.get("device", "auto"))
     precision = choose_precision(merged.get("precision", "auto"), device)
@@ -85,19 +94,21 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
         "device": device.type,
         "precision": precision,
     }
+    ranks.check_batch_size(settings.training.batch_size)
     output = merged.get("output")
     folder = make_output(None if output is None else Path(output), dataset.name)
     with RunLock(folder):
-        return _work(Run.create(folder, settings, places), dataset)
+        return _work(Run.create(folder, settings, places), dataset, ranks)
 
 
-def resume(folder: Path, options: dict[str, Any]) -> Trained:
+def resume(folder: Path, options: dict[str, Any], ranks: Ranks = ALONE) -> Trained:
     """Continue an interrupted run to the result it would have had without the interruption.
 
     Args:
         folder: the run folder.
         options: only ``data_root`` and ``normal_dir`` (where the images have moved) and
             ``device`` may differ from the run's own.
+        ranks: as for :func:`train`; their number may differ from before.
 
     Raises:
         InputError: there is no unfinished run, or an option contradicts it.
@@ -117,7 +128,35 @@ def resume(folder: Path, options: dict[str, Any]) -> Trained:
         run.places.update({name: options.get(name) for name in ("data_root", "normal_dir")})
     dataset = open_run_dataset(run)
     with RunLock(folder):
-        return _work(run, dataset)
+        return _work(run, dataset, ranks)
+
+
+def follow(options: dict[str, Any], config: Path | None, ranks: Ranks) -> None:
+    """Compute a rank's share of the training that rank 0 leads; nothing is written.
+
+    Args:
+        options, config: as for :func:`train`; only ``data_root`` and ``normal_dir`` are used, where
+            the images lie elsewhere on this machine. The rest is what the leader says.
+
+    Raises:
+        InputError: the device or the images cannot be used, or are not those of the leader.
+        Interrupted: a signal stopped the training.
+    """
+    order = ranks.hear()
+    if order is None:  # the training was complete
+        return
+    own = merge_options(options, config)
+    places = {name: own.get(name, order[name]) for name in ("data_root", "normal_dir")}
+    settings = Settings.from_dict(order["settings"])
+    dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
+    device = choose_device(order["device"])
+    trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
+    share_state(trainer, Path(order["checkpoint"]))
+    with StopRequest() as stop:
+        trainer.run(lambda _loss, _count: not stop.made)
+    ranks.leave()
+    if not trainer.finished:
+        raise Interrupted("Stopped.")
 
 
 def open_run_dataset(run: Run) -> Dataset:
@@ -129,28 +168,29 @@ def open_run_dataset(run: Run) -> Dataset:
     return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
 
 
-def _work(run: Run, dataset: Dataset) -> Trained:
+def _work(run: Run, dataset: Dataset, ranks: Ranks) -> Trained:
     """Train what is left to train, then evaluate."""
     device = choose_device(run.places["device"])
-    settings = run.settings
-    images = load_images(
-        [sample.path for sample in dataset.train],
-        settings.images.size,
-        settings.images.channels,
-        progress=console.is_terminal,
-    )
-    trainer = Trainer(
-        images, settings.synthesis, settings.images, settings.training,
-        device=device, precision=choose_precision(run.places["precision"], device),
-    )  # fmt: skip
+    precision = choose_precision(run.places["precision"], device)
+    settings, complete = run.settings, run.model.is_file()
+    if complete:
+        ranks.tell(None)
+        ranks.leave()
+        ranks = ALONE
+    else:
+        places = {**run.places, "precision": precision, "checkpoint": str(run.checkpoint)}
+        ranks.tell({**places, "settings": settings.to_dict()})
+    trainer = _make_trainer(settings, dataset, device, precision, ranks)
     times = run.training_times()
     if run.checkpoint.is_file():
         load_checkpoint(run.checkpoint, trainer)
-    if run.model.is_file():
+    if complete:
         _log.info("The training in %s is complete; evaluating.", run.path)
         load_model(run.model, trainer.model)
     else:
+        share_state(trainer, run.checkpoint)
         _train_to_the_end(trainer, run)
+        ranks.leave()
     if trainer.finished:
         times = _times(trainer)
     result = evaluate(Detector(trainer.model, settings, device), dataset)
@@ -160,12 +200,32 @@ def _work(run: Run, dataset: Dataset) -> Trained:
     return Trained(run, result)
 
 
+def _make_trainer(
+    settings: Settings,
+    dataset: Dataset,
+    device: torch.device,
+    precision: Precision,
+    ranks: Ranks,
+) -> Trainer:
+    """Load the images and make the trainer; all ranks do this at the same time."""
+    ranks.use(device)
+    paths = [sample.path for sample in dataset.train]
+    progress = console.is_terminal and ranks.leads
+    images = load_images(paths, settings.images.size, settings.images.channels, progress)
+    ranks.check_same_images(paths, images)
+    return Trainer(
+        images, settings.synthesis, settings.images, settings.training,
+        device=device, precision=precision, ranks=ranks,
+    )  # fmt: skip
+
+
 def _describe(trainer: Trainer, run: Run) -> None:
-    settings, position = run.settings, trainer.position
+    settings, position, count = run.settings, trainer.position, trainer.ranks.count
+    where = trainer.device.type if count == 1 else f"{count} x {trainer.device.type}"
     _log.info(
         "Training '%s' on %d images of %d x %d px, %d epochs of %d steps, on %s (%s, %d threads).",
         settings.category, len(trainer.images), *settings.images.crop, settings.training.epochs,
-        trainer.steps_per_epoch, trainer.device.type, trainer.precision, torch.get_num_threads(),
+        trainer.steps_per_epoch, where, trainer.precision, torch.get_num_threads(),
     )  # fmt: skip
     if position.epoch or position.step:
         _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
@@ -185,12 +245,12 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
             if stop.made:
                 return False
             if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
-                save_checkpoint(run.checkpoint, trainer)
+                _save(trainer, run)
                 last_save = time.monotonic()
             return True
 
         trainer.run(after_step)
-        save_checkpoint(run.checkpoint, trainer)
+        _save(trainer, run)
     _write_log(trainer, run)
     if not trainer.finished:
         raise Interrupted(
@@ -201,6 +261,16 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
     rates = [learning_rate(trainer.training, epoch) for epoch in range(epochs)]
     loss_curve(trainer.position.losses, rates, run.path / "loss.png")
     _log.info("Trained in %s.", duration(trainer.position.seconds))
+
+
+def _save(trainer: Trainer, run: Run) -> None:
+    save_checkpoint(run.checkpoint, trainer)
+    position = trainer.position
+    trainer.ranks.note(
+        f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
+        f"{run.checkpoint}; continue, on any number of processes, with: "
+        f"nsa train --resume {run.path}"
+    )
 
 
 def _write_log(trainer: Trainer, run: Run) -> None:

@@ -19,6 +19,7 @@ from nsa.images import augment, to_network_input
 from nsa.methods import is_unbounded
 from nsa.model import EncoderDecoder
 from nsa.synthesis import NSA
+from nsa.training.distributed import ALONE, Ranks
 from nsa.training.schedule import (
     AUGMENTATION,
     SYNTHESIS,
@@ -27,6 +28,7 @@ from nsa.training.schedule import (
     epoch_batches,
     learning_rate,
 )
+from nsa.training.share import take_share
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Trainer:
         synthesis, image_config, training: the settings.
         device: where the network runs.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
+        ranks: the processes that share every batch; all of them make the same calls.
 
     Attributes:
         model: the network.
@@ -63,7 +66,8 @@ class Trainer:
         position: where the run stands.
 
     Raises:
-        InputError: fewer than two images, or a batch size of one: an anomaly is made of two.
+        InputError: fewer than two images, a batch size of one (an anomaly is made of two), or one
+            that the ranks cannot share equally.
     """
 
     def __init__(
@@ -75,8 +79,10 @@ class Trainer:
         *,
         device: torch.device,
         precision: Precision,
+        ranks: Ranks = ALONE,
     ) -> None:
         need_two_images(len(images))
+        ranks.check_batch_size(training.batch_size)
         if training.batch_size < 2:
             raise InputError(
                 "batch_size must be at least 2: an anomaly is made of two images of a batch."
@@ -87,12 +93,14 @@ class Trainer:
         self.training = training
         self.device = device
         self.precision = precision
+        self.ranks = ranks
         self.position = Position()
         unbounded = is_unbounded(synthesis)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(training.seed, WEIGHTS))
             model = EncoderDecoder(image_config.channels, "relu" if unbounded else "sigmoid")
         self.model = model.to(device, memory_format=memory_format(device, precision))  # type: ignore[call-overload]
+        ranks.prepare(self.model)
         self._loss: Callable[[Tensor, Tensor], Tensor] = (
             _squared_error if unbounded else F.binary_cross_entropy_with_logits
         )
@@ -113,7 +121,8 @@ class Trainer:
 
         Args:
             after_step: called after every step with its loss and its number of images, when
-                :attr:`position` already names the next step.
+                :attr:`position` already names the next step. All ranks stop if it returns False
+                on one.
 
         Raises:
             InputError: the training diverged: the loss is no longer finite.
@@ -124,18 +133,21 @@ class Trainer:
                 group["lr"] = learning_rate(self.training, self.position.epoch)
             for batch, labels in self._batches():
                 start = time.perf_counter()
-                loss = self.train_step(batch, labels)
+                loss, count = self.train_step(batch, labels), self._step_size
                 if not math.isfinite(loss):
                     raise InputError(
                         f"The loss became {loss} in epoch {self.position.epoch + 1}; choose a "
                         "smaller --learning-rate."
                     )
-                self._advance(loss, len(batch), time.perf_counter() - start)
-                if not after_step(loss, len(batch)):
+                self._advance(loss, count, time.perf_counter() - start)
+                if self.ranks.any(not after_step(loss, count)):
                     return
 
     def make_batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """One batch: uint8 images (n, C, *crop) with anomalies, float32 labels (n, 1, *crop)."""
+        """One batch: uint8 images (n, C, *crop) with anomalies, float32 labels (n, 1, *crop).
+
+        With several ranks this rank's share of it.
+        """
         return self._make(epoch_batches(len(self.images), self.training, epoch)[step], epoch, step)
 
     def _make(self, indices: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
@@ -146,8 +158,12 @@ class Trainer:
             seed=derive_seed(seed, AUGMENTATION, epoch, step),
         )
         plan = self.synthesis.plan(normal, derive_seed(seed, SYNTHESIS, epoch, step))
+        own = self.ranks.share(len(indices))
+        if len(own) < len(indices):
+            chosen, plan = take_share(plan, len(indices), own)
+            normal = normal[torch.from_numpy(chosen)]
         images, labels = self.synthesis.synthesize(normal, plan)
-        return images, labels
+        return images[: len(own)], labels[: len(own)]
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The rest of the current epoch; on a GPU, made one step ahead in another thread."""
@@ -172,18 +188,25 @@ class Trainer:
         return batch
 
     def train_step(self, batch: Tensor, labels: Tensor) -> float:
-        """One update from a batch as :meth:`make_batch` gives it; returns the loss."""
+        """One update from a batch as :meth:`make_batch` gives it; returns all ranks' loss."""
         batch = batch.to(self.device, non_blocking=True)
         labels = labels.to(self.device, non_blocking=True)
         inputs = to_network_input(batch, self.image_config)
         inputs = inputs.contiguous(memory_format=memory_format(self.device, self.precision))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = self.model(inputs)
-        loss = self._loss(logits.float(), labels)
+        loss = self.ranks.weigh(self._loss(logits.float(), labels), len(batch))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.ranks.reduce(self.model.parameters(), loss, len(batch))
         self.optimizer.step()
         return float(loss.detach())
+
+    @property
+    def _step_size(self) -> int:
+        """Images of the step at the position, of all ranks."""
+        done = self.position.step * self.training.batch_size
+        return min(self.training.batch_size, len(self.images) - done)
 
     def _advance(self, loss: float, count: int, seconds: float) -> None:
         position = self.position
