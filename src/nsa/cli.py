@@ -18,6 +18,7 @@ from rich.table import Table
 from nsa.cli_options import (
     Augment,
     Background,
+    Categories,
     Category,
     Config,
     DataRoot,
@@ -25,6 +26,7 @@ from nsa.cli_options import (
     Distribution,
     Fpr,
     Holdout,
+    JobsPerDevice,
     Kind,
     Label,
     Method,
@@ -78,7 +80,7 @@ def _friendly(command: Function) -> Function:
 @_friendly
 def train_command(
     data_root: DataRoot = None,
-    category: Category = None,
+    category: Categories = None,
     normal_dir: NormalDir = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training images. \\[default: preset, 320]")
@@ -114,13 +116,18 @@ def train_command(
         Path | None,
         typer.Option("--resume", help="Continue the interrupted run in this folder."),
     ] = None,
+    jobs_per_device: JobsPerDevice = None,
     config: Config = None,
 ) -> None:
     """Train on normal images, then evaluate on the test set if there is one.
 
     Without --data-root and --normal-dir it draws a demo set first and trains on that. Ctrl-C saves;
     --resume continues to the same result.
+
+    torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
+    one. --category all --jobs-per-device N trains several networks at once on every GPU.
     """
+    from nsa import categories
     from nsa.train import follow, resume, train, use_demo_data
     from nsa.training.distributed import join
 
@@ -140,6 +147,16 @@ def train_command(
         if not ranks.leads:
             follow(options, config, ranks)
             return
+        many = categories.find(options, config, resume_run, ranks)
+        if many is not None:
+            many.train(jobs_per_device)
+            console.print(f"Results are in {many.folder}", markup=False, soft_wrap=True)
+            return
+        if jobs_per_device is not None:
+            raise InputError(
+                "--jobs-per-device is for several categories at once; name them, as in --category "
+                "a,b or --category all with --data-root, or leave it out."
+            )
         if resume_run is not None:
             trained = resume(resume_run, options, ranks)
         else:

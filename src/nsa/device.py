@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Literal
 
 import torch
@@ -34,6 +35,16 @@ def choose_device(name: str = "auto") -> torch.device:
         )
         raise InputError(f"device 'cuda' was asked for, but {reason}; use --device cpu.")
     return torch.device("cuda")
+
+
+def use_own_gpu() -> None:
+    """With several GPUs, take the one that ``LOCAL_RANK`` means for this process.
+
+    ``torchrun`` sets it, and so does :mod:`nsa.processes`.
+    """
+    local, count = os.environ.get("LOCAL_RANK", "0"), torch.cuda.device_count()
+    if count > 1 and local.isdigit():
+        torch.cuda.set_device(int(local) % count)
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:

@@ -142,19 +142,19 @@ def follow(options: dict[str, Any], config: Path | None, ranks: Ranks) -> None:
         InputError: the device or the images cannot be used, or are not those of the leader.
         Interrupted: a signal stopped the training.
     """
-    order = ranks.hear()
-    if order is None:  # the training was complete
-        return
-    own = merge_options(options, config)
-    places = {name: own.get(name, order[name]) for name in ("data_root", "normal_dir")}
-    settings = Settings.from_dict(order["settings"])
-    dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
-    device = choose_device(order["device"])
-    trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
-    share_state(trainer, Path(order["checkpoint"]))
-    with StopRequest() as stop:
+    with StopRequest() as stop:  # from here on, since stopping is agreed on after a step
+        order = ranks.hear()
+        if order is None:  # the training was complete
+            return
+        own = merge_options(options, config)
+        places = {name: own.get(name, order[name]) for name in ("data_root", "normal_dir")}
+        settings = Settings.from_dict(order["settings"])
+        dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
+        device = choose_device(order["device"])
+        trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
+        share_state(trainer, Path(order["checkpoint"]))
         trainer.run(lambda _loss, _count: not stop.made)
-    ranks.leave()
+        ranks.leave()
     if not trainer.finished:
         raise Interrupted("Stopped.")
 
@@ -238,6 +238,7 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
     last_save = time.monotonic()
     with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
         _describe(trainer, run)
+        _note_checkpoint(trainer, run)
 
         def after_step(loss: float, count: int) -> bool:
             nonlocal last_save
@@ -265,11 +266,16 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
 
 def _save(trainer: Trainer, run: Run) -> None:
     save_checkpoint(run.checkpoint, trainer)
+    _note_checkpoint(trainer, run)
+
+
+def _note_checkpoint(trainer: Trainer, run: Run) -> None:
+    """Say what is there for whichever process reports the loss of another."""
     position = trainer.position
+    state = f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
     trainer.ranks.note(
-        f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
-        f"{run.checkpoint}; continue, on any number of processes, with: "
-        f"nsa train --resume {run.path}"
+        (f"{state}{run.checkpoint}" if run.checkpoint.is_file() else "Nothing was saved yet")
+        + f"; continue on any number of processes with --resume {run.path}"
     )
 
 

@@ -105,7 +105,7 @@ class Watch:
             if self._store.check([_HINT]):
                 return str(self._store.get(_HINT).decode())
         except RuntimeError:  # the store went with the rank
-            return "What it has saved can be continued with nsa train --resume."
+            return "What is in the run folder can be continued with --resume."
         return "Nothing was saved yet; start again."
 
     def _end(self, message: str, status: int) -> None:
