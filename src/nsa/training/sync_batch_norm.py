@@ -81,7 +81,7 @@ class _Normalise(torch.autograd.Function):
         outer = gradient.to(weight.dtype)  # float32 where the network computes in bfloat16
         centred = x.to(weight.dtype) - mean.view(column)
         own = torch.stack([outer.sum(_AXES), (outer * centred).sum(_AXES)])
-        sums = own.double()
+        sums = own.to(torch.float64, copy=True)
         distributed.all_reduce(sums, group=ctx.group)
         mean_outer, mean_product = (sums / ctx.count).to(weight.dtype)
         slope = (mean_product * inverse.square()).view(column)
