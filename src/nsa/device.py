@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Literal
 
 import torch
@@ -57,6 +58,16 @@ def choose_training_device(name: str = "auto") -> torch.device:
             _log.warning("There is a GPU, but the CPU is used: %s", reason)
             return torch.device("cpu")
     return device
+
+
+def use_own_gpu() -> None:
+    """With several GPUs, take the one that ``LOCAL_RANK`` means for this process.
+
+    ``torchrun`` sets it, and so does :mod:`nsa.processes`.
+    """
+    local, count = os.environ.get("LOCAL_RANK", "0"), torch.cuda.device_count()
+    if count > 1 and local.isdigit():
+        torch.cuda.set_device(int(local) % count)
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:

@@ -58,10 +58,10 @@ def full_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("full_float32")
 def test_the_first_50_steps_agree_with_the_cpu() -> None:
-    """In float32; one grey level and the order of sums differ, and Adam magnifies that.
+    """In float32, means of every five steps: within 1 % at first, within 5 % up to the end.
 
-    On the CPU, runs that differ as much (another memory layout, another number of threads) drift
-    apart by less than half of these tolerances.
+    Single grey levels and the order of sums differ, and Adam magnifies that. On the CPU, the same
+    steps drift apart by 1.5 % where three pixels in a thousand are changed by one grey level.
     """
     cpu, gpu = trainer("cpu"), trainer("cuda")
     first = [run.make_batch(0, 0) for run in (cpu, gpu)]
@@ -70,7 +70,7 @@ def test_the_first_50_steps_agree_with_the_cpu() -> None:
     expected, actual = np.array(losses(cpu)), np.array(losses(gpu))
     assert len(expected) == 10
     np.testing.assert_allclose(actual[0], expected[0], rtol=0.01)
-    np.testing.assert_allclose(actual, expected, rtol=0.10)
+    np.testing.assert_allclose(actual, expected, rtol=0.05)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -83,7 +83,7 @@ def test_streamed_and_resident_sets_train_alike(channels: int) -> None:
 def test_bf16_trains_like_float32() -> None:
     full, half = losses(trainer("cuda")), losses(trainer("cuda", precision="bf16"))
     assert half[-1] < 0.8 * half[0]
-    np.testing.assert_allclose(half, full, rtol=0.25)
+    np.testing.assert_allclose(half, full, rtol=0.10)
 
 
 def test_a_checkpoint_continues_on_either_device(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ from nsa.images.gather import gather
 from nsa.synthesis import NSA
 from nsa.training import Trainer, device_steps
 from nsa.training.device_steps import WARM_UP, DeviceSteps
+from nsa.training.distributed import Ranks
 from nsa.training.profile import NO_CLOCK, Profile
+from nsa.training.share import share_of
 
 
 class Queue:
@@ -53,7 +55,9 @@ class HostedSteps(DeviceSteps):
             crop=self._images.crop,
         )
         pixels = gather(slot.store.numpy(), views["image"].copy(), turns)
-        return NSA(self._synthesis).synthesize(torch.from_numpy(pixels).permute(0, 3, 1, 2), plan)
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        blended, labels = NSA(self._synthesis).synthesize(images, plan)
+        return blended[: slot.own], labels[: slot.own]
 
     def _capture(self, slot: Any) -> Any:
         assert slot.eager_runs == WARM_UP
@@ -84,8 +88,8 @@ def hosted(limit: int, **changes: Any) -> Trainer:
 
     def make() -> HostedSteps:
         return HostedSteps(
-            run.images, set(run.draw.sizes(0)), run.synthesis.config, run.image_config,
-            run.updater, device=run.device, resident_limit=limit,
+            run.images, run.synthesis.config, run.image_config, run.updater,
+            device=run.device, captured=run.ranks.count == 1, resident_limit=limit,
         )  # fmt: skip
 
     run._steps = make  # type: ignore[method-assign]
@@ -154,6 +158,32 @@ def test_a_batch_equals_that_of_the_host(limit: int) -> None:
     expected = trainer().make_batch(1, 2)
     torch.testing.assert_close(images, expected[0], rtol=0, atol=0)
     torch.testing.assert_close(labels, expected[1], rtol=0, atol=0)
+
+
+class Second(Ranks):
+    """The second of three processes, which exchanges nothing."""
+
+    number, count = 1, 3
+
+    def share(self, total: int) -> range:
+        return share_of(total, 1, 3)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("limit", [0, 10**9])
+def test_a_share_of_a_batch_is_trained_without_a_graph(limit: int) -> None:
+    changes = {"batch_size": 6, "epochs": 4}
+    expected, run = trainer(ranks=Second(), **changes), hosted(limit, ranks=Second(), **changes)
+    whole = trainer(**changes).make_batch(0, 0)
+    for one, other, batch in zip(
+        expected.make_batch(0, 0), run.make_batch(0, 0), whole, strict=True
+    ):
+        torch.testing.assert_close(one, batch[2:4], rtol=0, atol=0)
+        torch.testing.assert_close(other, batch[2:4], rtol=0, atol=0)
+    expected.run(steps(10**9))
+    run.run(steps(10**9))
+    assert run.position.losses == expected.position.losses
+    assert HostedSteps.captures == 0
 
 
 @pytest.mark.usefixtures("gpu")

@@ -43,6 +43,12 @@ class Augmentation:
     def __len__(self) -> int:
         return len(self.angle)
 
+    def of(self, chosen: npt.NDArray[np.int64]) -> Augmentation:
+        """The parameters of some images."""
+        return Augmentation(
+            self.angle[chosen], self.top[chosen], self.left[chosen], self.flip[chosen], self.crop
+        )
+
 
 def draw_augmentation(config: ImageConfig, count: int, seed: int) -> Augmentation:
     """Draw the parameters of ``count`` images; the same seed gives the same parameters.

@@ -18,11 +18,7 @@ from nsa.automatic import suggest_settings
 from nsa.config import replace
 from nsa.device import Precision, choose_device, choose_precision
 from nsa.errors import InputError
-from nsa.images import open_dataset
-from nsa.images.chest_xray import is_category as has_lists
-from nsa.images.chest_xray import list_categories
-from nsa.images.files import list_folders
-from nsa.images.mvtec import is_category
+from nsa.images import list_categories, open_dataset
 from nsa.reproduce.systems import SYSTEMS, System, system
 from nsa.reproduce.tables import TABLES, TableSpec
 from nsa.settings import SECTIONS, Settings, merge_options, resolve
@@ -209,12 +205,7 @@ def _categories(request: Request) -> list[str]:
     if request.categories:
         return list(dict.fromkeys(request.categories))
     root = Path(request.data_root).expanduser()
-    # A root with lists of X-rays is read as such only, as by open_dataset.
-    found = list(list_categories(root))
-    if not found:
-        found = [folder.name for folder in list_folders(root) if is_category(folder)]
-    if not found and (is_category(root) or has_lists(root)):
-        found = [root.resolve().name]
+    found = list_categories(root)
     wanted = list(dict.fromkeys(name for spec in _specs(request) for name in spec.categories))
     chosen = [name for name in wanted if name in found]
     if not chosen:

@@ -9,10 +9,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-
 from nsa.console import duration
+from nsa.device import use_own_gpu
 from nsa.errors import InputError
 from nsa.files import make_folder
 from nsa.interrupt import Interrupted
@@ -20,7 +18,7 @@ from nsa.reproduce.claims import claim
 from nsa.reproduce.evidence import cases, curves
 from nsa.reproduce.jobs import Job, Request, job_options
 from nsa.reproduce.results import read_result, result_path, write_result
-from nsa.run import Run
+from nsa.run import Run, find_begun
 from nsa.train import Trained, open_run_dataset, resume, train
 
 _log = logging.getLogger("nsa")
@@ -85,7 +83,7 @@ def work(jobs: list[Job], request: Request, rank: Rank) -> Outcome:
         Interrupted: a signal stopped a training; its state is saved.
     """
     output, outcome = Path(request.output), Outcome()
-    _use_own_gpu()
+    use_own_gpu()
     for job in rank.order(jobs):
         if is_finished(output, job):
             continue
@@ -158,7 +156,8 @@ def run_job(job: Job, request: Request) -> None:
 
 
 def _train(job: Job, request: Request, folder: Path) -> Trained:
-    if _can_continue(folder, job):
+    begun = find_begun(folder)
+    if begun is not None and begun.settings == job.settings:
         place = {"data_root": request.data_root, "precision": job.precision}
         if request.device is not None:
             place["device"] = request.device
@@ -167,26 +166,3 @@ def _train(job: Job, request: Request, folder: Path) -> Trained:
     if folder.exists():  # stopped before it had begun, or damaged
         shutil.rmtree(folder)
     return train({**job_options(job, request), "output": folder})
-
-
-def _can_continue(folder: Path, job: Job) -> bool:
-    """Whether a run folder holds an intact beginning of this job; says so where it is damaged."""
-    if not (folder / "config.yaml").is_file():
-        return False
-    try:
-        run = Run.open(folder)
-        for weights in (run.model, run.checkpoint):
-            if weights.is_file():
-                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
-                    pass
-    except (InputError, SafetensorError) as error:
-        _log.warning("%s cannot be continued and starts again: %s", job.name, error)
-        return False
-    return run.settings == job.settings
-
-
-def _use_own_gpu() -> None:
-    """With several GPUs, the one that ``torchrun`` or our own pool means for this process."""
-    local, count = os.environ.get("LOCAL_RANK", "0"), torch.cuda.device_count()
-    if count > 1 and local.isdigit():
-        torch.cuda.set_device(int(local) % count)

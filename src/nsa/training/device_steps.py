@@ -42,11 +42,13 @@ class HostStep:
 
     Attributes:
         count: its images.
+        own: how many of them are trained on.
         block: uint8, see :class:`PackedStep`, pinned.
         pixels: uint8 (count, height, width, channels), pinned; None: they are on the device.
     """
 
     count: int
+    own: int
     block: Tensor
     pixels: Tensor | None
 
@@ -55,6 +57,7 @@ class HostStep:
 class _Slot:
     """What steps of one size read and write on the device, always at the same addresses."""
 
+    own: int
     layout: PackedStep
     block: Tensor
     plan: DevicePlan
@@ -69,10 +72,11 @@ class DeviceSteps:
 
     Args:
         images: uint8 (N, C, height, width) on the CPU, stored channels-last.
-        sizes: how many images a step may have.
         synthesis, image_config: the settings.
         updater: changes the network.
         device: the GPU.
+        captured: replay graphs. Not with several ranks, whose shares have many sizes and whose
+            batch normalisation exchanges its moments.
         resident_limit: bytes that the images may take there; beyond it they stay on the host and
             each step brings its own.
 
@@ -85,12 +89,12 @@ class DeviceSteps:
     def __init__(
         self,
         images: Tensor,
-        sizes: set[int],
         synthesis: SynthesisConfig,
         image_config: ImageConfig,
         updater: Updater,
         *,
         device: torch.device,
+        captured: bool,
         resident_limit: int,
     ) -> None:
         self.workers = min(_MOST_WORKERS, max(1, (os.cpu_count() or 2) - 1))
@@ -100,15 +104,14 @@ class DeviceSteps:
         self._device = _numbered(device)
         self._updater = updater
         self.resident = images.numel() <= resident_limit
-        limit = shared_limit(self._device)
-        self._layouts = {
-            n: PackedStep(n, len(images) if self.resident else n, synthesis, image_config, limit)
-            for n in sizes
-        }
-        self._slots: dict[int, _Slot] = {}
+        self._captured = captured
+        self._shared_limit = shared_limit(self._device)
+        self._layouts: dict[int, PackedStep] = {}
+        self._slots: dict[tuple[int, int], _Slot] = {}
         self._pool: Any = None  # torch's handle of the memory that graphs share
         self._losses = torch.empty(self.read_every, device=self._device)
         self._unread = 0
+        self._store: Tensor | None = None
         self._running: deque[torch.cuda.Event] = deque()
         self._context = contextlib.ExitStack()
 
@@ -124,22 +127,21 @@ class DeviceSteps:
             self._stream.wait_stream(before)
             context.callback(before.wait_stream, self._stream)
             context.enter_context(torch.cuda.stream(self._stream))
-            resident = self._pixels.to(self._device) if self.resident else None
-            if resident is None:
+            self._store = self._pixels.to(self._device) if self.resident else None
+            if self._store is None:
                 _log.info("The images do not fit on the GPU; they stay in host memory and stream.")
-            self._slots = {n: self._slot(layout, resident) for n, layout in self._layouts.items()}
             self._context = context.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._slots.clear()  # and the graphs with their memory
-        self._pool = None
+        self._pool = self._store = None
         self._updater.optimizer.zero_grad(set_to_none=True)
         self._context.close()
 
     def prepare(self, drawn: Drawn) -> HostStep:
         """Pack a step into pinned memory, with its images if the device does not hold them."""
-        layout = self._layouts[len(drawn)]
+        layout = self._layout(len(drawn))
         # Else a thread's pinned memory would belong to the first GPU.
         with torch.cuda.device(self._device):
             block = _pinned(layout.bytes)
@@ -149,19 +151,20 @@ class DeviceSteps:
                 torch.index_select(self._pixels, 0, image, out=pixels)
                 image = torch.arange(len(drawn))
             layout.pack(drawn, image.numpy(), block)
-        return HostStep(len(drawn), block, pixels)
+        return HostStep(len(drawn), drawn.own, block, pixels)
 
     def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
         """See :meth:`nsa.training.steps.Steps.make_batch`."""
-        slot = self._slots[len(drawn)]
-        self._bring(self.prepare(drawn), slot)
+        step = self.prepare(drawn)
+        slot = self._slot(step)
+        self._bring(step, slot)
         return self._make(slot)
 
     def run(self, prepared: HostStep, clock: Clock) -> None:
         """See :meth:`Steps.run`."""
-        slot = self._slots[prepared.count]
+        slot = self._slot(prepared)
         self._bring(prepared, slot)
-        if clock.active or slot.eager_runs < WARM_UP:
+        if clock.active or not self._captured or slot.eager_runs < WARM_UP:
             self._work(slot, clock)
             slot.eager_runs += 1
         else:
@@ -179,14 +182,26 @@ class DeviceSteps:
         self._running.clear()
         return losses
 
-    def _slot(self, layout: PackedStep, resident: Tensor | None) -> _Slot:
-        block = torch.zeros(layout.bytes, dtype=torch.uint8, device=self._device)
-        store = resident
-        if store is None:
-            shape = (layout.count, *self._pixels.shape[1:])
-            store = torch.zeros(shape, dtype=torch.uint8, device=self._device)
-        plan = DevicePlan(layout.plan, layout.plan_of(block))
-        return _Slot(layout, block, plan, store, torch.zeros((), device=self._device))
+    def _layout(self, count: int) -> PackedStep:
+        layout = self._layouts.get(count)
+        if layout is None:  # two threads may make the same one
+            stored = len(self._pixels) if self.resident else count
+            layout = PackedStep(count, stored, self._synthesis, self._images, self._shared_limit)
+            self._layouts[count] = layout
+        return layout
+
+    def _slot(self, step: HostStep) -> _Slot:
+        size = step.count, step.own
+        if size not in self._slots:
+            layout, store = self._layout(step.count), self._store
+            block = torch.zeros(layout.bytes, dtype=torch.uint8, device=self._device)
+            if store is None:
+                shape = (layout.count, *self._pixels.shape[1:])
+                store = torch.zeros(shape, dtype=torch.uint8, device=self._device)
+            plan = DevicePlan(layout.plan, layout.plan_of(block))
+            loss = torch.zeros((), device=self._device)
+            self._slots[size] = _Slot(step.own, layout, block, plan, store, loss)
+        return self._slots[size]
 
     def _bring(self, step: HostStep, slot: _Slot) -> None:
         """Copy a step to where its kernels read it, as soon as the last one of its size is done.
@@ -206,7 +221,8 @@ class DeviceSteps:
     def _make(self, slot: _Slot) -> tuple[Tensor, Tensor]:
         views = slot.layout.views_of(slot.block)
         normal = kernels.augment(slot.store, views, *self._images.crop)
-        return blend_and_label(normal, slot.plan, self._synthesis)
+        images, labels = blend_and_label(normal, slot.plan, self._synthesis)
+        return images[: slot.own], labels[: slot.own]
 
     def _work(self, slot: _Slot, clock: Clock) -> None:
         """All of a step; what it reads and writes outside is in the slot and the network."""
@@ -241,9 +257,9 @@ def _pinned(*shape: int) -> Tensor:
 
 
 def _numbered(device: torch.device) -> torch.device:
-    if device.type == "cuda" and device.index is None:
-        return torch.device("cuda", torch.cuda.current_device())
-    return device
+    if str(device) != "cuda":
+        return device
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def free_memory(device: torch.device) -> int:

@@ -22,6 +22,7 @@ from nsa.model import EncoderDecoder
 from nsa.synthesis import NSA
 from nsa.training.ahead import Ahead
 from nsa.training.device_steps import DeviceSteps, free_memory
+from nsa.training.distributed import ALONE, Ranks
 from nsa.training.draw import StepDrawer
 from nsa.training.failures import gpu_failures
 from nsa.training.profile import NO_CLOCK, Clock, Profile
@@ -61,6 +62,7 @@ class Trainer:
         synthesis, image_config, training: the settings.
         device: where the network runs.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
+        ranks: the processes that share every batch; all of them make the same calls.
         resident_limit: bytes of a GPU's memory that the images may take; a larger set stays on the
             host and streams. None: half of what is free.
 
@@ -71,8 +73,8 @@ class Trainer:
         position: where the run stands.
 
     Raises:
-        InputError: fewer than two images, or a batch size of one: an anomaly is made of two;
-            a GPU that the kernels of this build do not run on.
+        InputError: fewer than two images, a batch size of one (an anomaly is made of two) or one
+            that the ranks cannot share equally; a GPU that the kernels of this build do not run on.
     """
 
     def __init__(
@@ -84,9 +86,11 @@ class Trainer:
         *,
         device: torch.device,
         precision: Precision,
+        ranks: Ranks = ALONE,
         resident_limit: int | None = None,
     ) -> None:
         need_two_images(len(images))
+        ranks.check_batch_size(training.batch_size)
         if training.batch_size < 2:
             raise InputError(
                 "batch_size must be at least 2: an anomaly is made of two images of a batch."
@@ -97,6 +101,7 @@ class Trainer:
         self.training = training
         self.device = device
         self.precision = precision
+        self.ranks = ranks
         self.position = Position()
         self._resident_limit = resident_limit
         if device.type == "cuda":
@@ -106,18 +111,15 @@ class Trainer:
             torch.manual_seed(derive_seed(training.seed, WEIGHTS))
             model = EncoderDecoder(image_config.channels, "relu" if unbounded else "sigmoid")
         self.model = model.to(device, memory_format=memory_format(device, precision))  # type: ignore[call-overload]
+        ranks.prepare(self.model)
         self.updater = Updater(
-            self.model,
-            image_config,
-            training.learning_rate,
-            device=device,
-            precision=precision,
-            unbounded=unbounded,
-        )
+            self.model, image_config, training.learning_rate,
+            device=device, precision=precision, unbounded=unbounded, ranks=ranks,
+        )  # fmt: skip
         self.optimizer = self.updater.optimizer
         self.draw = StepDrawer(
             self.images, synthesis, image_config, training,
-            threads=torch.get_num_threads() if device.type == "cpu" else 1,
+            threads=torch.get_num_threads() if device.type == "cpu" else 1, ranks=ranks,
         )  # fmt: skip
 
     @property
@@ -134,7 +136,8 @@ class Trainer:
         Args:
             after_step: called with the loss and the number of images of every step; on a GPU of
                 several steps at once (mean and sum), because reading a loss waits for the GPU.
-                :attr:`position` then names the next step.
+                :attr:`position` then names the next step. All ranks stop if it returns False on
+                one.
             profile: measures some steps.
 
         Raises:
@@ -153,7 +156,7 @@ class Trainer:
                         self._advance(losses, counts)
                         total = sum(counts)
                         mean = sum(map(operator.mul, losses, counts)) / total
-                        if not after_step(mean, total):
+                        if self.ranks.any(not after_step(mean, total)):
                             return
         finally:
             if profile is not None:
@@ -167,7 +170,7 @@ class Trainer:
 
         def make(epoch: int, step: int) -> tuple[int, int, Any]:
             drawn = self.draw(epoch, step)
-            return epoch, len(drawn), steps.prepare(drawn)
+            return epoch, drawn.total, steps.prepare(drawn)
 
         plans = Ahead(make, self._left(), steps.workers)
         with contextlib.closing(iter(plans)) as ready:
@@ -189,7 +192,10 @@ class Trainer:
                         before = epoch
                     steps.run(prepared, clock)
                     counts.append(count)
-                late = time.perf_counter() - start > _SECONDS_BETWEEN_READINGS
+                # Clocks differ, but all ranks must read at the same step.
+                late = self.ranks.count == 1 and (
+                    time.perf_counter() - start > _SECONDS_BETWEEN_READINGS
+                )
                 if counts and (done or late or len(counts) == steps.read_every):
                     losses = steps.read()
                     spent = time.perf_counter() - start
@@ -213,18 +219,21 @@ class Trainer:
             return HostSteps(self.images, self.synthesis, self.updater)
         limit = self._resident_limit
         return DeviceSteps(
-            self.images, set(self.draw.sizes(0)), self.synthesis.config, self.image_config,
-            self.updater, device=self.device,
+            self.images, self.synthesis.config, self.image_config, self.updater,
+            device=self.device, captured=self.ranks.count == 1,
             resident_limit=free_memory(self.device) // 2 if limit is None else limit,
         )  # fmt: skip
 
     def make_batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """One batch: uint8 images (n, C, *crop) with anomalies, float32 labels (n, 1, *crop)."""
+        """One batch: uint8 images (n, C, *crop) with anomalies, float32 labels (n, 1, *crop).
+
+        With several ranks this rank's share of it.
+        """
         with self._steps() as steps:
             return steps.make_batch(self.draw(epoch, step))
 
     def train_step(self, batch: Tensor, labels: Tensor) -> float:
-        """One update from a batch as :meth:`make_batch` gives it; returns the loss."""
+        """One update from a batch as :meth:`make_batch` gives it; returns all ranks' loss."""
         batch, labels = batch.to(self.device), labels.to(self.device)
         return float(self.updater(batch, labels, NO_CLOCK))
 

@@ -45,7 +45,7 @@ class Steps(Protocol[Prepared]):
         """Work on the host that needs no device; called from other threads."""
 
     def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
-        """The images, uint8 (n, C, *crop), and labels, float32 (n, 1, *crop), of a step."""
+        """The own images, uint8 (n, C, *crop), and labels, float32 (n, 1, *crop), of a step."""
 
     def run(self, prepared: Prepared, clock: Clock) -> None:
         """Start one step; its loss is kept on the device."""
@@ -84,7 +84,7 @@ class HostSteps:
         normal = gather(self._pixels, drawn.image, drawn.augmentation)
         images = torch.from_numpy(normal).permute(0, 3, 1, 2)
         blended, labels = self._synthesis.synthesize(images, drawn.plan)
-        return blended, labels
+        return blended[: drawn.own], labels[: drawn.own]
 
     def run(self, prepared: Drawn, clock: Clock) -> None:
         """See :meth:`Steps.run`."""

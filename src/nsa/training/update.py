@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 from nsa.config import ImageConfig
 from nsa.device import Precision, memory_format
 from nsa.images import to_network_input
+from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import BACKWARD, FORWARD, OPTIMISER, SYNTHESIS, Clock
 
 
@@ -23,6 +24,7 @@ class Updater:
         learning_rate: of the first step.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
         unbounded: labels are grey levels: squared error of the ReLU, else cross-entropy.
+        ranks: the processes that share every batch.
 
     Attributes:
         optimizer: Adam.
@@ -37,10 +39,11 @@ class Updater:
         device: torch.device,
         precision: Precision,
         unbounded: bool,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._model = model
         self._images = image_config
-        self._device, self._precision = device, precision
+        self._device, self._precision, self._ranks = device, precision, ranks
         self._loss: Callable[[Tensor, Tensor], Tensor] = (
             _squared_error if unbounded else F.binary_cross_entropy_with_logits
         )
@@ -60,10 +63,10 @@ class Updater:
                 group["lr"] = value
 
     def __call__(self, images: Tensor, labels: Tensor, clock: Clock) -> Tensor:
-        """Do one step; returns the loss, a scalar on the device.
+        """Do one step; returns the loss of all ranks, a scalar on the device.
 
         Args:
-            images: uint8 (n, C, H, W) on the device.
+            images: uint8 (n, C, H, W) on the device, this rank's share.
             labels: float32 (n, 1, H, W) there.
         """
         half = self._precision == "bf16"
@@ -75,10 +78,11 @@ class Updater:
         with clock.part(FORWARD):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
                 logits = self._model(inputs)
-            loss = self._loss(logits.float(), labels)
+            loss = self._ranks.weigh(self._loss(logits.float(), labels), len(images))
         with clock.part(BACKWARD):
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            loss = self._ranks.reduce(self._model.parameters(), loss, len(images))
         with clock.part(OPTIMISER):
             self.optimizer.step()
         return loss.detach()
