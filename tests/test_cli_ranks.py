@@ -33,8 +33,8 @@ def test_torchrun_stops_at_ctrl_c_and_continues(data: Path, tmp_path: Path) -> N
         agent.send_signal(signal.SIGINT)
         assert agent.stderr is not None
         said = agent.stderr.read()
-    assert f"and saved; continue with: nsa train --resume {folder}" in said
-    assert said.count("Stopped in epoch 1") == 1  # rank 1 is silent
+    # Rank 1 is silent.
+    assert said.count(f"and saved; continue with: nsa train --resume {folder}") == 1
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
         "config.yaml", "checkpoint.safetensors", "log.csv"
     }  # fmt: skip
