@@ -6,7 +6,10 @@ import subprocess
 import sys
 from typing import Any
 
-LOCAL = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+LOCAL = {
+    "OMP_NUM_THREADS": "1",
+    "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+}
 
 
 def start_ranks(count: int, *arguments: object) -> list["subprocess.Popen[str]"]:

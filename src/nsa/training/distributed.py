@@ -220,7 +220,7 @@ def join() -> Ranks:
         InputError: this torch cannot connect processes, or another rank was not found.
     """
     environment = os.environ
-    if int(environment.get("WORLD_SIZE", "1")) < 2 or "MASTER_ADDR" not in environment:
+    if environment.get("WORLD_SIZE", "1") == "1" or "MASTER_ADDR" not in environment:
         return ALONE
     if not (distributed.is_available() and distributed.is_gloo_available()):
         raise InputError("This torch is built without gloo, so it cannot train with torchrun.")

@@ -78,8 +78,12 @@ class Watch:
         if self._left:
             return
         if error is None or isinstance(error, Interrupted):
-            self.leave()
-        elif isinstance(error, InputError):
+            try:
+                self.leave()
+                return
+            except RuntimeError as lost:
+                error = lost
+        if isinstance(error, InputError):
             self._end(f"Error: {error}", 2)
         elif isinstance(error, KeyboardInterrupt):
             self._end("Interrupted.", 130)
