@@ -95,8 +95,8 @@ export -f build tests sanitizer
 export out python gpu
 
 # The limits add up to less than nine minutes.
-stage build 130 bash -c build
-stage tests 85 bash -c tests
+stage build 115 bash -c build
+stage tests 100 bash -c tests
 stage limits 15 "$python" benchmarks/gpu/limits.py "$out"
 stage synthesis 35 "$python" benchmarks/gpu/synthesis.py "$out"
 stage peers 20 "$python" benchmarks/gpu/peers.py "$out"

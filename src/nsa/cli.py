@@ -135,7 +135,8 @@ def train_command(
     one. --category all --jobs-per-device N trains several networks at once on every GPU.
     """
     from nsa import categories
-    from nsa.train import follow, resume, train, use_demo_data
+    from nsa.first_run import use_demo_data
+    from nsa.train import follow, resume, train
     from nsa.training.distributed import join
 
     options: dict[str, Any] = {
@@ -283,8 +284,8 @@ def synthesize_command(
     config: Config = None,
 ) -> None:
     """Draw originals, synthetic anomalies and labels as the training sees them."""
+    from nsa.first_run import use_demo_data
     from nsa.synthesize import synthesize
-    from nsa.train import use_demo_data
 
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "seed": seed,

@@ -21,7 +21,7 @@ from nsa.device import Precision, choose_precision, choose_training_device
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.files import write_atomically
-from nsa.images import Dataset, demo, load_images, open_dataset
+from nsa.images import Dataset, load_images, open_dataset
 from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
 from nsa.run import BaseRun, Run, RunLock, make_output
@@ -44,14 +44,6 @@ from nsa.training.schedule import epoch_batches, learning_rate
 _log = logging.getLogger("nsa")
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
-DEMO_FOLDER = Path("runs/demo-data")
-# About two minutes on two cores with bfloat16: many small steps teach more in that time than few
-# large ones, and at this size the finest defects are still several pixels wide.
-_DEMO_TRAINING = {"epochs": 46, "batch_size": 8}
-_DEMO_IMAGES = {
-    "flange": {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
-    "fabric": {"size": [168, 168], "center_crop": None, "crop": [160, 160]},
-}
 
 
 @dataclass(frozen=True)
@@ -327,34 +319,6 @@ def _times(trainer: Trainer) -> dict[str, float]:
         "images_per_second": position.epoch * per_epoch / position.seconds,
         "plan_wait_seconds": position.plan_wait,
     }
-
-
-def use_demo_data(options: dict[str, Any], config: Path | None = None) -> dict[str, Any]:
-    """``options``, with a demo set drawn and chosen where they name no images.
-
-    Raises:
-        InputError: the demo set cannot be written.
-    """
-    merged = merge_options(options, config)
-    if "data_root" in merged or "normal_dir" in merged:
-        return options
-    category = merged.get("category", demo.CATEGORIES[0])
-    if category not in demo.CATEGORIES:
-        raise InputError(
-            f"Where are the images of {category!r}? Give --data-root or --normal-dir; without "
-            f"them only the demo categories {', '.join(demo.CATEGORIES)} can be drawn."
-        )
-    _log.info("No images were named: using the demo set '%s' in %s.", category, DEMO_FOLDER)
-    demo.write(DEMO_FOLDER, category, progress=console.is_terminal)
-    place = {"category": category, "data_root": DEMO_FOLDER}
-    if merged.get("method") == GAUSSIAN:
-        return {**options, **place}
-    section = merged.get("training", {})
-    chosen: dict[str, Any] = {
-        name: value for name, value in _DEMO_TRAINING.items() if name not in section
-    }
-    chosen = {**chosen, "images": _DEMO_IMAGES[category], **merged}
-    return {**chosen, **place}
 
 
 if __name__ == "__main__":

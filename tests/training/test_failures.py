@@ -61,9 +61,14 @@ def test_a_lost_gpu_is_named_with_the_place(error: Exception) -> None:
         fail(error)
 
 
-def test_other_errors_pass() -> None:
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        fail(RuntimeError("shapes differ"))
+@pytest.mark.parametrize(
+    "message", ["shapes differ", "NCCL error in: ..., unhandled cuda error; a peer has gone"]
+)
+def test_other_errors_pass(message: str) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        fail(RuntimeError(message))
+    assert str(caught.value) == message
+    assert not isinstance(caught.value, InputError)
 
 
 def test_a_lost_gpu_names_the_last_checkpoint(tmp_path: Path) -> None:

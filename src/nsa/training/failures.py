@@ -44,7 +44,8 @@ def gpu_failures(where: Callable[[], str], work: str) -> Iterator[None]:
                 "size of the images, or end what else runs on this GPU."
             ) from error
         accelerator = getattr(torch, "AcceleratorError", ())  # not in older releases
-        if not (isinstance(error, accelerator) or _OF_A_GPU.search(str(error))):
+        of_a_gpu = isinstance(error, accelerator) or _OF_A_GPU.search(str(error))
+        if not of_a_gpu or "NCCL" in str(error):  # a lost rank is not a lost GPU
             raise
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise GpuLostError(f"The GPU failed {where()} ({reason})") from error
