@@ -1,7 +1,7 @@
 """Training steps on the host: synthesis, then the update, one batch after the other.
 
-There is nothing to gain from doing both at once: the network keeps every core busy, and the synthesis
-is a hundredth of its work.
+There is nothing to gain from doing both at once: the network keeps every core busy, and the
+synthesis is a hundredth of its work.
 """
 
 from __future__ import annotations
