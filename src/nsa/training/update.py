@@ -1,4 +1,8 @@
-"""One update of the network: normalise, forward, loss, backward, Adam; nothing here waits."""
+"""One update of the network: normalise, forward, loss, backward, Adam; nothing here waits.
+
+``torch.compile`` was tried on the CPU with bfloat16 and does not pay: a step of 64 images took a
+tenth more processor time than without it, after a compilation as long as 23 steps.
+"""
 
 from __future__ import annotations
 
