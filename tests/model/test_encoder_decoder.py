@@ -48,6 +48,12 @@ def test_activations() -> None:
             torch.testing.assert_close(model.predict(x), function(model(x)))
 
 
+def test_an_untrained_network_calls_few_pixels_anomalous() -> None:
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        assert 0.005 < EncoderDecoder()(torch.randn(4, 3, 64, 64)).sigmoid().mean() < 0.1
+
+
 def test_every_parameter_is_trained() -> None:
     model = EncoderDecoder()
     model(torch.randn(2, 3, 64, 64)).square().mean().backward()

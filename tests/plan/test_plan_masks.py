@@ -19,8 +19,15 @@ def count(words: masks.Words, y: int, x: int, height: int, width: int) -> int:
 
 
 @numba.njit
-def overlap(patch: masks.Words, words: masks.Words, y: int, x: int, height: int, width: int) -> int:
-    return masks.overlap(patch, words, y, x, height, width)
+def has_more(words: masks.Words, y: int, x: int, height: int, width: int, limit: float) -> bool:
+    return masks.has_more(words, y, x, height, width, limit)
+
+
+@numba.njit
+def overlaps_more(
+    patch: masks.Words, words: masks.Words, y: int, x: int, height: int, width: int, limit: float
+) -> bool:
+    return masks.overlaps_more(patch, words, y, x, height, width, limit)
 
 
 @numba.njit
@@ -35,12 +42,16 @@ def words(mask: Masks) -> masks.Words:
 
 
 def random_mask(rng: np.random.Generator, height: int, width: int) -> Masks:
-    """Noise, blobs or a constant."""
-    kind = rng.integers(3)
+    """Noise, blobs, a straight edge or a constant."""
+    kind = rng.integers(4)
     if kind == 0:
         return (rng.random((height, width)) < rng.random()).astype(np.uint8)
     if kind == 1:
         return (cv2.GaussianBlur(rng.random((height, width)), (0, 0), 4) > 0.5).astype(np.uint8)
+    if kind == 2:
+        rows, columns = np.mgrid[:height, :width]
+        side = rng.normal(0, 1) * (rows - height / 2) + rng.normal(0, 2) * (columns - width / 2)
+        return (side > rng.normal(0, 2)).astype(np.uint8)
     return np.full((height, width), rng.integers(2), np.uint8)
 
 
@@ -55,13 +66,18 @@ def test_counts_equal_numpy(width: int) -> None:
         box = mask[y : y + h, x : x + w]
         assert count(words(mask), y, x, h, w) == box.sum()
         top = patch[:h, :w]
-        assert overlap(words(top), words(mask), y, x, h, w) == (top & box).sum()
+        common = (top & box).sum()
+        for limit in (-1.0, 0.25 * h * w, box.sum() - 1.0, float(box.sum()), float(h * w)):
+            assert has_more(words(mask), y, x, h, w, limit) == (box.sum() > limit)
+        for limit in (-1.0, common / 4, common - 1.0, float(common), float(h * w)):
+            assert overlaps_more(words(top), words(mask), y, x, h, w, limit) == (common > limit)
 
 
 def test_counts_do_not_overflow_on_the_largest_images() -> None:
     mask = np.ones((8192, 8192), np.uint8)
     assert count(words(mask), 0, 0, 8192, 8192) == 8192**2
-    assert overlap(words(mask), words(mask), 0, 0, 8192, 8192) == 8192**2
+    assert not has_more(words(mask), 0, 0, 8192, 8192, 8192.0**2)
+    assert overlaps_more(words(mask), words(mask), 0, 0, 8192, 8192, 8192.0**2 - 1)
 
 
 def test_resize_equals_opencv() -> None:

@@ -16,6 +16,7 @@ from nsa.plan._jit import inlined
 
 Mask = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
+Index = int | np.uint64
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _1, _8, _48, _63 = (np.uint64(bits) for bits in (1, 8, 48, 63))
@@ -48,39 +49,75 @@ def _total(pairs: np.uint64) -> int:
 
 
 @inlined
+def _span(x: int, width: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """First and last word of a run of pixels, and which bits of these two belong to it."""
+    first, last = np.uint64(x >> 3), np.uint64((x + width - 1) >> 3)
+    inside_first = _ALL << np.uint64(8 * (x & 7))
+    inside_last = _ALL >> np.uint64(8 * (-(x + width) & 7))
+    return first, last, inside_first, inside_last
+
+
+@inlined
+def _count_row(
+    words: Words, row: Index, span: tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+) -> int:
+    first, last, inside_first, inside_last = span
+    if first == last:
+        return _total(_pairs(words[row, first] & inside_first & inside_last))
+    pairs = _pairs(words[row, first] & inside_first) + _pairs(words[row, last] & inside_last)
+    for k in range(first + _1, last):
+        pairs += _pairs(words[row, k])
+    return _total(pairs)
+
+
+@inlined
 def count(words: Words, y: int, x: int, height: int, width: int) -> int:
     """Set pixels of a box."""
-    first, end = x >> 3, ((x + width - 1) >> 3) + 1
-    outside_first = ~(_ALL << np.uint64(8 * (x & 7)))
-    outside_last = ~(_ALL >> np.uint64(8 * (-(x + width) & 7)))
-    total = 0
-    for row in range(y, y + height):
-        line = words[row][first:end]
-        pairs = np.uint64(0)
-        for k in range(len(line)):
-            pairs += _pairs(line[k])
-        pairs -= _pairs(line[0] & outside_first) + _pairs(line[-1] & outside_last)
-        total += _total(pairs)
+    total, span = 0, _span(x, width)
+    for row in range(np.uint64(y), np.uint64(y + height)):
+        total += _count_row(words, row, span)
     return total
 
 
 @inlined
-def overlap(patch: Words, words: Words, y: int, x: int, height: int, width: int) -> int:
-    """Pixels set both in the patch, zero beyond its width, and in the mask under it."""
-    first, size = x >> 3, (width + 7) >> 3
+def has_more(words: Words, y: int, x: int, height: int, width: int, limit: float) -> bool:
+    """Whether more than ``limit`` pixels of a box are set; reads no more rows than that takes."""
+    total, left, span = 0, height * width, _span(x, width)
+    for row in range(np.uint64(y), np.uint64(y + height)):
+        total += _count_row(words, row, span)
+        left -= width
+        if total > limit or total + left <= limit:
+            break
+    return total > limit
+
+
+@inlined
+def overlaps_more(
+    patch: Words, words: Words, y: int, x: int, height: int, width: int, limit: float
+) -> bool:
+    """Whether more than ``limit`` pixels are set in the patch and in the mask under it.
+
+    The patch is zero beyond its width. Reads no more rows than the answer takes.
+    """
+    first, last = np.uint64(x >> 3), np.uint64((width - 1) >> 3)
     shift = np.uint64(8 * (x & 7))
-    total = 0
-    for row in range(height):
-        over = patch[row][:size]
-        under = words[y + row][first:]
+    # Where the row of the mask ends, the patch has ended before.
+    final = np.uint64(words.shape[1] - 1)
+    total, left = 0, height * width
+    for row in range(np.uint64(height)):
+        under = row + np.uint64(y)
         pairs = np.uint64(0)
-        for k in range(size - 1):
-            pairs += _pairs(over[k] & _shifted(under[k], under[k + 1], shift))
-        # Where the row of the mask ends, the patch has ended before.
-        following = under[size] if size < len(under) else np.uint64(0)
-        pairs += _pairs(over[size - 1] & _shifted(under[size - 1], following, shift))
+        for k in range(last):
+            part = _shifted(words[under, first + k], words[under, first + k + _1], shift)
+            pairs += _pairs(patch[row, k] & part)
+        end = first + last
+        following = words[under, end + _1] if end < final else np.uint64(0)
+        pairs += _pairs(patch[row, last] & _shifted(words[under, end], following, shift))
         total += _total(pairs)
-    return total
+        left -= width
+        if total > limit or total + left <= limit:
+            break
+    return total > limit
 
 
 @inlined
@@ -112,7 +149,16 @@ def resize(
     The last word of each row of ``out`` is zero beyond ``new_width``.
     """
     words = mask.view(np.uint64)
-    columns = np.empty(new_width, np.uintp)
+    out_words = out.view(np.uint64)
+    last = np.uint64((new_width - 1) >> 3)
+    inside_last = _ALL >> np.uint64(8 * (-new_width & 7))
+    if count(words, y, x, height, width) == height * width:  # a third of the boxes in practice
+        for row in range(np.uint64(new_height)):
+            for k in range(last):
+                out_words[row, k] = _BYTES
+            out_words[row, last] = _BYTES & inside_last
+        return new_height * new_width
+    columns = np.empty(new_width, np.uint64)
     weights = np.empty(new_width, np.int32)
     scale = 1.0 / (new_width / width)
     for column in range(new_width):
@@ -130,30 +176,39 @@ def resize(
     held = np.full(2, -1, np.int64)
     pixels = np.zeros(2, np.int64)
     resized = np.zeros(2, np.bool_)
-    out_words = out.view(np.uint64)
-    last = (new_width - 1) >> 3
-    inside_last = _ALL >> np.uint64(8 * (-new_width & 7))
+    end, span = x + width, _span(x, width)
     scale = 1.0 / (new_height / height)
-    for row in range(new_height):
-        first, weight_0, weight_1 = _tap(row, scale)
+    for row in range(np.uint64(new_height)):
+        first, weight_0, weight_1 = _tap(int(row), scale)
         upper = y + min(max(first, 0), height - 1)
         lower = y + min(max(first + 1, 0), height - 1)
         for source in (upper, lower):
-            if held[source & 1] != source:
-                held[source & 1] = source
-                pixels[source & 1] = count(words, source, x, 1, width)
-                resized[source & 1] = False
+            slot = np.uint64(source & 1)
+            if held[slot] != source:
+                held[slot] = source
+                pixels[slot] = _count_row(words, np.uint64(source), span)
+                resized[slot] = False
         # Most rows of a box are all object or all background.
-        both = pixels[upper & 1] + pixels[lower & 1]
-        fill = _BYTES if both > 0 else np.uint64(0)
-        out_words[row, : last + 1] = fill
-        out_words[row, last] = fill & inside_last
+        both = pixels[np.uint64(upper & 1)] + pixels[np.uint64(lower & 1)]
         if both == 0 or both == 2 * width:
+            fill = _BYTES if both > 0 else np.uint64(0)
+            for k in range(last):
+                out_words[row, k] = fill
+            out_words[row, last] = fill & inside_last
             continue
         for source in (upper, lower):
-            if not resized[source & 1]:
-                resized[source & 1] = True
-                _resize_line(mask[source], columns, weights, lines[source & 1])
+            slot = np.uint64(source & 1)
+            if not resized[slot]:
+                resized[slot] = True
+                set_pixels = pixels[slot]
+                # The edge of an object cuts most rows into one run of each kind.
+                if set_pixels == 0 or count(words, source, x, 1, set_pixels) == set_pixels:
+                    _resize_edge(x + set_pixels, 1, columns, weights, lines[slot])
+                elif count(words, source, end - set_pixels, 1, set_pixels) == set_pixels:
+                    _resize_edge(end - set_pixels, 0, columns, weights, lines[slot])
+                else:
+                    _resize_line(mask[source], columns, weights, lines[slot])
+        out_words[row, last] = 0
         mixed = out[row][:new_width]
         _mix_lines(lines[upper & 1], weight_0, lines[lower & 1], weight_1, mixed)
     return count(out_words, 0, 0, new_height, new_width)
@@ -162,15 +217,31 @@ def resize(
 @inlined
 def _resize_line(
     line: Mask,
-    columns: npt.NDArray[np.uintp],
+    columns: npt.NDArray[np.uint64],
     weights: npt.NDArray[np.int32],
     out: npt.NDArray[np.int32],
 ) -> None:
-    one = np.uintp(1)
     for k in range(len(out)):
         column = columns[k]
-        here, step = line[column], np.int32(line[column + one]) - np.int32(line[column])
+        here, step = line[column], np.int32(line[column + _1]) - np.int32(line[column])
         out[k] = (2048 * here + weights[k] * step) >> 4
+
+
+@inlined
+def _resize_edge(
+    edge: int,
+    left: int,
+    columns: npt.NDArray[np.uint64],
+    weights: npt.NDArray[np.int32],
+    out: npt.NDArray[np.int32],
+) -> None:
+    """:func:`_resize_line` of a row that is ``left`` before column ``edge``, the opposite after."""
+    step = np.int32(1 - 2 * left)
+    for k in range(len(out)):
+        first = np.int64(columns[k])
+        here = np.int32(left if first < edge else 1 - left)
+        weight = weights[k] if first == edge - 1 else np.int32(0)
+        out[k] = (2048 * here + weight * step) >> 4
 
 
 @inlined

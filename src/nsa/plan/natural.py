@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nsa.plan import table
 from nsa.plan._jit import entry, inlined
 from nsa.plan.boxes import Limits, destinations, draw_interval, draw_length, draw_size
-from nsa.plan.masks import Mask, Words, count, overlap, resize
+from nsa.plan.masks import Mask, Words, has_more, overlaps_more, resize
 from nsa.plan.rng import State, below, coin, seed_stream, uniform
 
 TRIES = 200  # for a source box with enough object, and for a destination box
@@ -158,7 +158,8 @@ def _draw_source(state: State, limits: Limits, source: Words) -> tuple[int, int,
         height, width = end_y - y, end_x - x
         if not limits.objects:
             return y, x, height, width
-        if count(source, y, x, height, width) > limits.min_object_share * height * width:
+        least = limits.min_object_share * height * width
+        if has_more(source, y, x, height, width, least):
             return y, x, height, width
     return 0, 0, 0, 0
 
@@ -180,6 +181,7 @@ def _draw_destination(
     if places_y < 1 or places_x < 1:
         return -1, -1
     least = limits.min_object_share * height * width
+    common = limits.min_overlap * set_pixels
     # eq. 11. The released code tests the resized source mask, which no other place changes.
     if limits.objects and not paper and not set_pixels > least:
         return -1, -1
@@ -189,9 +191,9 @@ def _draw_destination(
         if not limits.objects:
             return y, x
         # eq. 11 as printed: the object in the destination.
-        if paper and not count(target, y, x, height, width) > least:
+        if paper and not has_more(target, y, x, height, width, least):
             continue
-        if overlap(patch, target, y, x, height, width) > limits.min_overlap * set_pixels:  # eq. 12
+        if overlaps_more(patch, target, y, x, height, width, common):  # eq. 12
             return y, x
     return -1, -1
 
