@@ -213,10 +213,11 @@ def state_table(folder: Path, names: Sequence[str], workers: Mapping[str, Worker
     table = Table(
         title=f"{len(finished)} of {len(names)} categories finished", title_justify="left"
     )
-    # The last column is as long as a log line, and would squeeze the others otherwise.
-    table.add_column("category", min_width=max(map(len, names)))
-    table.add_column("image AUROC %", justify="right", min_width=13)
-    table.add_column("now", no_wrap=True, overflow="ellipsis")
+    table.add_column("category")
+    table.add_column("image AUROC %", justify="right")
+    # As long as a log line, it would squeeze the others to nothing.
+    rest = console.width - max(map(len, (*names, "category"))) - len("image AUROC %") - 10
+    table.add_column("now", no_wrap=True, overflow="ellipsis", max_width=max(10, rest))
     for name in names:
         auroc = finished.get(name, {}).get("image_auroc")
         state, worker = "", workers.get(name)
