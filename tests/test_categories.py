@@ -1,6 +1,7 @@
 """``nsa train --category all``: several categories, so many at once."""
 
 import csv
+import io
 import os
 import shutil
 import signal
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ranks import LOCAL, start
+from rich.console import Console
 from tiny import nsa, picture, sentence, write, write_config, write_product
 
+from nsa.categories import state_table
 from nsa.images import list_categories
 
 
@@ -51,6 +54,11 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: 
     settings = yaml.safe_load((folder / "plate" / "config.yaml").read_text())
     assert (settings["category"], settings["training"]["epochs"]) == ("plate", 1)
 
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(state_table(folder, list(found), {}))
+    assert "2 of 3 categories finished" in shown.getvalue()
+    assert "plate" in shown.getvalue()
+
     weights = (folder / "disc" / "model.safetensors").stat().st_mtime_ns
     write(data / "ring" / "train" / "good" / "2.png", picture(2)[0])
     again = nsa("train", "--resume", folder)
@@ -61,6 +69,8 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: 
     assert "is not empty" in sentence(
         nsa("train", "--data-root", data, "--category", "disc,ring", "--output", folder)
     )
+    (folder / "categories.yaml").write_text("names: [disc]\n")
+    assert "categories.yaml is damaged" in sentence(nsa("train", "--resume", folder))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")

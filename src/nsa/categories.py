@@ -97,7 +97,7 @@ class Categories:
             devices = count_devices(self.options.get("device", "auto"))
             at_once = min(len(left), devices * self.per_device)
             _log.info("%d categories, %d at once, into %s.", len(left), at_once, self.folder)
-            view = LiveView(lambda: _table(self.folder, self.names, workers))
+            view = LiveView(lambda: state_table(self.folder, self.names, workers))
             try:
                 with view:
                     run_workers(list(workers.values()), at_once, devices, _watch(workers, view))
@@ -169,7 +169,10 @@ def _create(merged: dict[str, Any], names: list[str]) -> Categories:
 
 
 def _open(folder: Path, options: Mapping[str, Any]) -> Categories:
-    found = Categories(folder, **read_yaml(folder / _FILE))
+    try:
+        found = Categories(folder, **read_yaml(folder / _FILE))
+    except TypeError as error:
+        raise InputError(f"{folder / _FILE} is damaged; choose a new --output.") from error
     for name, value in options.items():
         if name not in _CHANGEABLE:
             raise InputError(
@@ -204,7 +207,7 @@ def _state(worker: Worker) -> str:
     return "failed" if worker.status else "is finished"
 
 
-def _table(folder: Path, names: Sequence[str], workers: Mapping[str, Worker]) -> Table:
+def state_table(folder: Path, names: Sequence[str], workers: Mapping[str, Worker]) -> Table:
     """What a person sees while the trainings run."""
     finished = {name: metrics for name in names if (metrics := _metrics(folder / name))}
     table = Table(
@@ -212,7 +215,9 @@ def _table(folder: Path, names: Sequence[str], workers: Mapping[str, Worker]) ->
     )
     table.add_column("category")
     table.add_column("image AUROC %", justify="right")
-    table.add_column("", no_wrap=True, overflow="ellipsis")
+    # As long as a log line, it would squeeze the others to nothing.
+    rest = console.width - max(map(len, (*names, "category"))) - len("image AUROC %") - 10
+    table.add_column("now", no_wrap=True, overflow="ellipsis", max_width=max(10, rest))
     for name in names:
         auroc = finished.get(name, {}).get("image_auroc")
         state, worker = "", workers.get(name)
