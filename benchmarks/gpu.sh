@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds, checks and times the CUDA kernels on this machine and writes benchmarks/results_gpu.md.
 #
-#     benchmarks/gpu.sh [FOLDER]
+#     benchmarks/gpu.sh [FOLDER [DATA_ROOT]]
 #
-# FOLDER (default: build/gpu) gets a log and the figures of every stage. Needs a GPU, nvcc and a
+# FOLDER (default: build/gpu) gets a log and the figures of every stage. DATA_ROOT (or NSA_DATA_ROOT)
+# is a folder with MVTec AD's bottle, which is then trained; without it that stage is left out. Needs a GPU, nvcc and a
 # Python with torch; no network. A stage that fails, or takes too long, does not stop later ones,
 # and what it wrote is kept. Later work adds its own stage: a function and a line at the end.
 set -uo pipefail
@@ -28,6 +29,8 @@ print("{}{}".format(*torch.cuda.get_device_capability()))
 ' 2>&1) || fail "$(tail -n 1 <<<"$gpu")"
 command -v nvcc >/dev/null || fail "nvcc is not on PATH; install a CUDA toolkit or add its bin folder."
 
+data=${2:-${NSA_DATA_ROOT:-}}
+[[ -z $data || -d $data/bottle ]] || fail "there is no folder bottle in $data."
 out=$(realpath -m "${1:-build/gpu}")
 mkdir -p "$out" || fail "$out cannot be made; name another folder."
 rm -f "$out"/*.json "$out"/*.log "$out"/stages.tsv
@@ -91,13 +94,19 @@ sanitizer() {
 export -f build tests sanitizer
 export out python gpu
 
-stage build 150 bash -c build
+# The limits add up to less than nine minutes.
+stage build 115 bash -c build
 stage tests 100 bash -c tests
-stage limits 30 "$python" benchmarks/gpu/limits.py "$out"
-stage synthesis 70 "$python" benchmarks/gpu/synthesis.py "$out"
-stage peers 40 "$python" benchmarks/gpu/peers.py "$out"
+stage limits 15 "$python" benchmarks/gpu/limits.py "$out"
+stage synthesis 35 "$python" benchmarks/gpu/synthesis.py "$out"
+stage peers 20 "$python" benchmarks/gpu/peers.py "$out"
+stage step 30 "$python" benchmarks/gpu/step.py "$out"
+if [[ -n $data ]]; then
+    stage bottle 85 "$python" benchmarks/gpu/bottle.py "$out" "$data"
+fi
+stage loader 35 "$python" benchmarks/gpu/loader.py "$out"
 for tool in memcheck racecheck initcheck; do
-    stage "$tool" 40 bash -c "sanitizer $tool"
+    stage "$tool" 33 bash -c "sanitizer $tool"
 done
 "$python" benchmarks/gpu/report.py "$out" benchmarks/results_gpu.md || fail "no report was written."
 cp benchmarks/results_gpu.md "$out/"

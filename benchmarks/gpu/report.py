@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import report_training
+
 GOALS = {64: 100_000, 256: 500_000}  # images/s of blend and label
 
 
 def main(folder: Path, page: Path) -> None:
     figures = {
         name: json.loads(path.read_text()) if path.is_file() else None
-        for name in ("limits", "synthesis", "peers")
+        for name in ("limits", "synthesis", "peers", "step", "loader", "bottle")
         for path in [folder / f"{name}.json"]
     }
     lines = ["# On a GPU", "", "Written by `benchmarks/gpu.sh`. Times are medians, with quartiles."]
@@ -25,6 +27,13 @@ def main(folder: Path, page: Path) -> None:
             lines += ["", *_whole(measured), "", *_kernels(measured, figures["limits"])]
     if figures["peers"]:
         lines += ["", *_peers(figures["peers"])]
+    if figures["step"]:
+        lines += ["", *report_training.step(figures["step"])]
+    if figures["loader"] and "images_per_second" in figures["loader"]:
+        whole = figures["step"] and figures["step"].get("whole")
+        lines += ["", *report_training.loader(figures["loader"], whole)]
+    if figures["bottle"] and figures["bottle"]["runs"]:
+        lines += ["", *report_training.bottle(figures["bottle"])]
     page.write_text("\n".join(lines) + "\n")
 
 

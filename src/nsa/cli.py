@@ -18,6 +18,7 @@ from rich.table import Table
 from nsa.cli_options import (
     Augment,
     Background,
+    Categories,
     Category,
     Config,
     DataRoot,
@@ -25,6 +26,7 @@ from nsa.cli_options import (
     Distribution,
     Fpr,
     Holdout,
+    JobsPerDevice,
     Kind,
     Label,
     Method,
@@ -78,7 +80,7 @@ def _friendly(command: Function) -> Function:
 @_friendly
 def train_command(
     data_root: DataRoot = None,
-    category: Category = None,
+    category: Categories = None,
     normal_dir: NormalDir = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training images. \\[default: preset, 320]")
@@ -114,14 +116,28 @@ def train_command(
         Path | None,
         typer.Option("--resume", help="Continue the interrupted run in this folder."),
     ] = None,
+    jobs_per_device: JobsPerDevice = None,
     config: Config = None,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Print where a step's time goes; write trace.json for Chrome or Perfetto.",
+        ),
+    ] = False,
 ) -> None:
     """Train on normal images, then evaluate on the test set if there is one.
 
     Without --data-root and --normal-dir it draws a demo set first and trains on that. Ctrl-C saves;
     --resume continues to the same result.
+
+    torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
+    one. --category all --jobs-per-device N trains several networks at once on every GPU.
     """
-    from nsa.train import resume, train, use_demo_data
+    from nsa import categories
+    from nsa.first_run import use_demo_data
+    from nsa.train import follow, resume, train
+    from nsa.training.distributed import join
 
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "epochs": epochs,
@@ -133,14 +149,29 @@ def train_command(
     options = {name: value for name, value in options.items() if value is not None}
     if background is not None:
         options["background"] = _background(background)
-    if resume_run is not None:
-        if output is not None or config is not None:
+    if resume_run is not None and (output is not None or config is not None):
+        raise InputError("--resume continues a run as it began; leave out --output and --config.")
+    with join() as ranks:
+        if not ranks.leads:
+            follow(options, config, ranks)
+            return
+        many = categories.find(options, config, resume_run, ranks)
+        if many is not None:
+            if profile:
+                raise InputError("--profile measures one training; name a single category.")
+            many.train(jobs_per_device)
+            console.print(f"Results are in {many.folder}", markup=False, soft_wrap=True)
+            return
+        if jobs_per_device is not None:
             raise InputError(
-                "--resume continues a run as it began; leave out --output and --config."
+                "--jobs-per-device is for several categories at once; name them, as in --category "
+                "a,b or --category all with --data-root, or leave it out."
             )
-        trained = resume(resume_run, options)
-    else:
-        trained = train(use_demo_data(options, config), config)
+        if resume_run is not None:
+            trained = resume(resume_run, options, ranks, profile=profile)
+        else:
+            chosen = use_demo_data(options, config)
+            trained = train(chosen, config, ranks, profile=profile)
     _print_results(trained.evaluation, trained.run.settings.category)
     console.print(f"Results are in {trained.run.path}", markup=False, soft_wrap=True)
 
@@ -253,8 +284,8 @@ def synthesize_command(
     config: Config = None,
 ) -> None:
     """Draw originals, synthetic anomalies and labels as the training sees them."""
+    from nsa.first_run import use_demo_data
     from nsa.synthesize import synthesize
-    from nsa.train import use_demo_data
 
     options: dict[str, Any] = {
         "data_root": data_root, "category": category, "normal_dir": normal_dir, "seed": seed,

@@ -18,6 +18,21 @@ Category = Annotated[
     str | None,
     typer.Option(help="Folder below --data-root; its name also chooses the preset."),
 ]
+Categories = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder below --data-root; its name also chooses the preset. Several by commas, or "
+        "all: each is trained by itself, into a folder of its own below --output."
+    ),
+]
+JobsPerDevice = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=64,
+        help="Trainings at once on every GPU, or on the CPU, of several. \\[default: 1]",
+    ),
+]
 NormalDir = Annotated[
     Path | None, typer.Option(help="Instead of --data-root: a plain folder of good images.")
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 # Results go to standard output, everything else here, so that results can be piped.
@@ -38,6 +40,31 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class LiveView:
+    """Something drawn anew now and then, at a terminal only.
+
+    Args:
+        draw: what to show now.
+    """
+
+    def __init__(self, draw: Callable[[], RenderableType]) -> None:
+        self._draw = draw
+        self._live = Live(console=console, auto_refresh=False)
+
+    def __enter__(self) -> LiveView:
+        if console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if console.is_terminal:
+            self._live.stop()
+
+    def update(self) -> None:
+        if console.is_terminal:
+            self._live.update(self._draw(), refresh=True)
 
 
 class TrainingProgress:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from nsa.run import Run
 from nsa.settings import Settings
 from nsa.training import load_model
 
-_BATCH = 16
+_BATCH = {"cpu": 16, "cuda": 64}  # images at a time: what keeps either busy
 
 
 class Detector:
@@ -72,13 +74,32 @@ class Detector:
         Returns:
             float32 (N, H, W) on the CPU: 0 is normal; at most 1, except for continuous labels.
         """
+        size = _BATCH[self._device.type]
         result = torch.empty((len(images), *images.shape[2:]))
-        for first in range(0, len(images), _BATCH):
-            batch = images[first : first + _BATCH].to(self._device)
-            inputs = to_network_input(batch, self.settings.images)
-            inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
-            result[first : first + _BATCH] = self._model.predict(inputs)[:, 0].cpu()
+        first = 0
+        with _full_float32():
+            while first < len(images):
+                try:
+                    part = self._maps(images[first : first + size])
+                except torch.OutOfMemoryError as error:
+                    if size == 1:
+                        height, width = images.shape[2:]
+                        raise InputError(
+                            f"The GPU has too little free memory for one image of {height} x "
+                            f"{width} px; end what else runs on it, or use --device cpu."
+                        ) from error
+                    size //= 2  # the maps do not depend on it
+                    continue
+                result[first : first + len(part)] = part
+                first += len(part)
         return result
+
+    def _maps(self, batch: Tensor) -> Tensor:
+        """The maps of a batch, on the device where the copy to the CPU waits for them."""
+        inputs = to_network_input(batch.to(self._device), self.settings.images)
+        inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
+        maps: Tensor = self._model.predict(inputs)
+        return maps[:, 0]
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps at the images' own resolution and one score per image.
@@ -108,6 +129,17 @@ class Detector:
         maps = self.maps(torch.from_numpy(scaled).permute(0, 3, 1, 2))[:, None]
         enlarged = F.interpolate(maps, images.shape[2:], mode="bilinear", align_corners=False)
         return enlarged, image_scores(maps)
+
+
+@contextlib.contextmanager
+def _full_float32() -> Iterator[None]:
+    """Convolutions on a GPU without TF32, whose 10 bits would make maps depend on the machine."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def image_scores(maps: Tensor) -> Tensor:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Literal
 
 import torch
 
+from nsa._cuda.support import check_device
 from nsa.errors import InputError
 
 Precision = Literal["bf16", "fp32"]
@@ -34,6 +36,38 @@ def choose_device(name: str = "auto") -> torch.device:
         )
         raise InputError(f"device 'cuda' was asked for, but {reason}; use --device cpu.")
     return torch.device("cuda")
+
+
+def choose_training_device(name: str = "auto") -> torch.device:
+    """:func:`choose_device` for work that also needs this package's own kernels there.
+
+    ``"auto"`` is the CPU, with a warning, where torch sees a GPU that the kernels do not run on.
+
+    Raises:
+        InputError: as there, or ``"cuda"`` without kernels for the GPU.
+    """
+    device = choose_device(name)
+    if device.type == "cuda":
+        try:
+            check_device(device)
+        except InputError as error:
+            reason = str(error).removeprefix(f"The tensors are on {device}, but ")
+            reason = reason.replace("or move them to the CPU", "or use --device cpu")
+            if name != "auto":
+                raise InputError(f"device 'cuda' cannot be used: {reason}") from error
+            _log.warning("There is a GPU, but the CPU is used: %s", reason)
+            return torch.device("cpu")
+    return device
+
+
+def use_own_gpu() -> None:
+    """With several GPUs, take the one that ``LOCAL_RANK`` means for this process.
+
+    ``torchrun`` sets it, and so does :mod:`nsa.processes`.
+    """
+    local, count = os.environ.get("LOCAL_RANK", "0"), torch.cuda.device_count()
+    if count > 1 and local.isdigit():
+        torch.cuda.set_device(int(local) % count)
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,9 @@ def compute_metrics(
         "image_f1_max": (image_reason, lambda: f1_max(scores, defective)[0]),
         "pixel_average_precision": (pixel_reason, lambda: average_precision(maps, masks)),
     }
-    values = {name: None if reason else compute() for name, (reason, compute) in metrics.items()}
+    with ThreadPoolExecutor() as pool:  # they sort and count, which needs no lock
+        running = {name: pool.submit(run) for name, (why, run) in metrics.items() if why is None}
+        values = {name: running[name].result() if name in running else None for name in metrics}
     return values, {name: reason for name, (reason, _) in metrics.items() if reason}
 
 

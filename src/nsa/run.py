@@ -15,6 +15,7 @@ A Gaussian detector has gaussian.safetensors and gaussian.yaml for model.safeten
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -22,12 +23,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from safetensors import SafetensorError, safe_open
+
 from nsa.errors import InputError
 from nsa.files import make_folder, write_atomically
 from nsa.settings import GAUSSIAN, Settings, read_yaml, to_yaml
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_log = logging.getLogger("nsa")
 
 FORMAT_VERSION = 1
 _LOCK = ".lock"
@@ -132,6 +137,25 @@ class Run(BaseRun[Settings]):
                 f"'nsa train --resume {self.path}'."
             )
         raise InputError(f"{self.path} holds no model.safetensors; train it again.")
+
+
+def find_begun(path: Path) -> Run | None:
+    """The run in a folder, if it can be continued; the log says where it is damaged.
+
+    None also where the folder is missing, or its run had not begun.
+    """
+    if not (path / "config.yaml").is_file():
+        return None
+    try:
+        run = Run.open(path)
+        for weights in (run.model, run.checkpoint):
+            if weights.is_file():
+                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
+                    pass
+    except (InputError, SafetensorError) as error:
+        _log.warning("%s cannot be continued and starts again: %s", path.name, error)
+        return None
+    return run
 
 
 def read_config(path: Path) -> dict[str, Any]:

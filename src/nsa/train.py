@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
 from nsa.automatic import suggest_settings
 from nsa.console import TrainingProgress, console, duration
 from nsa.detector import Detector
-from nsa.device import choose_device, choose_precision
+from nsa.device import Precision, choose_precision, choose_training_device
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.files import write_atomically
-from nsa.images import Dataset, demo, load_images, open_dataset
+from nsa.images import Dataset, load_images, open_dataset
 from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
 from nsa.run import BaseRun, Run, RunLock, make_output
-from nsa.settings import GAUSSIAN, changed, merge_options, refuse_gaussian, resolve
+from nsa.settings import GAUSSIAN, Settings, changed, merge_options, refuse_gaussian, resolve
 from nsa.training import (
     Trainer,
     load_checkpoint,
@@ -32,20 +33,17 @@ from nsa.training import (
     need_two_images,
     save_checkpoint,
     save_model,
+    share_state,
 )
+from nsa.training.distributed import ALONE, Ranks
+from nsa.training.failures import checkpoint_named
+from nsa.training.profile import Profile
+from nsa.training.profile import table as profile_table
 from nsa.training.schedule import epoch_batches, learning_rate
 
 _log = logging.getLogger("nsa")
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
-DEMO_FOLDER = Path("runs/demo-data")
-# About two minutes on two cores with bfloat16: many small steps teach more in that time than few
-# large ones, and at this size the finest defects are still several pixels wide.
-_DEMO_TRAINING = {"epochs": 46, "batch_size": 8}
-_DEMO_IMAGES = {
-    "flange": {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
-    "fabric": {"size": [168, 168], "center_crop": None, "crop": [160, 160]},
-}
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,22 @@ class Trained:
     evaluation: Evaluation
 
 
-def train(options: dict[str, Any], config: Path | None = None) -> Trained:
+def train(
+    options: dict[str, Any],
+    config: Path | None = None,
+    ranks: Ranks = ALONE,
+    *,
+    profile: bool = False,
+) -> Trained:
     """Train from scratch into a new run folder, then evaluate.
 
     Args:
         options: the command line's options by name (underscores), see ``nsa train --help``; at
             least ``data_root`` or ``normal_dir``.
         config: a YAML file with further options.
+        ranks: processes to train one model with, seen from their leader; the others call
+            :func:`follow`.
+        profile: measure where the time of a step goes, print it and write ``trace.json``.
 
     Raises:
         InputError: an option, an image or the output folder cannot be used.
@@ -72,8 +79,17 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
     if merged.get("method") == GAUSSIAN:
         from nsa.gaussian.train import train as train_gaussian
 
+        if profile:
+            raise InputError(
+                "--profile measures training steps, and --method gaussian has none; leave it out."
+            )
+        if ranks.count > 1:
+            raise InputError(
+                "--method gaussian fits its features in one pass, which several processes cannot "
+                "share; start it without torchrun."
+            )
         return Trained(*train_gaussian(merged))
-    device = choose_device(merged.get("device", "auto"))
+    device = choose_training_device(merged.get("device", "auto"))
     precision = choose_precision(merged.get("precision", "auto"), device)
     data_root, normal_dir = merged.get("data_root"), merged.get("normal_dir")
     dataset = open_dataset(data_root, merged.get("category"), normal_dir)
@@ -85,19 +101,24 @@ def train(options: dict[str, Any], config: Path | None = None) -> Trained:
         "device": device.type,
         "precision": precision,
     }
+    ranks.check_batch_size(settings.training.batch_size)
     output = merged.get("output")
     folder = make_output(None if output is None else Path(output), dataset.name)
     with RunLock(folder):
-        return _work(Run.create(folder, settings, places), dataset)
+        return _work(Run.create(folder, settings, places), dataset, ranks, profile)
 
 
-def resume(folder: Path, options: dict[str, Any]) -> Trained:
+def resume(
+    folder: Path, options: dict[str, Any], ranks: Ranks = ALONE, *, profile: bool = False
+) -> Trained:
     """Continue an interrupted run to the result it would have had without the interruption.
 
     Args:
         folder: the run folder.
         options: only ``data_root`` and ``normal_dir`` (where the images have moved) and
             ``device`` may differ from the run's own.
+        ranks: as for :func:`train`; their number may differ from before.
+        profile: as for :func:`train`.
 
     Raises:
         InputError: there is no unfinished run, or an option contradicts it.
@@ -117,7 +138,35 @@ def resume(folder: Path, options: dict[str, Any]) -> Trained:
         run.places.update({name: options.get(name) for name in ("data_root", "normal_dir")})
     dataset = open_run_dataset(run)
     with RunLock(folder):
-        return _work(run, dataset)
+        return _work(run, dataset, ranks, profile)
+
+
+def follow(options: dict[str, Any], config: Path | None, ranks: Ranks) -> None:
+    """Compute a rank's share of the training that rank 0 leads; nothing is written.
+
+    Args:
+        options, config: as for :func:`train`; only ``data_root`` and ``normal_dir`` are used, where
+            the images lie elsewhere on this machine. The rest is what the leader says.
+
+    Raises:
+        InputError: the device or the images cannot be used, or are not those of the leader.
+        Interrupted: a signal stopped the training.
+    """
+    with StopRequest() as stop:  # from here on, since stopping is agreed on after a step
+        order = ranks.hear()
+        if order is None:  # the training was complete
+            return
+        own = merge_options(options, config)
+        places = {name: own.get(name, order[name]) for name in ("data_root", "normal_dir")}
+        settings = Settings.from_dict(order["settings"])
+        dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
+        device = choose_training_device(order["device"])
+        trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
+        share_state(trainer, Path(order["checkpoint"]))
+        trainer.run(lambda _loss, _count: not stop.made)
+        ranks.leave()
+    if not trainer.finished:
+        raise Interrupted("Stopped.")
 
 
 def open_run_dataset(run: Run) -> Dataset:
@@ -129,28 +178,29 @@ def open_run_dataset(run: Run) -> Dataset:
     return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
 
 
-def _work(run: Run, dataset: Dataset) -> Trained:
+def _work(run: Run, dataset: Dataset, ranks: Ranks, profile: bool) -> Trained:
     """Train what is left to train, then evaluate."""
-    device = choose_device(run.places["device"])
-    settings = run.settings
-    images = load_images(
-        [sample.path for sample in dataset.train],
-        settings.images.size,
-        settings.images.channels,
-        progress=console.is_terminal,
-    )
-    trainer = Trainer(
-        images, settings.synthesis, settings.images, settings.training,
-        device=device, precision=choose_precision(run.places["precision"], device),
-    )  # fmt: skip
+    device = choose_training_device(run.places["device"])
+    precision = choose_precision(run.places["precision"], device)
+    settings, complete = run.settings, run.model.is_file()
+    if complete:
+        ranks.tell(None)
+        ranks.leave()
+        ranks = ALONE
+    else:
+        places = {**run.places, "precision": precision, "checkpoint": str(run.checkpoint)}
+        ranks.tell({**places, "settings": settings.to_dict()})
+    trainer = _make_trainer(settings, dataset, device, precision, ranks)
     times = run.training_times()
     if run.checkpoint.is_file():
         load_checkpoint(run.checkpoint, trainer)
-    if run.model.is_file():
+    if complete:
         _log.info("The training in %s is complete; evaluating.", run.path)
         load_model(run.model, trainer.model)
     else:
-        _train_to_the_end(trainer, run)
+        share_state(trainer, run.checkpoint)
+        _train_to_the_end(trainer, run, profile)
+        ranks.leave()
     if trainer.finished:
         times = _times(trainer)
     result = evaluate(Detector(trainer.model, settings, device), dataset)
@@ -160,24 +210,47 @@ def _work(run: Run, dataset: Dataset) -> Trained:
     return Trained(run, result)
 
 
+def _make_trainer(
+    settings: Settings,
+    dataset: Dataset,
+    device: torch.device,
+    precision: Precision,
+    ranks: Ranks,
+) -> Trainer:
+    """Load the images and make the trainer; all ranks do this at the same time."""
+    ranks.use(device)
+    paths = [sample.path for sample in dataset.train]
+    progress = console.is_terminal and ranks.leads
+    images = load_images(paths, settings.images.size, settings.images.channels, progress)
+    ranks.check_same_images(paths, images)
+    return Trainer(
+        images, settings.synthesis, settings.images, settings.training,
+        device=device, precision=precision, ranks=ranks,
+    )  # fmt: skip
+
+
 def _describe(trainer: Trainer, run: Run) -> None:
-    settings, position = run.settings, trainer.position
+    settings, position, count = run.settings, trainer.position, trainer.ranks.count
+    where = trainer.device.type if count == 1 else f"{count} x {trainer.device.type}"
     _log.info(
         "Training '%s' on %d images of %d x %d px, %d epochs of %d steps, on %s (%s, %d threads).",
         settings.category, len(trainer.images), *settings.images.crop, settings.training.epochs,
-        trainer.steps_per_epoch, trainer.device.type, trainer.precision, torch.get_num_threads(),
+        trainer.steps_per_epoch, where, trainer.precision, torch.get_num_threads(),
     )  # fmt: skip
     if position.epoch or position.step:
         _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
 
 
-def _train_to_the_end(trainer: Trainer, run: Run) -> None:
+def _train_to_the_end(trainer: Trainer, run: Run, profile: bool) -> None:
     position, epochs = trainer.position, trainer.training.epochs
     sizes = [len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0)]
     done = position.epoch * sum(sizes) + position.image_count
+    left = (epochs - position.epoch) * len(sizes) - position.step
+    measured = Profile(trainer.device, left) if profile else None
     last_save = time.monotonic()
     with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
         _describe(trainer, run)
+        _note_checkpoint(trainer, run)
 
         def after_step(loss: float, count: int) -> bool:
             nonlocal last_save
@@ -185,13 +258,18 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
             if stop.made:
                 return False
             if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
-                save_checkpoint(run.checkpoint, trainer)
+                _save(trainer, run)
                 last_save = time.monotonic()
             return True
 
-        trainer.run(after_step)
-        save_checkpoint(run.checkpoint, trainer)
+        with checkpoint_named(run.checkpoint, f"nsa train --resume {run.path}"):
+            trainer.run(after_step, measured)
+        _save(trainer, run)
     _write_log(trainer, run)
+    if measured is not None and measured.steps:
+        Console(highlight=False).print(profile_table(measured, sizes[0]))
+        measured.write_trace(run.path / "trace.json")
+        _log.info("A trace for Chrome or Perfetto is in %s.", run.path / "trace.json")
     if not trainer.finished:
         raise Interrupted(
             f"Stopped in epoch {trainer.position.epoch + 1} of {epochs} and saved; continue with: "
@@ -200,7 +278,28 @@ def _train_to_the_end(trainer: Trainer, run: Run) -> None:
     save_model(run.model, trainer.model)
     rates = [learning_rate(trainer.training, epoch) for epoch in range(epochs)]
     loss_curve(trainer.position.losses, rates, run.path / "loss.png")
-    _log.info("Trained in %s.", duration(trainer.position.seconds))
+    _log.info(
+        "Trained in %s, %.1f s of it waiting for plans.", duration(position.seconds),
+        position.plan_wait,
+    )  # fmt: skip
+    peak = trainer.peak_memory()
+    if peak is not None:
+        _log.info("Peak GPU memory: %.2f GiB in use, %.2f GiB reserved.", *peak)
+
+
+def _save(trainer: Trainer, run: Run) -> None:
+    save_checkpoint(run.checkpoint, trainer)
+    _note_checkpoint(trainer, run)
+
+
+def _note_checkpoint(trainer: Trainer, run: Run) -> None:
+    """Say what is there for whichever process reports the loss of another."""
+    position = trainer.position
+    state = f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
+    trainer.ranks.note(
+        (f"{state}{run.checkpoint}" if run.checkpoint.is_file() else "Nothing was saved yet")
+        + f"; continue on any number of processes with --resume {run.path}"
+    )
 
 
 def _write_log(trainer: Trainer, run: Run) -> None:
@@ -218,35 +317,8 @@ def _times(trainer: Trainer) -> dict[str, float]:
     return {
         "training_seconds": position.seconds,
         "images_per_second": position.epoch * per_epoch / position.seconds,
+        "plan_wait_seconds": position.plan_wait,
     }
-
-
-def use_demo_data(options: dict[str, Any], config: Path | None = None) -> dict[str, Any]:
-    """``options``, with a demo set drawn and chosen where they name no images.
-
-    Raises:
-        InputError: the demo set cannot be written.
-    """
-    merged = merge_options(options, config)
-    if "data_root" in merged or "normal_dir" in merged:
-        return options
-    category = merged.get("category", demo.CATEGORIES[0])
-    if category not in demo.CATEGORIES:
-        raise InputError(
-            f"Where are the images of {category!r}? Give --data-root or --normal-dir; without "
-            f"them only the demo categories {', '.join(demo.CATEGORIES)} can be drawn."
-        )
-    _log.info("No images were named: using the demo set '%s' in %s.", category, DEMO_FOLDER)
-    demo.write(DEMO_FOLDER, category, progress=console.is_terminal)
-    place = {"category": category, "data_root": DEMO_FOLDER}
-    if merged.get("method") == GAUSSIAN:
-        return {**options, **place}
-    section = merged.get("training", {})
-    chosen: dict[str, Any] = {
-        name: value for name, value in _DEMO_TRAINING.items() if name not in section
-    }
-    chosen = {**chosen, "images": _DEMO_IMAGES[category], **merged}
-    return {**chosen, **place}
 
 
 if __name__ == "__main__":

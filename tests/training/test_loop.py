@@ -12,6 +12,7 @@ import torch
 from nsa.config import ImageConfig, SynthesisConfig, TrainConfig, replace
 from nsa.errors import InputError
 from nsa.training import Trainer, load_checkpoint, save_checkpoint
+from nsa.training.distributed import ALONE, Ranks
 
 IMAGES = ImageConfig(
     size=(72, 72), center_crop=(68, 68), crop=(64, 64), rotation=5, vertical_flip=True
@@ -33,7 +34,12 @@ def pictures(count: int = 10, channels: int = 3) -> torch.Tensor:
     return smooth.to(torch.uint8).contiguous(memory_format=torch.channels_last)
 
 
-def trainer(images: torch.Tensor | None = None, label: Any = "logistic", **changes: Any) -> Trainer:
+def trainer(
+    images: torch.Tensor | None = None,
+    label: Any = "logistic",
+    ranks: Ranks = ALONE,
+    **changes: Any,
+) -> Trainer:
     settings = {"epochs": 2, "batch_size": 4, "seed": 0, **changes}
     images = pictures() if images is None else images
     return Trainer(
@@ -43,6 +49,7 @@ def trainer(images: torch.Tensor | None = None, label: Any = "logistic", **chang
         TrainConfig(**settings),
         device=torch.device("cpu"),
         precision="fp32",
+        ranks=ranks,
     )
 
 

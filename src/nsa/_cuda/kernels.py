@@ -179,12 +179,13 @@ def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
     """uint8 (count, rows, columns, channels): images of ``store``, rotated, cropped and flipped.
 
     Args:
-        table: of :func:`views`, with every ``image`` inside the store.
+        table: of :func:`views`, with every ``image`` inside the store; copied to the GPU if it is
+            on the CPU.
     """
     check_device(store.device)
     count = len(table) // VIEW.itemsize
     channels = store.shape[3]
-    there = table.pin_memory().to(store.device, non_blocking=True)
+    there = table if table.is_cuda else table.pin_memory().to(store.device, non_blocking=True)
     with memory_for("Augmentation", count * rows * columns * channels, _BATCH):
         out = torch.empty((count, rows, columns, channels), dtype=torch.uint8, device=store.device)
     with _stream(store.device) as stream:

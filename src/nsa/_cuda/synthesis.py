@@ -30,12 +30,18 @@ def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Ten
     on_device = DevicePlan.of(
         *plan_tensors(plan), images=shape, sources=shape, mode=mode, device=pixels.device
     )
-    return _run(pixels, on_device, config, mode)
+    return blend_and_label(pixels, on_device, config)
 
 
-def _run(
-    pixels: Tensor, plan: DevicePlan, config: SynthesisConfig, mode: int
+def blend_and_label(
+    pixels: Tensor, plan: DevicePlan, config: SynthesisConfig
 ) -> tuple[Tensor, Tensor]:
+    """Blended images (N, C, H, W) and labels (N, 1, H, W) of a plan that is on the device.
+
+    Args:
+        pixels: uint8 (N, H, W, C), contiguous; left unchanged.
+    """
+    mode = int(getattr(C.Blend, blend_mode(config)))
     blended = kernels.blend(pixels, pixels, plan, mode)
     labels = kernels.label(
         pixels,
@@ -67,14 +73,13 @@ def capture(
     pixels = images.permute(0, 2, 3, 1)
     if not pixels.is_contiguous():
         raise InputError("images must be stored channels-last to be read by a captured graph.")
-    mode = int(getattr(C.Blend, blend_mode(config)))
     # A first run loads the kernels and makes the tables, which a capture must not do.
     stream = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(pixels.device))
     with torch.cuda.stream(stream):
-        _run(pixels, plan, config, mode)
+        blend_and_label(pixels, plan, config)
     torch.cuda.current_stream(pixels.device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        blended, labels = _run(pixels, plan, config, mode)
+        blended, labels = blend_and_label(pixels, plan, config)
     return graph, blended, labels

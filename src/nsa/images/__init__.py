@@ -8,7 +8,7 @@ from nsa.images.augment import (
     draw_augmentation,
     to_network_input,
 )
-from nsa.images.dataset import open_dataset
+from nsa.images.dataset import list_categories, open_dataset
 from nsa.images.decode import load_mask, read_image, resize
 from nsa.images.files import find_images
 from nsa.images.load import load_images
@@ -19,6 +19,7 @@ __all__ = [
     "Sample",
     "Dataset",
     "open_dataset",
+    "list_categories",
     "find_images",
     "load_images",
     "load_mask",

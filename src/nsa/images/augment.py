@@ -1,14 +1,13 @@
 """Crops, rotation and flips of Section 4.1: parameters are drawn first, then applied.
 
-Rotation, both crops and the flip compose to one lookup per output pixel, so only the pixels of the
-final crop are computed and nothing is stored in between.
+Rotation, both crops and the flip compose to one lookup per output pixel, see
+:mod:`nsa.images.gather`; on a GPU a kernel does the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,6 +17,7 @@ from nsa._cuda import kernels, support
 from nsa._native import check_devices
 from nsa.config import ImageConfig
 from nsa.errors import InputError
+from nsa.images.gather import gather
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -42,6 +42,12 @@ class Augmentation:
 
     def __len__(self) -> int:
         return len(self.angle)
+
+    def of(self, chosen: npt.NDArray[np.int64]) -> Augmentation:
+        """The parameters of some images."""
+        return Augmentation(
+            self.angle[chosen], self.top[chosen], self.left[chosen], self.flip[chosen], self.crop
+        )
 
 
 def draw_augmentation(config: ImageConfig, count: int, seed: int) -> Augmentation:
@@ -100,9 +106,7 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
     if images.is_cuda:
         table = kernels.views(augmentation, np.arange(len(images)), len(images))
         return kernels.augment(source, table, rows, columns).permute(0, 3, 1, 2)
-    result = np.empty((len(images), rows, columns, images.shape[1]), dtype=np.uint8)
-    radians = np.deg2rad(augmentation.angle.astype(np.float64))
-    _gather(source.numpy(), np.cos(radians), np.sin(radians), top, left, augmentation.flip, result)
+    result = gather(source.numpy(), np.arange(len(images)), augmentation)
     return torch.from_numpy(result).permute(0, 3, 1, 2)
 
 
@@ -204,60 +208,3 @@ def _check(images: Tensor, config: ImageConfig | None = None) -> None:
             f"images must be (N, {config.channels}, {config.size[0]}, {config.size[1]}) as the "
             f"configuration says, got {tuple(images.shape)}."
         )
-
-
-@numba.njit(nogil=True, cache=True)
-def _gather(
-    source: npt.NDArray[np.uint8],
-    cosine: npt.NDArray[np.float64],
-    sine: npt.NDArray[np.float64],
-    top: npt.NDArray[np.int32],
-    left: npt.NDArray[np.int32],
-    flip: npt.NDArray[np.uint8],
-    result: npt.NDArray[np.uint8],
-) -> None:
-    """``result[n, y, x] = source[n]`` at the pixel that rotation, crop and flip put there.
-
-    Both are (N, height, width, channels) with 1 or 3 channels.
-    """
-    count, rows, columns, channels = result.shape
-    height, width = source.shape[1], source.shape[2]
-    one = 1 << 20  # positions are fixed-point, so that a row is additions and shifts
-    for n in range(count):
-        step_x, step_y = round(cosine[n] * one), round(sine[n] * one)
-        image = source[n].reshape(-1)
-        angle_is_zero = sine[n] == 0.0 and cosine[n] == 1.0
-        dx = left[n] + 0.5 - width / 2
-        for y in range(rows):
-            row = result[n, rows - 1 - y if flip[n] else y].reshape(-1)
-            if angle_is_zero:
-                begin = ((top[n] + y) * width + left[n]) * channels
-                row[:] = image[begin : begin + columns * channels]
-                continue
-            dy = top[n] + y + 0.5 - height / 2
-            x0 = round((cosine[n] * dx - sine[n] * dy + width / 2) * one)
-            y0 = round((sine[n] * dx + cosine[n] * dy + height / 2) * one)
-            # The image is convex: what lies inside it is one run, found from both ends.
-            first, last = 0, columns
-            while first < last and not (
-                0 <= (x0 + first * step_x) >> 20 < width
-                and 0 <= (y0 + first * step_y) >> 20 < height
-            ):
-                first += 1
-            while first < last and not (
-                0 <= (x0 + (last - 1) * step_x) >> 20 < width
-                and 0 <= (y0 + (last - 1) * step_y) >> 20 < height
-            ):
-                last -= 1
-            row[: first * channels] = 0
-            row[last * channels :] = 0
-            # Unsigned indices spare numba its test for negative ones: half the time.
-            into = np.uint64(first * channels)
-            for x in range(first, last):
-                pixel = ((y0 + x * step_y) >> 20) * width + ((x0 + x * step_x) >> 20)
-                start = np.uint64(pixel * channels)
-                row[into] = image[start]
-                if channels == 3:
-                    row[into + np.uint64(1)] = image[start + np.uint64(1)]
-                    row[into + np.uint64(2)] = image[start + np.uint64(2)]
-                into += np.uint64(channels)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.images import btad, chest_xray, kolektor, loco, mvtec, visa
+from nsa.images.files import list_folders
 from nsa.images.folder import open_folder
 from nsa.images.sample import Dataset
 
@@ -46,6 +47,28 @@ def open_dataset(
     return _open_root(Path(data_root).expanduser(), category)
 
 
+def list_categories(data_root: str | Path) -> list[str]:
+    """The names that :func:`open_dataset` takes for ``category``, in natural order.
+
+    Raises:
+        InputError: the folder is missing.
+    """
+    root = Path(data_root).expanduser()
+    if visa.find_root(root) == root:
+        return visa.list_categories(root)
+    if kolektor.is_root(root) or chest_xray.is_category(root) or _is_folder_of_images(root):
+        return [root.resolve().name]
+    lists = chest_xray.list_categories(root)
+    # A root with lists of X-rays is read as such only.
+    return list(lists) or [
+        folder.name for folder in list_folders(root) if _is_folder_of_images(folder)
+    ]
+
+
+def _is_folder_of_images(folder: Path) -> bool:
+    return mvtec.is_category(folder) or btad.is_category(folder)
+
+
 def _open_root(root: Path, category: str | None) -> Dataset:
     visa_root = visa.find_root(root)
     if visa_root is not None:
@@ -58,9 +81,7 @@ def _open_root(root: Path, category: str | None) -> Dataset:
     if lists:
         folder = mvtec.choose_category(lists, category, root)
         return chest_xray.open_category(folder, folder.name, root)
-    folder = mvtec.find_category(
-        root, category, lambda inner: mvtec.is_category(inner) or btad.is_category(inner)
-    )
+    folder = mvtec.find_category(root, category, _is_folder_of_images)
     name = category or folder.resolve().name
     if btad.is_category(folder):
         return btad.open_category(folder, name)

@@ -25,6 +25,15 @@ def find_root(folder: Path) -> Path | None:
     return None
 
 
+def list_categories(root: Path) -> list[str]:
+    """The objects of the dataset.
+
+    Raises:
+        InputError: a damaged table.
+    """
+    return list(dict.fromkeys(row["object"] for row in _read_table(root / _SPLIT)))
+
+
 def open_category(root: Path, category: str | None) -> Dataset:
     """List the images of one object.
 
@@ -32,11 +41,7 @@ def open_category(root: Path, category: str | None) -> Dataset:
         InputError: no such object, several and none named, a damaged table, or missing files.
     """
     table = root / _SPLIT
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not set(_COLUMNS) <= set(reader.fieldnames or ()):
-            raise InputError(f"{table} must have the columns {', '.join(_COLUMNS)}.")
-        rows = list(reader)
+    rows = _read_table(table)
     name = choose_category({row["object"]: row["object"] for row in rows}, category, root)
     rows = [row for row in rows if row["object"] == name]
     samples: dict[str, list[Sample]] = {"train": [], "test": []}
@@ -57,3 +62,11 @@ def open_category(root: Path, category: str | None) -> Dataset:
     if not train:
         raise InputError(f"{table} has no normal training image of {name!r}.")
     return Dataset(name, train, samples["test"])
+
+
+def _read_table(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if not set(_COLUMNS) <= set(reader.fieldnames or ()):
+            raise InputError(f"{table} must have the columns {', '.join(_COLUMNS)}.")
+        return list(reader)

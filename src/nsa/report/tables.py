@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
+
+from nsa.console import duration
 
 _NAMES = {
     "image_auroc": "image AUROC",
@@ -39,6 +42,31 @@ def results_table(
         label = _NAMES.get(name, name.replace("_", " "))
         cell = Text(missing, "dim") if value is None else Text(f"{100 * value:.1f}")
         table.add_row(label, cell)
+    return table
+
+
+def categories_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A rich table of the scores of several categories in percent, with their mean.
+
+    Args:
+        results: category -> what its ``metrics.json`` holds.
+    """
+    names = ("image_auroc", "pixel_auroc", "au_pro")
+    table = Table()
+    table.add_column("category")
+    for name in names:
+        table.add_column(f"{_NAMES[name]} %", justify="right")
+    table.add_column("training", justify="right")
+    for category, values in results.items():
+        cells = ["-" if values[name] is None else f"{100 * values[name]:.1f}" for name in names]
+        table.add_row(category, *cells, duration(values["times"].get("training_seconds", 0)))
+    if len(results) > 1:
+        table.add_section()
+        columns = ([one[name] for one in results.values()] for name in names)
+        known = [[value for value in column if value is not None] for column in columns]
+        means = [f"{100 * sum(one) / len(one):.1f}" if one else "-" for one in known]
+        total = sum(one["times"].get("training_seconds", 0) for one in results.values())
+        table.add_row("mean", *means, f"{duration(total)} in all")
     return table
 
 

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.images.chest_xray import is_category as has_lists
-from nsa.images.chest_xray import list_categories
-from nsa.images.files import list_folders
-from nsa.images.mvtec import is_category
+from nsa.images import list_categories
 from nsa.reproduce.job import Request
 
 _log = logging.getLogger("nsa")
@@ -28,12 +25,7 @@ def find_categories(request: Request, wanted: Sequence[str]) -> list[str]:
     if request.categories:
         return list(dict.fromkeys(request.categories))
     root = Path(request.data_root).expanduser()
-    # A root with lists of X-rays is read as such only, as by open_dataset.
-    found = list(list_categories(root))
-    if not found:
-        found = [folder.name for folder in list_folders(root) if is_category(folder)]
-    if not found and (is_category(root) or has_lists(root)):
-        found = [root.resolve().name]
+    found = list_categories(root)
     wanted = list(dict.fromkeys(wanted))
     chosen = [name for name in wanted if name in found]
     if not chosen:

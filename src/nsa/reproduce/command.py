@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nsa.cli_options import JobsPerDevice
 from nsa.console import console
 from nsa.errors import InputError
 
@@ -96,9 +97,7 @@ def reproduce_command(
     precision: Annotated[
         str | None, typer.Option(help="bf16, fp32 or auto, one for all jobs. \\[default: auto]")
     ] = None,
-    jobs_per_device: Annotated[
-        int, typer.Option(min=1, max=64, help="Jobs at once on every GPU, or on the CPU.")
-    ] = 1,
+    jobs_per_device: JobsPerDevice = None,
     config: Annotated[
         Path | None,
         typer.Option(help="YAML file with settings for every job, as nsa train reads it."),
@@ -140,7 +139,7 @@ def reproduce_command(
     prepare_folder(folder)
     check_consistent(read_results(folder), jobs)
     _log.info("%d jobs, results go to %s.", len(jobs), request.output)
-    outcome = _run(jobs, request, jobs_per_device)
+    outcome = _run(jobs, request, jobs_per_device or 1)
     tables = write_report(folder, chosen, request.tables, jobs)
     if tables:
         paths = ", ".join(str(folder / name) for name in FILES)

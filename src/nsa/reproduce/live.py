@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group
-from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from nsa.console import console
+from nsa.console import LiveView
+from nsa.processes import Worker, last_lines
 from nsa.reproduce.job import Job
-from nsa.reproduce.pool import Worker, last_lines
 from nsa.reproduce.results import Result, read_result, result_path
 
 
@@ -27,26 +26,28 @@ class LiveTable:
     def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
         self._folder, self._jobs = folder, jobs
         self._finished: dict[str, Result] = {}
-        self._live = Live(console=console, auto_refresh=False, transient=not console.is_terminal)
+        self._workers: Sequence[Worker] = ()
+        self._view = LiveView(self._draw)
 
     def __enter__(self) -> LiveTable:
-        if console.is_terminal:
-            self._live.start()
+        self._view.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if console.is_terminal:
-            self._live.stop()
+        self._view.__exit__()
 
     def update(self, workers: Sequence[Worker]) -> None:
         """Look at the folder and draw anew; only a terminal shows anything."""
-        if console.is_terminal:
-            lines = [
-                Text(f"worker {index}: {' '.join(last_lines(worker.log, 1))}", overflow="ellipsis",
-                     no_wrap=True, style="dim")
-                for index, worker in enumerate(workers)
-            ]  # fmt: skip
-            self._live.update(Group(self.table(), *lines), refresh=True)
+        self._workers = workers
+        self._view.update()
+
+    def _draw(self) -> Group:
+        lines = [
+            Text(f"{worker.name}: {' '.join(last_lines(worker.log, 1))}", overflow="ellipsis",
+                 no_wrap=True, style="dim")
+            for worker in self._workers
+        ]  # fmt: skip
+        return Group(self.table(), *lines)
 
     def table(self) -> RichTable:
         """The state of the folder."""

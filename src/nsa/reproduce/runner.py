@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from nsa.console import duration
+from nsa.device import use_own_gpu
 from nsa.errors import InputError
 from nsa.files import make_folder
 from nsa.interrupt import Interrupted
@@ -81,7 +80,7 @@ def work(jobs: Sequence[Job], request: Request, rank: Rank) -> Outcome:
         Interrupted: a signal stopped a job; its state is saved.
     """
     output, outcome = Path(request.output), Outcome()
-    _use_own_gpu()
+    use_own_gpu()
     for job in rank.order(jobs):
         if is_finished(output, job):
             continue
@@ -126,10 +125,3 @@ def run_job(job: Job, request: Request) -> None:
     start = time.perf_counter()
     write_result(Path(request.output), job, job.run(request))
     _log.info("Finished %s in %s.", job.name, duration(time.perf_counter() - start))
-
-
-def _use_own_gpu() -> None:
-    """With several GPUs, the one that ``torchrun`` or our own pool means for this process."""
-    local, count = os.environ.get("LOCAL_RANK", "0"), torch.cuda.device_count()
-    if count > 1 and local.isdigit():
-        torch.cuda.set_device(int(local) % count)

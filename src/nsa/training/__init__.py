@@ -1,6 +1,12 @@
 """The training loop, its schedule and its checkpoints."""
 
-from nsa.training.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from nsa.training.checkpoint import (
+    load_checkpoint,
+    load_model,
+    save_checkpoint,
+    save_model,
+    share_state,
+)
 from nsa.training.loop import Position, Trainer, need_two_images
 
 __all__ = [
@@ -11,4 +17,5 @@ __all__ = [
     "need_two_images",
     "save_checkpoint",
     "save_model",
+    "share_state",
 ]

@@ -30,16 +30,7 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    tensors = {_MODEL + name: value for name, value in trainer.model.state_dict().items()}
-    state = trainer.optimizer.state
-    for name, parameter in trainer.model.named_parameters():
-        for key, value in state.get(parameter, {}).items():
-            tensors[f"{_OPTIMIZER}{name}/{key}"] = value
-    metadata = {
-        _POSITION: json.dumps(dataclasses.asdict(trainer.position)),
-        _IMAGES: str(len(trainer.images)),
-    }
-    write_atomically(path, _encode(tensors, metadata))
+    write_atomically(path, _encode(*_state(trainer)))
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> None:
@@ -49,6 +40,39 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
         InputError: the file is missing, damaged or of another network.
     """
     tensors, metadata = _read(path)
+    _restore(trainer, tensors, metadata, path)
+
+
+def share_state(trainer: Trainer, path: Path) -> None:
+    """Bring every rank's trainer into the state of the leader's.
+
+    Args:
+        path: of the leader's checkpoint, to be named if the state does not fit.
+    """
+    if trainer.ranks.leads:
+        trainer.ranks.tell(_state(trainer))
+    else:
+        tensors, metadata = trainer.ranks.hear()
+        _restore(trainer, tensors, metadata, path)
+
+
+def _state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors on the CPU and metadata of a checkpoint."""
+    tensors = {_MODEL + name: value for name, value in trainer.model.state_dict().items()}
+    state = trainer.optimizer.state
+    for name, parameter in trainer.model.named_parameters():
+        for key, value in state.get(parameter, {}).items():
+            tensors[f"{_OPTIMIZER}{name}/{key}"] = value
+    metadata = {
+        _POSITION: json.dumps(dataclasses.asdict(trainer.position)),
+        _IMAGES: str(len(trainer.images)),
+    }
+    return {name: value.detach().cpu() for name, value in tensors.items()}, metadata
+
+
+def _restore(
+    trainer: Trainer, tensors: dict[str, Tensor], metadata: dict[str, Any], path: Path
+) -> None:
     load_weights(trainer.model, _with_prefix(tensors, _MODEL), path)
     moments = _with_prefix(tensors, _OPTIMIZER)
     for name, parameter in trainer.model.named_parameters():

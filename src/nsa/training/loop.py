@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
+from nsa._cuda.support import check_device
 from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.device import Precision, memory_format
 from nsa.errors import InputError
-from nsa.images import augment, to_network_input
 from nsa.methods import is_unbounded
 from nsa.model import EncoderDecoder
 from nsa.synthesis import NSA
-from nsa.training.schedule import (
-    AUGMENTATION,
-    SYNTHESIS,
-    WEIGHTS,
-    derive_seed,
-    epoch_batches,
-    learning_rate,
-)
+from nsa.training.ahead import Ahead
+from nsa.training.device_steps import DeviceSteps, free_memory
+from nsa.training.distributed import ALONE, Ranks
+from nsa.training.draw import StepDrawer
+from nsa.training.failures import gpu_failures
+from nsa.training.profile import NO_CLOCK, Clock, Profile
+from nsa.training.schedule import WEIGHTS, derive_seed, learning_rate
+from nsa.training.steps import HostSteps, Steps
+from nsa.training.update import Updater
+
+_SECONDS_BETWEEN_READINGS = 0.5
 
 
 @dataclass
@@ -38,6 +42,7 @@ class Position:
         loss_sum, image_count: summed loss (float64) and images of the epoch's steps so far.
         losses: mean loss of every finished epoch.
         seconds: time spent in training steps.
+        plan_wait: part of it that steps waited for their plans.
     """
 
     epoch: int = 0
@@ -46,6 +51,7 @@ class Position:
     image_count: int = 0
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    plan_wait: float = 0.0
 
 
 class Trainer:
@@ -56,14 +62,19 @@ class Trainer:
         synthesis, image_config, training: the settings.
         device: where the network runs.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
+        ranks: the processes that share every batch; all of them make the same calls.
+        resident_limit: bytes of a GPU's memory that the images may take; a larger set stays on the
+            host and streams. None: half of what is free.
 
     Attributes:
         model: the network.
+        updater: what changes it.
         optimizer: Adam.
         position: where the run stands.
 
     Raises:
-        InputError: fewer than two images, or a batch size of one: an anomaly is made of two.
+        InputError: fewer than two images, a batch size of one (an anomaly is made of two) or one
+            that the ranks cannot share equally; a GPU that the kernels of this build do not run on.
     """
 
     def __init__(
@@ -75,126 +86,182 @@ class Trainer:
         *,
         device: torch.device,
         precision: Precision,
+        ranks: Ranks = ALONE,
+        resident_limit: int | None = None,
     ) -> None:
         need_two_images(len(images))
+        ranks.check_batch_size(training.batch_size)
         if training.batch_size < 2:
             raise InputError(
                 "batch_size must be at least 2: an anomaly is made of two images of a batch."
             )
-        self.images = images
+        self.images = images.contiguous(memory_format=torch.channels_last)
         self.synthesis = NSA(synthesis)
         self.image_config = image_config
         self.training = training
         self.device = device
         self.precision = precision
+        self.ranks = ranks
         self.position = Position()
+        self._resident_limit = resident_limit
+        if device.type == "cuda":
+            check_device(device)
         unbounded = is_unbounded(synthesis)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(training.seed, WEIGHTS))
             model = EncoderDecoder(image_config.channels, "relu" if unbounded else "sigmoid")
         self.model = model.to(device, memory_format=memory_format(device, precision))  # type: ignore[call-overload]
-        self._loss: Callable[[Tensor, Tensor], Tensor] = (
-            _squared_error if unbounded else F.binary_cross_entropy_with_logits
-        )
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=training.learning_rate, fused=True
-        )
+        ranks.prepare(self.model)
+        self.updater = Updater(
+            self.model, image_config, training.learning_rate,
+            device=device, precision=precision, unbounded=unbounded, ranks=ranks,
+        )  # fmt: skip
+        self.optimizer = self.updater.optimizer
+        self.draw = StepDrawer(
+            self.images, synthesis, image_config, training,
+            threads=torch.get_num_threads() if device.type == "cpu" else 1, ranks=ranks,
+        )  # fmt: skip
 
     @property
     def steps_per_epoch(self) -> int:
-        return len(epoch_batches(len(self.images), self.training, 0))
+        return len(self.draw.sizes(0))
 
     @property
     def finished(self) -> bool:
         return self.position.epoch >= self.training.epochs
 
-    def run(self, after_step: Callable[[float, int], bool]) -> None:
+    def run(self, after_step: Callable[[float, int], bool], profile: Profile | None = None) -> None:
         """Train from :attr:`position` to the end, or until ``after_step`` returns False.
 
         Args:
-            after_step: called after every step with its loss and its number of images, when
-                :attr:`position` already names the next step.
+            after_step: called with the loss and the number of images of every step; on a GPU of
+                several steps at once (mean and sum), because reading a loss waits for the GPU.
+                :attr:`position` then names the next step. All ranks stop if it returns False on
+                one.
+            profile: measures some steps.
 
         Raises:
-            InputError: the training diverged: the loss is no longer finite.
+            InputError: the training diverged (the loss is no longer finite), or the GPU's memory
+                does not suffice.
+            GpuLostError: the GPU failed.
         """
+        height, width = self.image_config.crop
+        work = f"batches of {self.training.batch_size} images of {height} x {width} px"
         self.model.train()
-        while not self.finished:
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(self.training, self.position.epoch)
-            for batch, labels in self._batches():
-                start = time.perf_counter()
-                loss = self.train_step(batch, labels)
-                if not math.isfinite(loss):
-                    raise InputError(
-                        f"The loss became {loss} in epoch {self.position.epoch + 1}; choose a "
-                        "smaller --learning-rate."
-                    )
-                self._advance(loss, len(batch), time.perf_counter() - start)
-                if not after_step(loss, len(batch)):
-                    return
+        try:
+            with gpu_failures(self._where, work), self._steps() as steps:
+                groups = self._groups(steps, profile)
+                with contextlib.closing(groups):
+                    for losses, counts in groups:
+                        self._advance(losses, counts)
+                        total = sum(counts)
+                        mean = sum(map(operator.mul, losses, counts)) / total
+                        if self.ranks.any(not after_step(mean, total)):
+                            return
+        finally:
+            if profile is not None:
+                profile.stop()
+
+    def _groups(
+        self, steps: Steps[Any], profile: Profile | None
+    ) -> Generator[tuple[list[float], list[int]], None, None]:
+        """Do the rest of the run; losses and sizes of the steps since the last reading."""
+        clock: Clock = NO_CLOCK if profile is None else profile
+
+        def make(epoch: int, step: int) -> tuple[int, int, Any]:
+            drawn = self.draw(epoch, step)
+            return epoch, drawn.total, steps.prepare(drawn)
+
+        plans = Ahead(make, self._left(), steps.workers)
+        with contextlib.closing(iter(plans)) as ready:
+            counts: list[int] = []
+            before, waited = -1, 0.0
+            start = time.perf_counter()
+            done = False
+            while not done:
+                made = next(ready, None)
+                done = made is None
+                if made is not None:
+                    epoch, count, prepared = made
+                    if profile is not None:
+                        profile.begin(plans.waited - waited)
+                    self.position.plan_wait += plans.waited - waited
+                    waited = plans.waited
+                    if epoch != before:
+                        self.updater.set_learning_rate(learning_rate(self.training, epoch))
+                        before = epoch
+                    steps.run(prepared, clock)
+                    counts.append(count)
+                # Clocks differ, but all ranks must read at the same step.
+                late = self.ranks.count == 1 and (
+                    time.perf_counter() - start > _SECONDS_BETWEEN_READINGS
+                )
+                if counts and (done or late or len(counts) == steps.read_every):
+                    losses = steps.read()
+                    spent = time.perf_counter() - start
+                    self.position.seconds += spent
+                    if profile is not None:
+                        profile.read(spent, sum(counts))
+                    yield losses, counts
+                    counts = []
+                    start = time.perf_counter()
+
+    def _left(self) -> Iterator[tuple[int, int]]:
+        """Positions of the steps that are not done."""
+        first = self.position.step
+        for epoch in range(self.position.epoch, self.training.epochs):
+            for step in range(first, self.steps_per_epoch):
+                yield epoch, step
+            first = 0
+
+    def _steps(self) -> Steps[Any]:
+        if self.device.type == "cpu":
+            return HostSteps(self.images, self.synthesis, self.updater)
+        limit = self._resident_limit
+        return DeviceSteps(
+            self.images, self.synthesis.config, self.image_config, self.updater,
+            device=self.device, captured=self.ranks.count == 1,
+            resident_limit=free_memory(self.device) // 2 if limit is None else limit,
+        )  # fmt: skip
 
     def make_batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """One batch: uint8 images (n, C, *crop) with anomalies, float32 labels (n, 1, *crop)."""
-        return self._make(epoch_batches(len(self.images), self.training, epoch)[step], epoch, step)
+        """One batch: uint8 images (n, C, *crop) with anomalies, float32 labels (n, 1, *crop).
 
-    def _make(self, indices: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        seed = self.training.seed
-        normal = augment(
-            self.images[indices],
-            self.image_config,
-            seed=derive_seed(seed, AUGMENTATION, epoch, step),
-        )
-        plan = self.synthesis.plan(normal, derive_seed(seed, SYNTHESIS, epoch, step))
-        images, labels = self.synthesis.synthesize(normal, plan)
-        return images, labels
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The rest of the current epoch; on a GPU, made one step ahead in another thread."""
-        epoch, first = self.position.epoch, self.position.step
-        batches = epoch_batches(len(self.images), self.training, epoch)
-        if self.device.type == "cpu":  # the network keeps every core busy already
-            for step in range(first, len(batches)):
-                yield self._timed(batches[step], epoch, step)
-            return
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(self._make, batches[first], epoch, first)
-            for step in range(first, len(batches)):
-                current = ahead.result()
-                if step + 1 < len(batches):
-                    ahead = pool.submit(self._make, batches[step + 1], epoch, step + 1)
-                yield current
-
-    def _timed(self, indices: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        start = time.perf_counter()
-        batch = self._make(indices, epoch, step)
-        self.position.seconds += time.perf_counter() - start
-        return batch
+        With several ranks this rank's share of it.
+        """
+        with self._steps() as steps:
+            return steps.make_batch(self.draw(epoch, step))
 
     def train_step(self, batch: Tensor, labels: Tensor) -> float:
-        """One update from a batch as :meth:`make_batch` gives it; returns the loss."""
-        batch = batch.to(self.device, non_blocking=True)
-        labels = labels.to(self.device, non_blocking=True)
-        inputs = to_network_input(batch, self.image_config)
-        inputs = inputs.contiguous(memory_format=memory_format(self.device, self.precision))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            logits = self.model(inputs)
-        loss = self._loss(logits.float(), labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return float(loss.detach())
+        """One update from a batch as :meth:`make_batch` gives it; returns all ranks' loss."""
+        batch, labels = batch.to(self.device), labels.to(self.device)
+        return float(self.updater(batch, labels, NO_CLOCK))
 
-    def _advance(self, loss: float, count: int, seconds: float) -> None:
+    def peak_memory(self) -> tuple[float, float] | None:
+        """GiB that the last :meth:`run` used and reserved at most on its GPU; None on the CPU."""
+        if self.device.type == "cpu":
+            return None
+        used = torch.cuda.max_memory_allocated(self.device)
+        return used / 2**30, torch.cuda.max_memory_reserved(self.device) / 2**30
+
+    def _advance(self, losses: list[float], counts: list[int]) -> None:
         position = self.position
-        position.loss_sum += loss * count
-        position.image_count += count
-        position.seconds += seconds
-        position.step += 1
-        if position.step == self.steps_per_epoch:
-            position.losses.append(position.loss_sum / position.image_count)
-            position.epoch, position.step = position.epoch + 1, 0
-            position.loss_sum, position.image_count = 0.0, 0
+        for loss, count in zip(losses, counts, strict=True):
+            if not math.isfinite(loss):
+                raise InputError(
+                    f"The loss became {loss} in epoch {position.epoch + 1}; choose a smaller "
+                    "--learning-rate."
+                )
+            position.loss_sum += loss * count
+            position.image_count += count
+            position.step += 1
+            if position.step == self.steps_per_epoch:
+                position.losses.append(position.loss_sum / position.image_count)
+                position.epoch, position.step = position.epoch + 1, 0
+                position.loss_sum, position.image_count = 0.0, 0
+
+    def _where(self) -> str:
+        return f"in epoch {self.position.epoch + 1}, step {self.position.step + 1}"
 
 
 def need_two_images(count: int) -> None:
@@ -208,8 +275,3 @@ def need_two_images(count: int) -> None:
             f"Training needs at least two normal images, got {count}: each anomaly is a patch of "
             "one image blended into another."
         )
-
-
-def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    """The loss of the continuous label, which is not bounded by one (Section 3.3)."""
-    return F.mse_loss(F.relu(logits), labels)

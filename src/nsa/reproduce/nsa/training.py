@@ -8,11 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
-from nsa.errors import InputError
 from nsa.reproduce.evidence import cases, curves
-from nsa.run import Run
+from nsa.run import Run, find_begun
 from nsa.train import Trained, open_run_dataset, resume, train
 
 if TYPE_CHECKING:
@@ -59,7 +56,8 @@ def run_training(job: TrainingJob, request: Request, options: dict[str, Any]) ->
 
 
 def _train(job: TrainingJob, request: Request, options: dict[str, Any], folder: Path) -> Trained:
-    if _can_continue(folder, job):
+    begun = find_begun(folder)
+    if begun is not None and begun.settings == job.settings:
         place = {"data_root": request.data_root, "precision": job.precision}
         if request.device is not None:
             place["device"] = request.device
@@ -68,19 +66,3 @@ def _train(job: TrainingJob, request: Request, options: dict[str, Any], folder: 
     if folder.exists():  # stopped before it had begun, or damaged
         shutil.rmtree(folder)
     return train({**options, "output": folder})
-
-
-def _can_continue(folder: Path, job: TrainingJob) -> bool:
-    """Whether a run folder holds an intact beginning of this job; says so where it is damaged."""
-    if not (folder / "config.yaml").is_file():
-        return False
-    try:
-        run = Run.open(folder)
-        for weights in (run.model, run.checkpoint):
-            if weights.is_file():
-                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
-                    pass
-    except (InputError, SafetensorError) as error:
-        _log.warning("%s cannot be continued and starts again: %s", job.name, error)
-        return False
-    return run.settings == job.settings

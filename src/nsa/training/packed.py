@@ -1,0 +1,80 @@
+"""The input of a step on the GPU as one block of bytes: the packed plan, then the views.
+
+A captured graph reads this block and nothing else that changes, so one copy makes a replay do
+another step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from nsa._cuda.kernels import VIEW, views
+from nsa._layout import plan_tensors
+from nsa._native import C
+from nsa.config import ImageConfig, SynthesisConfig
+from nsa.methods import blend_mode
+from nsa.plan.bounds import plan_bounds
+from nsa.training.draw import Drawn
+
+_WIDEST = 1024  # kWidestDeviceBox of csrc/device/schedule.h: wider boxes are refused when packed
+
+
+class PackedStep:
+    """Where the parts of the block lie, for steps of ``count`` images.
+
+    Args:
+        count: images of a step.
+        stored: images of the store that the step's images are taken from.
+        synthesis, image_config: the settings.
+        shared_limit: bytes of shared memory that a block of the GPU may have.
+
+    Attributes:
+        count: as given.
+        plan: layout of the plan and bounds of its launches, for any plan of these settings.
+        plan_bytes: bytes of the plan, which comes first.
+        bytes: of the whole.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        stored: int,
+        synthesis: SynthesisConfig,
+        image_config: ImageConfig,
+        shared_limit: int,
+    ) -> None:
+        height, width = image_config.crop
+        bounds = plan_bounds(synthesis, height, width)
+        shape = (count, height, width, image_config.channels)
+        mode = int(getattr(C.Blend, blend_mode(synthesis)))
+        side = min(_WIDEST, max(bounds.height, bounds.width))
+        self.count, self._stored = count, stored
+        self.plan = C.DevicePlan.reserve(
+            shape, shape, mode, shared_limit, bounds.rounds, side, count * bounds.mask_bytes
+        )
+        self.plan_bytes = int(self.plan.bytes)
+        self.bytes = self.plan_bytes + count * VIEW.itemsize
+
+    def pack(self, drawn: Drawn, image: npt.NDArray[np.int64], out: Tensor) -> None:
+        """Write a step into ``out``, uint8 (bytes,) on the CPU.
+
+        Args:
+            drawn: the step, of ``count`` images.
+            image: (count,) where in the store they are.
+
+        Raises:
+            InputError: a patch is larger than the kernels take.
+        """
+        table = (part.numpy() for part in plan_tensors(drawn.plan))
+        self.plan.pack(*table, out[: self.plan_bytes].numpy())
+        out[self.plan_bytes :] = views(drawn.augmentation, image, self._stored)
+
+    def views_of(self, block: Tensor) -> Tensor:
+        """The part of a block that says how images are taken from the store."""
+        return block[self.plan_bytes :]
+
+    def plan_of(self, block: Tensor) -> Tensor:
+        """The part of a block that holds the plan."""
+        return block[: self.plan_bytes]

@@ -1,0 +1,97 @@
+"""One update of the network: normalise, forward, loss, backward, Adam; nothing here waits.
+
+``torch.compile`` was tried on the CPU with bfloat16 and does not pay: a step of 64 images took a
+tenth more processor time than without it, after a compilation as long as 23 steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from nsa.config import ImageConfig
+from nsa.device import Precision, memory_format
+from nsa.images import to_network_input
+from nsa.training.distributed import ALONE, Ranks
+from nsa.training.profile import BACKWARD, FORWARD, OPTIMISER, SYNTHESIS, Clock
+
+
+class Updater:
+    """Changes a network by batches of images and labels.
+
+    Args:
+        model: the network, on its device.
+        image_config: how images are normalised.
+        learning_rate: of the first step.
+        precision: ``"bf16"`` (autocast) or ``"fp32"``.
+        unbounded: labels are grey levels: squared error of the ReLU, else cross-entropy.
+        ranks: the processes that share every batch.
+
+    Attributes:
+        optimizer: Adam.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        image_config: ImageConfig,
+        learning_rate: float,
+        *,
+        device: torch.device,
+        precision: Precision,
+        unbounded: bool,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self._model = model
+        self._images = image_config
+        self._device, self._precision, self._ranks = device, precision, ranks
+        self._loss: Callable[[Tensor, Tensor], Tensor] = (
+            _squared_error if unbounded else F.binary_cross_entropy_with_logits
+        )
+        on_gpu = device.type == "cuda"
+        # On the GPU the rate is read from its memory, so that a captured graph sees it change.
+        rate = torch.tensor(learning_rate, device=device) if on_gpu else learning_rate
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), lr=rate, fused=True, capturable=on_gpu
+        )
+
+    def set_learning_rate(self, value: float) -> None:
+        """For the next steps."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(value)
+            else:
+                group["lr"] = value
+
+    def __call__(self, images: Tensor, labels: Tensor, clock: Clock) -> Tensor:
+        """Do one step; returns the loss of all ranks, a scalar on the device.
+
+        Args:
+            images: uint8 (n, C, H, W) on the device, this rank's share.
+            labels: float32 (n, 1, H, W) there.
+        """
+        half = self._precision == "bf16"
+        with clock.part(SYNTHESIS):
+            inputs = to_network_input(
+                images, self._images, torch.bfloat16 if half else torch.float32
+            )
+            inputs = inputs.contiguous(memory_format=memory_format(self._device, self._precision))
+        with clock.part(FORWARD):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
+                logits = self._model(inputs)
+            loss = self._ranks.weigh(self._loss(logits.float(), labels), len(images))
+        with clock.part(BACKWARD):
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            loss = self._ranks.reduce(self._model.parameters(), loss, len(images))
+        with clock.part(OPTIMISER):
+            self.optimizer.step()
+        return loss.detach()
+
+
+def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss of the continuous label, which is not bounded by one (Section 3.3)."""
+    return F.mse_loss(F.relu(logits), labels)

@@ -1,0 +1,40 @@
+"""What is reserved for plans holds every plan that is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nsa.config import SynthesisConfig
+from nsa.methods import METHODS
+from nsa.plan import draw_plan
+from nsa.plan.bounds import plan_bounds
+from nsa.plan.table import HEIGHT, IMAGE, ROUND, WIDTH
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("variant", ["released", "paper"])
+@pytest.mark.parametrize("background", [None, 90.0])
+def test_no_plan_goes_beyond_its_bounds(method: str, variant: str, background: float) -> None:
+    config = SynthesisConfig(
+        method=method, variant=variant, background=background, max_patches=3,
+        width_bounds=(0.1, 0.9), scale_bounds=(0.5, 3.0), min_object_share=0.1, min_overlap=0.1,
+    )  # fmt: skip
+    height, width, count = 70, 96, 12
+    bounds = plan_bounds(config, height, width)
+    masks = np.ones((count, height, width), np.uint8)
+    masks[:, :9] = 0
+    sides = []
+    for seed in range(12):
+        plan = draw_plan(config, count, height, width, seed=seed, object_masks=masks)
+        sides.append(plan.rows[:, [HEIGHT, WIDTH]].max(axis=0))
+        assert plan.rows[:, ROUND].max() < bounds.rounds
+        if background is not None or method == "ellipses":
+            assert plan.masks.size <= count * bounds.mask_bytes
+        assert plan.rows[:, IMAGE].max() < count
+    largest = np.max(sides, axis=0)
+    assert largest[0] <= bounds.height <= height
+    assert largest[1] <= bounds.width <= width
+    # Not so generous that it costs: the largest of these few hundred patches come near.
+    assert largest[0] >= 0.5 * bounds.height
+    assert largest[1] >= 0.5 * bounds.width

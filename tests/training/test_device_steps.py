@@ -1,0 +1,195 @@
+"""The loop of the GPU with its streams and graphs played by the host: same steps, same losses.
+
+What is real: threads that draw and pack, the block of bytes, slots, streaming, when losses are
+read. What is played: copies, streams and the capture; kernels are the CPU's, fed from the block.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from device_block import unpack
+from test_loop import pictures, same_weights, steps, trainer
+
+from nsa.images.augment import Augmentation
+from nsa.images.gather import gather
+from nsa.synthesis import NSA
+from nsa.training import Trainer, device_steps
+from nsa.training.device_steps import WARM_UP, DeviceSteps
+from nsa.training.distributed import Ranks
+from nsa.training.profile import NO_CLOCK, Profile
+from nsa.training.share import share_of
+
+
+class Queue:
+    """A stream, an event or a context of the GPU, all of which have nothing to do."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_args: None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class HostedSteps(DeviceSteps):
+    captures = 0
+    replays = 0
+
+    def _make(self, slot: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        plan, views = unpack(slot.block, slot.layout, self._synthesis, self._images)
+        turns = Augmentation(
+            angle=np.rad2deg(np.arctan2(views["sine"], views["cosine"])).astype(np.float32),
+            top=views["top"].copy(),
+            left=views["left"].copy(),
+            flip=views["flip"].astype(np.uint8),
+            crop=self._images.crop,
+        )
+        pixels = gather(slot.store.numpy(), views["image"].copy(), turns)
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        blended, labels = NSA(self._synthesis).synthesize(images, plan)
+        return blended[: slot.own], labels[: slot.own]
+
+    def _capture(self, slot: Any) -> Any:
+        assert slot.eager_runs == WARM_UP
+        type(self).captures += 1
+
+        def replay() -> None:
+            type(self).replays += 1
+            self._work(slot, NO_CLOCK)
+
+        return SimpleNamespace(replay=replay)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Stream", "Event", "stream", "device", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, Queue)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _device: None)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda _self, _stream: None)
+    monkeypatch.setattr(device_steps, "shared_limit", lambda _device: 227 * 1024)
+    monkeypatch.setattr(
+        device_steps, "_pinned", lambda *shape: torch.empty(shape, dtype=torch.uint8)
+    )
+    HostedSteps.captures = HostedSteps.replays = 0
+
+
+def hosted(limit: int, **changes: Any) -> Trainer:
+    run = trainer(**changes)
+
+    def make() -> HostedSteps:
+        return HostedSteps(
+            run.images, run.synthesis.config, run.image_config, run.updater,
+            device=run.device, captured=run.ranks.count == 1, resident_limit=limit,
+        )  # fmt: skip
+
+    run._steps = make  # type: ignore[method-assign]
+    return run
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("limit", [0, 10**9])  # streaming, resident
+def test_steps_equal_those_of_the_host(limit: int) -> None:
+    expected, run = trainer(epochs=5), hosted(limit, epochs=5)
+    seen: list[tuple[float, int]] = []
+
+    def after_step(loss: float, count: int) -> bool:
+        seen.append((loss, count))
+        return True
+
+    expected.run(steps(10**9))
+    run.run(after_step)
+    assert run.position.losses == expected.position.losses
+    assert same_weights(run, expected)
+    assert sum(count for _, count in seen) == 50
+    mean = sum(loss * count for loss, count in seen) / 50
+    assert mean == pytest.approx(np.mean(expected.position.losses))
+    # Batches of 4 and 2 images: 10 and 5 steps, of which the first three each run kernel by kernel.
+    assert (HostedSteps.captures, HostedSteps.replays) == (2, 15 - 2 * WARM_UP)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_losses_are_read_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeviceSteps, "read_every", 4)
+    run = hosted(10**9, epochs=3)
+    groups: list[int] = []
+
+    def after_step(_loss: float, count: int) -> bool:
+        groups.append(count)
+        position = run.position
+        assert 10 * position.epoch + position.image_count == sum(groups)
+        return True
+
+    run.run(after_step)
+    assert run.finished
+    assert len(groups) in range(3, 10)  # 9 steps, by fours, or sooner on a slow machine
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_stopped_run_continues_where_its_losses_were_read() -> None:
+    expected, run = trainer(epochs=4), hosted(10**9, epochs=4)
+    expected.run(steps(10**9))
+    run.run(lambda _loss, _count: False)
+    run.run(steps(10**9))
+    assert run.finished
+    assert same_weights(run, expected)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_measured_steps_are_not_replayed() -> None:
+    run = hosted(10**9, epochs=3)
+    run.run(steps(10**9), Profile(torch.device("cpu"), steps=9))
+    assert HostedSteps.replays == 0
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("limit", [0, 10**9])
+def test_a_batch_equals_that_of_the_host(limit: int) -> None:
+    images, labels = hosted(limit).make_batch(1, 2)
+    expected = trainer().make_batch(1, 2)
+    torch.testing.assert_close(images, expected[0], rtol=0, atol=0)
+    torch.testing.assert_close(labels, expected[1], rtol=0, atol=0)
+
+
+class Second(Ranks):
+    """The second of three processes, which exchanges nothing."""
+
+    number, count = 1, 3
+
+    def share(self, total: int) -> range:
+        return share_of(total, 1, 3)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("limit", [0, 10**9])
+def test_a_share_of_a_batch_is_trained_without_a_graph(limit: int) -> None:
+    changes = {"batch_size": 6, "epochs": 4}
+    expected, run = trainer(ranks=Second(), **changes), hosted(limit, ranks=Second(), **changes)
+    whole = trainer(**changes).make_batch(0, 0)
+    for one, other, batch in zip(
+        expected.make_batch(0, 0), run.make_batch(0, 0), whole, strict=True
+    ):
+        torch.testing.assert_close(one, batch[2:4], rtol=0, atol=0)
+        torch.testing.assert_close(other, batch[2:4], rtol=0, atol=0)
+    expected.run(steps(10**9))
+    run.run(steps(10**9))
+    assert run.position.losses == expected.position.losses
+    assert HostedSteps.captures == 0
+
+
+@pytest.mark.usefixtures("gpu")
+def test_grey_images_stream() -> None:
+    run = hosted(0, images=pictures(channels=1), epochs=1)
+    expected = trainer(pictures(channels=1), epochs=1)
+    run.run(steps(10**9))
+    expected.run(steps(10**9))
+    assert run.position.losses == expected.position.losses

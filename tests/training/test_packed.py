@@ -1,0 +1,46 @@
+"""A step as a block of bytes: room for every plan, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from device_block import unpack
+from test_loop import pictures
+
+from nsa._cuda.kernels import VIEW
+from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.methods import METHODS
+from nsa.training.draw import StepDrawer
+from nsa.training.packed import PackedStep
+
+IMAGES = ImageConfig(size=(72, 72), center_crop=(68, 68), crop=(64, 60), rotation=5)
+SHARED = 227 * 1024  # of an H100
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("background", [None, 128.0])
+@pytest.mark.parametrize("shared", [SHARED, 4096])  # all boxes fit, or hardly any
+def test_every_plan_fits_and_comes_out_again(method: str, background: float, shared: int) -> None:
+    synthesis = SynthesisConfig(
+        method=method, background=background, min_object_share=0.1, min_overlap=0.1
+    )
+    training = TrainConfig(epochs=6, batch_size=4)
+    draw = StepDrawer(pictures(), synthesis, IMAGES, training, threads=1)
+    layouts = {n: PackedStep(n, 10, synthesis, IMAGES, shared) for n in (4, 2)}
+    patches = 0
+    for epoch in range(6):
+        for step, count in enumerate(draw.sizes(epoch)):
+            drawn, layout = draw(epoch, step), layouts[count]
+            block = torch.full((layout.bytes,), 255, dtype=torch.uint8)
+            layout.pack(drawn, drawn.image, block)
+            plan, views = unpack(block, layout, synthesis, IMAGES)
+            np.testing.assert_array_equal(plan.rows, drawn.plan.rows)
+            np.testing.assert_array_equal(plan.factors, drawn.plan.factors)
+            used = drawn.plan.masks.size
+            np.testing.assert_array_equal(plan.masks[:used], drawn.plan.masks)
+            assert views["image"].tolist() == drawn.image.tolist()
+            assert views["top"].tolist() == drawn.augmentation.top.tolist()
+            patches += len(plan)
+            assert layout.views_of(block).numel() == count * VIEW.itemsize
+    assert patches > 20
