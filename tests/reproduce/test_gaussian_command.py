@@ -161,7 +161,7 @@ def test_a_worker_does_what_is_left(finished: Path, small: Path, tmp_path: Path)
         categories=("disc",), seeds=(0,), network="resnet18", weights="random", config=str(small),
         device="cpu",
     )  # fmt: skip
-    assert pool.main(request.to_json()) == 0
+    pool.do_jobs(Request.from_json(request.to_json()))
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
 
 

@@ -51,7 +51,12 @@ def _worker(request: Request, rank: Rank, index: int, count: int) -> Worker:
     )
 
 
-def _work(request: Request) -> None:
+def do_jobs(request: Request) -> None:
+    """What a worker does: its share of the jobs of a request.
+
+    Raises:
+        InputError: some of them failed.
+    """
     jobs = find_paper(request.paper).plan(request)
     outcome = work(jobs, request, Rank.from_environment())
     if outcome.failed:
@@ -60,4 +65,4 @@ def _work(request: Request) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(exit_status(lambda: _work(Request.from_json(sys.argv[1]))))
+    raise SystemExit(exit_status(lambda: do_jobs(Request.from_json(sys.argv[1]))))
