@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,14 @@ def test_ctrl_c_saves_all(data: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     logs = [folder / "disc.log", folder / "plate.log"]
     with start(command, {**os.environ, **LOCAL}) as process:
-        while not all(log.is_file() and "Training '" in log.read_text() for log in logs):
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=300)[1]
+        try:
+            while not all(log.is_file() and "Training '" in log.read_text() for log in logs):
+                assert process.poll() is None
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=120)[1]
+        finally:
+            process.kill()
     assert process.returncode == 130, said
     assert said.splitlines()[-1].endswith(f"continue with: nsa train --resume {folder}")
     for name in ("disc", "plate"):

@@ -88,7 +88,11 @@ def run_workers(
     at_once = min(at_once, len(workers))
     slots: list[Worker | None] = [None] * at_once
     waiting = list(workers)
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both, as in a training: a shell's background jobs begin with SIGINT ignored.
+    previous = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         while waiting or any(worker.running for worker in workers):
             for index, worker in enumerate(slots):
@@ -107,7 +111,8 @@ def run_workers(
             process.wait()
         raise Interrupted("Stopped and saved.") from None
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _start(worker: Worker | None, device: int, at_once: int) -> None:
