@@ -115,7 +115,7 @@ def test_the_demo_set_serves_the_gaussian_detector(
         return (write_product(root) / "disc").rename(root / category)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nsa.train.demo.write", draw)
+    monkeypatch.setattr("nsa.first_run.demo.write", draw)
     result = nsa("train", *GAUSSIAN, "--distribution", "l2")
     assert result.exit_code == 0, result.output
     metrics = json.loads(next((tmp_path / "runs").glob("flange-*/metrics.json")).read_text())
