@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
 from nsa.errors import InputError
 from nsa.report._canvas import INK, frameless, new_figure, save
 from nsa.report._pixels import Image, Map, Rgb, plane, rgb
-from nsa.report.overlay import COLORMAP, overlay, shared_limit
+from nsa.report.overlay import COLORMAP, GAMMA, overlay, shared_limit
 
 _TILE = 1.75  # inches
 # A dollar sign in a folder's name is no formula.
@@ -59,7 +59,7 @@ def heat_map_grid(
         band, column = divmod(index, columns)
         top, bottom = axes[2 * band, column], axes[2 * band + 1, column]
         image = rgb(images[index])
-        top.set_title(f"{_shorten(titles[index])}\n{scores[index]:.3f}", **_CAPTION)
+        top.set_title(f"{_shorten(titles[index])}\n{scores[index]:.2g}", **_CAPTION)
         _show(top, image)
         _show(bottom, overlay(image, maps[index], limit))
         if masks is not None:
@@ -68,7 +68,7 @@ def heat_map_grid(
     for band in range(bands):
         axes[2 * band, 0].set_ylabel("test image", fontsize=9, color=INK)
         axes[2 * band + 1, 0].set_ylabel("anomaly score", fontsize=9, color=INK)
-    scale = ScalarMappable(Normalize(0, limit), COLORMAP)
+    scale = ScalarMappable(PowerNorm(GAMMA, 0, limit), COLORMAP)
     _color_bar(figure, axes, scale, "anomaly score of a pixel")
     return save(figure, path)
 
@@ -96,7 +96,7 @@ def image_grid(
         frameless(cell)
     for index, cell in enumerate(cells.flat[:count]):
         image = rgb(images[index])
-        cell.set_title(f"{_shorten(titles[index])}\n{scores[index]:.3f}", **_CAPTION)
+        cell.set_title(f"{_shorten(titles[index])}\n{scores[index]:.2g}", **_CAPTION)
         _show(cell, image)
         if masks is not None:
             _outline(cell, masks[index], image.shape[:2])

@@ -14,6 +14,9 @@ from nsa.report._pixels import Image, Map, Rgb, plane, rgb
 # Perceptually uniform, and bright where the score is high; its black end would not show on a dark
 # product.
 COLORMAP = ListedColormap(matplotlib.colormaps["inferno"](np.linspace(0.2, 1, 256)), "scores")
+# Of the colour scale: colours follow the square root of a score, so that a faint find shows beside
+# one that is ten times as certain.
+GAMMA = 0.5
 _OPACITY = 0.75  # of high scores, so that the defect's own texture shows through
 _OPAQUE_FROM = 0.6  # share of the limit; below it opacity falls to none
 _HIGH_PERCENTILE = 99.9  # one outlying pixel must not darken every other map
@@ -26,8 +29,8 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
         image: uint8 tensor (C, H, W) or array (H, W, C) or (H, W), with C in {1, 3}.
         anomaly_map: (h, w) or (1, h, w) scores of 0 (normal) and above; any size, resized
             bilinearly to the image's.
-        limit: the score at the top of the colour scale; None: this map's own maximum. Give one
-            limit to images that are to be compared.
+        limit: the score at the top of the colour scale, see :data:`GAMMA`; None: this map's own
+            maximum. Give one limit to images that are to be compared.
 
     Returns:
         uint8 (H, W, 3) RGB. Opacity grows with the score: normal parts keep their own colours.
@@ -41,7 +44,7 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
         limit = float(scores.max()) or 1.0
     if not limit > 0:
         raise InputError(f"limit must be above 0, got {limit!r}.")
-    share = np.clip(scores / limit, 0, 1)
+    share = np.clip(scores / limit, 0, 1) ** GAMMA
     levels = (share * 255).astype(np.uint8)
     colours = COLORMAP(np.arange(256))[levels, :3] * 255
     opacity = _OPACITY * np.minimum(share / _OPAQUE_FROM, 1)[..., None]

@@ -154,7 +154,7 @@ def _cases(results: Sequence[Result], pictures: Path, paper: Paper) -> str:
 
 def _case(case: Mapping[str, object], pictures: Path) -> str:
     path = pictures / str(case["image"])
-    caption = f"{case['kind']}: {str(case['defect']).replace('_', ' ')}, score {case['score']:.3f}"
+    caption = f"{case['kind']}: {str(case['defect']).replace('_', ' ')}, score {case['score']:.2g}"
     if not path.is_file():  # someone tidied up; the numbers remain
         return f"<figure><figcaption>{escape(caption)} (picture missing)</figcaption></figure>"
     encoded = base64.b64encode(path.read_bytes()).decode()
