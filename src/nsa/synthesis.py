@@ -95,7 +95,8 @@ class NSA(nn.Module):
         background = self.config.background
         if background is not None and needs_object_masks(self.config):
             found = object_masks(images, background, self.config.background_threshold)
-            masks = found[:, 0].cpu().numpy()
+            # All are 0 or 1, and as bool that need not be checked.
+            masks = found[:, 0].cpu().view(torch.bool).numpy()
         count, _, height, width = images.shape
         return draw_plan(self.config, count, height, width, seed=seed, object_masks=masks)
 

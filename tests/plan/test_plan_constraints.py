@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import pytest
 from plan_scenes import Masks, bars, disks
 
+from nsa import reference
 from nsa.config import SynthesisConfig, Variant, replace
 from nsa.errors import InputError
 from nsa.plan import COLUMNS, Plan, draw_plan
@@ -184,6 +186,15 @@ def test_a_seed_fixes_the_plan() -> None:
     assert not equal(first, draw_plan(config, 30, 90, 90, seed=6, object_masks=masks))
 
 
+@pytest.mark.parametrize("draw", [draw_plan, reference.draw_plan])
+@pytest.mark.parametrize("width", [88, 90])  # whole words in a row, and not
+def test_masks_may_be_bool(draw: Callable[..., Plan], width: int) -> None:
+    masks = disks(6, 90, width)
+    config = preset("bottle").synthesis
+    expected = draw(config, 6, 90, width, seed=5, object_masks=masks)
+    assert equal(expected, draw(config, 6, 90, width, seed=5, object_masks=masks.astype(bool)))
+
+
 def test_an_image_does_not_depend_on_those_after_it() -> None:
     config = preset("carpet").synthesis
     few, many = (draw_plan(config, count, 64, 64, seed=5).rows for count in (10, 25))
@@ -229,7 +240,7 @@ def test_the_callers_masks_may_be_a_view() -> None:
     [
         (None, "needs object_masks"),
         (np.zeros((2, 64, 63), np.uint8), r"shape \(2, 64, 64\), got uint8 \(2, 64, 63\)"),
-        (np.zeros((2, 64, 64), bool), "got bool"),
+        (np.zeros((2, 64, 64), np.float32), "got float32"),
         (np.full((2, 64, 64), 255, np.uint8), "up to 255"),
         ([[1]], "got <class 'list'>"),
     ],

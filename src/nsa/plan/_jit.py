@@ -12,8 +12,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def inlined(function: Function) -> Function:
-    """Compile a building block, which ends up inside the :func:`entry` that calls it."""
-    return cast(Function, numba.njit(function))
+    """Compile a building block into the :func:`entry` that calls it.
+
+    Forced, because a call per row of a mask would take as long as the row itself.
+    """
+    return cast(Function, numba.njit(forceinline=True)(function))
 
 
 def entry(function: Function) -> Function:

@@ -13,6 +13,9 @@ from nsa.plan.boxes import limits
 from nsa.plan.masks import padded
 from nsa.plan.table import Plan
 
+_MASKS = (np.dtype(np.uint8), np.dtype(np.bool_))
+_MOST_BYTES = 2**31 - 1  # of masks: rows hold their offsets as int32
+
 
 def draw_plan(
     config: SynthesisConfig,
@@ -21,7 +24,7 @@ def draw_plan(
     width: int,
     *,
     seed: int,
-    object_masks: npt.NDArray[np.uint8] | None = None,
+    object_masks: npt.NDArray[np.uint8] | npt.NDArray[np.bool_] | None = None,
 ) -> Plan:
     """Draw source boxes, sizes and destinations for a batch of images (Section 3, eq. 5-12).
 
@@ -35,7 +38,7 @@ def draw_plan(
         seed: any integer, taken modulo 2^64. The same seed gives the same plan on every machine,
             and the patches of an image depend only on the seed, its index, and the masks of it and
             its source image (with ``variant="paper"`` also on ``count``).
-        object_masks: uint8 (count, height, width), 1 on objects and 0 on the background, as
+        object_masks: uint8 or bool (count, height, width), 1 on objects and 0 on the background, as
             :func:`nsa.plan.object_masks` makes them. Needed where ``config.background`` is set;
             where given, they are used, unless the method is one without object masks.
 
@@ -60,7 +63,7 @@ def draw_plan(
         if way.shapes == "ellipses":
             rows, labels = ellipses.cut(rows, labels, word, bounds.paper)
             factors = factors[: len(rows)]  # all are 1
-    if labels.size > np.iinfo(np.int32).max:
+    if labels.size > _MOST_BYTES:
         raise InputError(
             f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
             "split the batch into smaller ones."
@@ -84,7 +87,9 @@ def _blend_whole_patches(rows: npt.NDArray[np.int32]) -> None:
 
 
 def _checked(
-    config: SynthesisConfig, masks: npt.NDArray[np.uint8] | None, shape: tuple[int, int, int]
+    config: SynthesisConfig,
+    masks: npt.NDArray[np.uint8] | npt.NDArray[np.bool_] | None,
+    shape: tuple[int, int, int],
 ) -> npt.NDArray[np.uint8]:
     if masks is None:
         if needs_object_masks(config):
@@ -93,9 +98,9 @@ def _checked(
                 "them, or set background=None."
             )
         return padded(np.zeros((1, 1, 1), np.uint8))  # to be indexed; the kernel never reads it
-    if not isinstance(masks, np.ndarray) or masks.dtype != np.uint8 or masks.shape != shape:
+    if not isinstance(masks, np.ndarray) or masks.dtype not in _MASKS or masks.shape != shape:
         got = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks)
-        raise InputError(f"object_masks must be a uint8 array of shape {shape}, got {got}.")
-    if masks.size and masks.max() > 1:
+        raise InputError(f"object_masks must be a uint8 or bool array of shape {shape}, got {got}.")
+    if masks.dtype != np.bool_ and masks.size and masks.max() > 1:
         raise InputError(f"object_masks must be 0 or 1, got values up to {masks.max()}.")
-    return padded(masks)
+    return padded(masks.view(np.uint8))

@@ -7,8 +7,6 @@ try are cheap enough this way that no table needs to be built for an image first
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -131,7 +129,9 @@ def _shifted(word: np.uint64, following: np.uint64, shift: np.uint64) -> np.uint
 def _tap(index: int, scale: float) -> tuple[int, int, int]:
     """First source pixel of an output pixel and the two 11-bit weights, as OpenCV rounds them."""
     position = np.float32((index + 0.5) * scale - 0.5)
-    first = math.floor(position)
+    first = int(position)  # towards zero, and no call of a function as math.floor would be
+    if position < first:
+        first -= 1
     fraction = position - np.float32(first)
     weight_0 = int(np.rint((np.float32(1.0) - fraction) * np.float32(2048.0)))
     weight_1 = int(np.rint(fraction * np.float32(2048.0)))
@@ -152,7 +152,12 @@ def resize(
     out_words = out.view(np.uint64)
     last = np.uint64((new_width - 1) >> 3)
     inside_last = _ALL >> np.uint64(8 * (-new_width & 7))
-    if count(words, y, x, height, width) == height * width:  # a third of the boxes in practice
+    counts = np.empty(height, np.int64)
+    span, total = _span(x, width), 0
+    for row in range(np.uint64(height)):
+        counts[row] = _count_row(words, row + np.uint64(y), span)
+        total += counts[row]
+    if total == height * width:  # a third of the boxes in practice
         for row in range(np.uint64(new_height)):
             for k in range(last):
                 out_words[row, k] = _BYTES
@@ -174,57 +179,55 @@ def resize(
     # Neighbouring source rows differ in their last bit, which is the slot that holds them.
     lines = np.empty((2, new_width), np.int32)
     held = np.full(2, -1, np.int64)
-    pixels = np.zeros(2, np.int64)
-    resized = np.zeros(2, np.bool_)
-    end, span = x + width, _span(x, width)
+    out_span = _span(0, new_width)
+    total = 0
     scale = 1.0 / (new_height / height)
     for row in range(np.uint64(new_height)):
         first, weight_0, weight_1 = _tap(int(row), scale)
-        upper = y + min(max(first, 0), height - 1)
-        lower = y + min(max(first + 1, 0), height - 1)
-        for source in (upper, lower):
-            slot = np.uint64(source & 1)
-            if held[slot] != source:
-                held[slot] = source
-                pixels[slot] = _count_row(words, np.uint64(source), span)
-                resized[slot] = False
+        upper = min(max(first, 0), height - 1)
+        lower = min(max(first + 1, 0), height - 1)
         # Most rows of a box are all object or all background.
-        both = pixels[np.uint64(upper & 1)] + pixels[np.uint64(lower & 1)]
+        both = counts[np.uint64(upper)] + counts[np.uint64(lower)]
         if both == 0 or both == 2 * width:
             fill = _BYTES if both > 0 else np.uint64(0)
             for k in range(last):
                 out_words[row, k] = fill
             out_words[row, last] = fill & inside_last
+            total += new_width if both > 0 else 0
             continue
         for source in (upper, lower):
             slot = np.uint64(source & 1)
-            if not resized[slot]:
-                resized[slot] = True
-                set_pixels = pixels[slot]
-                # The edge of an object cuts most rows into one run of each kind.
-                if set_pixels == 0 or count(words, source, x, 1, set_pixels) == set_pixels:
-                    _resize_edge(x + set_pixels, 1, columns, weights, lines[slot])
-                elif count(words, source, end - set_pixels, 1, set_pixels) == set_pixels:
-                    _resize_edge(end - set_pixels, 0, columns, weights, lines[slot])
-                else:
-                    _resize_line(mask[source], columns, weights, lines[slot])
+            if held[slot] == source:
+                continue
+            held[slot] = source
+            set_pixels, line = counts[np.uint64(source)], y + source
+            # The edge of an object cuts most rows into one run of each kind.
+            if set_pixels == 0 or count(words, line, x, 1, set_pixels) == set_pixels:
+                _resize_edge(x + set_pixels, 1, columns, weights, lines, slot)
+            elif count(words, line, x + width - set_pixels, 1, set_pixels) == set_pixels:
+                _resize_edge(x + width - set_pixels, 0, columns, weights, lines, slot)
+            else:
+                _resize_line(mask, np.uint64(line), columns, weights, lines, slot)
         out_words[row, last] = 0
-        mixed = out[row][:new_width]
-        _mix_lines(lines[upper & 1], weight_0, lines[lower & 1], weight_1, mixed)
-    return count(out_words, 0, 0, new_height, new_width)
+        above, below = np.uint64(upper & 1), np.uint64(lower & 1)
+        _mix_lines(lines, above, weight_0, below, weight_1, out, row)
+        total += _count_row(out_words, row, out_span)
+    return total
 
 
 @inlined
 def _resize_line(
-    line: Mask,
+    mask: Mask,
+    row: np.uint64,
     columns: npt.NDArray[np.uint64],
     weights: npt.NDArray[np.int32],
     out: npt.NDArray[np.int32],
+    slot: np.uint64,
 ) -> None:
-    for k in range(len(out)):
+    for k in range(np.uint64(len(columns))):
         column = columns[k]
-        here, step = line[column], np.int32(line[column + _1]) - np.int32(line[column])
-        out[k] = (2048 * here + weights[k] * step) >> 4
+        here, after = np.int32(mask[row, column]), np.int32(mask[row, column + _1])
+        out[slot, k] = (2048 * here + weights[k] * (after - here)) >> 4
 
 
 @inlined
@@ -234,27 +237,30 @@ def _resize_edge(
     columns: npt.NDArray[np.uint64],
     weights: npt.NDArray[np.int32],
     out: npt.NDArray[np.int32],
+    slot: np.uint64,
 ) -> None:
     """:func:`_resize_line` of a row that is ``left`` before column ``edge``, the opposite after."""
     step = np.int32(1 - 2 * left)
-    for k in range(len(out)):
+    for k in range(np.uint64(len(columns))):
         first = np.int64(columns[k])
         here = np.int32(left if first < edge else 1 - left)
         weight = weights[k] if first == edge - 1 else np.int32(0)
-        out[k] = (2048 * here + weight * step) >> 4
+        out[slot, k] = (2048 * here + weight * step) >> 4
 
 
 @inlined
 def _mix_lines(
-    upper: npt.NDArray[np.int32],
+    lines: npt.NDArray[np.int32],
+    upper: np.uint64,
     upper_weight: int,
-    lower: npt.NDArray[np.int32],
+    lower: np.uint64,
     lower_weight: int,
     out: Mask,
+    row: Index,
 ) -> None:
     # Products of 32 bits: numba's own choice of 64 halves the width of the vectors.
     weight_0, weight_1 = np.int32(upper_weight), np.int32(lower_weight)
-    for k in range(len(out)):
-        value = np.int32(np.int32(weight_0 * upper[k]) >> 16)
-        value += np.int32(np.int32(weight_1 * lower[k]) >> 16)
-        out[k] = value >= 2
+    for k in range(np.uint64(lines.shape[1])):
+        value = np.int32(np.int32(weight_0 * lines[upper, k]) >> 16)
+        value += np.int32(np.int32(weight_1 * lines[lower, k]) >> 16)
+        out[row, k] = value >= 2

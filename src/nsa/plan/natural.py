@@ -201,9 +201,8 @@ def _draw_destination(
 @inlined
 def _label_mask(patch: Mask, target: Mask, y: int, x: int, out: Mask) -> None:
     """The object of the patch or of the destination."""
-    width = out.shape[1]
-    for row in range(out.shape[0]):
-        # Slices, so that the compiler sees no negative index and uses vectors.
-        line, over, under = out[row], patch[row][:width], target[y + row][x : x + width]
-        for column in range(width):
-            line[column] = over[column] | under[column]
+    # Unsigned, so that the compiler sees no negative index and uses vectors.
+    for row in range(np.uint64(out.shape[0])):
+        under = row + np.uint64(y)
+        for column in range(np.uint64(out.shape[1])):
+            out[row, column] = patch[row, column] | target[under, column + np.uint64(x)]

@@ -28,13 +28,14 @@ def draw_plan(
     width: int,
     *,
     seed: int,
-    object_masks: npt.NDArray[np.uint8] | None = None,
+    object_masks: npt.NDArray[np.uint8] | npt.NDArray[np.bool_] | None = None,
 ) -> Plan:
     """Draw a plan; arguments and result as of :func:`nsa.plan.draw_plan`."""
     rng = np.random.default_rng(seed)
     way = method(config.method)
-    if not way.object_masks:
-        object_masks = None
+    objects = None
+    if way.object_masks and object_masks is not None:
+        objects = object_masks.view(np.uint8)
     rows: list[dict[str, int]] = []
     factors: list[float] = []
     masks: list[Mask] = []
@@ -46,7 +47,7 @@ def draw_plan(
         for attempt in range(config.max_patches if way.several else 1):
             if attempt > 0 and rng.random() < 0.5:
                 continue
-            pair = None if object_masks is None else (object_masks[source], object_masks[image])
+            pair = None if objects is None else (objects[source], objects[image])
             row = _draw_boxes(rng, config, (height, width), pair)
             found = None if row is None else _draw_masks(rng, config, row, pair)
             if row is None or found is None:

@@ -89,7 +89,8 @@ class StepDrawer:
         )
         masks = None
         if self._masks is not None:
-            masks = self._masks(image, augmentation, self._threads)
+            # All are 0 or 1, and as bool that need not be checked.
+            masks = self._masks(image, augmentation, self._threads).view(np.bool_)
         plan = draw_plan(
             self._synthesis,
             len(image),
