@@ -5,7 +5,7 @@ import torch
 from common import product_images
 
 from nsa.config import TrainConfig
-from nsa.device import choose_precision
+from nsa.device import choose_precision, keep_freed_memory
 from nsa.presets import preset
 from nsa.training import Trainer
 
@@ -14,6 +14,7 @@ BATCH = 64
 
 @pytest.fixture(scope="module")
 def trainer():
+    keep_freed_memory()  # as the commands do
     bottle = preset("bottle")
     images = torch.from_numpy(product_images(BATCH)).permute(0, 3, 1, 2)
     device = torch.device("cpu")

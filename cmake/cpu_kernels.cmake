@@ -5,7 +5,7 @@ file(GLOB NSA_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/*/*_cpu.cpp)
 file(GLOB NSA_DRIVERS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/*/*.cpp)
 list(FILTER NSA_DRIVERS EXCLUDE REGEX "(_cpu|/bind)\\.cpp$")
 
-add_library(nsa_cpu STATIC csrc/dispatch.cpp ${NSA_DRIVERS})
+add_library(nsa_cpu STATIC csrc/dispatch.cpp csrc/memory.cpp ${NSA_DRIVERS})
 target_include_directories(nsa_cpu PUBLIC csrc)
 target_link_libraries(nsa_cpu PRIVATE nsa_warnings Threads::Threads)
 if(NOT MSVC)

@@ -4,6 +4,7 @@
 #include "bind.h"
 #include "dispatch.h"
 #include "errors.h"
+#include "memory.h"
 
 namespace py = pybind11;
 
@@ -18,6 +19,7 @@ PYBIND11_MODULE(_C, module) {
         }
     });
     module.def("instruction_set", &nsa::instruction_set);
+    module.def("keep_freed_memory", &nsa::keep_freed_memory);
     bind_blend(module);
     bind_label(module);
     bind_image(module);

@@ -1,5 +1,9 @@
 """Choice of device, precision and memory layout."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -42,3 +46,27 @@ def test_float32_on_a_cpu_is_stored_by_channels() -> None:
     assert memory_format(CPU, "fp32") == torch.contiguous_format
     assert memory_format(CPU, "bf16") == torch.channels_last
     assert memory_format(torch.device("cuda"), "fp32") == torch.channels_last
+
+
+TWO_LARGE_ARRAYS = """
+import resource
+import numpy as np
+from nsa.device import keep_freed_memory
+
+kept = keep_freed_memory()
+np.ones(2**26, np.uint8)  # freed at once
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(2**26, np.uint8)
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_freed_memory_is_kept() -> None:
+    # A process of its own: nothing turns this off again.
+    run = subprocess.run(
+        [sys.executable, "-c", TWO_LARGE_ARRAYS], capture_output=True, text=True, check=True
+    )
+    kept, new_pages = run.stdout.split()
+    assert kept == "True"
+    assert int(new_pages) < 100  # of 16384

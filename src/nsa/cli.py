@@ -62,6 +62,9 @@ def _friendly(command: Function) -> Function:
     def wrapper(*args: Any, **keywords: Any) -> None:
         log_to_console()
         try:
+            from nsa.device import keep_freed_memory
+
+            keep_freed_memory()
             command(*args, **keywords)
         except InputError as error:
             console.print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)

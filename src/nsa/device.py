@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from nsa._cuda.support import check_device
+from nsa._native import C
 from nsa.errors import InputError
 
 Precision = Literal["bf16", "fp32"]
@@ -96,6 +97,20 @@ def memory_format(device: torch.device, precision: Precision) -> torch.memory_fo
     if device.type == "cpu" and precision == "fp32":
         return torch.contiguous_format
     return torch.channels_last
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep what is freed for the next allocation, until the process ends.
+
+    It would return blocks as large as a layer's output to the system at once, which then clears
+    every page anew for the next layer: a tenth of a training step on a CPU. The commands call this;
+    importing the package does not, because it changes the whole process.
+
+    Returns:
+        Whether the C library has such a setting; only glibc does.
+    """
+    kept: bool = C.keep_freed_memory()
+    return kept
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

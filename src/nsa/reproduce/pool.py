@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nsa.device import keep_freed_memory
 from nsa.errors import InputError
 from nsa.interrupt import Interrupted
 from nsa.processes import Worker, count_devices, exit_status
@@ -57,6 +58,7 @@ def do_jobs(request: Request) -> None:
     Raises:
         InputError: some of them failed.
     """
+    keep_freed_memory()
     jobs = find_paper(request.paper).plan(request)
     outcome = work(jobs, request, Rank.from_environment())
     if outcome.failed:
