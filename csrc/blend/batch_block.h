@@ -20,9 +20,10 @@ struct BlendBatch {
     const float* factors;  // (patches)
     const uint8_t* masks;
     const int32_t* order;  // (patches): rows in the order in which they are started
-    const int32_t* span;   // (2): first and last + 1 of this launch's part of `order`
-    float grey_unit;       // above 0: masks are grey, this is a gradient's weight per unit;
-                           // else 0 / 1, the weight is ceil(255 factor) / 255
+    const int32_t* span;  // (2, 2): first and last + 1 in `order` of the round's large boxes, which
+                          // need a workspace, and of its small ones
+    float grey_unit;      // above 0: masks are grey, this is a gradient's weight per unit;
+                          // else 0 / 1, the weight is ceil(255 factor) / 255
     Blend mode;
     SineTables tables;
 };
@@ -90,14 +91,14 @@ NSA_DEVICE void composite_box(const Group& group, const BoxTask& box, Blend mode
     });  // the taps are free for the next box
 }
 
-// Block `block` of `blocks`, which share the launch's boxes: one channel of one patch each, the
-// first of the order first. memory: for this block alone, 16-byte aligned, enough for its boxes.
-// kLong: see poisson_box.
-template <bool kLong, typename Group>
+// Block `block` of `blocks`, which share the round's large or small boxes: one channel of one patch
+// each, the first of the order first. memory: for this block alone, 16-byte aligned, enough for its
+// boxes.
+template <bool kLarge, typename Group>
 NSA_DEVICE void blend_block(const Group& group, const BlendBatch& batch, int64_t block,
                             int64_t blocks, uint8_t* memory) {
-    const int64_t first = batch.span[0];
-    const int64_t items = (batch.span[1] - first) * batch.channels;
+    const int32_t* const span = batch.span + (kLarge ? 0 : 2);
+    const int64_t first = span[0], items = (span[1] - first) * batch.channels;
     for (int64_t item = block; item < items; item += blocks) {
         const int32_t row = batch.order[first + item / batch.channels];
         const BoxTask box = box_task(batch, row, static_cast<int>(item % batch.channels));
@@ -105,7 +106,7 @@ NSA_DEVICE void blend_block(const Group& group, const BlendBatch& batch, int64_t
             composite_box(group, box, batch.mode, batch.factors[row],
                           reinterpret_cast<Tap*>(memory));
         } else {
-            poisson_box<kLong>(group, box, batch.tables, memory);
+            poisson_box<kLarge>(group, box, batch.tables, memory);
         }
     }
 }

@@ -16,15 +16,19 @@ constexpr int kThreads = 256;
 constexpr int kMostThreads = 512;
 constexpr int64_t kMostBlocks = 1 << 20;  // each takes several boxes beyond that
 
-__global__ void __launch_bounds__(kMostThreads, 1) blend_shared(const BlendBatch batch) {
-    extern __shared__ __align__(16) uint8_t memory[];
-    blend_block<false>(ThreadBlock(), batch, blockIdx.x, gridDim.x, memory);
-}
-
-// A box too large for shared memory works in a slice of device memory.
+// Blends one round. Boxes too large for shared memory work in slices of device memory: with kLarge
+// the first `large_blocks` blocks have one each, and the other blocks take the small boxes.
+template <bool kLarge>
 __global__ void __launch_bounds__(kMostThreads, 1)
-    blend_workspace(const BlendBatch batch, uint8_t* workspace, size_t bytes) {
-    blend_block<true>(ThreadBlock(), batch, blockIdx.x, gridDim.x, workspace + blockIdx.x * bytes);
+    blend_round(const BlendBatch batch, uint8_t* workspace, size_t bytes, int large_blocks) {
+    extern __shared__ __align__(16) uint8_t memory[];
+    const int64_t block = blockIdx.x;
+    if (kLarge && block < large_blocks) {
+        blend_block<true>(ThreadBlock(), batch, block, large_blocks, workspace + block * bytes);
+    } else {
+        blend_block<false>(ThreadBlock(), batch, block - large_blocks, gridDim.x - large_blocks,
+                           memory);
+    }
 }
 
 int attribute(cudaDeviceAttr which) {
@@ -41,29 +45,28 @@ void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* sp
     const auto on = static_cast<cudaStream_t>(stream);
     const bool crowded = 2 * schedule.shared > shared_memory_limit();
     const int64_t multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
-    allow_shared_memory(blend_shared, schedule.shared, "blend_shared");
+    allow_shared_memory(blend_round<false>, schedule.shared, "blend_round");
+    allow_shared_memory(blend_round<true>, schedule.shared, "blend_round");
     for (size_t round = 0; round < schedule.rounds.size(); ++round) {
         const RoundSize& size = schedule.rounds[round];
-        const std::string where = " in round " + std::to_string(round) + " of the plan";
         const auto boxes = [&](int patches) {
             return std::min(kMostBlocks, int64_t{batch.channels} * patches);
         };
+        const int64_t small = boxes(size.small);
+        const int large = static_cast<int>(std::min<int64_t>(workspace_blocks, boxes(size.large)));
+        if (small + large == 0) continue;
+        const auto blocks = static_cast<unsigned>(small + large);
         batch.span = spans + 4 * round;
-        if (size.large > 0) {
-            const int64_t blocks = std::min<int64_t>(workspace_blocks, boxes(size.large));
-            blend_workspace<<<static_cast<unsigned>(blocks), kMostThreads, 0, on>>>(
-                batch, workspace, schedule.workspace);
-            check_launch("blend_workspace", where);
+        if (large > 0) {
+            blend_round<true><<<blocks, kMostThreads, schedule.shared, on>>>(
+                batch, workspace, schedule.workspace, large);
+        } else {
+            const int threads = crowded                       ? kMostThreads
+                                : small > 3 * multiprocessors ? kFewThreads
+                                                              : kThreads;
+            blend_round<false><<<blocks, threads, schedule.shared, on>>>(batch, nullptr, 0, 0);
         }
-        batch.span += 2;
-        if (size.small > 0) {
-            const int64_t blocks = boxes(size.small);
-            const int threads = crowded                        ? kMostThreads
-                                : blocks > 3 * multiprocessors ? kFewThreads
-                                                               : kThreads;
-            blend_shared<<<static_cast<unsigned>(blocks), threads, schedule.shared, on>>>(batch);
-            check_launch("blend_shared", where);
-        }
+        check_launch("blend_round", " in round " + std::to_string(round) + " of the plan");
     }
 }
 

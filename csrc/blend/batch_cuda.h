@@ -9,7 +9,7 @@
 
 namespace nsa {
 
-// Blends all rounds of a plan on `stream` (a cudaStream_t), one or two launches a round. Allocates
+// Blends all rounds of a plan on `stream` (a cudaStream_t), one launch a round. Allocates
 // nothing, does not wait, and can be captured: the sizes in `schedule` only bound the launches,
 // what is blended is read from device memory when the kernels run.
 //

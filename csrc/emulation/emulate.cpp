@@ -78,12 +78,10 @@ void emulate_blend(const ImagesView& images, const ImagesView& sources, const Pl
     Memory shared((packed.schedule.shared + 15) / 16 * 16), workspace(packed.schedule.workspace);
     const int64_t rounds = static_cast<int64_t>(packed.schedule.rounds.size());
     for (int64_t round = 0; round < rounds; ++round) {
-        const int32_t* const spans = packed.at<int32_t>(packed.layout().spans) + 4 * round;
+        batch.span = packed.at<int32_t>(packed.layout().spans) + 4 * round;
         constexpr int64_t kBlocks = 2;  // more than one, and fewer than there are boxes
         for (int64_t block = 0; block < kBlocks; ++block) {
-            batch.span = spans;
             blend_block<true>(group, batch, block, kBlocks, workspace.get());
-            batch.span = spans + 2;
             blend_block<false>(group, batch, block, kBlocks, shared.get());
         }
     }
