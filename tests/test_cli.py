@@ -131,16 +131,22 @@ def test_predict_writes_scores_overlays_and_maps(run: Path, tmp_path: Path) -> N
 
 
 def test_predict_agrees_with_the_detector(run: Path, tmp_path: Path) -> None:
-    image = picture(7, defect=True)[0]
-    write(tmp_path / "a.png", image)
-    nsa("predict", run, tmp_path / "a.png", "--output", tmp_path / "out", "--no-overlays")
-    assert not (tmp_path / "out" / "a.png").exists()
-    with (tmp_path / "out" / "scores.csv").open() as file:
-        score = float(next(csv.DictReader(file))["score"])
-    rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).permute(2, 0, 1)[None]
-    maps, scores = load(run).predict(rgb)
-    assert maps.shape == (1, 1, 80, 80)
-    assert score == float(scores[0])
+    first = picture(7, defect=True)[0]
+    images = {"a": first, "b": cv2.resize(first, (130, 95)), "c": picture(8)[0]}
+    for name, image in images.items():
+        write(tmp_path / f"{name}.png", image)
+    out = tmp_path / "out"
+    nsa("predict", run, tmp_path, "--output", out, "--no-overlays", "--save-maps")
+    assert not (out / "a.png").exists()
+    with (out / "scores.csv").open() as file:
+        found = {Path(row["path"]).stem: float(row["score"]) for row in csv.DictReader(file)}
+    detector = load(run)
+    for name, image in images.items():
+        rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).permute(2, 0, 1)[None]
+        maps, scores = detector.predict(rgb)  # alone, where the command took all in one group
+        assert maps.shape == (1, 1, *image.shape[:2])
+        assert found[name] == pytest.approx(float(scores[0]), rel=1e-4, abs=1e-6)
+        np.testing.assert_allclose(np.load(out / f"{name}.npy"), maps[0, 0], atol=1e-5)
 
 
 def test_a_detector_takes_any_batch(run: Path) -> None:

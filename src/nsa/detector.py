@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -124,11 +125,8 @@ class Detector:
             )
         if not len(images):
             return torch.empty((0, 1, *images.shape[2:])), torch.empty(0)
-        pixels = images.cpu().permute(0, 2, 3, 1).numpy()
-        scaled = np.stack([resize(image, self.size) for image in pixels])
-        maps = self.maps(torch.from_numpy(scaled).permute(0, 3, 1, 2))[:, None]
-        enlarged = F.interpolate(maps, images.shape[2:], mode="bilinear", align_corners=False)
-        return enlarged, image_scores(maps)
+        maps = self.maps(stack(images.cpu().permute(0, 2, 3, 1).numpy(), self.size))[:, None]
+        return enlarge(maps, tuple(images.shape[2:])), image_scores(maps)
 
 
 @contextlib.contextmanager
@@ -140,6 +138,17 @@ def _full_float32() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+def stack(images: Iterable[npt.NDArray[np.uint8]], size: tuple[int, int]) -> Tensor:
+    """Images, uint8 (H, W, C) of any sizes, resized into one uint8 tensor (N, C, *size)."""
+    scaled = np.stack([resize(image, size) for image in images])
+    return torch.from_numpy(scaled).permute(0, 3, 1, 2)
+
+
+def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Maps (N, 1, h, w) at the (height, width) of their images, bilinear."""
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
 def image_scores(maps: Tensor) -> Tensor:

@@ -1,22 +1,29 @@
-"""Run a detector over any images, one at a time. ``python -m nsa.predict --help``."""
+"""Run a detector over any number of images. ``python -m nsa.predict --help``."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from nsa.calibration import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.console import console
 from nsa.errors import InputError
 from nsa.files import make_folder
 from nsa.images import find_images, read_image
+from nsa.images.load import worker_count
+from nsa.images.stream import Pixels, groups, map_ahead
 from nsa.report import overlay
 from nsa.scorer import Scorer
+
+Map = npt.NDArray[np.float32]
 
 
 def predict(
@@ -30,8 +37,9 @@ def predict(
 ) -> int:
     """Score images and write ``scores.csv`` and, where there are maps, one overlay each.
 
-    Images stream through one by one: memory holds one image, however many there are. Each line of
-    the CSV is written as soon as it is known, so an interruption loses nothing.
+    Images stream through in groups: memory holds one group and a few images decoded ahead, however
+    many there are. The lines of the CSV are written group by group, so an interruption loses one
+    group at most.
 
     Args:
         inputs: image files and folders of images.
@@ -58,25 +66,41 @@ def predict(
     make_folder(output)
     names = _unique_names(paths)
     anomalous = 0
+    threads = worker_count()
+
+    def read(path: Path) -> Pixels:
+        return read_image(path, scorer.channels)
+
+    def draw(name: str, image: Pixels, anomaly_map: Map) -> None:
+        if overlays:
+            _write_png(output / f"{name}.png", overlay(image, anomaly_map, scorer.map_limit))
+        if save_maps:
+            np.save(output / f"{name}.npy", anomaly_map)
+
     try:
-        with (output / "scores.csv").open("w", newline="", encoding="utf-8") as file:
+        with (
+            (output / "scores.csv").open("w", newline="", encoding="utf-8") as file,
+            ThreadPoolExecutor(threads) as pool,
+            contextlib.closing(map_ahead(read, paths, pool, threads)) as images,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["path", "score", *(LABEL_COLUMNS if labels else ())])
-            for path, name in zip(paths, names, strict=True):
-                image = read_image(path, scorer.channels)
-                score, anomaly_map = scorer.judge(image)
-                row: list[object] = [path, repr(score)]
-                if labels is not None:
-                    p_value, label = labels(score)
-                    row += [repr(p_value), label]
-                    anomalous += label == ANOMALOUS
-                writer.writerow(row)
+            places = zip(paths, names, strict=True)
+            for group in groups(images):
+                drawn = []
+                for image, (score, anomaly_map) in zip(group, scorer.judge(group), strict=True):
+                    path, name = next(places)
+                    row: list[object] = [path, repr(score)]
+                    if labels is not None:
+                        p_value, label = labels(score)
+                        row += [repr(p_value), label]
+                        anomalous += label == ANOMALOUS
+                    writer.writerow(row)
+                    if anomaly_map is not None:
+                        drawn.append(pool.submit(draw, name, image, anomaly_map))
                 file.flush()
-                if anomaly_map is not None and overlays:
-                    picture = overlay(image, anomaly_map, scorer.map_limit)
-                    _write_png(output / f"{name}.png", picture)
-                if anomaly_map is not None and save_maps:
-                    np.save(output / f"{name}.npy", anomaly_map)
+                for future in drawn:
+                    future.result()
     except OSError as error:
         raise InputError(f"Cannot write to {output}: {error.strerror or error}.") from error
     if fpr is not None:

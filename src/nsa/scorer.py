@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from nsa.console import console
-from nsa.detector import Detector, image_scores
+from nsa.detector import Detector, enlarge, image_scores, stack
 from nsa.evaluate import Evaluation, evaluate
 from nsa.images import Dataset, load_images
 from nsa.methods import is_unbounded
@@ -40,8 +40,10 @@ class Scorer(Protocol):
     def default_fpr(self) -> float | None:
         """The false positive rate that the training was asked for."""
 
-    def judge(self, image: npt.NDArray[np.uint8]) -> tuple[float, npt.NDArray[np.float32] | None]:
-        """Score and map (H, W) of one image, uint8 (H, W, channels) of any size."""
+    def judge(
+        self, images: Sequence[npt.NDArray[np.uint8]]
+    ) -> list[tuple[float, npt.NDArray[np.float32] | None]]:
+        """Score and map (H, W) of each image, uint8 (H, W, channels) of any size."""
 
     def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
         """Scores, float64 (N,), of normal images that were not trained on."""
@@ -73,10 +75,15 @@ class NetworkScorer:
         """None: the training holds nothing out."""
         return None
 
-    def judge(self, image: npt.NDArray[np.uint8]) -> tuple[float, npt.NDArray[np.float32]]:
+    def judge(
+        self, images: Sequence[npt.NDArray[np.uint8]]
+    ) -> list[tuple[float, npt.NDArray[np.float32] | None]]:
         """See :meth:`Scorer.judge`."""
-        maps, scores = self.detector.predict(torch.from_numpy(image).permute(2, 0, 1)[None])
-        return float(scores[0]), maps[0, 0].numpy()
+        maps = self.detector.maps(stack(images, self.detector.size))
+        return [
+            (score, enlarge(values[None, None], image.shape[:2])[0, 0].numpy())
+            for score, values, image in zip(image_scores(maps).tolist(), maps, images, strict=True)
+        ]
 
     def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
         """Scores of whole images, as :meth:`judge` gives them."""

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from nsa.console import console
+from nsa.detector import stack
 from nsa.device import choose_device
 from nsa.errors import InputError
 from nsa.evaluate import EXAMPLES, NO_MAPS, Evaluation, compute_metrics
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.run import GaussianRun, GaussianSettings
-from nsa.images import Dataset, load_images, load_mask, resize
+from nsa.images import Dataset, load_images, load_mask
 from nsa.report import choose_examples
 from nsa.run import BaseRun
 
@@ -56,12 +57,15 @@ class GaussianScorer:
         """The rate that the training was asked for."""
         return self.run.settings.gaussian.fpr
 
-    def judge(self, image: npt.NDArray[np.uint8]) -> tuple[float, None]:
-        """The score of one image, uint8 (H, W, channels) of any size; there is no map."""
-        scaled = resize(image, self.run.settings.size)
-        pixels = torch.from_numpy(np.ascontiguousarray(scaled)).permute(2, 0, 1)[None]
-        # Not through the extractor's own loop, whose progress bar would flash for every image.
-        return float(self.detector.score(self._extractor.batch(pixels))[0]), None
+    def judge(
+        self, images: Sequence[npt.NDArray[np.uint8]]
+    ) -> list[tuple[float, npt.NDArray[np.float32] | None]]:
+        """The score of each image, uint8 (H, W, channels) of any size; there are no maps."""
+        pixels, scores = stack(images, self.run.settings.size), []
+        for part in torch.split(pixels, self._extractor.batch_size):
+            # Not through the extractor's own loop, whose progress bar would flash for every group.
+            scores += self.detector.score(self._extractor.batch(part)).tolist()
+        return [(score, None) for score in scores]
 
     def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
         """Scores of held-out normal images, float64 (N,); their distances are kept in the run."""

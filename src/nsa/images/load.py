@@ -63,7 +63,7 @@ def load_images(
         TextColumn("Loading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=Console(stderr=True), disable=not progress, transient=True,
     )  # fmt: skip
-    with bar, ThreadPoolExecutor(_worker_count()) as pool:
+    with bar, ThreadPoolExecutor(worker_count()) as pool:
         task = bar.add_task("", total=len(paths))
         futures = {pool.submit(load, index): index for index in range(len(paths))}
         try:
@@ -83,7 +83,7 @@ def load_images(
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
-def _worker_count() -> int:
+def worker_count() -> int:
     """One thread a core that this process may use: decoding is all arithmetic."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1

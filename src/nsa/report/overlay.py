@@ -17,6 +17,7 @@ COLORMAP = ListedColormap(matplotlib.colormaps["inferno"](np.linspace(0.2, 1, 25
 # Of the colour scale: colours follow the square root of a score, so that a faint find shows beside
 # one that is ten times as certain.
 GAMMA = 0.5
+_COLOURS = COLORMAP(np.arange(256))[:, :3] * 255
 _OPACITY = 0.75  # of high scores, so that the defect's own texture shows through
 _OPAQUE_FROM = 0.6  # share of the limit; below it opacity falls to none
 _HIGH_PERCENTILE = 99.9  # one outlying pixel must not darken every other map
@@ -46,7 +47,7 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
         raise InputError(f"limit must be above 0, got {limit!r}.")
     share = np.clip(scores / limit, 0, 1) ** GAMMA
     levels = (share * 255).astype(np.uint8)
-    colours = COLORMAP(np.arange(256))[levels, :3] * 255
+    colours = _COLOURS[levels]
     opacity = _OPACITY * np.minimum(share / _OPAQUE_FROM, 1)[..., None]
     return np.asarray(base + opacity * (colours - base) + 0.5).astype(np.uint8)
 
