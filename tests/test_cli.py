@@ -238,7 +238,7 @@ def test_info_names_what_a_bug_report_needs() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "calibrate", "predict", "synthesize", "reproduce", "info"],
+    ["train", "evaluate", "calibrate", "predict", "export", "synthesize", "reproduce", "info"],
 )
 def test_help_explains_each_option(command: str) -> None:
     result = nsa(command, "--help")

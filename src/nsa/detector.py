@@ -30,6 +30,7 @@ class Detector:
     Attributes:
         settings: the settings of its run.
         size: (height, width) in pixels to which the network's images are resized.
+        network: what finds the anomalies, in evaluation mode.
 
     Example:
         >>> detector = nsa.load("runs/bottle-001")
@@ -37,7 +38,7 @@ class Detector:
     """
 
     def __init__(self, model: EncoderDecoder, settings: Settings, device: torch.device) -> None:
-        self._model = model.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
+        self.network = model.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
         self._device = device
         self.settings = settings
         # Textures fill the picture: the whole of it is resized to the size of a training crop.
@@ -99,7 +100,7 @@ class Detector:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
         inputs = to_network_input(batch.to(self._device), self.settings.images)
         inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
-        maps: Tensor = self._model.predict(inputs)
+        maps: Tensor = self.network.predict(inputs)
         return maps[:, 0]
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:

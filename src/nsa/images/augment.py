@@ -174,22 +174,25 @@ def to_network_input(
     width = images.shape[3]
     # One long row of interleaved values a line: three at a time would not vectorise.
     lines = images.permute(0, 2, 3, 1).flatten(2).to(torch.float32)
-    if config.channels == 1:
-        lines.mul_(1 / 255)
-    else:
-        mean, deviation = lines.new_tensor(_IMAGENET_MEAN), lines.new_tensor(_IMAGENET_DEVIATION)
-        lines.mul_((1 / (255 * deviation)).repeat(width)).sub_((mean / deviation).repeat(width))
+    scale, shift = (
+        values.to(lines.device).repeat(width) for values in input_scale(config.channels)
+    )
+    lines.mul_(scale).add_(shift)
     return lines.view(*lines.shape[:2], width, config.channels).permute(0, 3, 1, 2).to(dtype)
 
 
 def _to_network_input_on_gpu(images: Tensor, dtype: torch.dtype) -> Tensor:
     pixels = images.permute(0, 2, 3, 1).contiguous()
-    scale, shift = [1 / 255], [0.0]
-    if images.shape[1] == 3:
-        pairs = list(zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True))
-        scale = [1 / (255 * deviation) for _, deviation in pairs]
-        shift = [-mean / deviation for mean, deviation in pairs]
+    scale, shift = (values.tolist() for values in input_scale(images.shape[1]))
     return kernels.normalise(pixels, scale, shift, dtype).permute(0, 3, 1, 2)
+
+
+def input_scale(channels: int) -> tuple[Tensor, Tensor]:
+    """What pixels are multiplied by and what is then added, each float32 (channels,)."""
+    if channels == 1:
+        return torch.tensor([1 / 255]), torch.zeros(1)
+    mean, deviation = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_DEVIATION)
+    return 1 / (255 * deviation), -(mean / deviation)
 
 
 def _middle(outer: int, inner: int) -> int:

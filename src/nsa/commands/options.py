@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nsa.errors import InputError
+
 DataRoot = Annotated[
     Path | None,
     typer.Option(
@@ -130,3 +132,19 @@ Fpr = Annotated[
         help="Wanted false positive rate, such as 0.01; set from the images of nsa calibrate."
     ),
 ]
+
+
+def background_value(text: str) -> float | None:
+    """What ``--background`` means.
+
+    Raises:
+        InputError: neither a number nor ``none``.
+    """
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(
+            f"--background must be a number from 0 to 255 or none, got {text!r}."
+        ) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsa.cli_options import JobsPerDevice
+from nsa.commands.options import JobsPerDevice
 from nsa.console import console
 from nsa.errors import InputError
 

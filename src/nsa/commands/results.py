@@ -1,0 +1,23 @@
+"""How commands show what a test set says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from nsa.console import console
+
+if TYPE_CHECKING:
+    from nsa.evaluate import Evaluation
+
+
+def print_results(evaluation: Evaluation, category: str) -> None:
+    """A table of the metrics, and the working point where there is one."""
+    from nsa.report import results_table
+
+    Console().print(results_table(evaluation.metrics, title=category, reasons=evaluation.reasons))
+    if evaluation.working_point is not None:
+        from nsa.calibration import describe
+
+        console.print(describe(evaluation.working_point), markup=False, soft_wrap=True)
