@@ -198,7 +198,7 @@ def test_any_method_trains_and_is_recorded(data: Path, tmp_path: Path, method: s
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["configuration"]["synthesis"]["method"] == method
     # PII's labels are its factors whatever the label, so its network ends in a sigmoid.
-    assert Detector.load(folder)._model.activation == ("sigmoid" if method == "pii" else "relu")
+    assert Detector.load(folder).network.activation == ("sigmoid" if method == "pii" else "relu")
 
 
 def test_a_misspelt_method_is_explained(data: Path) -> None:
