@@ -106,6 +106,6 @@ def test_full_size_images_are_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
         return picture
 
     monkeypatch.setattr(load, "decode", watched)
-    monkeypatch.setattr(load, "_worker_count", lambda: 2)
+    monkeypatch.setattr(load, "worker_count", lambda: 2)
     load_images(write(tmp_path, 20), (8, 8), progress=False)
     assert 1 <= most <= 3  # one a thread, and one that is just being let go
