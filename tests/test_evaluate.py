@@ -75,6 +75,29 @@ def test_defects_without_a_mask_do_not_count_as_normal_pixels() -> None:
     assert with_extra["au_pro"] == without["au_pro"]
 
 
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch has one switch only")
+def test_maps_where_a_program_has_set_either_switch_of_tf32() -> None:
+    images = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    subject = detector("texture", ImageConfig(size=(32, 32), center_crop=None, crop=(32, 32)))
+    newer, older = torch.backends.cudnn.conv, torch.backends.cudnn
+    before = newer.fp32_precision
+    expected = subject.maps(images)
+    try:
+        for precision in ("ieee", "tf32"):
+            newer.fp32_precision = precision
+            torch.testing.assert_close(subject.maps(images), expected)
+            assert newer.fp32_precision == precision
+    finally:
+        newer.fp32_precision = before
+    tf32 = older.allow_tf32
+    try:
+        older.allow_tf32 = not tf32
+        torch.testing.assert_close(subject.maps(images), expected)
+        assert older.allow_tf32 is not tf32
+    finally:
+        older.allow_tf32 = tf32
+
+
 def detector(kind: str, images: ImageConfig) -> Detector:
     torch.manual_seed(0)
     settings = Settings(

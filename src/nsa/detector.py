@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -133,12 +134,17 @@ class Detector:
 @contextlib.contextmanager
 def _full_float32() -> Iterator[None]:
     """Convolutions on a GPU without TF32, whose 10 bits would make maps depend on the machine."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+    # The old switch cannot be read in a program that has set the one which replaces it.
+    switch: tuple[Any, str, Any] = (torch.backends.cudnn, "allow_tf32", False)
+    if hasattr(torch.backends.cudnn, "conv"):
+        switch = (torch.backends.cudnn.conv, "fp32_precision", "ieee")
+    owner, name, full = switch
+    before = getattr(owner, name)
+    setattr(owner, name, full)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        setattr(owner, name, before)
 
 
 def stack(images: Iterable[npt.NDArray[np.uint8]], size: tuple[int, int]) -> Tensor:
