@@ -21,6 +21,7 @@ from nsa.training import load_checkpoint
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.fingerprint import Fingerprint, compare
 from nsa.training.share import share_of, take_share
+from nsa.training.sync_batch_norm import SyncBatchNormOfAny
 
 Pair = list[dict[str, Any]]
 
@@ -184,3 +185,43 @@ def test_an_empty_share_has_no_gradient_and_no_loss() -> None:
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None
+
+
+def test_an_empty_share_sends_zeros_where_layers_left_no_gradient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from nsa.training.distributed import _Together
+
+    ranks = _Together.__new__(_Together)
+    ranks._group = None
+    sent: list[torch.Tensor] = []
+
+    def another_rank(flat: torch.Tensor, group: Any) -> None:
+        assert group is None
+        sent.append(flat.clone())
+        flat += torch.tensor([4.0] * 5 + [2.0, 2.0])  # gradients, loss, images
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", another_rank)
+    parameters = [torch.nn.Parameter(torch.ones(size)) for size in (2, 3)]
+    parameters[0].grad = torch.zeros(2)
+    loss = ranks.reduce(parameters, torch.tensor(0.0), 0)
+    assert [flat.tolist() for flat in sent] == [[0.0] * 7]
+    assert loss == 1
+    for parameter in parameters:
+        assert parameter.grad is not None
+        assert (parameter.grad == 2).all()
+
+
+def test_an_empty_share_exchanges_moments_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.dtype] = []
+
+    def forward(_self: Any, x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.dtype)
+        return x
+
+    monkeypatch.setattr(torch.nn.SyncBatchNorm, "forward", forward)
+    layer = SyncBatchNormOfAny(3)
+    for images in (0, 2):
+        x = torch.zeros(images, 3, 4, 4, dtype=torch.bfloat16)
+        assert layer(x).dtype == torch.bfloat16
+    assert seen == [torch.float32, torch.bfloat16]

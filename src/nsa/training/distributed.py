@@ -191,7 +191,8 @@ class _Together(Ranks):
         return loss * images if images else loss.nan_to_num(0.0)
 
     def reduce(self, parameters: Iterable[nn.Parameter], loss: Tensor, images: int) -> Tensor:
-        gradients = [p.grad for p in parameters if p.grad is not None]
+        # All ranks must send as much. Torch's layers may leave no gradient where there is no image.
+        gradients = [_gradient(parameter) for parameter in parameters]
         ends = [loss.detach().reshape(1), loss.new_full((1,), images)]
         flat = torch.cat([*(gradient.flatten() for gradient in gradients), *ends])
         distributed.all_reduce(flat, group=self._group)
@@ -211,6 +212,12 @@ class _Together(Ranks):
 
     def leave(self) -> None:
         self._watch.leave()
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad
 
 
 def join() -> Ranks:

@@ -42,6 +42,17 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         return output  # type: ignore[no-any-return]
 
 
+class SyncBatchNormOfAny(nn.SyncBatchNorm):
+    """:class:`torch.nn.SyncBatchNorm` for processes that may have no image at all."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape and type."""
+        if input.numel():
+            return super().forward(input)
+        # Torch sends moments in float32, but without images zeros of the input's own type.
+        return super().forward(input.float()).to(input.dtype)
+
+
 class _Normalise(torch.autograd.Function):
     """One exchange forward and one backward, each of two numbers a channel."""
 
@@ -104,7 +115,7 @@ def synchronise(module: nn.Module, group: distributed.ProcessGroup | None) -> nn
             continue
         shape = (child.num_features, child.eps, child.momentum)
         if child.weight.is_cuda:
-            layer: nn.Module = nn.SyncBatchNorm(*shape, process_group=group)
+            layer: nn.Module = SyncBatchNormOfAny(*shape, process_group=group)
         else:
             layer = SyncBatchNorm2d(*shape)
             layer.group = group
