@@ -41,6 +41,20 @@ def test_libraries_out_of_memory() -> None:
         fail(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"))
 
 
+def test_out_of_memory_is_not_hidden_by_what_fails_after_it() -> None:
+    def leave_capture() -> None:
+        try:
+            raise torch.OutOfMemoryError(TORCHS)
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error in a capture")
+
+    with (
+        pytest.raises(InputError, match=r"needs 2\.00 GiB more GPU memory than the 77\.90 GiB"),
+        gpu_failures(lambda: "in epoch 1, step 4", "batches of 64 images of 224 x 224 px"),
+    ):
+        leave_capture()
+
+
 @pytest.mark.parametrize(
     ("message", "needs"),
     [(OURS, "12.3 MiB more GPU memory than is free"), ("?", "more GPU memory than there is")],

@@ -37,10 +37,10 @@ def gpu_failures(where: Callable[[], str], work: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # Libraries that torch calls say it in their own way.
-        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
+        shortage = _shortage(error)
+        if shortage is not None:
             raise InputError(
-                f"Training with {work} needs {_missing(str(error))}; lower --batch-size or the "
+                f"Training with {work} needs {_missing(shortage)}; lower --batch-size or the "
                 "size of the images, or end what else runs on this GPU."
             ) from error
         accelerator = getattr(torch, "AcceleratorError", ())  # not in older releases
@@ -71,6 +71,19 @@ def checkpoint_named(path: Path, command: str) -> Iterator[None]:
         else:
             what = "nothing was saved yet: start again once the GPU works."
         raise GpuLostError(f"{error}; {what}") from error
+
+
+def _shortage(error: BaseException | None) -> str | None:
+    """What was said of missing memory, if that is the cause.
+
+    Leaving a capture or a stream on the way out may raise an error of its own.
+    """
+    while error is not None:
+        # Libraries that torch calls say it in their own way.
+        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
+            return str(error)
+        error = error.__context__
+    return None
 
 
 def _missing(message: str) -> str:
