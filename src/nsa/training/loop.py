@@ -71,6 +71,7 @@ class Trainer:
         updater: what changes it.
         optimizer: Adam.
         position: where the run stands.
+        steps_per_epoch: of every epoch.
 
     Raises:
         InputError: fewer than two images, a batch size of one (an anomaly is made of two) or one
@@ -121,10 +122,8 @@ class Trainer:
             self.images, synthesis, image_config, training,
             threads=torch.get_num_threads() if device.type == "cpu" else 1, ranks=ranks,
         )  # fmt: skip
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return len(self.draw.sizes(0))
+        # Counted once: a GPU that has just been read from is idle while its steps are booked.
+        self.steps_per_epoch = len(self.draw.sizes(0))
 
     @property
     def finished(self) -> bool:
