@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -81,9 +82,9 @@ def test_streamed_and_resident_sets_train_alike(channels: int) -> None:
 
 
 def test_bf16_trains_like_float32() -> None:
+    """On the CPU they differ by 0.7 % at most; batches of few images differ by more."""
     full, half = losses(trainer("cuda")), losses(trainer("cuda", precision="bf16"))
-    assert half[-1] < 0.8 * half[0]
-    np.testing.assert_allclose(half, full, rtol=0.10)
+    np.testing.assert_allclose(half, full, rtol=0.05)
 
 
 def test_a_checkpoint_continues_on_either_device(tmp_path: Path) -> None:
@@ -121,9 +122,11 @@ def test_the_profile_measures_every_part(tmp_path: Path) -> None:
 
 def test_too_large_a_batch_says_what_to_lower() -> None:
     run = trainer("cuda")
+    gc.collect()
+    torch.cuda.empty_cache()  # or what earlier tests have freed would be enough
     free = torch.cuda.mem_get_info()[0]
     taken = torch.empty(max(0, free - (96 << 20)), dtype=torch.uint8, device="cuda")
-    with pytest.raises(nsa.errors.InputError, match=r"needs .* more GPU memory .*--batch-size"):
+    with pytest.raises(nsa.errors.InputError, match=r"needs .*more GPU memory .*--batch-size"):
         losses(run)
     del taken
 
