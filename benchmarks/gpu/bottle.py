@@ -10,7 +10,7 @@ import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
 import torch  # noqa: E402
-from timing import write  # noqa: E402
+from timing import settled, write  # noqa: E402
 
 from nsa.config import replace  # noqa: E402
 from nsa.detector import Detector  # noqa: E402
@@ -20,6 +20,7 @@ from nsa.images import Dataset, load_images, open_dataset  # noqa: E402
 from nsa.presets import preset  # noqa: E402
 from nsa.settings import Settings  # noqa: E402
 from nsa.training import Trainer  # noqa: E402
+from nsa.training.device_steps import WARM_UP  # noqa: E402
 
 EPOCHS = (40, 320)
 SEEDS = 3
@@ -41,8 +42,9 @@ def train(
 
     trainer.run(after_step)
     end = time.perf_counter()
-    # Graphs are captured before the second reading; from there on every step costs the same.
-    steady = sum(count for _, count in readings[2:]) / (readings[-1][0] - readings[1][0])
+    first = settled([count for _, count in readings], (WARM_UP + 1) * len(images))
+    seconds = readings[-1][0] - readings[first][0]
+    steady = sum(count for _, count in readings[first + 1 :]) / seconds
     samples = sum(count for _, count in readings)
     result = evaluate(Detector(trainer.model, settings, device), dataset)
     used, reserved = trainer.peak_memory() or (0.0, 0.0)

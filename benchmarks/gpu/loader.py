@@ -24,7 +24,7 @@ from nsa.images import augment
 from nsa.training import Trainer
 from nsa.training.profile import NO_CLOCK
 
-SECONDS = 15.0
+SECONDS = 10.0
 
 
 class Batches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -58,7 +58,8 @@ def main(folder: str) -> None:
     trainer = make_trainer(1)
     trainer.model.train()
     cores = len(os.sched_getaffinity(0))
-    data = Batches(trainer.images[:BATCH], trainer.synthesis.config, trainer.image_config)
+    # Without the clone all images would go to shared memory, which containers have little of.
+    data = Batches(trainer.images[:BATCH].clone(), trainer.synthesis.config, trainer.image_config)
     batches = iter(
         DataLoader(
             data, batch_size=None, num_workers=cores, pin_memory=True, prefetch_factor=2,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from typing import Any
 
 import numpy as np
 import torch
-from timing import time_on_gpu, write
+from timing import settled, time_on_gpu, write
 
 from nsa.config import TrainConfig
 from nsa.device import choose_precision
 from nsa.presets import preset
 from nsa.training import Trainer
+from nsa.training.device_steps import WARM_UP
 from nsa.training.profile import NO_CLOCK, Profile
 
 BATCH = 64
@@ -21,15 +23,20 @@ IMAGES = 10 * BATCH
 EPOCHS = 50
 
 
-def make_trainer(epochs: int, resident_limit: int | None = None) -> Trainer:
+@functools.cache  # drawing them takes seconds
+def products() -> torch.Tensor:
     from common import product_images
 
     drawn = product_images(BATCH)
     shifted = [np.roll(drawn[i % BATCH], i // BATCH, axis=0) for i in range(IMAGES)]
+    return torch.from_numpy(np.stack(shifted)).permute(0, 3, 1, 2)
+
+
+def make_trainer(epochs: int, resident_limit: int | None = None) -> Trainer:
     bottle = preset("bottle")
     device = torch.device("cuda")
     return Trainer(
-        torch.from_numpy(np.stack(shifted)).permute(0, 3, 1, 2),
+        products(),
         bottle.synthesis, bottle.images, TrainConfig(epochs=epochs, batch_size=BATCH),
         device=device, precision=choose_precision("auto", device), resident_limit=resident_limit,
     )  # fmt: skip
@@ -46,10 +53,11 @@ def run(resident_limit: int | None = None) -> dict[str, float]:
 
     start = time.perf_counter()
     trainer.run(after_step)
-    (began, waited, _), (ended, waited_at_end, _) = readings[1], readings[-1]
+    first = settled([count for _, _, count in readings], (WARM_UP + 1) * BATCH)
+    (began, waited, _), (ended, waited_at_end, _) = readings[first], readings[-1]
     used, reserved = trainer.peak_memory() or (0.0, 0.0)
     return {
-        "images_per_second": sum(count for _, _, count in readings[2:]) / (ended - began),
+        "images_per_second": sum(count for _, _, count in readings[first + 1 :]) / (ended - began),
         "plan_wait_share": (waited_at_end - waited) / (ended - began),
         "seconds_to_first_reading": readings[0][0] - start,
         "peak_gib": used,

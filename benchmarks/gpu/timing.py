@@ -42,6 +42,18 @@ def summary(seconds: list[float]) -> dict[str, float]:
     return {"median": median, "low": low, "high": high}
 
 
+def settled(counts: list[int], images: int) -> int:
+    """The first reading by which so many images were trained on.
+
+    Steps of every size are captured by then; the first readings come early, because timing cuDNN's
+    algorithms takes long.
+
+    Args:
+        counts: images since the reading before.
+    """
+    return int(np.searchsorted(np.cumsum(counts), images))
+
+
 def write(folder: str, name: str, figures: dict[str, Any]) -> None:
     """Keep the figures of a stage for the report."""
     Path(folder, f"{name}.json").write_text(json.dumps(figures, indent=1))
