@@ -43,10 +43,11 @@ int attribute(cudaDeviceAttr which) {
 void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* spans,
                    uint8_t* workspace, int workspace_blocks, void* stream) {
     const auto on = static_cast<cudaStream_t>(stream);
-    const bool crowded = 2 * schedule.shared > shared_memory_limit();
+    const size_t most = shared_memory_limit();
+    const bool crowded = 2 * schedule.shared > most;
     const int64_t multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
-    allow_shared_memory(blend_round<false>, schedule.shared, "blend_round");
-    allow_shared_memory(blend_round<true>, schedule.shared, "blend_round");
+    allow_shared_memory(blend_round<false>, schedule.shared, most, "blend_round");
+    allow_shared_memory(blend_round<true>, schedule.shared, most, "blend_round");
     for (size_t round = 0; round < schedule.rounds.size(); ++round) {
         const RoundSize& size = schedule.rounds[round];
         const auto boxes = [&](int patches) {

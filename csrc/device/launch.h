@@ -22,12 +22,15 @@ inline void check_launch(const char* kernel, const std::string& where = "") {
                std::string("the kernel ") + kernel + " could not be started" + where);
 }
 
+// Lets a kernel's blocks have `bytes` bytes of shared memory; `most` is the device's limit. It is
+// asked for whole: the setting belongs to the function, and a smaller plan between two replays of a
+// captured graph must not take back what the graph's launches need.
 template <typename Kernel>
-void allow_shared_memory(Kernel kernel, size_t bytes, const char* name) {
+void allow_shared_memory(Kernel kernel, size_t bytes, size_t most, const char* name) {
     if (bytes <= 48 * 1024) return;  // what every kernel may use without asking
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(bytes)),
-               std::string("the kernel ") + name + " cannot have " + std::to_string(bytes) +
+                                    static_cast<int>(most)),
+               std::string("the kernel ") + name + " cannot have " + std::to_string(most) +
                    " bytes of shared memory");
 }
 
