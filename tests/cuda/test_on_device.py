@@ -23,7 +23,7 @@ from nsa.errors import InputError
 from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
 from nsa.label import difference_label, label
 from nsa.plan import draw_plan, object_masks
-from nsa.plan.table import Plan
+from nsa.plan.table import ROUND, Plan
 
 pytestmark = pytest.mark.needs_cuda
 
@@ -35,19 +35,32 @@ def tensor(pixels: np.ndarray, device: str = "cuda") -> Tensor:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("trial", range(12))
 def test_blend_agrees_with_the_cpu(mode: str, trial: int) -> None:
-    """Up to 96 random patches a trial and mode, over 3,000 cases."""
+    """Up to 96 random patches a trial and mode, over 3,000 cases.
+
+    Both sides start every round from the same pixels: where two gradients are equally strong, one
+    grey level of an earlier round makes the mixed mode take the other, which may change more.
+    """
     random = np.random.default_rng([trial, MODES.index(mode)])
     channels = int(random.choice([1, 3]))
     size, source_size = random.integers(16, 260, 2), random.integers(16, 200, 2)
     images = pictures(random, 24, *size, channels)
     sources = pictures(random, 24, *source_size, channels)
     plan = random_plan(random, 24, tuple(size), tuple(source_size), rounds=4, masks=trial % 2 == 1)
-    expected = blend_on_cpu(images, sources, plan, mode)
-    actual = blend(tensor(images), plan, mode, sources=tensor(sources))
     exact = mode in ("paste", "interpolate")
-    pixels = actual.permute(0, 2, 3, 1).cpu().numpy()
-    assert largest_difference(pixels, expected) <= (0 if exact else 1)
-    assert (pixels != expected).sum() <= 0.01 * (expected != images).sum()
+    before, different, changed = images, 0, 0
+    for turn in range(4):
+        own = plan.rows[:, ROUND] == turn
+        part = Plan(plan.rows[own], plan.factors[own], plan.masks)
+        expected = blend_on_cpu(before, sources, part, mode)
+        blended = blend(tensor(before), part, mode, sources=tensor(sources))
+        after = np.ascontiguousarray(blended.permute(0, 2, 3, 1).cpu().numpy())
+        assert largest_difference(after, expected) <= (0 if exact else 1)
+        different += (after != expected).sum()
+        changed += (expected != before).sum()
+        before = after
+    assert different <= 0.01 * changed
+    actual = blend(tensor(images), plan, mode, sources=tensor(sources))
+    np.testing.assert_array_equal(actual.permute(0, 2, 3, 1).cpu().numpy(), before)
     for first, end in ((0, 5), (5, 24)):
         own = (plan.rows[:, 0] >= first) & (plan.rows[:, 0] < end)
         rows = plan.rows[own].copy()
