@@ -5,6 +5,7 @@ The same network on the same GPU is fed by ``nsa.reference`` from all CPU cores.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import time
@@ -82,7 +83,10 @@ def main(folder: str) -> None:
     figures["images_per_second"] = steps * BATCH / spent
     figures["wait_share"] = waited / spent
     write(folder, "loader", figures)
-    os._exit(0)  # the processes are in the middle of batches that nobody wants
+    # The processes are in the middle of batches that nobody wants.
+    for process in multiprocessing.active_children():
+        process.kill()
+    os._exit(0)
 
 
 if __name__ == "__main__":
