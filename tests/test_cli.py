@@ -16,6 +16,7 @@ import yaml
 from safetensors.torch import load_file
 from tiny import nsa, picture, write, write_config
 
+from nsa import info
 from nsa.detector import Detector, load
 from nsa.images import demo
 
@@ -227,6 +228,13 @@ def test_without_images_the_demo_is_drawn_and_trained(
     assert written["training"]["epochs"] == 1
     assert written["kind"] == "object"
     assert "Settings estimated from the images: object" in result.stderr
+
+
+def test_a_package_by_another_name_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(info, "_PACKAGES", ("torch", "opencv-of-another-name"))
+    found = info.versions()
+    assert found["torch"] == torch.__version__
+    assert found["opencv-of-another-name"] == "not installed under this name"
 
 
 def test_info_names_what_a_bug_report_needs() -> None:

@@ -1,7 +1,7 @@
 """One update of the network: normalise, forward, loss, backward, Adam; nothing here waits.
 
-``torch.compile`` was tried on two CPU cores with bfloat16 and does not pay: a step of 64 images took
-8 % longer than without it (2.57 against 2.38 s), after a compilation as long as 34 steps. The
+``torch.compile`` was tried on two CPU cores with bfloat16 and does not pay: a step of 64 images
+took 8 % longer than without it (2.57 against 2.38 s), after a compilation as long as 34 steps. The
 convolutions, which it leaves as they are, already run near the peak of the cores.
 """
 
