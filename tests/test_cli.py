@@ -233,7 +233,7 @@ def test_without_images_the_demo_is_drawn_and_trained(
 def test_a_package_by_another_name_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(info, "_PACKAGES", ("torch", "opencv-of-another-name"))
     found = info.versions()
-    assert found["torch"] == torch.__version__
+    assert torch.__version__.startswith(found["torch"])  # which may lack the build after a plus
     assert found["opencv-of-another-name"] == "not installed under this name"
 
 
