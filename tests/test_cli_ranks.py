@@ -75,7 +75,7 @@ def test_a_lost_rank_ends_the_run_with_a_sentence(
     said = finish(ranks)
     assert [process.returncode for process in ranks] == [2, -signal.SIGKILL]
     assert said[0].splitlines()[-1] == (
-        "Error: Rank 1 of 2 was lost. The state of epoch 2, step 1 is in "
+        "Error: Rank 1 of 2 was lost. The state of epoch 1, step 2 is in "
         f"{folder / 'checkpoint.safetensors'}; continue on any number of processes with --resume "
         f"{folder}"
     )

@@ -27,7 +27,7 @@ def test_every_plan_fits_and_comes_out_again(method: str, background: float, sha
     )
     training = TrainConfig(epochs=6, batch_size=4)
     draw = StepDrawer(pictures(), synthesis, IMAGES, training, threads=1)
-    layouts = {n: PackedStep(n, 10, synthesis, IMAGES, shared) for n in (4, 2)}
+    layouts = {n: PackedStep(n, 10, synthesis, IMAGES, shared) for n in (4, 3)}
     patches = 0
     for epoch in range(6):
         for step, count in enumerate(draw.sizes(epoch)):

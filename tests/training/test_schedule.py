@@ -23,7 +23,17 @@ def test_learning_rate_is_torchs_cosine() -> None:
 
 @pytest.mark.parametrize(
     ("images", "batch", "sizes"),
-    [(9, 4, [4, 4]), (10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 64, [3]), (2, 2, [2]), (3, 2, [2])],
+    [
+        (9, 4, [3, 3, 3]),
+        (10, 4, [4, 3, 3]),
+        (8, 4, [4, 4]),
+        (5, 4, [3, 2]),
+        (209, 64, [53, 52, 52, 52]),
+        (3, 64, [3]),
+        (2, 2, [2]),
+        (3, 2, [2]),
+        (4, 3, [2, 2]),
+    ],
 )
 def test_batches_of_an_epoch(images: int, batch: int, sizes: list[int]) -> None:
     batches = epoch_batches(images, TrainConfig(batch_size=batch), epoch=0)

@@ -43,7 +43,7 @@ def layer_case(total: int) -> tuple[torch.Tensor, torch.Tensor, torch.nn.BatchNo
 
 
 def train(ranks: Ranks, folder: Path, begun: Path | None = None) -> list[float]:
-    """Losses of some steps on 7 images, so that the last batch of an epoch is smaller and odd.
+    """Losses of some steps on 7 images, so that batches differ in size and one is odd.
 
     The leader leaves its state in ``folder``, after the first step and after the last one.
     """

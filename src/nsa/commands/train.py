@@ -41,7 +41,7 @@ def train_command(
         int | None, typer.Option(help="Passes over the training images. \\[default: preset, 320]")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images per step, at least 2. \\[default: 64]")
+        int | None, typer.Option(help="Most images per step, at least 2. \\[default: 64]")
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of the first epoch; follows a cosine. \\[default: 0.001]")

@@ -33,10 +33,12 @@ def derive_seed(seed: int, stream: int, *counters: int) -> int:
 def epoch_batches(count: int, config: TrainConfig, epoch: int) -> list[Tensor]:
     """The batches of one epoch: int64 indices, every image once, in random order.
 
-    The last batch may be smaller. A last batch of a single image is left out, because a synthetic
-    anomaly needs a second image and batch normalisation more than one sample.
+    As many as batches of ``config.batch_size`` would be, but of equal size, give or take an image:
+    a small rest would change the weights by its few images as much as a whole batch does. A batch
+    of a single image, which pairs leave of an odd number, is left out, because a synthetic anomaly
+    needs a second image and batch normalisation more than one sample.
     """
     generator = torch.Generator().manual_seed(derive_seed(config.seed, ORDER, epoch))
     order = torch.randperm(count, generator=generator)
-    starts = range(0, count - 1, config.batch_size)  # a last batch of one would start at count - 1
-    return [order[start : start + config.batch_size] for start in starts]
+    batches = torch.tensor_split(order, -(-count // config.batch_size))
+    return [batch for batch in batches if len(batch) > 1]
