@@ -58,7 +58,7 @@ def test_steps_are_those_of_the_batch_transform(background: float | None) -> Non
     synthesis = SynthesisConfig(background=background, min_object_share=0.2, min_overlap=0.1)
     training = TrainConfig(epochs=2, batch_size=4, seed=3)
     draw = StepDrawer(images, synthesis, config, training, threads=1)
-    assert draw.sizes(1) == [4, 2]
+    assert draw.sizes(1) == [3, 3]
     for epoch, step in ((0, 0), (0, 1), (1, 0)):
         drawn = draw(epoch, step)
         indices = epoch_batches(6, training, epoch)[step]
