@@ -48,6 +48,7 @@ void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* sp
     const int64_t multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
     allow_shared_memory(blend_round<false>, schedule.shared, most, "blend_round");
     allow_shared_memory(blend_round<true>, schedule.shared, most, "blend_round");
+    int64_t first = 0;  // row of the plan
     for (size_t round = 0; round < schedule.rounds.size(); ++round) {
         const RoundSize& size = schedule.rounds[round];
         const auto boxes = [&](int patches) {
@@ -67,7 +68,13 @@ void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* sp
                                                               : kThreads;
             blend_round<false><<<blocks, threads, schedule.shared, on>>>(batch, nullptr, 0, 0);
         }
-        check_launch("blend_round", " in round " + std::to_string(round) + " of the plan");
+        const int64_t end = first + size.large + size.small;
+        std::string where = " in round " + std::to_string(round) + " of the plan";
+        if (!schedule.order.empty()) {  // bounds for any plan name no rows
+            where += ", rows " + std::to_string(first) + " to " + std::to_string(end - 1);
+        }
+        check_launch("blend_round", where);
+        first = end;
     }
 }
 

@@ -17,7 +17,7 @@ namespace nsa {
 // spans: device memory, see PackedLayout.
 // workspace: (workspace_blocks, schedule.workspace) bytes for boxes that shared memory cannot hold;
 //     null where there are none.
-// Throws std::runtime_error naming the kernel and the round if a launch is refused.
+// Throws std::runtime_error naming the kernel and the plan rows if a launch is refused.
 void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* spans,
                    uint8_t* workspace, int workspace_blocks, void* stream);
 
