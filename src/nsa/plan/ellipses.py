@@ -38,7 +38,8 @@ def cut(rows: Rows, objects: Mask, seed: np.uint64, paper: bool) -> tuple[Rows, 
     image = -1
     for k in range(len(rows)):
         row = rows[filled]
-        row[:] = rows[k]
+        for column in range(len(row)):  # assigning a slice takes numba 2 s longer to compile
+            row[column] = rows[k, column]
         if row[table.IMAGE] != image:
             image, patches = row[table.IMAGE], 0
             seed_stream(state, seed ^ _STREAM, image)
