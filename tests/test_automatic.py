@@ -43,7 +43,7 @@ def test_grey_images_train_a_network_of_one_channel(tmp_path: Path) -> None:
     result = nsa("train", "--normal-dir", folder, "--config", config, "--output", output)
     assert result.exit_code == 0, result.output
     assert "one channel" in result.stderr
-    assert "there are no test images" in result.stdout
+    assert "There are no test images" in result.stderr
     assert Run.open(output).settings.images.channels == 1
     predicted = nsa("predict", output, folder, "--output", tmp_path / "out")
     assert predicted.exit_code == 0, predicted.output

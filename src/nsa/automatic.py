@@ -29,7 +29,8 @@ def suggest_settings(dataset: Dataset, kind: str | None = None) -> Preset:
         raise InputError(f"kind must be 'object' or 'texture', got {kind!r}.")
     paths = [sample.path for sample in dataset.train]
     chosen = paths[:: max(1, len(paths) // _SAMPLE)][:_SAMPLE]
-    suggestion = suggest(load_images(chosen, (_SIDE, _SIDE), progress=False), dataset.name)
+    images = load_images(chosen, (_SIDE, _SIDE), progress=False, warn=False)
+    suggestion = suggest(images, dataset.name)
     preset = suggestion.preset
     if kind is None or kind == preset.kind:
         _log.info("Settings estimated from the images: %s.", suggestion.reason.rstrip("."))

@@ -42,6 +42,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def counted(number: int, noun: str) -> str:
+    """``"1 epoch"``, ``"2 epochs"``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class LiveView:
     """Something drawn anew now and then, at a terminal only.
 
@@ -91,6 +96,7 @@ class TrainingProgress:
         )
         self._task: TaskID | None = None
         self._loss = float("nan")
+        self._begun = False
         self._start = self._last_line = 0.0
 
     def __enter__(self) -> TrainingProgress:
@@ -116,6 +122,8 @@ class TrainingProgress:
         self._loss = loss if self._loss != self._loss else 0.95 * self._loss + 0.05 * loss
         now = time.monotonic()
         speed = (self._done - self._first) / max(now - self._start, 1e-9)
+        if not self._begun:  # the first step also compiles, and says nothing about the others
+            self._begun, self._first, self._start = True, self._done, now
         position = f"{min(epoch + 1, self._epochs)}/{self._epochs}"
         if self._task is not None:
             self._bar.update(

@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from nsa.automatic import suggest_settings
-from nsa.console import TrainingProgress, console, duration
+from nsa.console import TrainingProgress, console, counted, duration
 from nsa.detector import Detector
 from nsa.device import Precision, choose_precision, choose_training_device
 from nsa.errors import InputError
@@ -233,9 +233,10 @@ def _describe(trainer: Trainer, run: Run) -> None:
     settings, position, count = run.settings, trainer.position, trainer.ranks.count
     where = trainer.device.type if count == 1 else f"{count} x {trainer.device.type}"
     _log.info(
-        "Training '%s' on %d images of %d x %d px, %d epochs of %d steps, on %s (%s, %d threads).",
-        settings.category, len(trainer.images), *settings.images.crop, settings.training.epochs,
-        trainer.steps_per_epoch, where, trainer.precision, torch.get_num_threads(),
+        "Training '%s' on %d images of %d x %d px, %s of %s, on %s (%s, %s).",
+        settings.category, len(trainer.images), *settings.images.crop,
+        counted(settings.training.epochs, "epoch"), counted(trainer.steps_per_epoch, "step"),
+        where, trainer.precision, counted(torch.get_num_threads(), "thread"),
     )  # fmt: skip
     if position.epoch or position.step:
         _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)

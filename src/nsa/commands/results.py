@@ -16,7 +16,14 @@ def print_results(evaluation: Evaluation, category: str) -> None:
     """A table of the metrics, and the working point where there is one."""
     from nsa.report import results_table
 
-    Console().print(results_table(evaluation.metrics, title=category, reasons=evaluation.reasons))
+    if len(evaluation.images) > 0:
+        table = results_table(evaluation.metrics, title=category, reasons=evaluation.reasons)
+        Console().print(table)
+    else:
+        console.print(
+            "There are no test images, so there are no metrics; 'nsa predict' scores any images.",
+            soft_wrap=True,
+        )
     if evaluation.working_point is not None:
         from nsa.calibration import describe
 

@@ -27,6 +27,7 @@ def load_images(
     size: tuple[int, int],
     channels: int = 3,
     progress: bool = True,
+    warn: bool = True,
 ) -> Tensor:
     """Decode and resize images into one tensor.
 
@@ -38,6 +39,7 @@ def load_images(
         size: (height, width) to which every image is resized (antialiased bilinear).
         channels: 3 for RGB, 1 for grey.
         progress: show a progress bar on standard error.
+        warn: say in the log that images are enlarged or stretched.
 
     Returns:
         uint8 (N, channels, height, width), channels-last, in the order of ``paths``.
@@ -79,7 +81,8 @@ def load_images(
             raise
     if failures:
         raise InputError(_describe(failures, len(paths)))
-    _warn_about_shapes(shapes, size)
+    if warn:
+        _warn_about_shapes(shapes, size)
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 

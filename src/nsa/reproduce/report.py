@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nsa.console import duration
+from nsa.console import counted, duration
 from nsa.files import write_atomically
 from nsa.reproduce.cells import Table
 from nsa.reproduce.formats import latex, markdown, table_csv
@@ -83,7 +83,7 @@ def _machine(values: dict[str, object]) -> str:
     if values.get("device") == "cuda" and hardware["gpus"]:
         return str(hardware["gpus"][0])
     count = int(hardware["threads"])
-    return f"{hardware['processor']} ({count} thread{'s' if count > 1 else ''})"
+    return f"{hardware['processor']} ({counted(count, 'thread')})"
 
 
 def _state(folder: Path) -> set[tuple[str, int]]:
