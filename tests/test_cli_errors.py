@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from tiny import nsa, picture, sentence, write, write_config, write_product
+from tiny import GAUSSIAN, nsa, picture, rows, sentence, write, write_config, write_product
 
 from nsa.run import RunLock
 
@@ -171,18 +171,48 @@ def test_damaged_weights(run: Path, tmp_path: Path) -> None:
     assert "model.safetensors is damaged" in sentence(nsa("evaluate", tmp_path))
 
 
-def test_predict_names_what_it_cannot_read(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", [(), GAUSSIAN], ids=["nsa", "gaussian"])
+@pytest.mark.parametrize("damaged", ["train", "test", "mask"])
+def test_images_are_read_before_anything_is_trained(
+    damaged: str, method: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = write_product(tmp_path / "data") / "disc"
+    if damaged == "mask":
+        write(folder / "ground_truth" / "spot" / "1_mask.png", picture(0)[1][:40])
+    else:
+        place = folder / "train" / "good" if damaged == "train" else folder / "test" / "spot"
+        (place / "1.png").write_bytes((place / "1.png").read_bytes()[:300])
+    config = write_config(tmp_path / "o.yaml", epochs=1) if not method else None
+    more = ("--config", config) if config else ()
+    output = tmp_path / "run"
+    result = nsa("train", "--data-root", tmp_path / "data", "--output", output, *method, *more)
+    assert ("1_mask.png is 80 x 40" if damaged == "mask" else "1.png cannot be") in sentence(result)
+    assert "Train" not in result.stderr
+    assert not output.exists()  # so that the same command works when the file is mended
+
+
+def test_predict_goes_on_after_what_it_cannot_read(run: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    assert "nothing.png" in sentence(
+    assert "nothing.png does not exist" in sentence(
         nsa("predict", run, tmp_path / "nothing.png", "--output", output)
     )
-    write(tmp_path / "a.png", picture(0)[0])
-    (tmp_path / "b.png").write_bytes(b"no picture")
-    message = sentence(nsa("predict", run, tmp_path, "--output", output))
+    for name in "ace":
+        write(tmp_path / f"{name}.png", picture(ord(name))[0])
+    for name in "bd":
+        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+    result = nsa("predict", run, tmp_path, "--output", output)
+    message = sentence(result)
+    assert "2 of 5 images cannot be used" in message
     assert "b.png" in message
-    # What came before is done and kept.
-    assert len((output / "scores.csv").read_text().splitlines()) == 2
-    assert (output / "a.png").is_file()
+    assert "d.png" in message
+    assert "3 images scored" in result.stderr
+    found = {Path(row["path"]).stem: float(row["score"]) for row in rows(output / "scores.csv")}
+    assert sorted(found) == ["a", "c", "e"]
+    for name in "ace":
+        assert (output / f"{name}.png").is_file()
+        one = tmp_path / name
+        assert nsa("predict", run, tmp_path / f"{name}.png", "--output", one).exit_code == 0
+        assert found[name] == pytest.approx(float(rows(one / "scores.csv")[0]["score"]), abs=1e-6)
 
 
 def test_an_unexpected_key_error_is_not_hidden(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

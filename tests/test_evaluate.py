@@ -145,5 +145,5 @@ def test_training_on_an_incomplete_set_still_finishes(
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["pixel_auroc"] is None
     assert metrics["not_computed"]["pixel_auroc"]
-    assert metrics["not_computed"]["pixel_auroc"].split()[-1] in result.stdout
+    assert metrics["not_computed"]["pixel_auroc"].split()[-1] in result.output
     assert (run / "scores.csv").exists() == bool(metrics["test_images"]["normal"])

@@ -42,9 +42,7 @@ class Detector:
         self.network = model.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
         self._device = device
         self.settings = settings
-        # Textures fill the picture: the whole of it is resized to the size of a training crop.
-        texture = settings.kind == "texture"
-        self.size = settings.images.crop if texture else settings.images.size
+        self.size = settings.test_size
 
     @classmethod
     def load(cls, run: str | Path, device: str = "auto") -> Detector:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -23,7 +22,7 @@ from nsa.config import ImageConfig
 from nsa.console import console
 from nsa.detector import Detector, image_scores
 from nsa.files import write_atomically
-from nsa.images import Dataset, Sample, center_crop, load_images, load_mask
+from nsa.images import Dataset, LoadedTest, Sample, center_crop, load_test_set
 from nsa.info import hardware, versions
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
 from nsa.report import choose_examples, heat_map_grid, image_grid
@@ -68,24 +67,19 @@ class Evaluation:
     working_point: dict[str, Any] | None = None
 
 
-def evaluate(detector: Detector, dataset: Dataset) -> Evaluation:
+def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
     """Run a detector over the test images and compute all metrics the test set allows.
+
+    Args:
+        loaded: the test set at the size of ``detector``, where it is in memory already.
 
     Raises:
         InputError: an image or a mask cannot be read, or a mask does not fit its image.
     """
     config, test = detector.settings.images, dataset.test
-    height, width = detector.size
-    if test:
-        images = load_images(
-            [sample.path for sample in test], detector.size, config.channels, console.is_terminal
-        )
-    else:
-        images = torch.empty((0, config.channels, height, width), dtype=torch.uint8)
-    masks = np.zeros((len(test), height, width), dtype=np.uint8)
-    for index, sample in enumerate(test):
-        if sample.mask is not None:
-            masks[index] = load_mask(sample.mask, detector.size, sample.path)
+    if loaded is None:
+        loaded = load_test_set(test, detector.size, config.channels, console.is_terminal)
+    images, masks = loaded.images, loaded.masks
     start = time.perf_counter()
     whole = detector.maps(images)
     whole_scores = image_scores(whole).numpy()

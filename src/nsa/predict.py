@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import sys
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nsa.calibration import ANOMALOUS, LABEL_COLUMNS, Labels
-from nsa.console import console
+from nsa.console import console, counted
 from nsa.errors import InputError
 from nsa.files import make_folder
 from nsa.images import find_images, read_image
-from nsa.images.load import worker_count
+from nsa.images.load import describe, worker_count
 from nsa.images.stream import Pixels, groups, map_ahead
 from nsa.report import overlay
 from nsa.scorer import Scorer
@@ -39,7 +40,7 @@ def predict(
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
     many there are. The lines of the CSV are written group by group, so an interruption loses one
-    group at most.
+    group at most. A file that cannot be read is left out, and named when the others are done.
 
     Args:
         inputs: image files and folders of images.
@@ -53,8 +54,8 @@ def predict(
         Number of images.
 
     Raises:
-        InputError: an input or the output cannot be used (images before it are done), there are no
-            maps to save, or the rate cannot be set by the run's calibration.
+        InputError: files cannot be read (all others are done), an input or the output cannot be
+            used, there are no maps to save, or the rate cannot be set by the run's calibration.
     """
     if scorer.no_maps is not None and save_maps:
         raise InputError(f"There is nothing to save with --save-maps: {scorer.no_maps}.")
@@ -64,12 +65,24 @@ def predict(
     labels = None if fpr is None else Labels(scorer.run.path, fpr)
     paths = [path for entry in inputs for path in find_images(entry)]
     make_folder(output)
-    names = _unique_names(paths)
+    places: deque[tuple[Path, str]] = deque()  # of the images that are read but not yet judged
+    failures: list[InputError] = []
     anomalous = 0
     threads = worker_count()
 
-    def read(path: Path) -> Pixels:
-        return read_image(path, scorer.channels)
+    def read(path: Path) -> Pixels | InputError:
+        try:
+            return read_image(path, scorer.channels)
+        except InputError as error:
+            return error
+
+    def readable(images: Iterator[Pixels | InputError]) -> Iterator[Pixels]:
+        for place, image in zip(zip(paths, _unique_names(paths), strict=True), images, strict=True):
+            if isinstance(image, InputError):
+                failures.append(image)
+            else:
+                places.append(place)
+                yield image
 
     def draw(name: str, image: Pixels, anomaly_map: Map) -> None:
         if overlays:
@@ -85,11 +98,10 @@ def predict(
         ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["path", "score", *(LABEL_COLUMNS if labels else ())])
-            places = zip(paths, names, strict=True)
-            for group in groups(images):
+            for group in groups(readable(images)):
                 drawn = []
                 for image, (score, anomaly_map) in zip(group, scorer.judge(group), strict=True):
-                    path, name = next(places)
+                    path, name = places.popleft()
                     row: list[object] = [path, repr(score)]
                     if labels is not None:
                         p_value, label = labels(score)
@@ -104,9 +116,14 @@ def predict(
     except OSError as error:
         raise InputError(f"Cannot write to {output}: {error.strerror or error}.") from error
     if fpr is not None:
-        console.print(f"{anomalous} images are anomalous at a false positive rate of {fpr:g}.")
-    console.print(f"{len(paths)} images scored; results in {output}.", markup=False)
-    return len(paths)
+        console.print(
+            f"{counted(anomalous, 'image')} anomalous at a false positive rate of {fpr:g}."
+        )
+    done = len(paths) - len(failures)
+    console.print(f"{counted(done, 'image')} scored; results in {output}.", markup=False)
+    if failures:
+        raise InputError(describe(failures, len(paths)))
+    return done
 
 
 def _write_png(path: Path, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:

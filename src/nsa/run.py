@@ -14,10 +14,12 @@ A Gaussian detector has gaussian.safetensors and gaussian.yaml for model.safeten
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -82,6 +84,18 @@ class BaseRun(Generic[SettingsT]):
         stamps = {"format_version": FORMAT_VERSION, "nsa_version": version("nsa")}
         write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
         return run
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Remove a created run if the block fails, so that another try may take its place."""
+        try:
+            yield
+        except BaseException:
+            for name in ("config.yaml", _LOCK):
+                (self.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # as where it is mounted
+                self.path.rmdir()
+            raise
 
     def training_times(self) -> dict[str, float]:
         """What the run's own ``metrics.json`` says of the training; empty before there is one."""

@@ -13,7 +13,7 @@ import torch
 from nsa.console import console
 from nsa.detector import Detector, enlarge, image_scores, stack
 from nsa.evaluate import Evaluation, evaluate
-from nsa.images import Dataset, load_images
+from nsa.images import Dataset, LoadedTest, load_images
 from nsa.methods import is_unbounded
 from nsa.run import BaseRun, Run, read_config
 from nsa.settings import GAUSSIAN
@@ -51,8 +51,8 @@ class Scorer(Protocol):
     def level_points(self, fpr: float) -> list[dict[str, Any]]:
         """Working points of a method's parts, where it has any with a threshold of their own."""
 
-    def evaluate(self, dataset: Dataset) -> Evaluation:
-        """All metrics that the test set allows."""
+    def evaluate(self, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
+        """All metrics that the test set allows; ``loaded`` where it is in memory already."""
 
 
 class NetworkScorer:
@@ -96,9 +96,9 @@ class NetworkScorer:
         """A network's score has no parts."""
         return []
 
-    def evaluate(self, dataset: Dataset) -> Evaluation:
+    def evaluate(self, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
         """See :func:`nsa.evaluate.evaluate`."""
-        return evaluate(self.detector, dataset)
+        return evaluate(self.detector, dataset, loaded)
 
 
 def open_scorer(path: Path, device: str = "auto") -> Scorer:

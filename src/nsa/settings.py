@@ -64,6 +64,12 @@ class Settings:
         if self.kind not in _KINDS:
             raise InputError(f"kind must be one of {', '.join(_KINDS)}, got {self.kind!r}.")
 
+    @property
+    def test_size(self) -> tuple[int, int]:
+        """(height, width) to which images are resized that a detector judges."""
+        # Textures fill the picture: the whole of it is resized to the size of a training crop.
+        return self.images.crop if self.kind == "texture" else self.images.size
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
         sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}

@@ -21,7 +21,7 @@ from nsa.device import Precision, choose_precision, choose_training_device
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.files import write_atomically
-from nsa.images import Dataset, load_images, open_dataset
+from nsa.images import Dataset, LoadedTest, load_images, load_test_set, open_dataset
 from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
 from nsa.run import BaseRun, Run, RunLock, make_output
@@ -105,7 +105,10 @@ def train(
     output = merged.get("output")
     folder = make_output(None if output is None else Path(output), dataset.name)
     with RunLock(folder):
-        return _work(Run.create(folder, settings, places), dataset, ranks, profile)
+        run = Run.create(folder, settings, places)
+        with run.beginning():
+            prepared = _prepare(run, dataset, ranks)
+        return _work(run, dataset, *prepared, profile)
 
 
 def resume(
@@ -138,7 +141,7 @@ def resume(
         run.places.update({name: options.get(name) for name in ("data_root", "normal_dir")})
     dataset = open_run_dataset(run)
     with RunLock(folder):
-        return _work(run, dataset, ranks, profile)
+        return _work(run, dataset, *_prepare(run, dataset, ranks), profile)
 
 
 def follow(options: dict[str, Any], config: Path | None, ranks: Ranks) -> None:
@@ -178,32 +181,37 @@ def open_run_dataset(run: Run) -> Dataset:
     return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
 
 
-def _work(run: Run, dataset: Dataset, ranks: Ranks, profile: bool) -> Trained:
-    """Train what is left to train, then evaluate."""
+def _prepare(run: Run, dataset: Dataset, ranks: Ranks) -> tuple[Trainer, LoadedTest]:
+    """Load all images: the test set too, so that its faults are no surprise after the training."""
     device = choose_training_device(run.places["device"])
     precision = choose_precision(run.places["precision"], device)
-    settings, complete = run.settings, run.model.is_file()
-    if complete:
+    settings, progress = run.settings, console.is_terminal
+    test = load_test_set(dataset.test, settings.test_size, settings.images.channels, progress)
+    if run.model.is_file():  # the training is complete
         ranks.tell(None)
         ranks.leave()
         ranks = ALONE
     else:
         places = {**run.places, "precision": precision, "checkpoint": str(run.checkpoint)}
         ranks.tell({**places, "settings": settings.to_dict()})
-    trainer = _make_trainer(settings, dataset, device, precision, ranks)
+    return _make_trainer(settings, dataset, device, precision, ranks), test
+
+
+def _work(run: Run, dataset: Dataset, trainer: Trainer, test: LoadedTest, profile: bool) -> Trained:
+    """Train what is left to train, then evaluate."""
     times = run.training_times()
     if run.checkpoint.is_file():
         load_checkpoint(run.checkpoint, trainer)
-    if complete:
+    if run.model.is_file():
         _log.info("The training in %s is complete; evaluating.", run.path)
         load_model(run.model, trainer.model)
     else:
         share_state(trainer, run.checkpoint)
         _train_to_the_end(trainer, run, profile)
-        ranks.leave()
+        trainer.ranks.leave()
     if trainer.finished:
         times = _times(trainer)
-    result = evaluate(Detector(trainer.model, settings, device), dataset)
+    result = evaluate(Detector(trainer.model, run.settings, trainer.device), dataset, test)
     write_evaluation(run, result, dataset, times)
     # Only now: until everything is written, --resume can finish the job with all its times.
     run.checkpoint.unlink(missing_ok=True)

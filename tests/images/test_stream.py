@@ -72,14 +72,3 @@ def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [len(group) for group in groups([large, large, small, huge, small, huge])]
     assert sizes == [1, 2, 1, 1, 1]  # an image that exceeds the bytes goes alone
     assert list(groups([])) == []
-
-
-def test_a_group_ends_before_a_failure() -> None:
-    def images() -> Iterator[Pixels]:
-        yield from [image(2), image(3)]
-        raise InputError("damaged")
-
-    found = groups(images())
-    assert [len(pixels) for pixels in next(found)] == [2, 3]
-    with pytest.raises(InputError, match="damaged"):
-        next(found)

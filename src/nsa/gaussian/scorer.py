@@ -19,7 +19,7 @@ from nsa.errors import InputError
 from nsa.evaluate import EXAMPLES, NO_MAPS, Evaluation, compute_metrics
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.run import GaussianRun, GaussianSettings
-from nsa.images import Dataset, load_images, load_mask
+from nsa.images import Dataset, LoadedTest, load_images, load_test_set
 from nsa.report import choose_examples
 from nsa.run import BaseRun
 
@@ -95,30 +95,27 @@ class GaussianScorer:
             )
         return points
 
-    def evaluate(self, dataset: Dataset) -> Evaluation:
+    def evaluate(self, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
         """Score the test images and compute the image metrics; there are no pixel metrics.
+
+        Args:
+            loaded: the test set at the size of the run, where it is in memory already.
 
         Raises:
             InputError: an image or a mask cannot be read, or a mask does not fit its image.
         """
         size, test = self.run.settings.size, dataset.test
-        images = torch.empty((0, self.channels, *size), dtype=torch.uint8)
-        scores = np.empty(0)
+        if loaded is None:
+            loaded = load_test_set(test, size, self.channels, console.is_terminal)
         start = time.perf_counter()
-        if test:
-            images = self._images([sample.path for sample in test])
-            start = time.perf_counter()
-            scores = self.detector.score(images).numpy()
+        scores = self.detector.score(loaded.images).numpy() if test else np.empty(0)
         metrics, reasons = compute_metrics(test, scores, None, np.empty((0, 0, 0), np.uint8))
         seconds = time.perf_counter() - start
         defects = [sample.defect for sample in test]
         examples = choose_examples(defects, scores.tolist(), EXAMPLES) if test else []
-        masks = np.zeros((len(test), *size), dtype=np.uint8)
-        for index, sample in enumerate(test):
-            if sample.mask is not None:
-                masks[index] = load_mask(sample.mask, size, sample.path)
         return Evaluation(
-            metrics, metrics, reasons, scores, scores, seconds, examples, images, None, masks,
+            metrics, metrics, reasons, scores, scores, seconds,
+            examples, loaded.images, None, loaded.masks,
         )  # fmt: skip
 
     def _images(self, paths: Sequence[Path]) -> Tensor:

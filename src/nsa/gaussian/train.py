@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from nsa.calibration import Calibration, working_point
 from nsa.config import GaussianConfig
 from nsa.console import console, duration
@@ -20,7 +22,7 @@ from nsa.gaussian.pipelines import pipeline_for
 from nsa.gaussian.run import GaussianRun, resolve
 from nsa.gaussian.scorer import GaussianScorer
 from nsa.gaussian.threshold import allowed_exceedances
-from nsa.images import Dataset, load_images, open_dataset
+from nsa.images import Dataset, LoadedTest, load_images, load_test_set, open_dataset
 from nsa.run import RunLock, make_output
 
 _log = logging.getLogger("nsa")
@@ -63,18 +65,27 @@ def train(merged: dict[str, Any]) -> tuple[GaussianRun, Evaluation]:
     folder = make_output(None if output is None else Path(output), dataset.name)
     with RunLock(folder):
         run = GaussianRun.create(folder, settings, places)
-        return run, _work(run, dataset, extractor)
+        channels, progress = extractor.network.channels, console.is_terminal
+        with run.beginning():  # the test set too, so that its faults are no surprise at the end
+            test = load_test_set(dataset.test, settings.size, channels, progress)
+            paths = [sample.path for sample in dataset.train]
+            images = load_images(paths, settings.size, channels, progress)
+        return run, _work(run, dataset, images, test, extractor)
 
 
-def _work(run: GaussianRun, dataset: Dataset, extractor: FeatureExtractor) -> Evaluation:
+def _work(
+    run: GaussianRun,
+    dataset: Dataset,
+    images: Tensor,
+    test: LoadedTest,
+    extractor: FeatureExtractor,
+) -> Evaluation:
     settings, config = run.settings, run.settings.gaussian
     _log.info(
         "Fitting '%s' on %d images of %d x %d px with %s (%s), on %s.",
         settings.category, len(dataset.train), *settings.size, config.network,
         extractor.network.source, extractor.device.type,
     )  # fmt: skip
-    paths = [sample.path for sample in dataset.train]
-    images = load_images(paths, settings.size, extractor.network.channels, console.is_terminal)
     start = time.perf_counter()
     holdout = 0.0 if config.fpr is None else config.holdout
     detector = GaussianDetector(extractor, KIND_OF[config.distribution])
@@ -86,15 +97,15 @@ def _work(run: GaussianRun, dataset: Dataset, extractor: FeatureExtractor) -> Ev
     _log.info("Fitted in %s.", duration(seconds))
     detector.save(run.path)
     scorer = GaussianScorer(run, detector)
-    result = scorer.evaluate(dataset)
+    result = scorer.evaluate(dataset, test)
     if config.fpr is not None and detector.calibration is not None:
-        held = split_rows(len(paths), holdout, config.seed)[1].tolist()
+        held = split_rows(len(images), holdout, config.seed)[1].tolist()
         scores = detector.calibration.sum(1).numpy()
-        calibration = Calibration([str(paths[row].resolve()) for row in held], scores)
+        calibration = Calibration([str(dataset.train[row].path.resolve()) for row in held], scores)
         calibration.write(run.path)
         point = working_point(scorer, calibration, result, dataset, config.fpr)
         result = dataclasses.replace(result, working_point=point)
-    times = {"training_seconds": seconds, "images_per_second": len(paths) / seconds}
+    times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
     write_evaluation(run, result, dataset, times)
     return result
 

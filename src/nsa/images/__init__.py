@@ -14,6 +14,7 @@ from nsa.images.files import find_images
 from nsa.images.load import load_images
 from nsa.images.sample import Dataset, Sample
 from nsa.images.suggest import Suggestion, suggest
+from nsa.images.test_set import LoadedTest, load_test_set
 
 __all__ = [
     "Sample",
@@ -23,6 +24,8 @@ __all__ = [
     "find_images",
     "load_images",
     "load_mask",
+    "LoadedTest",
+    "load_test_set",
     "read_image",
     "resize",
     "Augmentation",

@@ -52,6 +52,8 @@ def find_images(path: str | Path) -> list[Path]:
         InputError: nothing is there, or no image.
     """
     path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the path.")
     if path.is_file():
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             raise InputError(f"{path} is not an image file; known are {suffix_list()}.")

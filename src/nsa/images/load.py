@@ -80,7 +80,7 @@ def load_images(
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
             raise
     if failures:
-        raise InputError(_describe(failures, len(paths)))
+        raise InputError(describe([failures[k] for k in sorted(failures)], len(paths)))
     if warn:
         _warn_about_shapes(shapes, size)
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
@@ -93,8 +93,9 @@ def worker_count() -> int:
     return min(32, cores)
 
 
-def _describe(failures: dict[int, InputError], total: int) -> str:
-    reasons = [str(failures[index]).rstrip(".") for index in sorted(failures)]
+def describe(failures: Sequence[InputError], total: int) -> str:
+    """One sentence about the files among ``total`` that could not be read."""
+    reasons = [str(failure).rstrip(".") for failure in failures]
     if len(reasons) == 1:
         return f"{reasons[0]}; replace or remove this file."
     listed = "; ".join(reasons[:_NAMED_FAILURES])

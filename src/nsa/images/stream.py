@@ -11,8 +11,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nsa.errors import InputError
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Pixels = npt.NDArray[np.uint8]
@@ -44,23 +42,14 @@ def map_ahead(
 
 
 def groups(images: Iterable[Pixels]) -> Iterator[list[Pixels]]:
-    """Images in groups: a bounded number of images and of bytes, and at least one image.
-
-    Raises:
-        InputError: an image cannot be read; those before it are a group first.
-    """
+    """Images in groups: a bounded number of images and of bytes, and at least one image."""
     group: list[Pixels] = []
     size = 0
-    try:
-        for image in images:
-            if group and (len(group) == _IMAGES or size + image.nbytes > _BYTES):
-                yield group
-                group, size = [], 0
-            group.append(image)
-            size += image.nbytes
-    except InputError:
-        if group:
+    for image in images:
+        if group and (len(group) == _IMAGES or size + image.nbytes > _BYTES):
             yield group
-        raise
+            group, size = [], 0
+        group.append(image)
+        size += image.nbytes
     if group:
         yield group
