@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,18 @@ def test_images_are_read_before_anything_is_trained(
     assert ("1_mask.png is 80 x 40" if damaged == "mask" else "1.png cannot be") in sentence(result)
     assert "Train" not in result.stderr
     assert not output.exists()  # so that the same command works when the file is mended
+
+
+def test_a_disk_that_is_too_small_is_noticed_first(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = shutil.disk_usage(tmp_path)._replace(free=100_000_000)
+    monkeypatch.setattr("nsa.files.shutil.disk_usage", lambda _: room)
+    config = write_config(tmp_path / "o.yaml")
+    output = tmp_path / "run"
+    result = nsa("train", "--data-root", data, "--config", config, "--output", output)
+    assert "has 100 MB free, but this needs 184 MB" in sentence(result)
+    assert not output.exists()
 
 
 def test_predict_goes_on_after_what_it_cannot_read(run: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from nsa.errors import InputError
@@ -27,6 +28,20 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
         kept = "; the earlier version is untouched" if path.exists() else ""
         raise InputError(f"Cannot write {path}: {error.strerror or error}{kept}.") from error
+
+
+def need_space(folder: Path, size: int) -> None:
+    """Check that ``size`` bytes can be written to a folder.
+
+    Raises:
+        InputError: less is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise InputError(
+            f"{folder} has {free / 1e6:.0f} MB free, but this needs {size / 1e6:.0f} MB; free some "
+            "or choose another --output."
+        )
 
 
 def make_folder(path: Path) -> None:

@@ -20,7 +20,7 @@ from nsa.detector import Detector
 from nsa.device import Precision, choose_precision, choose_training_device
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
-from nsa.files import write_atomically
+from nsa.files import need_space, write_atomically
 from nsa.images import Dataset, LoadedTest, load_images, load_test_set, open_dataset
 from nsa.interrupt import Interrupted, StopRequest
 from nsa.report import loss_curve
@@ -107,8 +107,10 @@ def train(
     with RunLock(folder):
         run = Run.create(folder, settings, places)
         with run.beginning():
-            prepared = _prepare(run, dataset, ranks)
-        return _work(run, dataset, *prepared, profile)
+            trainer, test = _prepare(run, dataset, ranks)
+            weights = sum(value.nbytes for value in trainer.model.state_dict().values())
+            need_space(folder, 4 * weights)  # the weights, and a checkpoint that holds Adam's too
+        return _work(run, dataset, trainer, test, profile)
 
 
 def resume(
