@@ -16,6 +16,8 @@ from tiny import nsa, picture, sentence
 from torch import Tensor
 
 from nsa.detector import Detector, image_scores, stack
+from nsa.gaussian import GaussianDetector
+from nsa.gaussian.distributions import KINDS, fit_distribution
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,11 +30,15 @@ def calibrated(network_run: Path, normals: Path) -> Path:
     return network_run
 
 
+def five(size: tuple[int, int]) -> Tensor:
+    """Five images, of which two have a defect, at a detector's size."""
+    pictures = [picture(300 + index, defect=index > 2)[0][:, :, ::-1] for index in range(5)]
+    return stack([np.ascontiguousarray(image) for image in pictures], size)
+
+
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    """Five images, of which two have a defect, at the detector's size."""
-    pictures = [picture(300 + index, defect=index > 2)[0][:, :, ::-1] for index in range(5)]
-    return stack([np.ascontiguousarray(image) for image in pictures], (72, 72))
+    return five((72, 72))
 
 
 @pytest.fixture(scope="module")
@@ -97,17 +103,45 @@ def test_pt2_runs_without_this_package(
     assert "threshold" not in notes
 
 
+def test_a_gaussian_detector_gives_its_scores(gaussian_run: Path, tmp_path: Path) -> None:
+    images = five((64, 72))
+    detector = GaussianDetector.load(gaussian_run)
+    expected = detector.score(images)
+    onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
+    assert nsa("export", gaussian_run, "--output", onnx, "--fpr", 0.25).exit_code == 0
+    assert nsa("export", gaussian_run, "--output", pt2).exit_code == 0
+    session = onnxruntime.InferenceSession(onnx)
+    threshold = float(session.get_modelmeta().custom_metadata_map["threshold"])
+    assert threshold == detector.threshold(0.25)
+    for count in (5, 1):
+        scores, anomalous = session.run(None, {"images": images[:count].numpy()})
+        np.testing.assert_allclose(scores, expected[:count], rtol=1e-5)
+        assert anomalous.tolist() == (expected[:count] > threshold).tolist()
+        (alone,) = torch.export.load(pt2).module()(images[:count])
+        torch.testing.assert_close(alone, expected[:count], rtol=1e-5, atol=0)
+    assert len(set((expected > threshold).tolist())) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whitened_features_have_the_distance_of_every_model(kind: str) -> None:
+    generator = torch.Generator().manual_seed(len(kind))
+    features = torch.randn((40, 12), generator=generator) * torch.logspace(0, -3, 12)
+    level = fit_distribution(features, kind)
+    new = torch.randn((7, 12), generator=generator)
+    distances = ((new.double() - level.mean) @ level.whitening()).norm(dim=1)
+    torch.testing.assert_close(distances, level.distance(new), rtol=1e-9, atol=1e-9)
+
+
 def test_what_cannot_be_exported_is_said(
-    calibrated: Path, gaussian_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calibrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(run: Path, name: str, *options: object) -> str:
-        message = sentence(nsa("export", run, "--output", tmp_path / name, *options))
+    def refused(name: str, *options: object) -> str:
+        message = sentence(nsa("export", calibrated, "--output", tmp_path / name, *options))
         assert not (tmp_path / name).exists()
         return message
 
-    assert "must end in .onnx or .pt2" in refused(calibrated, "detector.pb")
-    assert "is a Gaussian detector" in refused(gaussian_run, "detector.pt2")
-    assert "19" in refused(calibrated, "detector.pt2", "--fpr", 0.001)
-    assert "Cannot write" in refused(calibrated, "no folder/detector.pt2")
+    assert "must end in .onnx or .pt2" in refused("detector.pb")
+    assert "19" in refused("detector.pt2", "--fpr", 0.001)
+    assert "Cannot write" in refused("no folder/detector.pt2")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert "pip install onnx onnxscript" in refused(calibrated, "detector.onnx")
+    assert "pip install onnx onnxscript" in refused("detector.onnx")

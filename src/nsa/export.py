@@ -9,49 +9,88 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from nsa.calibration import Calibration
-from nsa.detector import Detector, image_scores
+from nsa.detector import image_scores
 from nsa.errors import InputError
 from nsa.files import write_atomically
+from nsa.gaussian.distributions import Distribution
+from nsa.gaussian.scorer import GaussianScorer
 from nsa.images.augment import input_scale
 from nsa.info import versions
 from nsa.model import EncoderDecoder
 from nsa.scorer import NetworkScorer, Scorer
 
+_log = logging.getLogger("nsa")
+
+Module = TypeVar("Module", bound=nn.Module)
+
 _NEEDS = {".onnx": ("onnx", "onnxscript"), ".pt2": ()}  # packages, by what a file ends in
 
 
+class MapsAndScores(nn.Module):
+    """A network that was trained on synthetic anomalies."""
+
+    def __init__(self, model: EncoderDecoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Maps, float32 (N, H, W), and scores, float32 (N,), of normalised images."""
+        maps = self.model.predict(x)[:, 0]
+        return maps, image_scores(maps)
+
+
+class Distances(nn.Module):
+    """A Gaussian detector: the sum over levels of ``||W (features - mean)||``."""
+
+    def __init__(self, levels: nn.Module, distributions: Sequence[Distribution]) -> None:
+        super().__init__()
+        self.levels = levels
+        self.means = nn.ParameterList(level.mean for level in distributions)
+        self.whitenings = nn.ParameterList(level.whitening() for level in distributions)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Scores, float64 (N,), of normalised images."""
+        parts = zip(self.levels(x), self.means, self.whitenings, strict=True)
+        distances = [
+            ((features.double() - mean) @ whitening).square().sum(1).sqrt()
+            for features, mean, whitening in parts
+        ]
+        return (torch.stack(distances, 1).sum(1),)
+
+
 class Deployed(nn.Module):
-    """A detector as plain tensor operations, from pixels to maps, scores and labels.
+    """A detector as plain tensor operations, from pixels to scores and labels.
 
     Args:
+        judge: from normalised images to a tuple whose last entry is the scores.
+        channels: 1 or 3.
         threshold: images with a higher score are labelled; None: no labels.
     """
 
-    def __init__(
-        self, model: EncoderDecoder, scale: Tensor, shift: Tensor, threshold: float | None
-    ) -> None:
+    def __init__(self, judge: nn.Module, channels: int, threshold: float | None) -> None:
         super().__init__()
-        self.model = model
+        self.judge = judge
         self.threshold = threshold
+        scale, shift = input_scale(channels)
         self.scale = nn.Buffer(scale[:, None, None])
         self.shift = nn.Buffer(shift[:, None, None])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Maps, float32 (N, H, W), scores, float32 (N,), and with a threshold bool (N,).
+        """What ``judge`` gives, and with a threshold bool (N,).
 
         Args:
             images: uint8 (N, channels, H, W), already of the detector's size.
         """
-        maps = self.model.predict(images.to(torch.float32) * self.scale + self.shift)[:, 0]
-        scores = image_scores(maps)
-        return (maps, scores) if self.threshold is None else (maps, scores, scores > self.threshold)
+        found = self.judge(images.to(torch.float32) * self.scale + self.shift)
+        return found if self.threshold is None else (*found, found[-1] > self.threshold)
 
 
 def export(scorer: Scorer, path: Path, *, fpr: float | None = None) -> dict[str, str]:
@@ -67,17 +106,12 @@ def export(scorer: Scorer, path: Path, *, fpr: float | None = None) -> dict[str,
         ``channels``, ``category``, ``threshold`` and ``fpr`` where there are any, and versions.
 
     Raises:
-        InputError: another ending, a method without a network of its own, a package that the format
-            needs is missing, the rate cannot be set, or the file cannot be written.
+        InputError: another ending, a package that the format needs is missing, the rate cannot be
+            set, or the file cannot be written.
     """
     ending = path.suffix.lower()
     if ending not in _NEEDS:
         raise InputError(f"{path} must end in .onnx or .pt2, which says the format.")
-    if not isinstance(scorer, NetworkScorer):
-        raise InputError(
-            f"{scorer.run.path} is a Gaussian detector, which has no file of this kind; only "
-            "trained networks can be exported."
-        )
     missing = [name for name in _NEEDS[ending] if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
@@ -87,29 +121,59 @@ def export(scorer: Scorer, path: Path, *, fpr: float | None = None) -> dict[str,
     threshold = None
     if fpr is not None:
         threshold = Calibration.read(scorer.run.path).threshold.threshold(fpr)
-    detector = scorer.detector
-    notes = _notes(detector, fpr, threshold)
-    network = copy.deepcopy(detector.network).to("cpu", memory_format=torch.contiguous_format)
-    deployed = Deployed(network, *input_scale(scorer.channels), threshold)
-    deployed.eval().requires_grad_(False)
-    example = torch.zeros((2, scorer.channels, *detector.size), dtype=torch.uint8)
+    judge, size, outputs = _judge(scorer)
+    if threshold is not None:
+        outputs = {**outputs, "anomalous": "bool (N)"}
+    notes = _notes(scorer, size, outputs, fpr, threshold)
+    deployed = Deployed(judge, scorer.channels, threshold).eval().requires_grad_(False)
+    example = torch.zeros((2, scorer.channels, *size), dtype=torch.uint8)
+    to_onnx = ending == ".onnx"
     with _quiet(), torch.inference_mode(False), torch.no_grad():
         program = torch.export.export(
             deployed, (example,), dynamic_shapes=({0: torch.export.Dim("images", min=1)},)
         )
-        content = _onnx(program, notes) if ending == ".onnx" else _pt2(program, notes)
+        content = _onnx(program, notes, list(outputs)) if to_onnx else _pt2(program, notes)
     write_atomically(path, content)
     return notes
 
 
-def _notes(detector: Detector, fpr: float | None, threshold: float | None) -> dict[str, str]:
-    height, width = detector.size
-    channels = detector.settings.images.channels
-    outputs = [f"maps: float32 (N, {height}, {width})", "scores: float32 (N)"]
+def _judge(scorer: Scorer) -> tuple[nn.Module, tuple[int, int], dict[str, str]]:
+    """A detector's network and what follows it, its images' size, and what it gives by name."""
+    if isinstance(scorer, NetworkScorer):
+        size = scorer.detector.size
+        maps = f"float32 (N, {size[0]}, {size[1]})"
+        model = _on_cpu(scorer.detector.network)
+        return MapsAndScores(model), size, {"maps": maps, "scores": "float32 (N)"}
+    if not isinstance(scorer, GaussianScorer):
+        raise TypeError(f"no way is known to export a {type(scorer).__name__}")
+    network = _on_cpu(scorer.extractor.network)
+    if scorer.extractor.precision == "bfloat16":
+        _log.warning(
+            "%s computes its features in bfloat16, the file in float32: scores differ by some 0.4 "
+            "%%.", scorer.run.path,
+        )  # fmt: skip
+    size = scorer.run.settings.size
+    return Distances(network, scorer.detector.levels), size, {"scores": "float64 (N)"}
+
+
+def _on_cpu(network: Module) -> Module:
+    moved: Module = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return moved
+
+
+def _notes(
+    scorer: Scorer,
+    size: tuple[int, int],
+    outputs: dict[str, str],
+    fpr: float | None,
+    threshold: float | None,
+) -> dict[str, str]:
+    (height, width), channels = size, scorer.channels
     notes = {
-        "category": detector.settings.category,
+        "category": scorer.run.settings.category,
         "inputs": f"images: uint8 (N, {channels}, {height}, {width}), "
         + ("RGB" if channels == 3 else "grey"),
+        "outputs": ", ".join(f"{name}: {what}" for name, what in outputs.items()),
         "resize": "bilinear with antialiasing, as PIL.Image.resize does",
         "height": str(height),
         "width": str(width),
@@ -117,14 +181,12 @@ def _notes(detector: Detector, fpr: float | None, threshold: float | None) -> di
         "nsa": versions()["nsa"],
         "torch": torch.__version__,
     }
-    if threshold is not None:
-        outputs.append("anomalous: bool (N)")
-        notes |= {"fpr": repr(fpr), "threshold": repr(threshold)}
-    return {**notes, "outputs": ", ".join(outputs)}
+    return notes if threshold is None else {**notes, "fpr": repr(fpr), "threshold": repr(threshold)}
 
 
-def _onnx(program: torch.export.ExportedProgram, notes: dict[str, str]) -> bytes:
-    outputs = ["maps", "scores", "anomalous"][: 2 + ("threshold" in notes)]
+def _onnx(
+    program: torch.export.ExportedProgram, notes: dict[str, str], outputs: list[str]
+) -> bytes:
     written = torch.onnx.export(
         program, input_names=["images"], output_names=outputs, dynamo=True, verbose=False
     )

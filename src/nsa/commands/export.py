@@ -18,8 +18,8 @@ def export_command(
 ) -> None:
     """Write the detector as one file that runs without this package.
 
-    It takes uint8 images of the detector's size and gives maps and scores; with --fpr, after nsa
-    calibrate, also a label.
+    It takes uint8 images of the detector's size and gives scores, with maps where the method has
+    them; with --fpr, after nsa calibrate, also a label.
     """
     from nsa.export import export
     from nsa.scorer import open_scorer

@@ -96,6 +96,15 @@ class Distribution:
         distance: Tensor = torch.linalg.vector_norm(white, dim=1)
         return distance
 
+    def whitening(self) -> Tensor:
+        """``W`` transposed, float64 (D, k): the distance is the norm of ``(x - mean) @ it``."""
+        white = torch.eye(len(self.mean), dtype=torch.float64) if self.basis is None else self.basis
+        if self.scale is not None:
+            white = white * self.scale
+        if self.factor is not None:
+            white = torch.linalg.solve_triangular(self.factor, white.T, upper=False).T
+        return white.contiguous()
+
     def threshold(self, fpr: float) -> float:
         """Working point of eq. 8: the distance that a share ``fpr`` of normal images exceeds.
 

@@ -29,7 +29,8 @@ class GaussianScorer:
 
     Attributes:
         run: the run folder.
-        detector: fitted, with its network.
+        detector: fitted.
+        extractor: of the detector, with its network.
     """
 
     no_maps: str | None = NO_MAPS
@@ -40,7 +41,7 @@ class GaussianScorer:
             raise InputError(f"The detector in {run.path} has no network; train it again.")
         self.run: BaseRun[GaussianSettings] = run
         self.detector = detector
-        self._extractor = detector.extractor
+        self.extractor = detector.extractor
         self.channels: int = detector.extractor.network.channels
 
     @classmethod
@@ -49,7 +50,7 @@ class GaussianScorer:
         run = GaussianRun.open(path)
         detector = GaussianDetector.load(path, device=choose_device(device))
         scorer = cls(run, detector)
-        scorer._extractor.progress = console.is_terminal
+        scorer.extractor.progress = console.is_terminal
         return scorer
 
     @property
@@ -62,9 +63,9 @@ class GaussianScorer:
     ) -> list[tuple[float, npt.NDArray[np.float32] | None]]:
         """The score of each image, uint8 (H, W, channels) of any size; there are no maps."""
         pixels, scores = stack(images, self.run.settings.size), []
-        for part in torch.split(pixels, self._extractor.batch_size):
+        for part in torch.split(pixels, self.extractor.batch_size):
             # Not through the extractor's own loop, whose progress bar would flash for every group.
-            scores += self.detector.score(self._extractor.batch(part)).tolist()
+            scores += self.detector.score(self.extractor.batch(part)).tolist()
         return [(score, None) for score in scores]
 
     def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
