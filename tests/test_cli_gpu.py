@@ -12,7 +12,7 @@ import torch
 from tiny import nsa, write_config, write_product
 from torch import Tensor
 
-import nsa.train as training
+import nsa.session as session
 from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.detector import Detector
 from nsa.errors import InputError
@@ -71,7 +71,7 @@ def test_profile_has_nothing_to_measure_in_a_gaussian(command: Callable[..., Any
 def test_a_lost_gpu_names_the_checkpoint_and_the_run_continues(
     command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(session, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     with monkeypatch.context() as broken:
         fail_at(broken, 4, RuntimeError(LOST))
         result = command()

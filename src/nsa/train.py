@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from nsa.automatic import suggest_settings
-from nsa.console import TrainingProgress, console, counted, duration
+from nsa.console import console
 from nsa.detector import Detector
 from nsa.device import Precision, choose_precision, choose_training_device
 from nsa.errors import InputError
 from nsa.evaluate import Evaluation, evaluate, write_evaluation
-from nsa.files import need_space, write_atomically
+from nsa.files import need_space
 from nsa.images import Dataset, LoadedTest, load_images, load_test_set, open_dataset
 from nsa.interrupt import Interrupted, StopRequest
-from nsa.report import loss_curve
 from nsa.run import BaseRun, Run, RunLock, make_output
+from nsa.session import train_to_the_end, training_times
 from nsa.settings import GAUSSIAN, Settings, changed, merge_options, refuse_gaussian, resolve
-from nsa.training import (
-    Trainer,
-    load_checkpoint,
-    load_model,
-    need_two_images,
-    save_checkpoint,
-    save_model,
-    share_state,
-)
+from nsa.training import Trainer, load_checkpoint, load_model, need_two_images, share_state
 from nsa.training.distributed import ALONE, Ranks
-from nsa.training.failures import checkpoint_named
-from nsa.training.profile import Profile
-from nsa.training.profile import table as profile_table
-from nsa.training.schedule import epoch_batches, learning_rate
 
 _log = logging.getLogger("nsa")
-
-SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 
 @dataclass(frozen=True)
@@ -209,10 +191,10 @@ def _work(run: Run, dataset: Dataset, trainer: Trainer, test: LoadedTest, profil
         load_model(run.model, trainer.model)
     else:
         share_state(trainer, run.checkpoint)
-        _train_to_the_end(trainer, run, profile)
+        train_to_the_end(trainer, run, profile)
         trainer.ranks.leave()
     if trainer.finished:
-        times = _times(trainer)
+        times = training_times(trainer)
     result = evaluate(Detector(trainer.model, run.settings, trainer.device), dataset, test)
     write_evaluation(run, result, dataset, times)
     # Only now: until everything is written, --resume can finish the job with all its times.
@@ -237,99 +219,6 @@ def _make_trainer(
         images, settings.synthesis, settings.images, settings.training,
         device=device, precision=precision, ranks=ranks,
     )  # fmt: skip
-
-
-def _describe(trainer: Trainer, run: Run) -> None:
-    settings, position, count = run.settings, trainer.position, trainer.ranks.count
-    where = trainer.device.type if count == 1 else f"{count} x {trainer.device.type}"
-    _log.info(
-        "Training '%s' on %d images of %d x %d px, %s of %s, on %s (%s, %s).",
-        settings.category, len(trainer.images), *settings.images.crop,
-        counted(settings.training.epochs, "epoch"), counted(trainer.steps_per_epoch, "step"),
-        where, trainer.precision, counted(torch.get_num_threads(), "thread"),
-    )  # fmt: skip
-    if position.epoch or position.step:
-        _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
-
-
-def _train_to_the_end(trainer: Trainer, run: Run, profile: bool) -> None:
-    position, epochs = trainer.position, trainer.training.epochs
-    sizes = [len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0)]
-    done = position.epoch * sum(sizes) + position.image_count
-    left = (epochs - position.epoch) * len(sizes) - position.step
-    measured = Profile(trainer.device, left) if profile else None
-    last_save = time.monotonic()
-    with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
-        _describe(trainer, run)
-        _note_checkpoint(trainer, run)
-
-        def after_step(loss: float, count: int) -> bool:
-            nonlocal last_save
-            progress.advance(trainer.position.epoch, loss, count)
-            if stop.made:
-                return False
-            if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
-                _save(trainer, run)
-                last_save = time.monotonic()
-            return True
-
-        with checkpoint_named(run.checkpoint, f"nsa train --resume {run.path}"):
-            trainer.run(after_step, measured)
-        _save(trainer, run)
-    _write_log(trainer, run)
-    if measured is not None and measured.steps:
-        Console(highlight=False).print(profile_table(measured, sizes[0]))
-        measured.write_trace(run.path / "trace.json")
-        _log.info("A trace for Chrome or Perfetto is in %s.", run.path / "trace.json")
-    if not trainer.finished:
-        raise Interrupted(
-            f"Stopped in epoch {trainer.position.epoch + 1} of {epochs} and saved; continue with: "
-            f"nsa train --resume {run.path}"
-        )
-    save_model(run.model, trainer.model)
-    rates = [learning_rate(trainer.training, epoch) for epoch in range(epochs)]
-    loss_curve(trainer.position.losses, rates, run.path / "loss.png")
-    _log.info(
-        "Trained in %s, %.1f s of it waiting for plans.", duration(position.seconds),
-        position.plan_wait,
-    )  # fmt: skip
-    peak = trainer.peak_memory()
-    if peak is not None:
-        _log.info("Peak GPU memory: %.2f GiB in use, %.2f GiB reserved.", *peak)
-
-
-def _save(trainer: Trainer, run: Run) -> None:
-    save_checkpoint(run.checkpoint, trainer)
-    _note_checkpoint(trainer, run)
-
-
-def _note_checkpoint(trainer: Trainer, run: Run) -> None:
-    """Say what is there for whichever process reports the loss of another."""
-    position = trainer.position
-    state = f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
-    trainer.ranks.note(
-        (f"{state}{run.checkpoint}" if run.checkpoint.is_file() else "Nothing was saved yet")
-        + f"; continue on any number of processes with --resume {run.path}"
-    )
-
-
-def _write_log(trainer: Trainer, run: Run) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["epoch", "loss", "learning_rate"])
-    for epoch, loss in enumerate(trainer.position.losses):
-        writer.writerow([epoch + 1, repr(loss), repr(learning_rate(trainer.training, epoch))])
-    write_atomically(run.path / "log.csv", text.getvalue())
-
-
-def _times(trainer: Trainer) -> dict[str, float]:
-    position = trainer.position
-    per_epoch = sum(len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0))
-    return {
-        "training_seconds": position.seconds,
-        "images_per_second": position.epoch * per_epoch / position.seconds,
-        "plan_wait_seconds": position.plan_wait,
-    }
 
 
 if __name__ == "__main__":
