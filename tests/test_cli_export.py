@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from tiny import nsa, picture, sentence
 from torch import Tensor
 
 from nsa.detector import Detector, image_scores, stack
+from nsa.export import export
 from nsa.gaussian import GaussianDetector
 from nsa.gaussian.distributions import KINDS, fit_distribution
+from nsa.scorer import open_scorer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -120,6 +123,22 @@ def test_a_gaussian_detector_gives_its_scores(gaussian_run: Path, tmp_path: Path
         (alone,) = torch.export.load(pt2).module()(images[:count])
         torch.testing.assert_close(alone, expected[:count], rtol=1e-5, atol=0)
     assert len(set((expected > threshold).tolist())) == 2
+
+
+def test_features_in_bfloat16_are_said_to_become_float32(
+    gaussian_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("config.yaml", "gaussian.safetensors", "gaussian.yaml"):
+        shutil.copy(gaussian_run / name, tmp_path)
+    settings = tmp_path / "gaussian.yaml"
+    written = settings.read_text()
+    for precision in ("float32", "bfloat16"):
+        assert "precision: float32" in written
+        settings.write_text(written.replace("precision: float32", f"precision: {precision}"))
+        caplog.clear()
+        export(open_scorer(tmp_path, "cpu"), tmp_path / "detector.pt2")
+        said = [record.getMessage() for record in caplog.records if record.name == "nsa"]
+        assert any("some 0.4 %." in line for line in said) == (precision == "bfloat16")
 
 
 @pytest.mark.parametrize("kind", KINDS)
