@@ -184,7 +184,7 @@ void label_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
 }  // namespace
 
 void bind_device(py::module_& module) {
-    py::class_<DevicePlan>(module, "DevicePlan")
+    py::class_<DevicePlan>(module, "DevicePlan", py::module_local())
         .def_static("of", &DevicePlan::of, py::arg("rows").noconvert(),
                     py::arg("factors").noconvert(), py::arg("masks").noconvert(),
                     py::arg("mask_bytes"), py::arg("images"), py::arg("sources"), py::arg("mode"),
@@ -201,7 +201,7 @@ void bind_device(py::module_& module) {
                                [](const DevicePlan& self) { return self.bounds().workspace; });
     module.def("sine_tables", &sine_tables);
 #ifdef NSA_WITH_CUDA
-    py::class_<nsa::Device>(module, "Device")
+    py::class_<nsa::Device>(module, "Device", py::module_local())
         .def_readonly("name", &nsa::Device::name)
         .def_readonly("capability", &nsa::Device::capability)
         .def_readonly("multiprocessors", &nsa::Device::multiprocessors)

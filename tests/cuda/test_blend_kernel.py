@@ -1,29 +1,30 @@
-"""The blending kernel's code, run on the host, against the CPU path: within one grey level."""
+"""The blending kernel, launched on the host, against the CPU path: within one grey level."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from cuda_cases import (
-    EVERYTHING_SHARED,
-    H200_SHARED,
     MODES,
-    NOTHING_SHARED,
-    blend_emulated,
     blend_on_cpu,
     largest_difference,
     pictures,
     random_plan,
 )
+from host_device import HostDevice, blend
 
 from nsa._cuda.clone import boxes
 from nsa._native import C
 from nsa.plan.table import Plan
 
+NO_SHARED = 64  # bytes, so that every box works in device memory
+
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("trial", range(14))
-def test_agrees_with_the_cpu_in_any_order_of_threads(mode: str, trial: int) -> None:
+def test_agrees_with_the_cpu_in_any_order_of_threads(
+    device: HostDevice, mode: str, trial: int
+) -> None:
     """24 random patches a trial and mode: 1,344 cases."""
     random = np.random.default_rng([trial, MODES.index(mode)])
     channels = int(random.choice([1, 3]))
@@ -33,7 +34,7 @@ def test_agrees_with_the_cpu_in_any_order_of_threads(mode: str, trial: int) -> N
     plan = random_plan(random, 8, tuple(size), tuple(source_size), rounds=4, masks=trial % 2 == 1)
 
     expected = blend_on_cpu(images, sources, plan, mode)
-    actual = blend_emulated(images, sources, plan, mode)
+    actual = blend(images, sources, plan, mode)
     exact = mode in ("paste", "interpolate")
     assert largest_difference(actual, expected) <= (0 if exact else 1)
     # At least 99 % of what was blended is the same grey level.
@@ -41,14 +42,15 @@ def test_agrees_with_the_cpu_in_any_order_of_threads(mode: str, trial: int) -> N
     assert changed.any()
     assert (actual != expected).sum() <= 0.01 * changed.sum()
     # Threads of a phase may run in any order, and the route must not matter.
-    backwards = blend_emulated(images, sources, plan, mode, seed=1, threads=96)
-    shuffled = blend_emulated(
-        images, sources, plan, mode, seed=trial + 2, shared_limit=NOTHING_SHARED
-    )
+    device.arrange(seed=1, multiprocessors=1)
+    backwards = blend(images, sources, plan, mode)
+    device.arrange(seed=trial + 2, shared_memory=NO_SHARED)
+    shuffled = blend(images, sources, plan, mode)
     np.testing.assert_array_equal(backwards, actual)
     np.testing.assert_array_equal(shuffled, actual)
 
 
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("mode", ["source", "mixed"])
 @pytest.mark.parametrize("shape", ["square", "tall", "wide"])
 def test_every_size_up_to_254(mode: str, shape: str) -> None:
@@ -62,10 +64,11 @@ def test_every_size_up_to_254(mode: str, shape: str) -> None:
         rows = [random_plan(random, 1, (most, most), (most, most), size=pair) for pair in sizes]
         for plan in rows:
             expected = blend_on_cpu(images[:1], images[1:], plan, mode)
-            actual = blend_emulated(images[:1], images[1:], plan, mode)
+            actual = blend(images[:1], images[1:], plan, mode)
             assert largest_difference(actual, expected) <= 1, plan.rows
 
 
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("mode", ["source", "mixed"])
 @pytest.mark.parametrize("size", [(256, 255), (300, 290), (254, 600), (600, 401), (7, 1024)])
 def test_sizes_without_a_kept_sine_matrix(mode: str, size: tuple[int, int]) -> None:
@@ -78,26 +81,26 @@ def test_sizes_without_a_kept_sine_matrix(mode: str, size: tuple[int, int]) -> N
     )
     plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
     expected = blend_on_cpu(images[:1], images[1:], plan, mode)
-    actual = blend_emulated(images[:1], images[1:], plan, mode, shared_limit=H200_SHARED)
+    actual = blend(images[:1], images[1:], plan, mode)
     assert largest_difference(actual, expected) <= 1
     assert (expected != images[:1]).any()
 
 
+@pytest.mark.usefixtures("device")
 def test_a_batch_may_be_split_anywhere() -> None:
     random = np.random.default_rng(11)
     images, sources = pictures(random, 6, 70, 80, 3), pictures(random, 6, 60, 60, 3)
     plan = random_plan(random, 6, (70, 80), (60, 60), rounds=3, masks=True)
-    whole = blend_emulated(images, sources, plan, "mixed")
+    whole = blend(images, sources, plan, "mixed")
     for first, end in ((0, 1), (1, 4), (4, 6)):
         own = (plan.rows[:, 0] >= first) & (plan.rows[:, 0] < end)
         rows = plan.rows[own].copy()
         rows[:, 0] -= first
-        part = blend_emulated(
-            images[first:end], sources, Plan(rows, plan.factors[own], plan.masks), "mixed"
-        )
+        part = blend(images[first:end], sources, Plan(rows, plan.factors[own], plan.masks), "mixed")
         np.testing.assert_array_equal(part, whole[first:end])
 
 
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_clones_with_grey_masks_as_the_cpu_does(mixed: bool, channels: int) -> None:
@@ -118,18 +121,17 @@ def test_clones_with_grey_masks_as_the_cpu_does(mixed: bool, channels: int) -> N
     C.clone_cpu(sources, images, masks, centers, mixed, expected, 1)
     rows, packed = boxes(masks, centers, 90, 80)
     plan = Plan(rows, np.ones(len(rows), np.float32), packed)
-    actual = blend_emulated(
-        images, sources, plan, "mixed" if mixed else "source", grey_unit=1 / 255
-    )
+    actual = blend(images, sources, plan, "mixed" if mixed else "source", grey_unit=1 / 255)
     assert largest_difference(actual, expected) <= 1
     assert (expected != images).any(axis=(1, 2, 3)).sum() > 30
 
 
+@pytest.mark.usefixtures("device")
 def test_identical_patch_and_destination_change_nothing() -> None:
     random = np.random.default_rng(2)
     images = pictures(random, 1, 40, 50, 3)
     rows = np.array([[0, 0, 0, 0, 50, 40, 50, 40, 0, 0, 1, 1, 48, 38, 1, 1, -1, -1, 0]], np.int32)
     plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
     for mode in MODES[:3]:
-        actual = blend_emulated(images, images, plan, mode, shared_limit=EVERYTHING_SHARED)
+        actual = blend(images, images, plan, mode)
         np.testing.assert_array_equal(actual, images)

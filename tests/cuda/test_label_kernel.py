@@ -1,12 +1,12 @@
-"""The label kernel's code, run on the host, against the CPU path: equal."""
+"""The label kernel, launched on the host, against the CPU path: equal."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from cuda_cases import Bytes, pictures, random_plan
+from host_device import HostDevice, label
 
-from nsa._cuda.tables import label_values
 from nsa._native import C
 from nsa.plan.table import Plan
 
@@ -14,24 +14,8 @@ KINDS = ("binary", "continuous", "logistic", "factor")
 MIDPOINT, STEEPNESS = 15.0, 1 / 6
 
 
-def emulated(
-    original: Bytes, blended: Bytes, plan: Plan, kind: str, overwrite: bool, seed: int
-) -> np.ndarray:
-    table = label_values(kind == "logistic", original.shape[3], MIDPOINT, STEEPNESS)
-    labels = np.full(original.shape[:3], np.nan, np.float32)
-    C.emulate_label(
-        original,
-        blended,
-        plan.rows,
-        plan.factors,
-        plan.masks,
-        KINDS.index(kind),
-        overwrite,
-        table,
-        seed,
-        labels,
-    )
-    return labels
+def launched(original: Bytes, blended: Bytes, plan: Plan, kind: str, overwrite: bool) -> np.ndarray:
+    return label(original, blended, plan, KINDS.index(kind), overwrite, MIDPOINT, STEEPNESS)
 
 
 def on_cpu(original: Bytes, blended: Bytes, plan: Plan, kind: str, overwrite: bool) -> np.ndarray:
@@ -55,7 +39,7 @@ def on_cpu(original: Bytes, blended: Bytes, plan: Plan, kind: str, overwrite: bo
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("overwrite", [True, False])
 @pytest.mark.parametrize("trial", range(30))
-def test_equals_the_cpu(kind: str, overwrite: bool, trial: int) -> None:
+def test_equals_the_cpu(device: HostDevice, kind: str, overwrite: bool, trial: int) -> None:
     """Images from 1 px to several tiles, borders, overlapping patches and masks: 720 cases."""
     random = np.random.default_rng([trial, KINDS.index(kind), overwrite])
     channels = int(random.choice([1, 3]))
@@ -66,7 +50,8 @@ def test_equals_the_cpu(kind: str, overwrite: bool, trial: int) -> None:
     blended = np.clip(original + change, 0, 255).astype(np.uint8)
     plan = random_plan(random, 3, (height, width), (8, 8), rounds=3, masks=True)
 
-    actual = emulated(original, blended, plan, kind, overwrite, seed=trial)
+    device.arrange(seed=trial)
+    actual = launched(original, blended, plan, kind, overwrite)
     expected = on_cpu(original, blended, plan, kind, overwrite)
     if kind == "logistic":
         np.testing.assert_array_equal(actual > 0, expected > 0)
@@ -75,15 +60,17 @@ def test_equals_the_cpu(kind: str, overwrite: bool, trial: int) -> None:
         np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.usefixtures("device")
 def test_images_without_patches_are_all_zero() -> None:
     random = np.random.default_rng(0)
     images = pictures(random, 2, 40, 200, 3)
     nothing = Plan(np.zeros((0, 19), np.int32), np.zeros(0, np.float32), np.zeros(0, np.uint8))
-    assert not emulated(images, images[::-1].copy(), nothing, "continuous", True, 0).any()
+    assert not launched(images, images[::-1].copy(), nothing, "continuous", True).any()
 
 
+@pytest.mark.usefixtures("device")
 def test_largest_differences_fill_every_digit() -> None:
     black, white = np.zeros((1, 30, 40, 3), np.uint8), np.full((1, 30, 40, 3), 255, np.uint8)
     rows = np.array([[0, 0, 0, 0, 1, 1, 40, 30, 0, 0, 0, 0, 1, 1, 0, 0, -1, -1, 0]], np.int32)
     plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
-    np.testing.assert_array_equal(emulated(black, white, plan, "continuous", True, 3), 255.0)
+    np.testing.assert_array_equal(launched(black, white, plan, "continuous", True), 255.0)

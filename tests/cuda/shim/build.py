@@ -1,0 +1,121 @@
+"""Compiles the real ``.cu`` files with the shim, by the machine's C++ compiler."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+from shim.translate import translate
+
+HERE = Path(__file__).parent
+CSRC = HERE.parents[2] / "csrc"
+# What the kernels' launches need of the host's code.
+HOST = (
+    "device/schedule.cpp",
+    "blend/check_plan.cpp",
+    "blend/sine.cpp",
+    "blend/sine_pack.cpp",
+)
+SHIM = ("fiber.cpp", "fault.cpp", "runtime.cpp", "scheduler.cpp", "shared_memory.cpp")
+WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Werror", "-Wno-unknown-pragmas")
+DEVICE = ("-x", "c++", "-D__CUDACC__", "-D__CUDA_ARCH__=900", "-include", "cuda_runtime.h")
+
+
+class MissingError(RuntimeError):
+    """Something that the build needs is not on this machine."""
+
+
+def compiler() -> str:
+    """The C++ compiler: ``$CXX``, else GCC, else Clang."""
+    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if found is None:
+        raise MissingError("there is no C++ compiler")
+    return found
+
+
+def load_module(folder: Path) -> ModuleType:
+    """Build the extension ``nsa_shim`` in a folder, where an earlier build is reused."""
+    try:
+        import pybind11
+    except ImportError as error:
+        raise MissingError("pybind11 is not installed") from error
+    includes = [pybind11.get_include(), sysconfig.get_path("include")]
+    if not (Path(includes[1]) / "Python.h").is_file():
+        raise MissingError("Python's headers are not installed")
+    sources = [HERE / "module.cpp", CSRC / "device/bind.cpp"]
+    flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-DNSA_WITH_CUDA"]
+    flags += [option for path in includes for option in ("-isystem", path)]
+    target = folder / f"nsa_shim{sysconfig.get_config_var('EXT_SUFFIX')}"
+    link = [
+        "-shared",
+        *(["-undefined", "dynamic_lookup"] if os.uname().sysname == "Darwin" else []),
+    ]
+    build(folder, sources, flags, target, link)
+    spec = importlib.util.spec_from_file_location("nsa_shim", target)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build(
+    folder: Path,
+    sources: Sequence[Path],
+    flags: Sequence[str],
+    target: Path,
+    link: Sequence[str] = (),
+) -> None:
+    """Compile the kernels, the shim and ``sources`` and link them to ``target``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    common = [
+        compiler(), "-std=c++17", "-pthread", "-ffp-contract=off", *WARNINGS, *flags,
+        f"-I{HERE}", f"-I{CSRC}",
+    ]  # fmt: skip
+    jobs = [(common, source) for source in sources]
+    for kernel in sorted(CSRC.glob("*/*_cuda.cu")):
+        translated = folder / f"{kernel.stem}.cpp"
+        text = translate(kernel.read_text(), str(kernel))
+        if not translated.is_file() or translated.read_text() != text:
+            translated.write_text(text)
+        jobs.append(([*common, *DEVICE], translated))
+    jobs += [(common, CSRC / name) for name in HOST]
+    jobs += [(common, HERE / name) for name in SHIM]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(lambda job: _compile(folder, *job), jobs))
+    _run([common[0], "-pthread", *flags, *link, *map(str, objects), "-o", str(target)])
+
+
+def _compile(folder: Path, command: list[str], source: Path) -> Path:
+    """The object of a source, compiled unless nothing that went into it has changed."""
+    target = folder / f"{source.parent.name}-{source.stem}.o"
+    dependencies, known = target.with_suffix(".d"), target.with_suffix(".key")
+    whole = [*command, "-MMD", "-MF", str(dependencies), "-c", str(source), "-o", str(target)]
+    if not (known.is_file() and target.is_file()) or known.read_text() != _key(whole, dependencies):
+        known.unlink(missing_ok=True)
+        _run(whole)
+        known.write_text(_key(whole, dependencies))
+    return target
+
+
+def _key(command: list[str], dependencies: Path) -> str:
+    """Digest of a command and of the files that the compiler read, as it listed them."""
+    digest = hashlib.sha256("\0".join(command).encode())
+    for name in dependencies.read_text().replace("\\\n", " ").split()[1:]:
+        path = Path(name)
+        digest.update(path.read_bytes() if path.is_file() else b"gone")
+    return digest.hexdigest()
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
