@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
-from host_device import HostDevice, install
-from shim.build import MissingError, load_module
+from host_device import HostDevice
+from shim.build import MissingError, compiler, load_module
 
 from nsa._native import C
 
 
 @pytest.fixture(scope="session")
-def shim(pytestconfig: pytest.Config) -> ModuleType:
-    """The kernels compiled for the host, see ``shim/build.py``; objects are kept between runs."""
+def shim_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where kernels compiled for the host stay from one run of the tests to the next."""
     try:
-        return load_module(pytestconfig.cache.mkdir("shim"))
+        compiler()
+    except MissingError as error:
+        pytest.skip(f"the kernels cannot be compiled for the host: {error}")
+    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
+    return cache.mkdir("shim") if cache else tmp_path_factory.mktemp("shim")
+
+
+@pytest.fixture(scope="session")
+def shim(shim_folder: Path) -> ModuleType:
+    """The bindings of the kernels compiled for the host."""
+    try:
+        return load_module(shim_folder / "module")
     except MissingError as error:
         pytest.skip(f"the kernels cannot be compiled for the host: {error}")
 
 
 @pytest.fixture
-def device(shim: ModuleType, monkeypatch: pytest.MonkeyPatch) -> HostDevice:
+def device(shim: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostDevice]:
     """A device on the host: ``nsa._cuda`` takes tensors of the CPU and launches real kernels."""
-    return install(shim, monkeypatch)
+    host = HostDevice(shim, monkeypatch)
+    yield host
+    host.memory.check()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

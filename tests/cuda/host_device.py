@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,24 +12,45 @@ import numpy as np
 import pytest
 import torch
 from cuda_cases import H200_SHARED, Bytes
+from guarded import GuardedMemory, GuardedTorch
+from torch import Tensor
 
 from nsa._cuda import clone, kernels, operators, plan, synthesis, tables
+from nsa._layout import plan_tensors
 from nsa._native import C
 from nsa.plan.table import Plan
 
 MULTIPROCESSORS = 132
+_WORKSPACE = 1 << 20  # bytes: large boxes have few blocks, which take several each
 
 
 class HostDevice:
     """``nsa._cuda`` on tensors of the CPU: every launch runs the real kernels on the host.
 
+    What they write, the plan, and the tables they read end at guard pages.
+
     Attributes:
         native: the bindings, of the kernels compiled for the host.
+        memory: for what a test gives to them.
     """
 
-    def __init__(self, native: ModuleType) -> None:
-        self.native = native
+    def __init__(self, native: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.native, self.memory = native, GuardedMemory()
         self.arrange()
+        bindings = SimpleNamespace(**{**vars(C), **vars(native)})
+        for module in (clone, kernels, plan, synthesis, tables):
+            monkeypatch.setattr(module, "C", bindings)
+        for module in (kernels, operators, plan):
+            monkeypatch.setattr(module, "check_device", lambda _device: None)
+        for module in (kernels, plan):
+            monkeypatch.setattr(module, "torch", GuardedTorch(self.memory))
+        monkeypatch.setattr(plan, "shared_limit", lambda _device: native.shared_memory_limit())
+        monkeypatch.setattr(kernels, "_stream", _no_stream)
+        monkeypatch.setattr(kernels, "_WORKSPACE", _WORKSPACE)
+        monkeypatch.setattr(kernels, "sine_tables", _sine_tables)
+        monkeypatch.setattr(kernels, "label_table", _label_table)
+        monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+        monkeypatch.setattr(torch.Tensor, "clone", lambda own, **_: self.memory.copy(own, 16))
 
     def arrange(
         self,
@@ -36,32 +58,20 @@ class HostDevice:
         multiprocessors: int = MULTIPROCESSORS,
         shared_memory: int = H200_SHARED,
         seed: int = 0,
+        broken: bool = False,
     ) -> None:
         """Change what the device is like, and forget its launches.
 
         Args:
             shared_memory: bytes of dynamic shared memory a block may have.
             seed: order of blocks and threads: 0 forwards, 1 backwards, else shuffled.
+            broken: refuse every launch.
         """
-        self.native.reset(multiprocessors, shared_memory, seed)
+        self.native.reset(multiprocessors, shared_memory, seed, broken)
 
     def launches(self) -> list[Any]:
         """Every launch since :meth:`arrange`: its kernel, blocks, threads and shared bytes."""
         return list(self.native.launches())
-
-
-def install(native: ModuleType, monkeypatch: pytest.MonkeyPatch) -> HostDevice:
-    """Put the shim's bindings and the host's memory in the place of the GPU's."""
-    bindings = SimpleNamespace(**{**vars(C), **vars(native)})
-    for module in (clone, kernels, plan, synthesis, tables):
-        monkeypatch.setattr(module, "C", bindings)
-    for module in (kernels, operators, plan):
-        monkeypatch.setattr(module, "check_device", lambda _device: None)
-    monkeypatch.setattr(plan, "shared_limit", lambda _device: native.shared_memory_limit())
-    monkeypatch.setattr(kernels, "_stream", _no_stream)
-    monkeypatch.setattr(torch, "empty", _unpinned)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
-    return HostDevice(native)
 
 
 @contextlib.contextmanager
@@ -69,24 +79,23 @@ def _no_stream(_device: torch.device) -> Iterator[int]:
     yield 0
 
 
-_empty = torch.empty
+@functools.cache
+def _sine_tables(device: torch.device) -> tuple[Tensor, ...]:
+    return tuple(GuardedMemory().copy(table, 16) for table in tables.sine_tables(device))
 
 
-def _unpinned(*shape: Any, pin_memory: bool = False, **options: Any) -> torch.Tensor:
-    del pin_memory
-    return _empty(*shape, **options)
+def _label_table(*arguments: Any) -> Tensor:
+    return GuardedMemory().copy(tables.label_table(*arguments), 4)
 
 
 def blend(
     images: Bytes, sources: Bytes, drawn: Plan, mode: str, *, grey_unit: float = 0.0
 ) -> Bytes:
     """The launches of ``nsa.blend.blend`` on arrays (count, height, width, channels)."""
-    pixels, others = torch.from_numpy(images), torch.from_numpy(sources)
+    pixels, others = guarded(images), guarded(sources)
     number = int(getattr(C.Blend, mode))
     on_device = plan.DevicePlan.of(
-        torch.from_numpy(drawn.rows),
-        torch.from_numpy(drawn.factors),
-        torch.from_numpy(drawn.masks),
+        *plan_tensors(drawn),
         images=kernels.shape_of(pixels),
         sources=kernels.shape_of(others),
         mode=number,
@@ -99,13 +108,10 @@ def label(
     original: Bytes, blended: Bytes, drawn: Plan, kind: int, overwrite: bool, *rule: float
 ) -> np.ndarray:
     """The launch of ``nsa.label.label``: float32 (count, height, width)."""
-    return operators.label(
-        torch.from_numpy(original),
-        torch.from_numpy(blended),
-        torch.from_numpy(drawn.rows),
-        torch.from_numpy(drawn.factors),
-        torch.from_numpy(drawn.masks),
-        kind,
-        overwrite,
-        *rule,
-    ).numpy()
+    pair = guarded(original), guarded(blended)
+    return operators.label(*pair, *plan_tensors(drawn), kind, overwrite, *rule).numpy()
+
+
+def guarded(values: np.ndarray) -> Tensor:
+    """A copy that starts anywhere and ends at a guard page."""
+    return GuardedMemory().copy(torch.from_numpy(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -17,14 +18,18 @@ from shim.translate import translate
 
 HERE = Path(__file__).parent
 CSRC = HERE.parents[2] / "csrc"
-# What the kernels' launches need of the host's code.
-HOST = (
-    "device/schedule.cpp",
-    "blend/check_plan.cpp",
-    "blend/sine.cpp",
-    "blend/sine_pack.cpp",
+KERNELS = tuple(sorted(CSRC.glob("*/*_cuda.cu")))
+# What the launches need of the host's code.
+HOST = tuple(
+    CSRC / name
+    for name in (
+        "device/schedule.cpp",
+        "blend/check_plan.cpp",
+        "blend/sine.cpp",
+        "blend/sine_pack.cpp",
+    )
 )
-SHIM = ("fiber.cpp", "fault.cpp", "runtime.cpp", "scheduler.cpp", "shared_memory.cpp")
+SHIM = tuple(path for path in sorted(HERE.glob("*.cpp")) if path.name != "module.cpp")
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Werror", "-Wno-unknown-pragmas")
 DEVICE = ("-x", "c++", "-D__CUDACC__", "-D__CUDA_ARCH__=900", "-include", "cuda_runtime.h")
 
@@ -42,7 +47,7 @@ def compiler() -> str:
 
 
 def load_module(folder: Path) -> ModuleType:
-    """Build the extension ``nsa_shim`` in a folder, where an earlier build is reused."""
+    """The extension ``nsa_shim``, whose objects stay in ``folder`` for the next build."""
     try:
         import pybind11
     except ImportError as error:
@@ -50,15 +55,13 @@ def load_module(folder: Path) -> ModuleType:
     includes = [pybind11.get_include(), sysconfig.get_path("include")]
     if not (Path(includes[1]) / "Python.h").is_file():
         raise MissingError("Python's headers are not installed")
-    sources = [HERE / "module.cpp", CSRC / "device/bind.cpp"]
     flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-DNSA_WITH_CUDA"]
     flags += [option for path in includes for option in ("-isystem", path)]
+    link = ["-shared"]
+    if os.uname().sysname == "Darwin":
+        link += ["-undefined", "dynamic_lookup"]  # Python's own functions
     target = folder / f"nsa_shim{sysconfig.get_config_var('EXT_SUFFIX')}"
-    link = [
-        "-shared",
-        *(["-undefined", "dynamic_lookup"] if os.uname().sysname == "Darwin" else []),
-    ]
-    build(folder, sources, flags, target, link)
+    _build(target, [HERE / "module.cpp", *HOST], KERNELS, flags, link)
     spec = importlib.util.spec_from_file_location("nsa_shim", target)
     assert spec is not None
     assert spec.loader is not None
@@ -67,31 +70,39 @@ def load_module(folder: Path) -> ModuleType:
     return module
 
 
-def build(
-    folder: Path,
-    sources: Sequence[Path],
-    flags: Sequence[str],
+def build_program(
+    target: Path, sources: Sequence[Path], kernels: Sequence[Path], flags: Sequence[str]
+) -> Path:
+    """A program of C++ sources and ``.cu`` files; its objects stay beside it."""
+    _build(target, sources, kernels, flags, [])
+    return target
+
+
+def _build(
     target: Path,
-    link: Sequence[str] = (),
+    sources: Sequence[Path],
+    kernels: Sequence[Path],
+    flags: Sequence[str],
+    link: Sequence[str],
 ) -> None:
-    """Compile the kernels, the shim and ``sources`` and link them to ``target``."""
+    folder = target.parent
     folder.mkdir(parents=True, exist_ok=True)
     common = [
         compiler(), "-std=c++17", "-pthread", "-ffp-contract=off", *WARNINGS, *flags,
         f"-I{HERE}", f"-I{CSRC}",
     ]  # fmt: skip
-    jobs = [(common, source) for source in sources]
-    for kernel in sorted(CSRC.glob("*/*_cuda.cu")):
-        translated = folder / f"{kernel.stem}.cpp"
-        text = translate(kernel.read_text(), str(kernel))
-        if not translated.is_file() or translated.read_text() != text:
-            translated.write_text(text)
-        jobs.append(([*common, *DEVICE], translated))
-    jobs += [(common, CSRC / name) for name in HOST]
-    jobs += [(common, HERE / name) for name in SHIM]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (folder / "lock").open("w") as lock, ThreadPoolExecutor(os.cpu_count()) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another session may build here
+        jobs = [(common, source) for source in sources]
+        for kernel in kernels:
+            translated = folder / f"{kernel.stem}.cpp"
+            translated.write_text(translate(kernel.read_text(), str(kernel)))
+            jobs.append(([*common, *DEVICE], translated))
+        jobs += [(common, source) for source in SHIM]
         objects = list(pool.map(lambda job: _compile(folder, *job), jobs))
-    _run([common[0], "-pthread", *flags, *link, *map(str, objects), "-o", str(target)])
+        fresh = target.with_name(f"fresh-{target.name}")  # an older one may be loaded
+        _run([common[0], "-pthread", *flags, *link, *map(str, objects), "-o", str(fresh)])
+        fresh.replace(target)
 
 
 def _compile(folder: Path, command: list[str], source: Path) -> Path:

@@ -12,6 +12,7 @@ struct State {
     int multiprocessors = 132;
     size_t shared_memory = 232448;
     uint32_t seed = 0;
+    bool broken = false;
     cudaError_t last_error = cudaSuccess;
     std::map<const void*, size_t> allowed;  // dynamic shared memory a kernel was given
     std::vector<Launched> launches;
@@ -28,6 +29,7 @@ cudaError_t noted(cudaError_t error) {
 }
 
 cudaError_t check(const Launch& launch) {
+    if (state().broken) return cudaErrorLaunchOutOfResources;
     const dim3 grid = launch.grid, block = launch.block;
     const uint64_t threads = uint64_t{block.x} * block.y * block.z;
     if (threads == 0 || threads > 1024 || block.z > 64) return cudaErrorInvalidConfiguration;
@@ -42,8 +44,8 @@ cudaError_t check(const Launch& launch) {
 
 }  // namespace
 
-void reset(int multiprocessors, size_t shared_memory, uint32_t seed) {
-    state() = {multiprocessors, shared_memory, seed, cudaSuccess, {}, {}};
+void reset(int multiprocessors, size_t shared_memory, uint32_t seed, bool broken) {
+    state() = {multiprocessors, shared_memory, seed, broken, cudaSuccess, {}, {}};
 }
 
 const std::vector<Launched>& launches() {

@@ -12,8 +12,8 @@ namespace shim {
 
 // shared_memory: bytes of dynamic shared memory a block may have at most. seed: the order of the
 // blocks and, from barrier to barrier, of the threads of each: 0 forwards, 1 backwards, else
-// shuffled. Forgets launches, errors and attributes of kernels.
-void reset(int multiprocessors, size_t shared_memory, uint32_t seed);
+// shuffled. broken: every launch is refused. Forgets launches, errors and attributes of kernels.
+void reset(int multiprocessors, size_t shared_memory, uint32_t seed, bool broken = false);
 
 struct Launched {
     std::string kernel;

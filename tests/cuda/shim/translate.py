@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_ARRAY = re.compile(
-    r"extern\s+__shared__\s+(?:__align__\((?P<align>\d+)\)\s+)?(?P<type>[\w:]+)\s+(?P<name>\w+)\[\];"
+_SHARED = (
+    r"__shared__\s+(?:__align__\((?P<align>\d+)\)\s+)?"
+    r"(?P<type>(?:unsigned\s+)?[\w:]+(?:<[^;{}]*>)?)\s+(?P<name>\w+)"
 )
-_VARIABLE = re.compile(
-    r"(?<!extern )__shared__\s+(?:__align__\((?P<align>\d+)\)\s+)?(?P<type>[\w:]+(?:<[^;{}]*>)?)\s+"
-    r"(?P<name>\w+)(?P<sizes>(?:\[[^\]]+\])*);"
-)
+_ARRAY = re.compile(rf"\bextern\s+{_SHARED}\[\];")
+_VARIABLE = re.compile(rf"{_SHARED}(?P<sizes>(?:\[[^\]]+\])*);")
 _LAUNCH = re.compile(r"\b(?P<kernel>[A-Za-z_]\w*(?:<[^<>;{}]*>)?)<<<")
 _BOUNDS = re.compile(
     r"__global__\s+void\s+(?:__launch_bounds__\((?P<most>[^,()]+)(?:,[^()]*)?\)\s*)?\w+\("
