@@ -7,4 +7,3 @@ void bind_blend(pybind11::module_& module);
 void bind_label(pybind11::module_& module);
 void bind_image(pybind11::module_& module);
 void bind_device(pybind11::module_& module);
-void bind_emulation(pybind11::module_& module);

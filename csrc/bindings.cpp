@@ -24,7 +24,6 @@ PYBIND11_MODULE(_C, module) {
     bind_label(module);
     bind_image(module);
     bind_device(module);
-    bind_emulation(module);
     module.attr("cuda_missing") = NSA_CUDA_MISSING;
     module.attr("cuda_architectures") = NSA_CUDA_BUILT_FOR;
 }

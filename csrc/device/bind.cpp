@@ -1,5 +1,5 @@
-// Bindings of the CUDA kernels and of their emulation on the host. Device memory comes as
-// addresses; nsa._cuda checks the tensors they belong to, this file what kernels index with.
+// Bindings of the CUDA kernels. Device memory comes as addresses; nsa._cuda checks the tensors they
+// belong to, this file what kernels index with.
 #include "bind.h"
 
 #include <pybind11/pybind11.h>

@@ -1,4 +1,4 @@
-"""Random images and plans, and the emulated kernels as functions of NumPy arrays."""
+"""Random images and plans, and the CPU's blending of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from nsa.plan.table import Plan
 Bytes = npt.NDArray[np.uint8]
 MODES = ("source", "mixed", "paste", "interpolate")
 H200_SHARED = 232_448  # bytes a block may have
-EVERYTHING_SHARED, NOTHING_SHARED = 1 << 40, 0
 
 
 def pictures(
@@ -102,35 +101,6 @@ def blend_on_cpu(images: Bytes, sources: Bytes, plan: Plan, mode: str) -> Bytes:
     out = np.empty_like(images)
     number = int(getattr(C.Blend, mode))
     C.blend_cpu(images, sources, plan.rows, plan.factors, plan.masks, number, out, 1)
-    return out
-
-
-def blend_emulated(
-    images: Bytes,
-    sources: Bytes,
-    plan: Plan,
-    mode: str,
-    *,
-    shared_limit: int = H200_SHARED,
-    threads: int = 256,
-    seed: int = 0,
-    grey_unit: float = 0.0,
-) -> Bytes:
-    """``seed``: order of the threads within a phase, 0 forwards, 1 backwards, else shuffled."""
-    out = np.empty_like(images)
-    C.emulate_blend(
-        images,
-        sources,
-        plan.rows,
-        plan.factors,
-        plan.masks,
-        int(getattr(C.Blend, mode)),
-        grey_unit,
-        shared_limit,
-        threads,
-        seed,
-        out,
-    )
     return out
 
 

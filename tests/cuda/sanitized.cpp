@@ -1,14 +1,17 @@
-// Runs the kernels' code on random plans; test_sanitized.py compiles it with AddressSanitizer and
-// UndefinedBehaviorSanitizer. Prints how many patches it ran.
+// Launches the kernels on random plans; test_sanitized.py compiles it with the shim,
+// AddressSanitizer and UndefinedBehaviorSanitizer. Prints how many patches it ran.
 #include <algorithm>
+#include <array>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <random>
 #include <vector>
 
-#include "blend/batch_block.h"
-#include "emulation/emulate.h"
+#include "blend/batch_cuda.h"
+#include "blend/sine_pack.h"
+#include "device/schedule.h"
+#include "image/image_cuda.h"
+#include "label/label_cuda.h"
+#include "runtime.h"
 
 namespace {
 
@@ -91,51 +94,127 @@ Case random_case(int most) {
     return made;
 }
 
+// A packed plan as the kernels find it in device memory.
+class PackedPlan {
+  public:
+    PackedPlan(nsa::Schedule made, const Case& of)
+        : schedule(std::move(made)),
+          layout(of.plan().patches, of.count, static_cast<int64_t>(schedule.rounds.size()),
+                 static_cast<int64_t>(of.masks.size())),
+          bytes_(static_cast<size_t>(layout.bytes)) {
+        nsa::pack_plan(of.plan(), schedule, of.count, static_cast<int64_t>(of.masks.size()), layout,
+                       bytes_.data());
+    }
+
+    template <typename Element>
+    const Element* at(int64_t offset) const {
+        return reinterpret_cast<const Element*>(bytes_.data() + offset);
+    }
+
+    const nsa::Schedule schedule;
+    const nsa::PackedLayout layout;
+
+  private:
+    std::vector<uint8_t> bytes_;
+};
+
+std::vector<uint8_t> blend(const Case& made, const nsa::ImagesView& to, const nsa::ImagesView& from,
+                           nsa::Blend mode) {
+    const PackedPlan packed(nsa::make_schedule(made.plan(), static_cast<int64_t>(made.masks.size()),
+                                               to, from, mode, nsa::shared_memory_limit()),
+                            made);
+    const nsa::PackedSines& sines = nsa::packed_sines();
+    std::vector<uint8_t> out(to.data, to.data + to.count * to.bytes());
+    nsa::BlendBatch batch{};
+    batch.images = out.data();
+    batch.height = to.height;
+    batch.width = to.width;
+    batch.sources = from.data;
+    batch.source_height = from.height;
+    batch.source_width = from.width;
+    batch.channels = to.channels;
+    batch.rows = packed.at<int32_t>(packed.layout.rows);
+    batch.factors = packed.at<float>(packed.layout.factors);
+    batch.masks = packed.at<uint8_t>(packed.layout.masks);
+    batch.order = packed.at<int32_t>(packed.layout.order);
+    batch.mode = mode;
+    batch.tables = {sines.starts.data(), sines.values.data(), sines.decays.data()};
+    constexpr int kSlices = 2;
+    std::vector<uint8_t> workspace(kSlices * packed.schedule.workspace);
+    nsa::launch_rounds(batch, packed.schedule, packed.at<int32_t>(packed.layout.spans),
+                       workspace.data(), kSlices, nullptr);
+    return out;
+}
+
+void label(const Case& made, const nsa::ImagesView& before, const nsa::ImagesView& after,
+           nsa::LabelKind kind, bool overwrite) {
+    const PackedPlan packed(
+        nsa::make_label_schedule(made.plan(), static_cast<int64_t>(made.masks.size()), before),
+        made);
+    std::vector<float> table(255 * before.channels + 1);
+    std::vector<float> labels(static_cast<size_t>(before.count) * before.height * before.width);
+    nsa::LabelBatch batch{};
+    batch.original = before.data;
+    batch.blended = after.data;
+    batch.height = before.height;
+    batch.width = before.width;
+    batch.channels = before.channels;
+    batch.rows = packed.at<int32_t>(packed.layout.rows);
+    batch.factors = packed.at<float>(packed.layout.factors);
+    batch.masks = packed.at<uint8_t>(packed.layout.masks);
+    batch.image_first = packed.at<int32_t>(packed.layout.image_first);
+    batch.image_rows = packed.at<int32_t>(packed.layout.image_rows);
+    batch.kind = kind;
+    batch.overwrite = overwrite;
+    batch.table = table.data();
+    batch.labels = labels.data();
+    nsa::launch_label(batch, before.count, nullptr);
+}
+
+void other_kernels(const Case& made, const std::vector<uint8_t>& images, int trial) {
+    std::vector<uint8_t> masks(static_cast<size_t>(made.count) * made.height * made.width);
+    nsa::launch_object_mask({images.data(), made.height, made.width, made.channels, 100,
+                             trial % 3 == 0 ? -1 : 90, masks.data()},
+                            made.count, nullptr);
+    const nsa::View view{0.8, 0.6, made.count - 1, 0, 0, trial % 2, 0};
+    std::vector<uint8_t> crop(static_cast<size_t>(made.height) * made.width * made.channels);
+    nsa::launch_augment({images.data(), made.height, made.width, made.channels, &view, made.height,
+                         made.width, crop.data()},
+                        1, nullptr);
+    // As PyTorch's, this memory begins at a multiple of 16 bytes.
+    std::vector<float> normal(images.size());
+    std::vector<uint16_t> half(images.size());
+    for (const bool is_half : {false, true}) {
+        nsa::launch_normalise({images.data(),
+                               static_cast<int64_t>(images.size()),
+                               made.channels,
+                               {0.1f, 0.2f, 0.3f},
+                               {1.0f, 2.0f, 3.0f},
+                               is_half,
+                               is_half ? static_cast<void*>(half.data()) : normal.data()},
+                              nullptr);
+    }
+}
+
 int run(const Case& made, int trial) {
-    const size_t pixels = static_cast<size_t>(made.count) * made.height * made.width;
-    const auto images = noise(pixels * made.channels);
+    const auto images =
+        noise(static_cast<size_t>(made.count) * made.height * made.width * made.channels);
     const auto sources = noise(static_cast<size_t>(made.count) * made.source_height *
                                made.source_width * made.channels);
     const nsa::ImagesView to{images.data(), made.count, made.height, made.width, made.channels};
     const nsa::ImagesView from{sources.data(), made.count, made.source_height, made.source_width,
                                made.channels};
-    const auto mask_bytes = static_cast<int64_t>(made.masks.size());
-    std::vector<uint8_t> out(images.size());
+    const size_t limits[] = {232448, 4096, 64};
+    shim::reset(trial % 5 * 40 + 1, limits[trial % 3], static_cast<uint32_t>(trial));
+    std::vector<uint8_t> out;
     for (int mode = 0; mode < 4; ++mode) {
-        const size_t limit = trial % 2 == 0 ? SIZE_MAX : 4096;
-        nsa::emulate_blend(to, from, made.plan(), mask_bytes, static_cast<nsa::Blend>(mode), 0.0f,
-                           limit, {64, static_cast<uint32_t>(trial)}, out.data());
+        out = blend(made, to, from, static_cast<nsa::Blend>(mode));
     }
-    std::vector<float> table(255 * made.channels + 1), labels(pixels);
     const nsa::ImagesView after{out.data(), made.count, made.height, made.width, made.channels};
     for (int kind = 0; kind < 4; ++kind) {
-        nsa::emulate_label(to, after, made.plan(), mask_bytes,
-                           {static_cast<nsa::LabelKind>(kind), trial % 2 == 0, table.data(),
-                            static_cast<int>(table.size()) - 1},
-                           {0, static_cast<uint32_t>(trial)}, labels.data());
+        label(made, to, after, static_cast<nsa::LabelKind>(kind), trial % 2 == 0);
     }
-    std::vector<uint8_t> masks(pixels);
-    nsa::emulate_object_mask({images.data(), made.height, made.width, made.channels, 100,
-                              trial % 3 == 0 ? -1 : 90, masks.data()},
-                             made.count, {0, static_cast<uint32_t>(trial)});
-    const nsa::View view{0.8, 0.6, made.count - 1, 0, 0, trial % 2, 0};
-    std::vector<uint8_t> crop(static_cast<size_t>(made.height) * made.width * made.channels);
-    nsa::emulate_augment({images.data(), made.height, made.width, made.channels, &view, made.height,
-                          made.width, crop.data()},
-                         1, {32, static_cast<uint32_t>(trial)});
-    // Whole vectors, so that their memory is aligned; the values end anywhere.
-    std::vector<nsa::Float4> in(images.size() / 16 + 1), normal(images.size() / 4 + 1);
-    std::copy(images.begin(), images.end(), reinterpret_cast<uint8_t*>(in.data()));
-    for (const bool half : {false, true}) {
-        nsa::emulate_normalise({reinterpret_cast<const uint8_t*>(in.data()),
-                                static_cast<int64_t>(images.size()),
-                                made.channels,
-                                {0.1f, 0.2f, 0.3f},
-                                {1.0f, 2.0f, 3.0f},
-                                half,
-                                normal.data()},
-                               {32, static_cast<uint32_t>(trial)});
-    }
+    other_kernels(made, images, trial);
     return static_cast<int>(made.factors.size());
 }
 
@@ -143,8 +222,9 @@ int run(const Case& made, int trial) {
 
 int main() {
     int patches = 0;
-    for (int trial = 0; trial < 24; ++trial)
+    for (int trial = 0; trial < 24; ++trial) {
         patches += run(random_case(trial < 16 ? 40 : 150), trial);
+    }
     // The first side without a kept sine matrix.
     Case large{1, 258, 256, 1, 30, 30, {}, {}, {}};
     add_row(large, 0, 0, 256, 258);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,9 @@ def test_shapes_are_checked() -> None:
         )
     with pytest.raises(InputError, match="mode 4"):
         scheduled(plan, mode=4)
+
+
+def test_addresses_of_network_inputs_are_checked(shim: ModuleType) -> None:
     images = pictures(np.random.default_rng(0), 1, 5, 5, 1)
     with pytest.raises(InputError, match="16 bytes"):
-        C.emulate_normalise(images.ctypes.data | 1, 25, 1, [1.0] * 3, [0.0] * 3, False, 16, 1, 0)
+        shim.normalise_cuda(images.ctypes.data | 1, 25, 1, [1.0] * 3, [0.0] * 3, False, 16, 0)

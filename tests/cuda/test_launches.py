@@ -1,68 +1,47 @@
-"""The Python side of every launch, on a machine without a GPU: arguments fit, failures are named.
-
-The bindings get addresses of host memory here, so this must never run where a kernel could start.
-"""
+"""The Python side of every launch, with the kernels on the host: plans, devices and failures."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from cuda_cases import H200_SHARED, pictures, random_plan
+from cuda_cases import MODES, blend_on_cpu, largest_difference, pictures, random_plan
+from host_device import HostDevice, blend, guarded
+from torch import Tensor
 
+import nsa
 from nsa._cuda import kernels, operators, synthesis
-from nsa._cuda import plan as plans
+from nsa._cuda.plan import DevicePlan
 from nsa._layout import plan_tensors
 from nsa._native import C
 from nsa.config import ImageConfig, SynthesisConfig
+from nsa.errors import InputError
 from nsa.images.augment import draw_augmentation
+from nsa.label import label
+from nsa.plan import draw_plan
+from nsa.plan.table import Plan
 
-pytestmark = pytest.mark.skipif(
-    bool(C.cuda_missing) or C.cuda_versions()[1] > 0,
-    reason="needs a build with kernels and a machine without an NVIDIA driver",
-)
-EMPTY = torch.empty
-
-
-@contextlib.contextmanager
-def no_stream(_device: torch.device) -> Iterator[int]:
-    yield 0
+SHAPE = (3, 60, 50, 3)
 
 
-@pytest.fixture(autouse=True)
-def _host_memory_for_device_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unpinned(*shape: Any, pin_memory: bool = False, **options: Any) -> torch.Tensor:
-        del pin_memory
-        return EMPTY(*shape, **options)
-
-    for module in (kernels, plans, operators):
-        monkeypatch.setattr(module, "check_device", lambda _device: None)
-    monkeypatch.setattr(plans, "shared_limit", lambda _device: H200_SHARED)
-    monkeypatch.setattr(kernels, "_stream", no_stream)
-    monkeypatch.setattr(torch, "empty", unpinned)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
-
-
-def scene() -> tuple[torch.Tensor, Any]:
+def scene() -> tuple[Tensor, Plan]:
     random = np.random.default_rng(0)
-    pixels = torch.from_numpy(pictures(random, 3, 60, 50, 3))
-    return pixels, random_plan(random, 3, (60, 50), (60, 50), rounds=2, masks=True)
+    plan = random_plan(random, 3, SHAPE[1:3], SHAPE[1:3], rounds=2, masks=True)
+    return guarded(pictures(random, *SHAPE)), plan
 
 
-def test_each_kernel_is_reached_and_named_when_it_cannot_start() -> None:
+def test_each_kernel_is_reached_and_named_when_it_cannot_start(device: HostDevice) -> None:
     pixels, plan = scene()
     table = plan_tensors(plan)
-    config = ImageConfig(size=(60, 50), center_crop=None, crop=(40, 44))
+    config = ImageConfig(size=SHAPE[1:3], center_crop=None, crop=(40, 44))
     views = kernels.views(draw_augmentation(config, 3, 1), np.arange(3), 3)
-    masks = torch.full((3, 60, 50), 255, dtype=torch.uint8)
+    masks = torch.full(SHAPE[:3], 255, dtype=torch.uint8)
     masks[0, :9] = 7
     centers = torch.tensor([[25, 30]] * 3)
-    launches = {
-        "current GPU cannot be read": [
+    launches: dict[str, list[Any]] = {
+        "blend_": [
             lambda: operators.blend(pixels, pixels, *table, 0),
             lambda: operators.seamless_clone(pixels, pixels, masks, centers, True),
             lambda: synthesis.synthesize(pixels.permute(0, 3, 1, 2), plan, SynthesisConfig()),
@@ -77,16 +56,125 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start() -> None:
     }
     for kernel, calls in launches.items():
         for call in calls:
-            with pytest.raises(RuntimeError, match=f"^CUDA: the .*{kernel}"):
+            device.arrange(broken=True)
+            with pytest.raises(RuntimeError, match=f"^CUDA: the kernel {kernel}.* be started.*: "):
                 call()
+            device.arrange()
+            call()
+            assert any(kernel in launch.kernel for launch in device.launches())
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_device_does_not_matter(device: HostDevice, mode: str, channels: int) -> None:
+    """Few and many multiprocessors; shared memory of a block for all, some and no boxes."""
+    random = np.random.default_rng([channels, MODES.index(mode)])
+    images, sources = (pictures(random, 5, *size, channels) for size in ((48, 71), (66, 40)))
+    plan = random_plan(random, 5, (48, 71), (66, 40), rounds=3, masks=True)
+    expected = blend(images, sources, plan, mode)
+    assert largest_difference(expected, blend_on_cpu(images, sources, plan, mode)) <= 1
+    used = max(launch.shared for launch in device.launches())
+    for multiprocessors in (1, 4, 10_000):
+        for shared in (used, used - 1, used // 2, 16):
+            device.arrange(
+                multiprocessors=multiprocessors, shared_memory=shared, seed=multiprocessors
+            )
+            np.testing.assert_array_equal(blend(images, sources, plan, mode), expected)
+            assert all(launch.shared <= shared for launch in device.launches())
+
+
+@pytest.mark.parametrize("mode", ["source", "paste"])
+def test_less_shared_memory_than_a_box_needs_is_noticed(device: HostDevice, mode: str) -> None:
+    """The launch of a plan whose box is narrower, with this plan's bytes."""
+    images = guarded(pictures(np.random.default_rng(0), 2, 90, 90, 1))
+
+    def plan(width: int, height: int) -> DevicePlan:
+        box = [width, height]
+        rows = [[0, 1, 0, 0, *box, *box, 0, 0, 0, 0, *box, 0, 0, -1, -1, 0]]
+        return DevicePlan.of(
+            torch.tensor(rows, dtype=torch.int32),
+            torch.ones(1),
+            torch.zeros(0, dtype=torch.uint8),
+            images=kernels.shape_of(images),
+            sources=kernels.shape_of(images),
+            mode=number,
+            device=images.device,
+        )
+
+    number = int(getattr(C.Blend, mode))
+    needs, lacks = plan(80, 48), plan(80, 46)
+    assert 0 < lacks.native.shared < needs.native.shared
+    kernels.blend(images, images, needs, number)
+    needs.native = lacks.native
+    with pytest.raises(RuntimeError, match=r"Kernel blend_.*beyond the end of its dynamic shared"):
+        kernels.blend(images, images, needs, number)
+    device.arrange()
+
+
+@pytest.mark.parametrize("preset", ["bottle", "carpet", "rcxr_male"])
+def test_the_batch_transform(device: HostDevice, preset: str) -> None:
+    transform = nsa.NSA.from_preset(preset)
+    random = np.random.default_rng(0)
+    pixels = pictures(random, 4, 224, 256, 1 if preset == "rcxr_male" else 3)
+    cpu = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    plan = transform.plan(cpu, 7)
+    expected, _ = transform.synthesize(cpu, plan)
+    device.arrange(seed=9)
+    images, labels = synthesis.synthesize(
+        guarded(pixels).permute(0, 3, 1, 2), plan, transform.config
+    )
+    assert largest_difference(images, expected) <= 1
+    torch.testing.assert_close(
+        labels, label(cpu, images.contiguous(), plan, transform.config), rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_seamless_clone(channels: int, mixed: bool) -> None:
+    random = np.random.default_rng(channels)
+    sources, images = (pictures(random, 20, 50, 60, channels) for _ in range(2))
+    masks = pictures(random, 20, 50, 60, 1)[..., 0]
+    masks[masks < 100] = 0
+    masks[:, :, :10] = 0
+    centers = torch.full((20, 2), 30)
+    centers[:, 1] = 25
+    public = [torch.from_numpy(part).permute(0, 3, 1, 2) for part in (sources, images)]
+    expected = nsa.seamless_clone(*public, torch.from_numpy(masks)[:, None], centers, mixed)
+    arguments = guarded(sources), guarded(images), guarded(masks)
+    actual = operators.seamless_clone(*arguments, centers, mixed)
+    assert largest_difference(actual.permute(0, 3, 1, 2), expected) <= 1
+    assert (actual.numpy() != images).any(axis=(1, 2, 3)).sum() > 10
+    with pytest.raises(InputError, match="of item 0 puts the mask's"):
+        operators.seamless_clone(*arguments, centers * 0, mixed)
+
+
+class OnDevice(Tensor):
+    """Says that it is not host memory."""
+
+    is_cuda = True
+
+
+@pytest.mark.usefixtures("device")
+def test_masks_may_be_on_the_device_already() -> None:
+    pixels, plan = scene()
+    rows, factors, masks = plan_tensors(plan)
+    there = guarded(plan.masks).as_subclass(OnDevice)
+    blended = operators.blend(pixels, pixels, rows, factors, masks, 0)
+    assert (operators.blend(pixels, pixels, rows, factors, there, 0) == blended).all()
+    rule = 2, True, 15.0, 1 / 6
+    labels = operators.label(pixels, blended, rows, factors, masks, *rule)
+    assert (operators.label(pixels, blended, rows, factors, there, *rule) == labels).all()
+    assert (labels > 0).any()
+
+
+@pytest.mark.usefixtures("device")
 def test_a_reserved_plan_is_updated() -> None:
     pixels, plan = scene()
-    shape = kernels.shape_of(pixels)
-    reserved = plans.DevicePlan.reserve(
-        images=shape,
-        sources=shape,
+    reserved = DevicePlan.reserve(
+        images=SHAPE,
+        sources=SHAPE,
         mode=1,
         device=pixels.device,
         rounds=2,
@@ -95,9 +183,32 @@ def test_a_reserved_plan_is_updated() -> None:
     )
     assert not reserved.buffer.any()
     reserved.update(*plan_tensors(plan))
-    exact = plans.DevicePlan.of(
-        *plan_tensors(plan), images=shape, sources=shape, mode=1, device=pixels.device
+    exact = DevicePlan.of(
+        *plan_tensors(plan), images=SHAPE, sources=SHAPE, mode=1, device=pixels.device
     )
     rows = plan.rows.view(np.uint8).reshape(-1)
     np.testing.assert_array_equal(reserved.buffer[: rows.size].numpy(), rows)
     np.testing.assert_array_equal(exact.buffer[: rows.size].numpy(), rows)
+
+
+@pytest.mark.parametrize("shared_memory", [232_448, 20_000])
+def test_launches_of_a_reserved_plan_blend_each_plan(
+    device: HostDevice, shared_memory: int
+) -> None:
+    """As those of a captured graph do, which stay while the buffer changes."""
+    config = SynthesisConfig(gradients="mixed", max_patches=3)
+    shape, mode = (4, 96, 100, 3), int(C.Blend.mixed)
+    device.arrange(shared_memory=shared_memory)
+    reserved = DevicePlan.reserve(
+        images=shape, sources=shape, mode=mode, device=torch.device("cpu"), rounds=3, side=100
+    )
+    for seed in range(4):
+        device.arrange(shared_memory=shared_memory, seed=seed)
+        pixels = guarded(pictures(np.random.default_rng(seed), *shape))
+        drawn = draw_plan(config, 4, *shape[1:3], seed=seed)
+        reserved.update(*plan_tensors(drawn))
+        images, labels = synthesis.blend_and_label(pixels, reserved, config)
+        expected, wanted = synthesis.synthesize(pixels.permute(0, 3, 1, 2), drawn, config)
+        assert torch.equal(images, expected)
+        assert torch.equal(labels, wanted)
+        assert (labels > 0).any()
