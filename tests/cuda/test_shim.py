@@ -26,6 +26,7 @@ MISTAKES = {
     "before": r"written just outside its dynamic shared memory of 32 bytes",
     "variable": r"beyond the end of a variable in shared memory of 40 bytes",
     "stack": r"beyond the end of its stack",
+    "endless": r"thread 0 still runs after 1 s",
     "nowhere": r"where nothing is",
 }
 LIMITS = """\
@@ -98,3 +99,7 @@ def test_translated_source_keeps_its_lines() -> None:
     source = "a\n__shared__ int\n    b[2];\nkernel<<<1,\n         2>>>(\n    3);\nend\n"
     assert translate(source, "a.cu").splitlines()[-1] == source.splitlines()[-1]
     assert translate(source, "a.cu").count("\n") == source.count("\n") + 1
+
+
+def test_blocks_that_share_memory_disturb_each_other(program: Path) -> None:
+    assert int(printed(program, "share").split()[0]) > 0

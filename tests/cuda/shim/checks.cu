@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "fault.h"
 #include "runtime.h"
 
 namespace {
@@ -82,6 +83,18 @@ __global__ void races(int* out) {
     __shared__ int values[64];
     values[threadIdx.x] = static_cast<int>(threadIdx.x);
     out[threadIdx.x] = values[(threadIdx.x + 1) % 64];
+}
+
+__global__ void goes_on(volatile int* end) {
+    while (*end == 0) {
+    }
+}
+
+// Blocks share a place in memory, as if it were their own from one barrier to the next.
+__global__ void shares(int* place, int* wrong) {
+    *place = static_cast<int>(blockIdx.x);
+    __syncthreads();
+    if (*place != static_cast<int>(blockIdx.x)) atomicAdd(wrong, 1);
 }
 
 // In a launch of 2 x 2 blocks of 32 x 2 threads, every result is checked where it is made.
@@ -182,6 +195,12 @@ void race() {
     }
 }
 
+void share() {
+    int place = 0, wrong = 0;
+    shares<<<8, 1>>>(&place, &wrong);
+    std::printf("%d wrong\n", wrong);
+}
+
 void everything() {
     for (unsigned seed = 0; seed < 9; ++seed) {
         shim::reset(1, 1000, seed);
@@ -197,8 +216,11 @@ void everything() {
 
 int main(int count, char** arguments) {
     int out = 0;
-    const std::map<std::string, void (*)()> cases{
-        {"limits", limits}, {"unwritten", unwritten}, {"race", race}, {"everything", everything}};
+    const std::map<std::string, void (*)()> cases{{"limits", limits},
+                                                  {"unwritten", unwritten},
+                                                  {"race", race},
+                                                  {"share", share},
+                                                  {"everything", everything}};
     const std::string name = count > 1 ? arguments[1] : "";
     shim::reset(1, 100000, 3);
     try {
@@ -214,6 +236,10 @@ int main(int count, char** arguments) {
         if (name == "before") writes_dynamic<<<1, 1, 32>>>(-1);
         if (name == "variable") writes_variable<<<1, 1>>>(10);
         if (name == "stack") uses_up_its_stack<<<1, 1>>>(&out);
+        if (name == "endless") {
+            shim::set_time_limit(1);
+            goes_on<<<1, 1>>>(&out);
+        }
         if (name == "nowhere") reads_unwritten<<<1, 1, 16>>>(nullptr);
     } catch (const std::exception& error) {
         std::printf("%s\n", error.what());

@@ -1,9 +1,13 @@
-// While it exists, a thread's access to memory that is not there ends the launch with a sentence.
+// While it exists, a thread's access to memory that is not there, and one that goes on and on, end
+// the launch with a sentence.
 #pragma once
 
 #include <csignal>
 
 namespace shim {
+
+// Seconds of processor time that a launch may take; 60 unless it is changed.
+void set_time_limit(int seconds);
 
 class FaultHandler {
   public:
@@ -13,7 +17,7 @@ class FaultHandler {
     FaultHandler& operator=(const FaultHandler&) = delete;
 
   private:
-    struct sigaction segmentation_, bus_;
+    struct sigaction segmentation_, bus_, alarm_;
     stack_t stack_;
 };
 

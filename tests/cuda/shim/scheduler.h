@@ -1,38 +1,18 @@
-// Runs the blocks of a launch one after another, every thread of a block as a fiber of its own.
+// Runs the blocks of a launch, every thread of a block as a fiber of its own.
 //
 // Threads run in an order that changes from barrier to barrier, each until it has to wait for
-// others. Where all of them wait for somebody who does not come, the launch fails with a sentence.
+// others. In shuffled order a few blocks take turns, so that what they share shows. Where all of a
+// block wait for somebody who does not come, the launch fails with a sentence.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "fiber.h"
-#include "runtime.h"
-#include "shared_memory.h"
+#include "block.h"
 
 namespace shim {
-
-struct Thread {
-    enum Doing { kReady, kBarrier, kCollective, kFinished };
-
-    Thread(int number, void (*entry)()) : fiber(entry), rank(number) {}
-
-    Fiber fiber;
-    int rank;
-    uint3 index{};
-    Doing doing = kFinished;
-    // Of a collective operation: what the lanes must agree on, what each gives, and gets.
-    const char* operation = nullptr;
-    unsigned mask = 0;
-    Collective result_of = nullptr;
-    uint64_t value = 0;
-    uint64_t argument = 0;
-    uint64_t result = 0;
-};
 
 class Scheduler {
   public:
@@ -50,41 +30,26 @@ class Scheduler {
     [[noreturn]] void refuse(cudaError_t error);
     [[noreturn]] void fail(const std::string& why);
     [[noreturn]] void fail_at(const void* address);
+    [[noreturn]] void fail_after(int seconds);
     const Thread* current() const { return current_; }  // null while the host runs
 
   private:
-    struct Variable {
-        SharedMemory memory;
-        int64_t block = -1;  // that has used it last
-    };
+    static constexpr int kTogether = 3;  // blocks that take turns
 
-    void run_block();
-    void run_threads();
-    void shuffle(std::vector<int>& order);
-    bool agrees(const Thread& thread, const Thread& other) const;
-    int lanes_from(int first) const;
-    std::string deadlock() const;
-    static std::string what_it_does(const Thread& thread);
-    void check_gaps();
+    void run_blocks(std::vector<int>& numbers, Order& order);
+    void take_turn(Block& block, Order& order);
+    bool is_ended() const { return !failure_.empty() || refused_ != cudaSuccess; }
     void pause();
     [[noreturn]] void leave();
 
     Fiber host_;
-    std::vector<std::unique_ptr<Thread>> threads_;
+    std::array<Block, kTogether> blocks_;
+    Block* block_ = nullptr;  // whose turn it is
     Thread* current_ = nullptr;
-    int count_ = 0;  // threads of a block
-    std::vector<int> order_;
-    uint32_t random_ = 0;
-    uint32_t seed_ = 0;
-    SharedMemory dynamic_;
-    std::map<const void*, Variable> variables_;
-    size_t variable_bytes_ = 0;  // of the running block
     Launch launch_{};
     size_t shared_limit_ = 0;
     void (*body_)(void*) = nullptr;
     void* arguments_ = nullptr;
-    int64_t block_ = 0;
-    int64_t serial_ = 0;  // of the block, over all launches
     cudaError_t refused_ = cudaSuccess;
     std::string failure_;
 };
