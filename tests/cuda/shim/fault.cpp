@@ -10,7 +10,7 @@
 namespace shim {
 namespace {
 
-int time_limit = 60;
+int time_limit = 20;
 
 }  // namespace
 

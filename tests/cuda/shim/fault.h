@@ -6,7 +6,7 @@
 
 namespace shim {
 
-// Seconds of processor time that a launch may take; 60 unless it is changed.
+// Seconds of processor time that a launch may take; 20 unless it is changed.
 void set_time_limit(int seconds);
 
 class FaultHandler {
