@@ -20,7 +20,6 @@
 extern "C" void shim_switch_stack(void** stored, void* other);
 
 #if defined(__x86_64__)
-constexpr int kSavedWords = 6;
 constexpr int kEntryWord = 6;  // above the saved registers: where the switch returns to
 constexpr int kFrameWords = 8;
 asm(".text\n.globl " SHIM_SYMBOL "\n" SHIM_SYMBOL
@@ -87,7 +86,7 @@ Fiber::Fiber(void (*entry)())
 }
 
 Fiber::~Fiber() {
-    if (memory_ != nullptr) unmap_between_guards(memory_, kStackBytes);
+    if (memory_ != nullptr) unmap_between_guards(memory_, size_);
 }
 
 void Fiber::restart() {
@@ -123,7 +122,8 @@ void Fiber::arrived([[maybe_unused]] Fiber& from) {
 
 bool Fiber::guards(const void* address) const {
     const auto* const at = static_cast<const char*>(address);
-    return memory_ != nullptr && at < memory_ && at >= memory_ - page_size();
+    const auto* const bottom = static_cast<const char*>(bottom_);
+    return bottom != nullptr && at < bottom && at >= bottom - page_size();
 }
 
 }  // namespace shim
