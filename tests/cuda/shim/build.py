@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import importlib.util
 import os
@@ -40,9 +41,10 @@ class MissingError(RuntimeError):
 
 def compiler() -> str:
     """The C++ compiler: ``$CXX``, else GCC, else Clang."""
-    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    wanted = os.environ.get("CXX")
+    found = shutil.which(wanted) if wanted else shutil.which("g++") or shutil.which("clang++")
     if found is None:
-        raise MissingError("there is no C++ compiler")
+        raise MissingError(f"there is no {wanted or 'C++ compiler'}")
     return found
 
 
@@ -118,12 +120,19 @@ def _compile(folder: Path, command: list[str], source: Path) -> Path:
 
 
 def _key(command: list[str], dependencies: Path) -> str:
-    """Digest of a command and of the files that the compiler read, as it listed them."""
-    digest = hashlib.sha256("\0".join(command).encode())
+    """Digest of the compiler, its command, and the files that it read, as it listed them."""
+    digest = hashlib.sha256("\0".join([_version(command[0]), *command]).encode())
     for name in dependencies.read_text().replace("\\\n", " ").split()[1:]:
         path = Path(name)
         digest.update(path.read_bytes() if path.is_file() else b"gone")
     return digest.hexdigest()
+
+
+@functools.cache
+def _version(compiler: str) -> str:
+    return subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _run(command: list[str]) -> None:
