@@ -1,14 +1,10 @@
-// The threads that run one block algorithm together, on the device or emulated on the host.
+// What every device function shares: the threads of a block, and walks over a grid of cells.
 //
-// A block algorithm is a function template on its Group and a list of phases. Within a phase the
-// threads run in any order and must not read what another thread of that phase writes; a phase ends
-// in a barrier. State that a thread carries from one phase to the next lives in Group::PerThread.
-//
-// HostBlock runs the threads of a phase one after another, forwards, backwards or shuffled: the
-// result may not depend on it, so a read and a write that need a barrier between them show up on a
-// machine without a GPU.
+// Host code that only needs sizes may include this too; the kernels themselves run on a GPU, or
+// under tests/cuda/shim on the host.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #ifdef __CUDACC__
@@ -17,26 +13,19 @@
 #else
 #define NSA_DEVICE inline
 #define NSA_UNROLL
-#include <vector>
 #endif
 
 namespace nsa {
 
 #ifdef __CUDACC__
 
-// The thread block of a running kernel, one-dimensional.
+constexpr int kWarp = 32;
+
+// The thread block of a running kernel, one-dimensional, whole warps. A block's algorithm is a list
+// of phases: within one, the threads run in any order and must not read what another thread of that
+// phase writes, unless they exchange it within a warp; a phase ends in a barrier.
 class ThreadBlock {
   public:
-    template <typename T>
-    class PerThread {
-      public:
-        __device__ explicit PerThread(const ThreadBlock&) {}
-        __device__ __forceinline__ T& operator[](int) { return value_; }
-
-      private:
-        T value_;
-    };
-
     __device__ __forceinline__ int size() const { return static_cast<int>(blockDim.x); }
 
     template <typename Body>
@@ -46,44 +35,16 @@ class ThreadBlock {
     }
 };
 
-#else
+// Bit i of the result: `value` of the warp's thread i. All threads of the warp take part.
+__device__ __forceinline__ uint32_t warp_ballot(bool value) {
+    return __ballot_sync(~0u, value);
+}
 
-class HostBlock {
-  public:
-    template <typename T>
-    class PerThread {
-      public:
-        explicit PerThread(const HostBlock& block) : values_(block.size()) {}
-        T& operator[](int rank) { return values_[rank]; }
-
-      private:
-        std::vector<T> values_;
-    };
-
-    // seed: 0 runs the threads in order, 1 backwards, any other value shuffles them.
-    explicit HostBlock(int threads, uint32_t seed = 0) : order_(threads) {
-        for (int i = 0; i < threads; ++i) order_[i] = seed == 1 ? threads - 1 - i : i;
-        for (int i = threads - 1; seed > 1 && i > 0; --i) {
-            seed = seed * 1664525u + 1013904223u;
-            const int other = static_cast<int>((seed >> 8) % static_cast<uint32_t>(i + 1));
-            const int swapped = order_[i];
-            order_[i] = order_[other];
-            order_[other] = swapped;
-        }
-    }
-
-    int size() const { return static_cast<int>(order_.size()); }
-
-    template <typename Body>
-    void phase(const Body& body) const {
-        for (const int rank : order_) body(rank);
-    }
-
-  private:
-    std::vector<int> order_;
-};
-
-#endif
+// The values of all threads of the warp, united. All of them take part.
+__device__ __forceinline__ uint32_t warp_or(uint32_t value) {
+    for (int by = kWarp / 2; by > 0; by /= 2) value |= __shfl_xor_sync(~0u, value, by);
+    return value;
+}
 
 // Walks the cells of a grid `columns` wide, `step` cells at a time from cell `start`, without a
 // division a cell.
@@ -110,5 +71,7 @@ struct GridWalk {
         }
     }
 };
+
+#endif
 
 }  // namespace nsa

@@ -1,33 +1,13 @@
-// A batch with its plan as the blending kernels see it, and the body of one blending block.
+// The patches of one image, blended by one block.
 #pragma once
 
-#include "blend/blend.h"
+#include "blend/batch_cuda.h"
 #include "blend/poisson_block.h"
 #include "plan.h"
 
 namespace nsa {
 
-// Everything a launch reads. Pointers are to device memory in a kernel, to host memory in a test.
-struct BlendBatch {
-    uint8_t* images;  // (count, height, width, channels), blended in place
-    int64_t height;
-    int64_t width;
-    const uint8_t* sources;  // (source_count, source_height, source_width, channels), never written
-    int64_t source_height;
-    int64_t source_width;
-    int channels;
-    const int32_t* rows;   // (patches, kPlanColumns)
-    const float* factors;  // (patches)
-    const uint8_t* masks;
-    const int32_t* order;  // (patches): rows in the order in which they are started
-    const int32_t* span;  // (2, 2): first and last + 1 in `order` of the round's large boxes, which
-                          // need a workspace, and of its small ones
-    float grey_unit;      // above 0: masks are grey, this is a gradient's weight per unit;
-                          // else 0 / 1, the weight is ceil(255 factor) / 255
-    Blend mode;
-    SineTables tables;
-};
-
+// The task of a plan row, for channels from `channel` on.
 NSA_DEVICE BoxTask box_task(const BlendBatch& batch, int32_t row, int channel) {
     const int32_t* const at = batch.rows + static_cast<int64_t>(row) * kPlanColumns;
     const int channels = batch.channels;
@@ -47,7 +27,7 @@ NSA_DEVICE BoxTask box_task(const BlendBatch& batch, int32_t row, int channel) {
     box.height = at[kRoiH];
     box.destination = batch.images + pixel * channels + channel;
     box.destination_stride = batch.width * channels;
-    box.channels = channels;
+    box.pixel_bytes = channels;
     box.mask = at[kBlendMask] < 0 ? nullptr
                                   : batch.masks + at[kBlendMask] +
                                         static_cast<int64_t>(at[kRoiY]) * at[kWidth] + at[kRoiX];
@@ -60,53 +40,54 @@ NSA_DEVICE BoxTask box_task(const BlendBatch& batch, int32_t row, int channel) {
 
 // x - a x + a p in doubles, in this order and unfused, as NumPy evaluates it.
 NSA_DEVICE int interpolated(int own, int patch, double factor) {
-#ifdef __CUDA_ARCH__
     return static_cast<int>(
         __dadd_rn(__dadd_rn(own, -__dmul_rn(factor, own)), __dmul_rn(factor, patch)));
-#else
-    return static_cast<int>(own - factor * own + factor * patch);
-#endif
 }
 
-// Copies or interpolates one channel of a patch. memory: Tap (width + height).
-template <typename Group>
-NSA_DEVICE void composite_box(const Group& group, const BoxTask& box, Blend mode, float factor,
-                              Tap* taps) {
-    group.phase([&](int rank) {
-        for (int i = rank; i < box.width + box.height; i += group.size()) {
+// Copies or interpolates a patch. memory: Tap (width + height).
+template <int kChannels>
+NSA_DEVICE void composite_box(const ThreadBlock& block, const BoxTask& box, Blend mode,
+                              float factor, Tap* taps) {
+    block.phase([&](int rank) {
+        for (int i = rank; i < box.width + box.height; i += block.size()) {
             taps[i] = box_tap(box, i);
         }
     });  // the taps are complete
-    group.phase([&](int rank) {
-        for (GridWalk at(rank, group.size(), box.width); at.line < box.height; at.next()) {
+    block.phase([&](int rank) {
+        for (GridWalk at(rank, block.size(), box.width); at.line < box.height; at.next()) {
             const int x = at.column, y = at.line;
             if (box.mask && box.mask[static_cast<int64_t>(y) * box.patch_width + x] == 0) continue;
-            const int patch = resized_pixel(box.source, box.source_stride, box.channels, taps[x],
-                                            taps[box.width + y]);
-            uint8_t& own = box.destination[y * box.destination_stride +
-                                           static_cast<int64_t>(x) * box.channels];
-            own = static_cast<uint8_t>(mode == Blend::kPaste ? patch
-                                                             : interpolated(own, patch, factor));
+            uint8_t* const pixel =
+                box.destination + y * box.destination_stride + x * box.pixel_bytes;
+            NSA_UNROLL
+            for (int c = 0; c < kChannels; ++c) {
+                const int patch = resized_pixel(box, taps[x], taps[box.width + y], c);
+                pixel[c] = static_cast<uint8_t>(
+                    mode == Blend::kPaste ? patch : interpolated(pixel[c], patch, factor));
+            }
         }
-    });  // the taps are free for the next box
+    });  // the taps are free for the next box, and what it reads has been written
 }
 
-// Block `block` of `blocks`, which share the round's large or small boxes: one channel of one patch
-// each, the first of the order first. memory: for this block alone, 16-byte aligned, enough for its
-// boxes.
-template <bool kLarge, typename Group>
-NSA_DEVICE void blend_block(const Group& group, const BlendBatch& batch, int64_t block,
-                            int64_t blocks, uint8_t* memory) {
-    const int32_t* const span = batch.span + (kLarge ? 0 : 2);
-    const int64_t first = span[0], items = (span[1] - first) * batch.channels;
-    for (int64_t item = block; item < items; item += blocks) {
-        const int32_t row = batch.order[first + item / batch.channels];
-        const BoxTask box = box_task(batch, row, static_cast<int>(item % batch.channels));
+// Blends kChannels channels, from `channel` on, of all patches of an image. A box goes into
+// `shared`, of `shared_bytes` bytes; with kLarge one that does not fit goes into `workspace`. Both
+// are for this block alone and 16-byte aligned.
+template <int kChannels, bool kLarge>
+NSA_DEVICE void blend_image(const ThreadBlock& block, const BlendBatch& batch, int32_t image,
+                            int channel, uint8_t* shared, size_t shared_bytes, uint8_t* workspace) {
+    const auto memory = [&](size_t bytes) {
+        return kLarge && bytes > shared_bytes ? workspace : shared;
+    };
+    const int32_t end = batch.image_first[image + 1];
+    for (int32_t i = batch.image_first[image]; i < end; ++i) {
+        const int32_t row = batch.image_rows[i];
+        const BoxTask box = box_task(batch, row, channel);
         if (batch.mode == Blend::kPaste || batch.mode == Blend::kInterpolate) {
-            composite_box(group, box, batch.mode, batch.factors[row],
-                          reinterpret_cast<Tap*>(memory));
-        } else {
-            poisson_box<kLarge>(group, box, batch.tables, memory);
+            Tap* const taps = reinterpret_cast<Tap*>(memory(tap_bytes(box.width, box.height)));
+            composite_box<kChannels>(block, box, batch.mode, batch.factors[row], taps);
+        } else if (box.width >= kNarrowestBox && box.height >= kNarrowestBox) {
+            const BoxLayout layout(box.width, box.height, kChannels, box.mask != nullptr);
+            poisson_box<kChannels, kLarge>(block, box, layout, batch.tables, memory(layout.bytes));
         }
     }
 }

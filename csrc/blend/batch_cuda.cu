@@ -1,33 +1,32 @@
 #include <algorithm>
 #include <string>
 
+#include "blend/batch_block.h"
 #include "blend/batch_cuda.h"
 #include "device/launch.h"
 
 namespace nsa {
 namespace {
 
-// Threads of a block. Registers allow 512 a multiprocessor; small blocks hide each other's serial
-// phases, large ones finish a box sooner where there are few of them.
-constexpr int kFewThreads = 128;
-constexpr int kThreads = 256;
-// For boxes so large that a multiprocessor holds one at a time. The bound of 512 threads leaves 128
-// registers a thread.
+// Threads of a block at most, and of a multiprocessor: 128 registers each.
 constexpr int kMostThreads = 512;
-constexpr int64_t kMostBlocks = 1 << 20;  // each takes several boxes beyond that
+constexpr int kFewestThreads = 128;
+// Where a box may lie in device memory or be longer than the kept sine matrices, a thread needs
+// twice the registers.
+constexpr int kLargeThreads = 256;
+constexpr int64_t kMostBlocks = 1 << 20;  // each takes several images beyond that
 
-// Blends one round. Boxes too large for shared memory work in slices of device memory: with kLarge
-// the first `large_blocks` blocks have one each, and the other blocks take the small boxes.
-template <bool kLarge>
-__global__ void __launch_bounds__(kMostThreads, 1)
-    blend_round(const BlendBatch batch, uint8_t* workspace, size_t bytes, int large_blocks) {
+template <int kChannels, bool kLarge>
+__global__ void __launch_bounds__(kLarge ? kLargeThreads : kMostThreads, 1)
+    blend_images(const BlendBatch batch, size_t shared_bytes, uint8_t* workspace,
+                 size_t workspace_bytes) {
     extern __shared__ __align__(16) uint8_t memory[];
-    const int64_t block = blockIdx.x;
-    if (kLarge && block < large_blocks) {
-        blend_block<true>(ThreadBlock(), batch, block, large_blocks, workspace + block * bytes);
-    } else {
-        blend_block<false>(ThreadBlock(), batch, block - large_blocks, gridDim.x - large_blocks,
-                           memory);
+    const int groups = batch.channels / kChannels;  // of channels, each by a block of its own
+    for (int64_t item = blockIdx.x; item < batch.count * groups; item += gridDim.x) {
+        blend_image<kChannels, kLarge>(ThreadBlock(), batch, batch.order[item / groups],
+                                       static_cast<int>(item % groups) * kChannels, memory,
+                                       shared_bytes,
+                                       kLarge ? workspace + blockIdx.x * workspace_bytes : nullptr);
     }
 }
 
@@ -38,48 +37,61 @@ int attribute(cudaDeviceAttr which) {
     return value;
 }
 
-}  // namespace
-
-void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* spans,
-                   uint8_t* workspace, int workspace_blocks, void* stream) {
-    const auto on = static_cast<cudaStream_t>(stream);
-    const size_t most = shared_memory_limit();
-    const bool crowded = 2 * schedule.shared > most;
-    const int64_t multiprocessors = attribute(cudaDevAttrMultiProcessorCount);
-    allow_shared_memory(blend_round<false>, schedule.shared, most, "blend_round");
-    allow_shared_memory(blend_round<true>, schedule.shared, most, "blend_round");
-    int64_t first = 0;  // row of the plan
-    for (size_t round = 0; round < schedule.rounds.size(); ++round) {
-        const RoundSize& size = schedule.rounds[round];
-        const auto boxes = [&](int patches) {
-            return std::min(kMostBlocks, int64_t{batch.channels} * patches);
-        };
-        const int64_t small = boxes(size.small);
-        const int large = static_cast<int>(std::min<int64_t>(workspace_blocks, boxes(size.large)));
-        if (small + large == 0) continue;
-        const auto blocks = static_cast<unsigned>(small + large);
-        batch.span = spans + 4 * round;
-        if (large > 0) {
-            blend_round<true><<<blocks, kMostThreads, schedule.shared, on>>>(
-                batch, workspace, schedule.workspace, large);
-        } else {
-            const int threads = crowded                       ? kMostThreads
-                                : small > 3 * multiprocessors ? kFewThreads
-                                                              : kThreads;
-            blend_round<false><<<blocks, threads, schedule.shared, on>>>(batch, nullptr, 0, 0);
-        }
-        const int64_t end = first + size.large + size.small;
-        std::string where = " in round " + std::to_string(round) + " of the plan";
-        if (!schedule.order.empty()) {  // bounds for any plan name no rows
-            where += ", rows " + std::to_string(first) + " to " + std::to_string(end - 1);
-        }
-        check_launch("blend_round", where);
-        first = end;
-    }
+// As many threads as the registers of a multiprocessor allow for the blocks that it holds at once:
+// as their shared memory lets it, and no more than there are. Few large blocks finish their boxes
+// sooner, many small ones hide each other's serial phases.
+int threads_of(int64_t blocks, size_t shared, const DeviceLimits& limits) {
+    constexpr size_t kReserved = 1024;  // bytes that the system takes from every block's share
+    const int64_t fit = (limits.shared_memory + kReserved) / (shared + kReserved);
+    const int64_t each = (blocks + limits.multiprocessors - 1) / limits.multiprocessors;
+    const int64_t resident = std::min(fit, each);
+    return resident >= 4 ? kFewestThreads : resident >= 2 ? kMostThreads / 2 : kMostThreads;
 }
 
-size_t shared_memory_limit() {
-    return static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+struct LaunchSize {
+    int64_t blocks;
+    int threads;
+    size_t shared;  // bytes
+};
+
+template <int kChannels, bool kLarge>
+void start(const BlendBatch& batch, const LaunchSize& size, const DeviceLimits& limits,
+           uint8_t* workspace, size_t workspace_bytes, cudaStream_t on) {
+    const size_t shared = size.shared;
+    const auto blocks = static_cast<unsigned>(size.blocks);
+    allow_shared_memory(blend_images<kChannels, kLarge>, shared, limits.shared_memory,
+                        "blend_images");
+    blend_images<kChannels, kLarge>
+        <<<blocks, size.threads, shared, on>>>(batch, shared, workspace, workspace_bytes);
+}
+
+}  // namespace
+
+void launch_blend(const BlendBatch& batch, const Schedule& schedule, uint8_t* workspace,
+                  int workspace_blocks, void* stream) {
+    if (schedule.patches == 0) return;
+    const bool large = schedule.workspace > 0;
+    const DeviceLimits limits = device_limits();
+    const int64_t items = batch.count * (batch.channels / schedule.channels_together);
+    // Every block needs a part of the workspace, where there is one.
+    const int64_t blocks = std::min(items, large ? workspace_blocks : kMostBlocks);
+    const int threads = large ? kLargeThreads : threads_of(blocks, schedule.shared, limits);
+    const auto launch = large                             ? start<1, true>
+                        : schedule.channels_together == 3 ? start<3, false>
+                                                          : start<1, false>;
+    launch(batch, {blocks, threads, schedule.shared}, limits, workspace, schedule.workspace,
+           static_cast<cudaStream_t>(stream));
+    std::string where;
+    if (!schedule.order.empty()) {  // bounds for any plan name no rows
+        where = " for rows 0 to " + std::to_string(schedule.patches - 1) +
+                " of the plan, rounds 0 to " + std::to_string(schedule.rounds - 1);
+    }
+    check_launch("blend_images", where);
+}
+
+DeviceLimits device_limits() {
+    return {static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)),
+            attribute(cudaDevAttrMultiProcessorCount)};
 }
 
 }  // namespace nsa

@@ -1,27 +1,56 @@
-// Launches of the blending kernel.
+// A batch with its plan as the blending kernel sees it, and the kernel's launch.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "blend/batch_block.h"
+#include "blend/blend.h"
 #include "device/schedule.h"
 
 namespace nsa {
 
-// Blends all rounds of a plan on `stream` (a cudaStream_t), one launch a round. Allocates
-// nothing, does not wait, and can be captured: the sizes in `schedule` only bound the launches,
-// what is blended is read from device memory when the kernels run.
+// The sine matrices of lengths that are kept, as sine.h lays them out, one after another, and the
+// decay rates of every length.
+struct SineTables {
+    const int64_t* starts;  // (kLongestMatrix + 1): where the matrices of a length begin in values
+    const float* values;    // per length: forward symmetric and antisymmetric, then inverse
+    const float* decays;    // frequency k of length n at n (n - 1) / 2 + k - 1
+};
+
+// Everything the launch reads, in device memory.
+struct BlendBatch {
+    uint8_t* images;  // (count, height, width, channels), blended in place
+    int64_t count;
+    int64_t height;
+    int64_t width;
+    const uint8_t* sources;  // (source_count, source_height, source_width, channels), never written
+    int64_t source_height;
+    int64_t source_width;
+    int channels;
+    const int32_t* rows;   // (patches, kPlanColumns)
+    const float* factors;  // (patches)
+    const uint8_t* masks;
+    const int32_t* order;        // (count): images in the order in which they are started
+    const int32_t* image_first;  // (count + 1): an image's part of image_rows
+    const int32_t* image_rows;   // rows of an image in the plan's order
+    float grey_unit;             // above 0: masks are grey, this is a gradient's weight per unit;
+                                 // else 0 / 1, the weight is ceil(255 factor) / 255
+    Blend mode;
+    SineTables tables;
+};
+
+// Blends a whole plan on `stream` (a cudaStream_t) in one launch: a block walks the patches of its
+// image in the plan's order, so nothing waits between rounds. Allocates nothing, does not wait, and
+// can be captured: `schedule` only bounds the launch, what is blended is read from device memory
+// when it runs.
 //
-// batch: with everything but `span`.
-// spans: device memory, see PackedLayout.
 // workspace: (workspace_blocks, schedule.workspace) bytes for boxes that shared memory cannot hold;
 //     null where there are none.
-// Throws std::runtime_error naming the kernel and the plan rows if a launch is refused.
-void launch_rounds(BlendBatch batch, const Schedule& schedule, const int32_t* spans,
-                   uint8_t* workspace, int workspace_blocks, void* stream);
+// Throws std::runtime_error naming the kernel and the plan's rows if the launch is refused.
+void launch_blend(const BlendBatch& batch, const Schedule& schedule, uint8_t* workspace,
+                  int workspace_blocks, void* stream);
 
-// Bytes of shared memory a block may ask for on the current device.
-size_t shared_memory_limit();
+// What the current device offers.
+DeviceLimits device_limits();
 
 }  // namespace nsa

@@ -5,33 +5,10 @@
 // back.
 #pragma once
 
+#include "blend/batch_cuda.h"
 #include "blend/box_block.h"
 
 namespace nsa {
-
-// The sine matrices of lengths that are kept, as sine.h lays them out, one after another, and the
-// decay rates of every length.
-struct SineTables {
-    const int64_t* starts;  // (kLongestMatrix + 1): where the matrices of a length begin in values
-    const float* values;    // per length: forward symmetric and antisymmetric, then inverse
-    const float* decays;    // frequency k of length n at n (n - 1) / 2 + k - 1
-};
-
-constexpr int kLongestMatrix = 252;
-
-#ifdef __CUDACC__
-using Float4 = float4;
-NSA_DEVICE Float4 load_table(const float* from) {
-    return __ldg(reinterpret_cast<const float4*>(from));
-}
-#else
-struct alignas(16) Float4 {
-    float x, y, z, w;
-};
-inline Float4 load_table(const float* from) {
-    return *reinterpret_cast<const Float4*>(from);
-}
-#endif
 
 // A tile of the product: four neighbouring columns of the plane times kOutputs outputs.
 template <int kOutputs>
@@ -46,7 +23,7 @@ struct ProductTile {
         }
     }
 
-    NSA_DEVICE void add(int o, float weight, const Float4& value) {
+    NSA_DEVICE void add(int o, float weight, const float4& value) {
         sums[o][0] += weight * value.x;
         sums[o][1] += weight * value.y;
         sums[o][2] += weight * value.z;
@@ -61,10 +38,10 @@ class KeptSines {
     NSA_DEVICE KeptSines(const float* matrix, int columns, int output)
         : at_(matrix + output), columns_(columns) {}
 
-    NSA_DEVICE void accumulate(ProductTile<kOutputs>& tile, const Float4& value) {
+    NSA_DEVICE void accumulate(ProductTile<kOutputs>& tile, const float4& value) {
         NSA_UNROLL
         for (int o = 0; o < kOutputs; o += 4) {
-            const Float4 weight = load_table(at_ + o);
+            const float4 weight = __ldg(reinterpret_cast<const float4*>(at_ + o));
             tile.add(o, weight.x, value);
             tile.add(o + 1, weight.y, value);
             tile.add(o + 2, weight.z, value);
@@ -95,7 +72,7 @@ class GatheredSines {
         }
     }
 
-    NSA_DEVICE void accumulate(ProductTile<kOutputs>& tile, const Float4& value) {
+    NSA_DEVICE void accumulate(ProductTile<kOutputs>& tile, const float4& value) {
         NSA_UNROLL
         for (int o = 0; o < kOutputs; ++o) {
             tile.add(o, period_[phase_[o]], value);
@@ -112,77 +89,67 @@ class GatheredSines {
 };
 
 // plane[row(half, output)] = sum over i of matrix(i, output) * plane[row(half, i)], for both
-// halves. A pass covers whole columns: its tiles are summed into registers, and only when all of
-// them have read their columns are the sums stored over them. Needs (n + 1) / 2 / kOutputs threads.
-template <int kOutputs, typename Group, typename MakeSines>
-NSA_DEVICE void multiply_in_place(const Group& group, const BoxLayout& layout, float* plane,
-                                  float scale, const MakeSines& make_sines) {
-    const int n = layout.n, quads = (layout.m + 3) / 4;
+// halves, over columns of `quads` float4. A pass covers whole columns: its tiles are summed into
+// registers, and only when all of them have read their columns are the sums stored over them. Needs
+// (n + 1) / 2 / kOutputs threads.
+template <int kOutputs, typename MakeSines>
+NSA_DEVICE void multiply_in_place(const ThreadBlock& block, const BoxLayout& layout, int quads,
+                                  float* plane, float scale, const MakeSines& make_sines) {
+    const int n = layout.n;
     const int tiles = ((n + 1) / 2 + kOutputs - 1) / kOutputs;  // per column of quads and half
-    const int per_pass = group.size() / tiles;
-    struct Place {
-        int half, quad, count, output;
-
-        NSA_DEVICE Place(int rank, int pass, int set_count, int columns, int length) {
-            const int set = pass * set_count + rank % set_count;
-            half = set / columns;
-            quad = set % columns;
-            count = half == 0 ? (length + 1) / 2 : half == 1 ? length / 2 : 0;
-            output = rank / set_count * kOutputs;
-        }
-        NSA_DEVICE int row(int i, int length) const { return half == 0 ? i : length - 1 - i; }
-    };
-    typename Group::template PerThread<ProductTile<kOutputs>> tile(group);
+    const int per_pass = block.size() / tiles;
     for (int pass = 0; pass * per_pass < 2 * quads; ++pass) {
-        group.phase([&](int rank) {
-            const Place at(rank, pass, per_pass, quads, n);
-            if (at.output >= at.count) return;
-            tile[rank].clear();
-            auto sines = make_sines(at.half, at.output);
-            const float* from = plane + at.row(0, n) * layout.stride + 4 * at.quad;
-            const int step = at.half == 0 ? layout.stride : -layout.stride;
-            for (int i = 0; i < at.count; ++i, from += step) {
-                sines.accumulate(tile[rank], *reinterpret_cast<const Float4*>(from));
+        ProductTile<kOutputs> tile;
+        float* column = nullptr;
+        int count = 0, step = 0, output = 0;
+        block.phase([&](int rank) {
+            const int set = pass * per_pass + rank % per_pass;  // a column of one half
+            output = rank / per_pass * kOutputs;
+            const bool symmetric = set < quads;
+            count = symmetric ? (n + 1) / 2 : set < 2 * quads ? n / 2 : 0;
+            if (output >= count) return;
+            step = symmetric ? layout.stride : -layout.stride;
+            column = plane + (symmetric ? 4 * set : (n - 1) * layout.stride + 4 * (set - quads));
+            tile.clear();
+            auto sines = make_sines(symmetric ? 0 : 1, output);
+            const float* from = column;
+            // Two rows at a time: more would need more registers than there are.
+            _Pragma("unroll 2") for (int i = 0; i < count; ++i, from += step) {
+                sines.accumulate(tile, *reinterpret_cast<const float4*>(from));
             }
         });  // every tile of these columns has read its inputs
-        group.phase([&](int rank) {
-            const Place at(rank, pass, per_pass, quads, n);
+        block.phase([&](int) {
             NSA_UNROLL
             for (int o = 0; o < kOutputs; ++o) {
-                if (at.output + o >= at.count) continue;
-                const float (&sum)[4] = tile[rank].sums[o];
-                float* const to = plane + at.row(at.output + o, n) * layout.stride + 4 * at.quad;
-                *reinterpret_cast<Float4*>(to) = {scale * sum[0], scale * sum[1], scale * sum[2],
-                                                  scale * sum[3]};
+                if (output + o >= count) continue;
+                const float (&sum)[4] = tile.sums[o];
+                *reinterpret_cast<float4*>(column + (output + o) * step) = {
+                    scale * sum[0], scale * sum[1], scale * sum[2], scale * sum[3]};
             }
         });  // the columns hold the product; later passes touch other columns
     }
 }
 
 // One period of the sine for a length without a kept matrix.
-template <typename Group>
-NSA_DEVICE void fill_period(const Group& group, int n, float* period) {
-    group.phase([&](int rank) {
-        for (int i = rank; i < 2 * (n + 1); i += group.size()) {
-#ifdef __CUDA_ARCH__
+NSA_DEVICE void fill_period(const ThreadBlock& block, int n, float* period) {
+    block.phase([&](int rank) {
+        for (int i = rank; i < 2 * (n + 1); i += block.size()) {
             period[i] = static_cast<float>(sinpi(static_cast<double>(i) / (n + 1)));
-#else
-            period[i] = static_cast<float>(std::sin(3.14159265358979323846 * i / (n + 1)));
-#endif
         }
     });  // the period is complete
 }
 
-// The forward transform carries the factor 2 / (n + 1) of the pair. kLong: the length may exceed
-// kLongestMatrix, which costs registers.
-template <bool kLong, typename Group>
-NSA_DEVICE void sine_transform(const Group& group, const BoxLayout& layout, float* plane,
-                               const float* period, const SineTables& tables, bool inverse) {
+// The forward transform carries the factor 2 / (n + 1) of the pair. quads: float4 of a row. kLarge:
+// the length may exceed kLongestMatrix.
+template <bool kLarge>
+NSA_DEVICE void sine_transform(const ThreadBlock& block, const BoxLayout& layout, int quads,
+                               float* plane, const float* period, const SineTables& tables,
+                               bool inverse) {
     const int n = layout.n, symmetric = (n + 1) / 2;
-    if (kLong && n > kLongestMatrix) {
+    if (kLarge && layout.gathers()) {
         const float scale = inverse ? 1.0f : 2.0f / static_cast<float>(n + 1);
-        multiply_in_place<8>(group, layout, plane, scale, [&](int half, int output) {
-            return GatheredSines<8>(period, n, half, inverse, output);
+        multiply_in_place<4>(block, layout, quads, plane, scale, [&](int half, int output) {
+            return GatheredSines<4>(period, n, half, inverse, output);
         });
         return;
     }
@@ -190,12 +157,12 @@ NSA_DEVICE void sine_transform(const Group& group, const BoxLayout& layout, floa
     const float* const matrices =
         tables.values + tables.starts[n] + (inverse ? 2 : 0) * symmetric * columns;
     // Wide tiles load less per product, narrow ones keep all threads of a small box busy.
-    if ((layout.m + 3) / 4 * 2 * (columns / 8) >= group.size()) {
-        multiply_in_place<8>(group, layout, plane, 1.0f, [&](int half, int output) {
+    if (quads * 2 * (columns / 8) >= block.size()) {
+        multiply_in_place<8>(block, layout, quads, plane, 1.0f, [&](int half, int output) {
             return KeptSines<8>(matrices + half * symmetric * columns, columns, output);
         });
     } else {
-        multiply_in_place<4>(group, layout, plane, 1.0f, [&](int half, int output) {
+        multiply_in_place<4>(block, layout, quads, plane, 1.0f, [&](int half, int output) {
             return KeptSines<4>(matrices + half * symmetric * columns, columns, output);
         });
     }

@@ -2,9 +2,8 @@
 
 #include <cmath>
 
-#include "blend/box_block.h"
+#include "blend/box_layout.h"
 #include "blend/sine.h"
-#include "blend/sine_block.h"
 
 namespace nsa {
 namespace {

@@ -1,4 +1,4 @@
-// The sine tables of every length in the arrays that the device reads (sine_block.h, SineTables).
+// The sine tables of every length in the arrays that the device reads (batch_cuda.h, SineTables).
 #pragma once
 
 #include <cstdint>

@@ -10,11 +10,9 @@
 #include <string>
 
 #include "arrays.h"
-#include "blend/batch_block.h"
 #include "blend/sine_pack.h"
 #include "device/parameters.h"
 #include "device/schedule.h"
-#include "label/label_block.h"
 #ifdef NSA_WITH_CUDA
 #include "blend/batch_cuda.h"
 #include "device/device.h"
@@ -27,6 +25,7 @@ namespace py = pybind11;
 namespace {
 
 using nsa::Array;
+using nsa::DeviceLimits;
 using nsa::ImagesView;
 using nsa::InputError;
 using nsa::pointer;
@@ -40,31 +39,33 @@ class DevicePlan {
     static DevicePlan of(const Array<int32_t>& rows, const Array<float>& factors,
                          const Array<uint8_t>& masks, int64_t mask_bytes,
                          const std::array<int64_t, 4>& images,
-                         const std::array<int64_t, 4>& sources, int mode, int64_t shared_limit) {
-        DevicePlan made(images, sources, mode, shared_limit);
+                         const std::array<int64_t, 4>& sources, int mode,
+                         const DeviceLimits& limits, int channels_together) {
+        DevicePlan made(images, sources, mode, limits, channels_together);
         made.mask_bytes_ = mask_bytes;
         const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
-        made.bounds_ = made.scheduled(plan);
-        made.layout_ =
-            nsa::PackedLayout(plan.patches, made.images_.count,
-                              static_cast<int64_t>(made.bounds_.rounds.size()), masks.shape(0));
+        made.bounds_ = made.scheduled(plan, channels_together);
+        made.layout_ = nsa::PackedLayout(plan.patches, made.images_.count, masks.shape(0));
         return made;
     }
 
-    // Room for any plan of at most `rounds` rounds and `side` px, with `mask_bytes` bytes of mask.
+    // Room for any plan of at most `rounds` patches an image, of at most height x width px, with
+    // `mask_bytes` bytes of mask.
     static DevicePlan reserve(const std::array<int64_t, 4>& images,
-                              const std::array<int64_t, 4>& sources, int mode, int64_t shared_limit,
-                              int64_t rounds, int side, int64_t mask_bytes) {
-        if (rounds < 1 || side < 1 || side > nsa::kWidestDeviceBox || mask_bytes < 0) {
-            throw InputError("rounds and side must be at least 1, side at most " +
+                              const std::array<int64_t, 4>& sources, int mode,
+                              const DeviceLimits& limits, int64_t rounds, int height, int width,
+                              int64_t mask_bytes, int channels_together) {
+        if (rounds < 1 || std::min(height, width) < 1 ||
+            std::max(height, width) > nsa::kWidestDeviceBox || mask_bytes < 0) {
+            throw InputError("rounds, height and width must be at least 1, sides at most " +
                              std::to_string(nsa::kWidestDeviceBox) + " px.");
         }
-        DevicePlan made(images, sources, mode, shared_limit);
+        DevicePlan made(images, sources, mode, limits, channels_together);
         made.mask_bytes_ = mask_bytes;
-        made.bounds_ = nsa::widest_schedule(made.images_.count, rounds, side, mask_bytes > 0,
-                                            made.mode_, made.shared_limit_);
+        made.bounds_ = nsa::widest_schedule(made.images_, rounds, height, width, mask_bytes > 0,
+                                            made.mode_, limits, channels_together);
         made.layout_ =
-            nsa::PackedLayout(rounds * made.images_.count, made.images_.count, rounds, mask_bytes);
+            nsa::PackedLayout(rounds * made.images_.count, made.images_.count, mask_bytes);
         return made;
     }
 
@@ -72,7 +73,7 @@ class DevicePlan {
     void pack(const Array<int32_t>& rows, const Array<float>& factors, const Array<uint8_t>& masks,
               Array<uint8_t>& out) const {
         const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
-        const nsa::Schedule schedule = scheduled(plan);
+        const nsa::Schedule schedule = scheduled(plan, bounds_.channels_together);
         if (!nsa::fits(schedule, bounds_) || masks.shape(0) > layout_.bytes - layout_.masks) {
             throw InputError(
                 "the plan has more rounds, larger boxes or more mask bytes than were reserved for "
@@ -87,33 +88,38 @@ class DevicePlan {
 
   private:
     DevicePlan(const std::array<int64_t, 4>& images, const std::array<int64_t, 4>& sources,
-               int mode, int64_t shared_limit)
+               int mode, const DeviceLimits& limits, int channels_together)
         : images_(shape_view(images, "images")),
           sources_(shape_view(sources, "sources")),
           labels_only_(mode < 0),
           mode_(static_cast<nsa::Blend>(std::max(mode, 0))),
-          shared_limit_(static_cast<size_t>(shared_limit)),
-          layout_(0, 0, 0, 0) {
+          limits_(limits),
+          layout_(0, 0, 0) {
         if (mode > static_cast<int>(nsa::Blend::kInterpolate)) {
             throw InputError("mode " + std::to_string(mode) + " is not a blend mode.");
         }
         if (images_.channels != sources_.channels) {
             throw InputError("images and sources must have the same number of channels.");
         }
+        if (channels_together != 0 && channels_together != 1 &&
+            channels_together != images_.channels) {
+            throw InputError("channels_together must be 0, 1 or all channels of the images.");
+        }
         if (images_.count > INT32_MAX) throw InputError("images: more than 2^31 - 1 of them.");
     }
 
-    nsa::Schedule scheduled(const nsa::PlanView& plan) const {
+    nsa::Schedule scheduled(const nsa::PlanView& plan, int channels_together) const {
         if (plan.patches > INT32_MAX) throw InputError("plan: more than 2^31 - 1 rows.");
         if (labels_only_) return nsa::make_label_schedule(plan, mask_bytes_, images_);
-        return nsa::make_schedule(plan, mask_bytes_, images_, sources_, mode_, shared_limit_);
+        return nsa::make_schedule(plan, mask_bytes_, images_, sources_, mode_, limits_,
+                                  channels_together);
     }
 
     ImagesView images_;
     ImagesView sources_;
     bool labels_only_;
     nsa::Blend mode_;
-    size_t shared_limit_;
+    DeviceLimits limits_;
     int64_t mask_bytes_ = 0;
     nsa::Schedule bounds_;
     nsa::PackedLayout layout_;
@@ -138,6 +144,7 @@ void blend_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
     const auto at = [buffer](int64_t offset) { return buffer + static_cast<uintptr_t>(offset); };
     nsa::BlendBatch batch{};
     batch.images = pointer<uint8_t*>(images);
+    batch.count = shape[0];
     batch.height = shape[1];
     batch.width = shape[2];
     batch.sources = pointer<const uint8_t*>(sources);
@@ -148,12 +155,14 @@ void blend_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
     batch.factors = pointer<const float*>(at(plan.layout().factors));
     batch.masks = pointer<const uint8_t*>(masks != 0 ? masks : at(plan.layout().masks));
     batch.order = pointer<const int32_t*>(at(plan.layout().order));
+    batch.image_first = pointer<const int32_t*>(at(plan.layout().image_first));
+    batch.image_rows = pointer<const int32_t*>(at(plan.layout().image_rows));
     batch.grey_unit = grey_unit;
     batch.mode = static_cast<nsa::Blend>(mode);
     batch.tables = {pointer<const int64_t*>(tables[0]), pointer<const float*>(tables[1]),
                     pointer<const float*>(tables[2])};
-    nsa::launch_rounds(batch, plan.bounds(), pointer<const int32_t*>(at(plan.layout().spans)),
-                       pointer<uint8_t*>(workspace), workspace_blocks, pointer<void*>(stream));
+    nsa::launch_blend(batch, plan.bounds(), pointer<uint8_t*>(workspace), workspace_blocks,
+                      pointer<void*>(stream));
 }
 
 void label_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintptr_t original,
@@ -184,17 +193,30 @@ void label_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintp
 }  // namespace
 
 void bind_device(py::module_& module) {
+    py::class_<DeviceLimits>(module, "DeviceLimits", py::module_local())
+        .def(py::init([](int64_t shared_memory, int multiprocessors) {
+                 if (shared_memory < 0 || multiprocessors < 1) {
+                     throw InputError("a device has shared memory and multiprocessors.");
+                 }
+                 return DeviceLimits{static_cast<size_t>(shared_memory), multiprocessors};
+             }),
+             py::arg("shared_memory"), py::arg("multiprocessors"))
+        .def_readonly("shared_memory", &DeviceLimits::shared_memory)
+        .def_readonly("multiprocessors", &DeviceLimits::multiprocessors);
     py::class_<DevicePlan>(module, "DevicePlan", py::module_local())
         .def_static("of", &DevicePlan::of, py::arg("rows").noconvert(),
                     py::arg("factors").noconvert(), py::arg("masks").noconvert(),
                     py::arg("mask_bytes"), py::arg("images"), py::arg("sources"), py::arg("mode"),
-                    py::arg("shared_limit"))
+                    py::arg("limits"), py::arg("channels_together") = 0)
         .def_static("reserve", &DevicePlan::reserve, py::arg("images"), py::arg("sources"),
-                    py::arg("mode"), py::arg("shared_limit"), py::arg("rounds"), py::arg("side"),
-                    py::arg("mask_bytes"))
+                    py::arg("mode"), py::arg("limits"), py::arg("rounds"), py::arg("height"),
+                    py::arg("width"), py::arg("mask_bytes"), py::arg("channels_together") = 0)
         .def("pack", &DevicePlan::pack, py::arg("rows").noconvert(), py::arg("factors").noconvert(),
              py::arg("masks").noconvert(), py::arg("out").noconvert())
         .def_property_readonly("bytes", [](const DevicePlan& self) { return self.layout().bytes; })
+        .def_property_readonly(
+            "channels_together",
+            [](const DevicePlan& self) { return self.bounds().channels_together; })
         .def_property_readonly("shared",
                                [](const DevicePlan& self) { return self.bounds().shared; })
         .def_property_readonly("workspace",
@@ -212,7 +234,7 @@ void bind_device(py::module_& module) {
         return py::make_tuple(versions.runtime, versions.driver);
     });
     module.def("use_cuda_device", &nsa::use_device, py::arg("index"));
-    module.def("shared_memory_limit", &nsa::shared_memory_limit);
+    module.def("device_limits", &nsa::device_limits);
     module.def("blend_cuda", &blend_cuda, py::arg("plan"), py::arg("buffer"), py::arg("masks"),
                py::arg("images"), py::arg("shape"), py::arg("sources"), py::arg("source_shape"),
                py::arg("tables"), py::arg("mode"), py::arg("grey_unit"), py::arg("workspace"),

@@ -6,8 +6,7 @@
 #include <string>
 
 #include "arrays.h"
-#include "image/augment_block.h"
-#include "image/input_block.h"
+#include "image/image_cuda.h"
 
 namespace nsa {
 

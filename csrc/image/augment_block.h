@@ -5,30 +5,9 @@
 #include <cstdint>
 
 #include "group.h"
+#include "image/image_cuda.h"
 
 namespace nsa {
-
-// How one image of a batch is taken from the store; nsa.images.augment explains the parameters.
-struct View {
-    double cosine;
-    double sine;
-    int64_t image;  // in the store
-    int32_t top;
-    int32_t left;
-    int32_t flip;
-    int32_t unused;  // keeps the array's rows whole multiples of 8 bytes
-};
-
-struct AugmentBatch {
-    const uint8_t* store;  // (stored, height, width, channels)
-    int height;
-    int width;
-    int channels;
-    const View* views;  // (count)
-    int rows;           // of the crop
-    int columns;
-    uint8_t* out;  // (count, rows, columns, channels)
-};
 
 constexpr int kFixedBits = 20;  // positions are fixed-point, as on the CPU
 

@@ -1,5 +1,8 @@
 #include "device/launch.h"
+#include "image/augment_block.h"
 #include "image/image_cuda.h"
+#include "image/input_block.h"
+#include "image/object_block.h"
 
 namespace nsa {
 namespace {

@@ -4,11 +4,49 @@
 
 #include <cstdint>
 
-#include "image/augment_block.h"
-#include "image/input_block.h"
-#include "image/object_block.h"
-
 namespace nsa {
+
+// How one image of a batch is taken from the store; nsa.images.augment explains the parameters.
+struct View {
+    double cosine;
+    double sine;
+    int64_t image;  // in the store
+    int32_t top;
+    int32_t left;
+    int32_t flip;
+    int32_t unused;  // keeps the array's rows whole multiples of 8 bytes
+};
+
+struct AugmentBatch {
+    const uint8_t* store;  // (stored, height, width, channels)
+    int height;
+    int width;
+    int channels;
+    const View* views;  // (count)
+    int rows;           // of the crop
+    int columns;
+    uint8_t* out;  // (count, rows, columns, channels)
+};
+
+struct InputBatch {
+    const uint8_t* images;  // interleaved, `values` bytes
+    int64_t values;
+    int channels;
+    float scale[3];
+    float shift[3];
+    bool half;  // bfloat16
+    void* out;  // (values) float32 or bfloat16
+};
+
+struct ObjectBatch {
+    const uint8_t* images;  // (count, height, width, channels)
+    int height;
+    int width;
+    int channels;
+    int low;         // sums over channels from low to low + extent are background
+    int extent;      // -1: none is
+    uint8_t* masks;  // (count, height, width), 0 or 1
+};
 
 void launch_augment(const AugmentBatch& batch, int64_t count, void* stream);
 

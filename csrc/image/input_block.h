@@ -5,20 +5,11 @@
 #include <cstring>
 
 #include "group.h"
+#include "image/image_cuda.h"
 
 namespace nsa {
 
 constexpr int kInputBytes = 16;  // of one thread's load
-
-struct InputBatch {
-    const uint8_t* images;  // interleaved, `values` bytes
-    int64_t values;
-    int channels;
-    float scale[3];
-    float shift[3];
-    bool half;  // bfloat16
-    void* out;  // (values) float32 or bfloat16
-};
 
 // bfloat16 of a finite float, rounded half to even.
 NSA_DEVICE uint16_t to_bfloat16(float value) {

@@ -1,19 +1,10 @@
 // Object masks of one tile of an image (object_mask.h), 32 pixels a word as in label/bits_block.h.
 #pragma once
 
+#include "image/image_cuda.h"
 #include "label/bits_block.h"
 
 namespace nsa {
-
-struct ObjectBatch {
-    const uint8_t* images;  // (count, height, width, channels)
-    int height;
-    int width;
-    int channels;
-    int low;         // sums over channels from low to low + extent are background
-    int extent;      // -1: none is
-    uint8_t* masks;  // (count, height, width), 0 or 1
-};
 
 constexpr int kObjectRows = 32;
 constexpr int kObjectWords = 4;

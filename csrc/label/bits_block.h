@@ -56,7 +56,25 @@ struct BitCounter {
 // neighbours.
 NSA_DEVICE uint32_t shifted(uint32_t left, uint32_t word, uint32_t right, int by) {
     if (by == 0) return word;
-    return by > 0 ? word >> by | right << (32 - by) : word << -by | left >> (32 + by);
+    return by > 0 ? __funnelshift_r(word, right, by) : __funnelshift_l(left, word, -by);
+}
+
+// Transposes both 16 x 16 halves of 16 words: bit j of word i changes places with bit i of word j,
+// and so do the bits 16 higher. Squares of 8, 4, 2 and 1 bits are exchanged in turn.
+NSA_DEVICE void transpose_halves(uint32_t (&words)[16]) {
+    constexpr uint32_t kKept[4] = {0x55555555u, 0x33333333u, 0x0f0f0f0fu, 0x00ff00ffu};
+    NSA_UNROLL
+    for (int stage = 3; stage >= 0; --stage) {
+        const int by = 1 << stage;
+        const uint32_t kept = kKept[stage];
+        NSA_UNROLL
+        for (int i = 0; i < 16; ++i) {
+            if ((i & by) != 0) continue;
+            const uint32_t upper = words[i], lower = words[i + by];
+            words[i] = (upper & kept) | (lower << by & ~kept);
+            words[i + by] = (upper >> by & kept) | (lower & ~kept);
+        }
+    }
 }
 
 // Rows dy of the disk with dx^2 + dy^2 <= 25 reach from -disk_reach(dy) to disk_reach(dy).

@@ -1,8 +1,8 @@
 // Labels of one tile of an image (label.h says what a label is), 32 pixels a word.
 //
 // A tile is kTileWords words wide and kTileRows high. Around it lie one word to either side, of
-// which 7 pixels matter, and 7 rows above and below: the disk median looks 5 px far at masked
-// differences, whose 5x5 median looks 2 px further.
+// which the kHalo pixels beside the tile matter, and kHalo rows above and below: the disk median
+// looks 5 px far at masked differences, whose 5x5 median looks 2 px further.
 #pragma once
 
 #include "label/bits_block.h"
@@ -15,70 +15,64 @@ constexpr int kTileRows = 32;
 constexpr int kTileColumns = 32 * kTileWords;
 constexpr int kLabelThreads = kTileWords * kTileRows;
 constexpr int kHalo = 7;
+constexpr int kMargin = kGroup;  // columns beside the tile that are compared: no less than kHalo
 constexpr int kWindowRows = kTileRows + 2 * kHalo;
-constexpr int kWindowColumns = kTileColumns + 2 * kHalo;
+constexpr int kWindowGroups = (kTileColumns + 2 * kMargin) / kGroup;
 constexpr int kWindowWords = kTileWords + 2;
 constexpr int kDifferenceBits = 10;  // 3 * 255 < 1024
 
 struct LabelMemory {
-    uint16_t difference[kWindowRows][kWindowColumns + 2];
+    union {  // differences are not needed any more when there are medians
+        uint4 difference[kWindowRows][kWindowGroups];  // 16 bits a pixel
+        uint32_t median[kDifferenceBits][kTileRows][kTileWords];
+    };
     uint32_t changed[kWindowRows][kWindowWords];
     uint32_t mask[kWindowRows][kWindowWords];
     uint32_t digits[kDifferenceBits][kWindowRows][kWindowWords];
-    uint32_t used[kLabelThreads];  // differences of a thread's words, united
-    uint32_t median[kDifferenceBits][kTileRows][kTileWords];
+    uint32_t used[kLabelThreads];       // digits that a thread's words have
+    int needed[kLabelThreads / kWarp];  // words of a warp that need medians
+    uint8_t line_up[kLabelThreads];     // those words: their thread's rank
+    PatchList list;
 };
 
 NSA_DEVICE int clamped(int value, int last) {
     return value < 0 ? 0 : value > last ? last : value;
 }
 
-NSA_DEVICE int difference_at(const LabelBatch& batch, int64_t image, int x, int y) {
-    bool marked;
-    deciding_row(batch, image, x, y, marked);
-    if (!marked) return 0;
-    const int64_t pixel = ((image * batch.height + y) * batch.width + x) * batch.channels;
-    int sum = 0;
-    for (int c = 0; c < batch.channels; ++c) {
-        const int change = batch.blended[pixel + c] - batch.original[pixel + c];
-        sum += change < 0 ? -change : change;
+// Difference digits and change mask of one word of the window; the digits that it has. The word's
+// 16-bit differences are a matrix of bits that is transposed in halves: pair i holds those of pixel
+// i and, above, of pixel i + 16, and then digit i of either half of the word.
+NSA_DEVICE uint32_t pack_word(const LabelBatch& batch, LabelMemory& memory, int row, int word) {
+    uint4 part[4];
+    NSA_UNROLL
+    for (int i = 0; i < 4; ++i) {
+        const int group = 4 * (word - 1) + kMargin / kGroup + i;
+        const bool inside = group >= 0 && group < kWindowGroups;
+        part[i] = inside ? memory.difference[row][group] : make_uint4(0, 0, 0, 0);
     }
-    return sum;
-}
-
-// Whether a label of the tile can differ from 0.
-NSA_DEVICE bool tile_is_touched(const LabelBatch& batch, int64_t image, int x0, int y0) {
-    for (int i = batch.image_first[image]; i < batch.image_first[image + 1]; ++i) {
-        const PatchRow patch(batch, batch.image_rows[i]);
-        if (patch.meets(x0 - kHalo, y0 - kHalo, x0 + kTileColumns + kHalo,
-                        y0 + kTileRows + kHalo)) {
-            return true;
+    uint32_t pair[16];
+    NSA_UNROLL
+    for (int i = 0; i < 2; ++i) {
+        const uint4 low = part[i], high = part[i + 2];
+        const uint32_t lows[4] = {low.x, low.y, low.z, low.w};
+        const uint32_t highs[4] = {high.x, high.y, high.z, high.w};
+        NSA_UNROLL
+        for (int j = 0; j < 4; ++j) {
+            pair[8 * i + 2 * j] = __byte_perm(lows[j], highs[j], 0x5410);
+            pair[8 * i + 2 * j + 1] = __byte_perm(lows[j], highs[j], 0x7632);
         }
     }
-    return false;
-}
-
-// Difference digits and change mask of one word of the window. A word's pixels are visited from
-// another start by every thread, so that threads whose words lie 16 banks apart do not collide.
-NSA_DEVICE uint32_t pack_word(const LabelBatch& batch, LabelMemory& memory, int row, int word,
-                              int rank) {
-    const int threshold = batch.overwrite ? batch.channels : 0;
-    uint32_t changed = 0, used = 0, digits[kDifferenceBits];
+    transpose_halves(pair);
+    // A pixel counts as changed where its difference exceeds 0, or the 1 or 3 channels.
+    const int first = !batch.overwrite ? 0 : batch.channels == 1 ? 1 : 2;
+    uint32_t changed = 0, used = 0;
     NSA_UNROLL
-    for (int b = 0; b < kDifferenceBits; ++b) digits[b] = 0;
-    for (int i = 0; i < 32; ++i) {
-        const int bit = (i + rank) & 31;
-        const int column = 32 * (word - 1) + bit + kHalo;
-        if (column < 0 || column >= kWindowColumns) continue;
-        const uint32_t value = memory.difference[row][column];
-        changed |= static_cast<uint32_t>(static_cast<int>(value) > threshold) << bit;
-        used |= value;
-        NSA_UNROLL
-        for (int b = 0; b < kDifferenceBits; ++b) digits[b] |= (value >> b & 1) << bit;
+    for (int b = 0; b < kDifferenceBits; ++b) {
+        memory.digits[b][row][word] = pair[b];
+        changed |= b >= first ? pair[b] : 0;
+        used |= pair[b] != 0 ? 1u << b : 0;
     }
     memory.changed[row][word] = changed;
-    NSA_UNROLL
-    for (int b = 0; b < kDifferenceBits; ++b) memory.digits[b][row][word] = digits[b];
     return used;
 }
 
@@ -156,19 +150,15 @@ NSA_DEVICE void median_word(LabelMemory& memory, int digits, int y, int first_ro
     }
 }
 
+// The label of a pixel that the mask of its word holds, or whose kind asks for none. column: of the
+// tile.
 NSA_DEVICE float label_at(const LabelBatch& batch, const LabelMemory& memory, int64_t image, int x,
                           int y, int row, int column) {
-    const int word = column / 32, bit = column % 32;
-    const bool set = (memory.mask[row + kHalo][word + 1] >> bit & 1) != 0;
-    if (batch.kind == LabelKind::kBinary) return set ? 1.0f : 0.0f;
-    if (batch.kind != LabelKind::kContinuous && !set) return 0.0f;
+    if (batch.kind == LabelKind::kBinary) return 1.0f;
     if (batch.kind == LabelKind::kFactor) {
-        bool marked;
-        int32_t deciding = deciding_row(batch, image, x, y, marked);
-        // The median can fill a corner between patches: the last one's factor, as on the CPU.
-        if (deciding < 0) deciding = batch.image_rows[batch.image_first[image + 1] - 1];
-        return batch.factors[deciding];
+        return batch.factors[deciding_row(batch, memory.list, image, x, y)];
     }
+    const int word = column / 32, bit = column % 32;
     int median = 0;
     NSA_UNROLL
     for (int b = 0; b < kDifferenceBits; ++b) {
@@ -179,72 +169,95 @@ NSA_DEVICE float label_at(const LabelBatch& batch, const LabelMemory& memory, in
 
 // Writes the labels of the tile whose first pixel is (x0, y0); x0 is a multiple of kTileColumns and
 // y0 one of kTileRows. Needs kLabelThreads threads.
-template <typename Group>
-NSA_DEVICE void label_tile(const Group& group, const LabelBatch& batch, LabelMemory& memory,
+NSA_DEVICE void label_tile(const ThreadBlock& block, const LabelBatch& batch, LabelMemory& memory,
                            int64_t image, int x0, int y0) {
-    const int columns = batch.width - x0 < kTileColumns ? batch.width - x0 : kTileColumns;
-    const int rows = batch.height - y0 < kTileRows ? batch.height - y0 : kTileRows;
+    const int columns = min(batch.width - x0, kTileColumns);
+    const int rows = min(batch.height - y0, kTileRows);
+    const bool medians = batch.kind == LabelKind::kContinuous || batch.kind == LabelKind::kLogistic;
     float* const labels = batch.labels + (image * batch.height + y0) * batch.width + x0;
-    if (!tile_is_touched(batch, image, x0, y0)) {
-        group.phase([&](int rank) {
-            for (GridWalk at(rank, group.size(), columns); at.line < rows; at.next()) {
+    block.phase([&](int rank) {
+        if (rank >= kWarp) return;
+        list_patches(batch, image, x0 - kHalo, y0 - kHalo, x0 + kTileColumns + kHalo,
+                     y0 + kTileRows + kHalo, rank, memory.list);
+    });  // the list is complete
+    if (memory.list.count + memory.list.unlisted == 0) {
+        block.phase([&](int rank) {
+            for (GridWalk at(rank, block.size(), columns); at.line < rows; at.next()) {
                 labels[static_cast<int64_t>(at.line) * batch.width + at.column] = 0.0f;
             }
-        });
+        });  // nobody reads the list any more
         return;
     }
-    group.phase([&](int rank) {
-        for (GridWalk at(rank, group.size(), kWindowColumns); at.line < kWindowRows; at.next()) {
-            const int x = clamped(x0 - kHalo + at.column, batch.width - 1);
-            const int y = clamped(y0 - kHalo + at.line, batch.height - 1);
-            memory.difference[at.line][at.column] =
-                static_cast<uint16_t>(difference_at(batch, image, x, y));
+    block.phase([&](int rank) {
+        for (GridWalk at(rank, block.size(), kWindowGroups); at.line < kWindowRows; at.next()) {
+            memory.difference[at.line][at.column] = marked_differences(
+                batch, memory.list, image, x0 - kMargin + kGroup * at.column, y0 - kHalo + at.line);
         }
     });  // the differences are complete
-    group.phase([&](int rank) {
+    block.phase([&](int rank) {
         uint32_t used = 0;
-        for (int i = rank; i < kWindowRows * kWindowWords; i += group.size()) {
-            used |= pack_word(batch, memory, i / kWindowWords, i % kWindowWords, rank);
+        for (int i = rank; i < kWindowRows * kWindowWords; i += block.size()) {
+            used |= pack_word(batch, memory, i / kWindowWords, i % kWindowWords);
         }
         memory.used[rank] = used;
     });  // change mask and digits are complete
-    group.phase([&](int rank) {
-        for (int i = rank; i < (kWindowRows - 4) * kWindowWords; i += group.size()) {
+    block.phase([&](int rank) {
+        for (int i = rank; i < (kWindowRows - 4) * kWindowWords; i += block.size()) {
             const int row = 2 + i / kWindowWords, word = i % kWindowWords;
             const uint32_t mask = smoothed_word(memory, row, word);
             memory.mask[row][word] = mask;
             for (int b = 0; b < kDifferenceBits; ++b) memory.digits[b][row][word] &= mask;
         }
     });  // the mask is complete and the digits are masked; each word by one thread
-    if (batch.kind == LabelKind::kContinuous || batch.kind == LabelKind::kLogistic) {
+    if (medians) {
         // The disk median wants masked differences replicated, not differences of replicated
         // pixels.
-        group.phase([&](int rank) {
-            for (int i = rank; i < kDifferenceBits * kWindowRows; i += group.size()) {
+        block.phase([&](int rank) {
+            for (int i = rank; i < kDifferenceBits * kWindowRows; i += block.size()) {
                 replicate_columns(memory.digits[i / kWindowRows][i % kWindowRows], x0 == 0 ? 32 : 0,
                                   batch.width - x0 + 31);
             }
         });  // the border is complete; each line of words by one thread
-        group.phase([&](int rank) {
+        // Medians cost the most. The words that need one are lined up, so that they fill whole
+        // warps.
+        bool needed = false;
+        int place = 0;
+        block.phase([&](int rank) {
+            const int row = rank / kTileWords, word = rank % kTileWords;
+            needed =
+                row < rows && 32 * word < columns &&
+                (batch.kind == LabelKind::kContinuous || memory.mask[row + kHalo][word + 1] != 0);
+            const uint32_t those = warp_ballot(needed);
+            place = __popc(those & ((1u << rank % kWarp) - 1));
+            if (rank % kWarp == 0) memory.needed[rank / kWarp] = __popc(those);
+        });  // each warp has counted its own
+        block.phase([&](int rank) {
+            for (int i = 0; i < rank / kWarp; ++i) place += memory.needed[i];
+            if (needed) memory.line_up[place] = static_cast<uint8_t>(rank);
+        });  // the words are lined up
+        block.phase([&](int rank) {
+            int count = 0;
             uint32_t used = 0;
-            for (int i = 0; i < kLabelThreads; ++i) used |= memory.used[i];
-            int digits = 0;
-            while (used >> digits != 0) ++digits;
-            for (int i = rank; i < rows * kTileWords; i += group.size()) {
-                const int row = i / kTileWords, word = i % kTileWords;
-                if (32 * word >= columns) continue;
-                const bool needed =
-                    batch.kind == LabelKind::kContinuous || memory.mask[row + kHalo][word + 1] != 0;
-                if (needed) {
-                    median_word(memory, digits, y0 + row, y0 - kHalo, batch.height, row, word);
-                }
-            }
+            for (int i = 0; i < kLabelThreads / kWarp; ++i) count += memory.needed[i];
+            for (int i = 0; i < kLabelThreads; i += kWarp) used |= memory.used[i + rank % kWarp];
+            const int digits = 32 - __clz(static_cast<int>(warp_or(used)));
+            if (rank >= count) return;
+            const int row = memory.line_up[rank] / kTileWords;
+            median_word(memory, digits, y0 + row, y0 - kHalo, batch.height, row,
+                        memory.line_up[rank] % kTileWords);
         });  // the medians are complete
     }
-    group.phase([&](int rank) {
-        for (GridWalk at(rank, group.size(), columns); at.line < rows; at.next()) {
+    block.phase([&](int rank) {
+        // A warp writes one word, most of which hold no label but 0.
+        for (GridWalk at(rank, block.size(), kTileColumns); at.line < rows; at.next()) {
+            if (at.column >= columns) continue;
+            const uint32_t mask = memory.mask[at.line + kHalo][at.column / 32 + 1];
+            const bool labelled =
+                batch.kind == LabelKind::kContinuous || (mask >> at.column % 32 & 1) != 0;
             labels[static_cast<int64_t>(at.line) * batch.width + at.column] =
-                label_at(batch, memory, image, x0 + at.column, y0 + at.line, at.line, at.column);
+                labelled ? label_at(batch, memory, image, x0 + at.column, y0 + at.line, at.line,
+                                    at.column)
+                         : 0.0f;
         }
     });  // the memory is free for the next tile
 }

@@ -1,4 +1,5 @@
 #include "device/launch.h"
+#include "label/label_block.h"
 #include "label/label_cuda.h"
 
 namespace nsa {

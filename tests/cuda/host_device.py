@@ -44,7 +44,7 @@ class HostDevice:
             monkeypatch.setattr(module, "check_device", lambda _device: None)
         for module in (kernels, plan):
             monkeypatch.setattr(module, "torch", GuardedTorch(self.memory))
-        monkeypatch.setattr(plan, "shared_limit", lambda _device: native.shared_memory_limit())
+        monkeypatch.setattr(plan, "device_limits", lambda _device: native.device_limits())
         monkeypatch.setattr(kernels, "_stream", _no_stream)
         monkeypatch.setattr(kernels, "_WORKSPACE", _WORKSPACE)
         monkeypatch.setattr(kernels, "sine_tables", _sine_tables)
@@ -89,7 +89,13 @@ def _label_table(*arguments: Any) -> Tensor:
 
 
 def blend(
-    images: Bytes, sources: Bytes, drawn: Plan, mode: str, *, grey_unit: float = 0.0
+    images: Bytes,
+    sources: Bytes,
+    drawn: Plan,
+    mode: str,
+    *,
+    grey_unit: float = 0.0,
+    channels_together: int = 0,
 ) -> Bytes:
     """The launches of ``nsa.blend.blend`` on arrays (count, height, width, channels)."""
     pixels, others = guarded(images), guarded(sources)
@@ -100,6 +106,7 @@ def blend(
         sources=kernels.shape_of(others),
         mode=number,
         device=pixels.device,
+        channels_together=channels_together,
     )
     return kernels.blend(pixels, others, on_device, number, grey_unit=grey_unit).numpy()
 

@@ -99,8 +99,7 @@ class PackedPlan {
   public:
     PackedPlan(nsa::Schedule made, const Case& of)
         : schedule(std::move(made)),
-          layout(of.plan().patches, of.count, static_cast<int64_t>(schedule.rounds.size()),
-                 static_cast<int64_t>(of.masks.size())),
+          layout(of.plan().patches, of.count, static_cast<int64_t>(of.masks.size())),
           bytes_(static_cast<size_t>(layout.bytes)) {
         nsa::pack_plan(of.plan(), schedule, of.count, static_cast<int64_t>(of.masks.size()), layout,
                        bytes_.data());
@@ -121,12 +120,13 @@ class PackedPlan {
 std::vector<uint8_t> blend(const Case& made, const nsa::ImagesView& to, const nsa::ImagesView& from,
                            nsa::Blend mode) {
     const PackedPlan packed(nsa::make_schedule(made.plan(), static_cast<int64_t>(made.masks.size()),
-                                               to, from, mode, nsa::shared_memory_limit()),
+                                               to, from, mode, nsa::device_limits(), 0),
                             made);
     const nsa::PackedSines& sines = nsa::packed_sines();
     std::vector<uint8_t> out(to.data, to.data + to.count * to.bytes());
     nsa::BlendBatch batch{};
     batch.images = out.data();
+    batch.count = to.count;
     batch.height = to.height;
     batch.width = to.width;
     batch.sources = from.data;
@@ -137,12 +137,13 @@ std::vector<uint8_t> blend(const Case& made, const nsa::ImagesView& to, const ns
     batch.factors = packed.at<float>(packed.layout.factors);
     batch.masks = packed.at<uint8_t>(packed.layout.masks);
     batch.order = packed.at<int32_t>(packed.layout.order);
+    batch.image_first = packed.at<int32_t>(packed.layout.image_first);
+    batch.image_rows = packed.at<int32_t>(packed.layout.image_rows);
     batch.mode = mode;
     batch.tables = {sines.starts.data(), sines.values.data(), sines.decays.data()};
     constexpr int kSlices = 2;
     std::vector<uint8_t> workspace(kSlices * packed.schedule.workspace);
-    nsa::launch_rounds(batch, packed.schedule, packed.at<int32_t>(packed.layout.spans),
-                       workspace.data(), kSlices, nullptr);
+    nsa::launch_blend(batch, packed.schedule, workspace.data(), kSlices, nullptr);
     return out;
 }
 

@@ -14,9 +14,10 @@ from nsa.errors import InputError
 from nsa.plan.table import COLUMNS, Plan
 
 IMAGES, SOURCES = (4, 60, 70, 3), (4, 50, 50, 3)
+H200 = C.DeviceLimits(H200_SHARED, 132)
 
 
-def scheduled(plan: Plan, *, mode: int = 0, shared_limit: int = H200_SHARED) -> Any:
+def scheduled(plan: Plan, *, mode: int = 0, limits: Any = H200, channels_together: int = 0) -> Any:
     return C.DevicePlan.of(
         plan.rows,
         plan.factors,
@@ -25,7 +26,8 @@ def scheduled(plan: Plan, *, mode: int = 0, shared_limit: int = H200_SHARED) -> 
         IMAGES,
         SOURCES,
         mode,
-        shared_limit,
+        limits,
+        channels_together,
     )
 
 
@@ -53,13 +55,6 @@ def test_a_row_that_would_leave_memory_is_named(column: str, value: int, sentenc
         scheduled(plan)
 
 
-def test_two_patches_of_an_image_in_a_round_are_refused() -> None:
-    plan = a_plan()
-    plan.rows[1, 0] = plan.rows[0, 0]
-    with pytest.raises(InputError, match=r"plan row 1: image \d has a second patch in round 0"):
-        scheduled(plan)
-
-
 def test_boxes_beyond_1024_px_go_to_the_cpu() -> None:
     side = 1030
     rows = np.array(
@@ -74,7 +69,7 @@ def test_boxes_beyond_1024_px_go_to_the_cpu() -> None:
             (1, side, side, 1),
             (1, 50, 50, 1),
             0,
-            H200_SHARED,
+            H200,
         )
 
 
@@ -94,17 +89,58 @@ def test_memory_per_block_follows_the_largest_box() -> None:
     everything = scheduled(plan)
     assert 0 < everything.shared <= H200_SHARED
     assert everything.workspace == 0
-    some = scheduled(plan, shared_limit=everything.shared - 1)
+    some = scheduled(plan, limits=C.DeviceLimits(everything.shared - 1, 132))
     assert some.workspace == everything.shared
     assert some.shared < everything.shared
     # Every GPU's shared memory holds what the presets draw on 256 px, 102 px at most.
-    limit = 64 << 10
-    reserved = C.DevicePlan.reserve((4, 256, 256, 3), (4, 256, 256, 3), 1, limit, 4, 102, 0)
+    limits = C.DeviceLimits(64 << 10, 132)
+    reserved = C.DevicePlan.reserve((4, 256, 256, 3), (4, 256, 256, 3), 1, limits, 4, 102, 102, 0)
     assert reserved.workspace == 0
 
 
+def test_a_block_blends_all_channels_where_images_fill_the_gpu_and_its_memory_holds_them() -> None:
+    plan = a_plan()
+    busy, idle = C.DeviceLimits(H200_SHARED, 4), C.DeviceLimits(H200_SHARED, 5)
+    together, apart = scheduled(plan, limits=busy), scheduled(plan, limits=idle)
+    assert (together.channels_together, apart.channels_together) == (3, 1)
+    assert apart.shared < together.shared <= 3 * apart.shared
+    narrow = C.DeviceLimits(together.shared - 1, 4)
+    assert scheduled(plan, limits=narrow).channels_together == 1
+    for wanted in (1, 3):
+        for limits in (busy, idle):
+            made = scheduled(plan, limits=limits, channels_together=wanted)
+            assert made.channels_together == wanted
+    with pytest.raises(InputError, match="0, 1 or all channels"):
+        scheduled(plan, channels_together=2)
+    for limits in (busy, idle):
+        reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, limits, 2, 60, 70, 100_000)
+        exact = scheduled(plan, limits=limits)
+        assert reserved.channels_together == exact.channels_together
+        assert reserved.shared >= exact.shared
+    with pytest.raises(InputError, match="multiprocessors"):
+        C.DeviceLimits(H200_SHARED, 0)
+
+
+def test_images_with_the_most_work_are_started_first() -> None:
+    rows = np.array(
+        [
+            [image, 0, 0, 0, 5, 5, side, side, 0, 0, 0, 0, side, side, 0, 0, -1, -1, turn]
+            for turn, image, side in [(0, 0, 9), (0, 1, 40), (0, 3, 30), (1, 0, 50), (2, 3, 30)]
+        ],
+        np.int32,
+    )
+    made = scheduled(Plan(rows, np.ones(5, np.float32), np.zeros(0, np.uint8)))
+    buffer = np.zeros(made.bytes, np.uint8)
+    made.pack(rows, np.ones(5, np.float32), np.zeros(0, np.uint8), buffer)
+    start = (rows.nbytes + 15) // 16 * 16 + 32  # after rows and factors
+    order, first = buffer[start : start + 16].view(np.int32), buffer[start + 16 :].view(np.int32)
+    assert order.tolist() == [0, 1, 3, 2]
+    assert first[:5].tolist() == [0, 2, 3, 3, 5]
+    assert first[8:13].tolist() == [0, 3, 1, 2, 4]  # each image's rows in the plan's order
+
+
 def test_a_reserved_plan_takes_what_fits() -> None:
-    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200_SHARED, 2, 70, 100_000)
+    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, 2, 60, 70, 100_000)
     buffer = np.zeros(reserved.bytes, np.uint8)
     for plan in (a_plan(), a_plan(rounds=1), a_plan(masks=False)):
         reserved.pack(plan.rows, plan.factors, plan.masks, buffer)
@@ -113,7 +149,7 @@ def test_a_reserved_plan_takes_what_fits() -> None:
         reserved.pack(three.rows, three.factors, three.masks, buffer)
     with pytest.raises(InputError, match="buffer is too small"):
         reserved.pack(plan.rows, plan.factors, plan.masks, buffer[:-1])
-    narrow = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200_SHARED, 2, 9, 0)
+    narrow = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, 2, 60, 9, 0)
     with pytest.raises(InputError, match="reserve more"):
         narrow.pack(plan.rows, plan.factors, plan.masks, np.zeros(narrow.bytes, np.uint8))
 
@@ -121,9 +157,7 @@ def test_a_reserved_plan_takes_what_fits() -> None:
 def test_shapes_are_checked() -> None:
     plan = a_plan()
     with pytest.raises(InputError, match="same number of channels"):
-        C.DevicePlan.of(
-            plan.rows, plan.factors, plan.masks, 0, IMAGES, (*SOURCES[:3], 1), 0, H200_SHARED
-        )
+        C.DevicePlan.of(plan.rows, plan.factors, plan.masks, 0, IMAGES, (*SOURCES[:3], 1), 0, H200)
     with pytest.raises(InputError, match="mode 4"):
         scheduled(plan, mode=4)
 

@@ -178,7 +178,8 @@ def test_a_reserved_plan_is_updated() -> None:
         mode=1,
         device=pixels.device,
         rounds=2,
-        side=60,
+        height=60,
+        width=50,
         mask_bytes=plan.masks.size,
     )
     assert not reserved.buffer.any()
@@ -200,7 +201,13 @@ def test_launches_of_a_reserved_plan_blend_each_plan(
     shape, mode = (4, 96, 100, 3), int(C.Blend.mixed)
     device.arrange(shared_memory=shared_memory)
     reserved = DevicePlan.reserve(
-        images=shape, sources=shape, mode=mode, device=torch.device("cpu"), rounds=3, side=100
+        images=shape,
+        sources=shape,
+        mode=mode,
+        device=torch.device("cpu"),
+        rounds=3,
+        height=96,
+        width=100,
     )
     for seed in range(4):
         device.arrange(shared_memory=shared_memory, seed=seed)

@@ -74,6 +74,30 @@ def test_blend_agrees_with_the_cpu(mode: str, trial: int) -> None:
         )
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("count", [5, 300])  # fewer images than multiprocessors, and more
+def test_channels_together_or_apart_give_the_same(mode: str, channels: int, count: int) -> None:
+    random = np.random.default_rng([channels, MODES.index(mode), count])
+    images = pictures(random, count, 97, 110, channels)
+    plan = random_plan(random, count, (97, 110), (97, 110), rounds=3, masks=True)
+    number = int(getattr(C.Blend, mode))
+    pixels = torch.from_numpy(images).cuda()
+    shape = kernels.shape_of(pixels)
+    results = []
+    for together in (0, 1, channels):
+        on_device = DevicePlan.of(
+            *plan_tensors(plan), images=shape, sources=shape, mode=number, device=pixels.device,
+            channels_together=together,
+        )  # fmt: skip
+        results.append(kernels.blend(pixels, pixels, on_device, number))
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)
+    torch.testing.assert_close(results[2], results[0], rtol=0, atol=0)
+    different = results[0].cpu().numpy() != blend_on_cpu(images, images, plan, mode)
+    changed = results[0].cpu().numpy() != images
+    assert different.sum() <= (0.02 * changed.sum() if mode in ("source", "mixed") else 0)
+
+
 @pytest.mark.parametrize("mode", ["source", "mixed"])
 def test_every_size_up_to_254_and_a_few_beyond(mode: str) -> None:
     random = np.random.default_rng(3)
@@ -198,7 +222,8 @@ def test_a_captured_graph_blends_the_plan_of_each_replay() -> None:
         mode=int(C.Blend.mixed),
         device=images.device,
         rounds=3,
-        side=128,
+        height=128,
+        width=128,
     )
     graph, blended, labels = capture(images, plan, config)
     for seed in range(4):

@@ -15,6 +15,7 @@ import torch
 from device_block import unpack
 from test_loop import pictures, same_weights, steps, trainer
 
+from nsa._native import C
 from nsa.images.augment import Augmentation
 from nsa.images.gather import gather
 from nsa.synthesis import NSA
@@ -76,7 +77,9 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, name, Queue)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _device: None)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda _self, _stream: None)
-    monkeypatch.setattr(device_steps, "shared_limit", lambda _device: 227 * 1024)
+    monkeypatch.setattr(
+        device_steps, "device_limits", lambda _device: C.DeviceLimits(227 * 1024, 132)
+    )
     monkeypatch.setattr(
         device_steps, "_pinned", lambda *shape: torch.empty(shape, dtype=torch.uint8)
     )

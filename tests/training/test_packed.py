@@ -9,6 +9,7 @@ from device_block import unpack
 from test_loop import pictures
 
 from nsa._cuda.kernels import VIEW
+from nsa._native import C
 from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.methods import METHODS
 from nsa.training.draw import StepDrawer
@@ -27,7 +28,8 @@ def test_every_plan_fits_and_comes_out_again(method: str, background: float, sha
     )
     training = TrainConfig(epochs=6, batch_size=4)
     draw = StepDrawer(pictures(), synthesis, IMAGES, training, threads=1)
-    layouts = {n: PackedStep(n, 10, synthesis, IMAGES, shared) for n in (4, 3)}
+    limits = C.DeviceLimits(shared, 4)  # batches of four blend all channels together
+    layouts = {n: PackedStep(n, 10, synthesis, IMAGES, limits) for n in (4, 3)}
     patches = 0
     for epoch in range(6):
         for step, count in enumerate(draw.sizes(epoch)):

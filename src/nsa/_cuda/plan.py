@@ -44,6 +44,7 @@ class DevicePlan:
         sources: Shape,
         mode: int,
         device: torch.device,
+        channels_together: int = 0,
     ) -> DevicePlan:
         """Check a plan and start its copy to ``device``.
 
@@ -51,6 +52,7 @@ class DevicePlan:
             rows, factors, masks: as in :class:`nsa.plan.Plan`, on the CPU; masks on either.
             images, sources: (count, height, width, channels).
             mode: a blend mode, or ``LABELS_ONLY``.
+            channels_together: that one block blends, 1 or all; 0: what suits the batch and the GPU.
 
         Raises:
             InputError: a row leaves the images, with its number; or the GPU is not supported.
@@ -58,7 +60,9 @@ class DevicePlan:
         check_device(device)
         there = masks.is_cuda
         table = rows.numpy(), factors.numpy(), np.zeros(0, np.uint8) if there else masks.numpy()
-        native = C.DevicePlan.of(*table, masks.numel(), images, sources, mode, shared_limit(device))
+        native = C.DevicePlan.of(
+            *table, masks.numel(), images, sources, mode, device_limits(device), channels_together
+        )
         made = cls(native, _allocate(native.bytes, device), masks if there else None)
         made._copy(*table)
         return made
@@ -72,17 +76,18 @@ class DevicePlan:
         mode: int,
         device: torch.device,
         rounds: int,
-        side: int,
+        height: int,
+        width: int,
         mask_bytes: int = 0,
     ) -> DevicePlan:
-        """Room for any plan of at most ``rounds`` rounds and boxes of ``side`` px, still empty.
+        """Room for any plan of at most ``rounds`` patches an image, each ``height`` x ``width`` px.
 
         Launches made with it may be captured in a CUDA graph; :meth:`update` then changes what a
-        replay blends.
+        replay blends. The plan is empty until then.
         """
         check_device(device)
         native = C.DevicePlan.reserve(
-            images, sources, mode, shared_limit(device), rounds, side, mask_bytes
+            images, sources, mode, device_limits(device), rounds, height, width, mask_bytes
         )
         made = cls(native, _allocate(native.bytes, device))
         made.buffer.zero_()
@@ -103,11 +108,11 @@ class DevicePlan:
         self.buffer.copy_(host, non_blocking=True)
 
 
-def shared_limit(device: torch.device) -> int:
-    """Bytes of shared memory a block may have on a GPU."""
+def device_limits(device: torch.device) -> Any:
+    """What a GPU offers to a launch: ``shared_memory`` of a block in bytes, ``multiprocessors``."""
     with torch.cuda.device(device):
         C.use_cuda_device(torch.cuda.current_device())
-        return int(C.shared_memory_limit())
+        return C.device_limits()
 
 
 def _allocate(size: int, device: torch.device) -> Tensor:

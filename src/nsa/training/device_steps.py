@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from nsa._cuda import kernels
-from nsa._cuda.plan import DevicePlan, shared_limit
+from nsa._cuda.plan import DevicePlan, device_limits
 from nsa._cuda.synthesis import blend_and_label
 from nsa.config import ImageConfig, SynthesisConfig
 from nsa.training.draw import Drawn
@@ -105,7 +105,7 @@ class DeviceSteps:
         self._updater = updater
         self.resident = images.numel() <= resident_limit
         self._captured = captured
-        self._shared_limit = shared_limit(self._device)
+        self._limits = device_limits(self._device)
         self._layouts: dict[int, PackedStep] = {}
         self._slots: dict[tuple[int, int], _Slot] = {}
         self._pool: Any = None  # torch's handle of the memory that graphs share
@@ -186,7 +186,7 @@ class DeviceSteps:
         layout = self._layouts.get(count)
         if layout is None:  # two threads may make the same one
             stored = len(self._pixels) if self.resident else count
-            layout = PackedStep(count, stored, self._synthesis, self._images, self._shared_limit)
+            layout = PackedStep(count, stored, self._synthesis, self._images, self._limits)
             self._layouts[count] = layout
         return layout
 

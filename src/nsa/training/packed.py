@@ -6,6 +6,8 @@ another step.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
@@ -28,7 +30,7 @@ class PackedStep:
         count: images of a step.
         stored: images of the store that the step's images are taken from.
         synthesis, image_config: the settings.
-        shared_limit: bytes of shared memory that a block of the GPU may have.
+        limits: of the GPU, see :func:`nsa._cuda.plan.device_limits`.
 
     Attributes:
         count: as given.
@@ -43,16 +45,16 @@ class PackedStep:
         stored: int,
         synthesis: SynthesisConfig,
         image_config: ImageConfig,
-        shared_limit: int,
+        limits: Any,
     ) -> None:
         height, width = image_config.crop
         bounds = plan_bounds(synthesis, height, width)
         shape = (count, height, width, image_config.channels)
         mode = int(getattr(C.Blend, blend_mode(synthesis)))
-        side = min(_WIDEST, max(bounds.height, bounds.width))
+        tall, wide = min(_WIDEST, bounds.height), min(_WIDEST, bounds.width)
         self.count, self._stored = count, stored
         self.plan = C.DevicePlan.reserve(
-            shape, shape, mode, shared_limit, bounds.rounds, side, count * bounds.mask_bytes
+            shape, shape, mode, limits, bounds.rounds, tall, wide, count * bounds.mask_bytes
         )
         self.plan_bytes = int(self.plan.bytes)
         self.bytes = self.plan_bytes + count * VIEW.itemsize

@@ -11,7 +11,7 @@ _SHARED = (
 )
 _ARRAY = re.compile(rf"\bextern\s+{_SHARED}\[\];")
 _VARIABLE = re.compile(rf"{_SHARED}(?P<sizes>(?:\[[^\]]+\])*);")
-_LAUNCH = re.compile(r"\b(?P<kernel>[A-Za-z_]\w*(?:<[^<>;{}]*>)?)<<<")
+_LAUNCH = re.compile(r"\b(?P<kernel>[A-Za-z_]\w*(?:<[^<>;{}]*>)?)\s*<<<")
 _BOUNDS = re.compile(
     r"__global__\s+void\s+(?:__launch_bounds__\((?P<most>[^,()]+)(?:,[^()]*)?\)\s*)?\w+\("
 )
@@ -50,7 +50,8 @@ def translate(source: str, name: str) -> str:
     text = _VARIABLE.sub(variable, text)
     launches = text.count("<<<")
     text, known = _LAUNCH.subn(
-        lambda found: f'::shim::Kernel("{found["kernel"]}", {found["kernel"]}, ', text
+        lambda found: f'::shim::Kernel("{found["kernel"]}", {found["kernel"]}, ' + _lines(found[0]),
+        text,
     )
     ends = text.count(">>>(")
     text = text.replace(">>>(", ")(")
