@@ -76,10 +76,13 @@ def test_defects_without_a_mask_do_not_count_as_normal_pixels() -> None:
 
 
 @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch has one switch only")
-def test_maps_where_a_program_has_set_either_switch_of_tf32() -> None:
+@pytest.mark.parametrize("work", ["convolutions", "matrix products"])
+def test_maps_where_a_program_has_set_either_switch_of_tf32(work: str) -> None:
     images = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     subject = detector("texture", ImageConfig(size=(32, 32), center_crop=None, crop=(32, 32)))
-    newer, older = torch.backends.cudnn.conv, torch.backends.cudnn
+    newer = older = torch.backends.cuda.matmul
+    if work == "convolutions":
+        newer, older = torch.backends.cudnn.conv, torch.backends.cudnn
     before = newer.fp32_precision
     expected = subject.maps(images)
     try:

@@ -262,6 +262,16 @@ void bind_device(py::module_& module) {
         py::arg("images"), py::arg("values"), py::arg("channels"), py::arg("scale"),
         py::arg("shift"), py::arg("half"), py::arg("out"), py::arg("stream"));
     module.def(
+        "normalise_in_blocks_cuda",
+        [](uintptr_t images, const std::array<int64_t, 4>& shape, const std::array<float, 3>& scale,
+           const std::array<float, 3>& shift, bool half, uintptr_t out, uintptr_t stream) {
+            nsa::launch_normalise_in_blocks(
+                nsa::blocked_input(images, shape, scale, shift, half, out), shape[0],
+                pointer<void*>(stream));
+        },
+        py::arg("images"), py::arg("shape"), py::arg("scale"), py::arg("shift"), py::arg("half"),
+        py::arg("out"), py::arg("stream"));
+    module.def(
         "object_masks_cuda",
         [](uintptr_t images, const std::array<int64_t, 4>& shape, int low, int extent,
            uintptr_t masks, uintptr_t stream) {

@@ -43,4 +43,21 @@ inline InputBatch input_batch(uintptr_t images, int64_t values, int channels,
         {shift[0], shift[1], shift[2]},  half,   pointer<void*>(out)};
 }
 
+inline BlockedInput blocked_input(uintptr_t images, const std::array<int64_t, 4>& shape,
+                                  const std::array<float, 3>& scale,
+                                  const std::array<float, 3>& shift, bool half, uintptr_t out) {
+    const ImagesView view = shape_view(shape, "images");
+    if (out % 16 != 0) throw InputError("the output must start at a multiple of 16 bytes.");
+    return {pointer<const uint8_t*>(images),
+            view.height,
+            view.width,
+            view.channels,
+            {scale[0], scale[1], scale[2]},
+            {shift[0], shift[1], shift[2]},
+            half,
+            (view.height + 1) / 2 + 3,
+            (view.width + 1) / 2 + 3,
+            pointer<void*>(out)};
+}
+
 }  // namespace nsa

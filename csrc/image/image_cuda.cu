@@ -26,6 +26,14 @@ __global__ void __launch_bounds__(kInputThreads) normalise(const InputBatch batc
     normalise_block(ThreadBlock(), batch, blockIdx.x, gridDim.x);
 }
 
+__global__ void __launch_bounds__(kInputThreads)
+    normalise_in_blocks(const BlockedInput batch, int64_t lines) {
+    for (int64_t line = blockIdx.x; line < lines; line += gridDim.x) {
+        normalise_blocked_row(ThreadBlock(), batch, line / batch.rows,
+                              static_cast<int>(line % batch.rows));
+    }
+}
+
 __global__ void __launch_bounds__(kObjectThreads)
     object_tiles(const ObjectBatch batch, int64_t tiles, int across, int per_image) {
     __shared__ ObjectMemory memory;
@@ -52,6 +60,14 @@ void launch_normalise(const InputBatch& batch, void* stream) {
     normalise<<<blocks_for((spans + kInputThreads - 1) / kInputThreads), kInputThreads, 0,
                 static_cast<cudaStream_t>(stream)>>>(batch);
     check_launch("normalise");
+}
+
+void launch_normalise_in_blocks(const BlockedInput& batch, int64_t count, void* stream) {
+    const int64_t lines = count * batch.rows;
+    if (lines == 0) return;
+    normalise_in_blocks<<<blocks_for(lines), kInputThreads, 0, static_cast<cudaStream_t>(stream)>>>(
+        batch, lines);
+    check_launch("normalise_in_blocks");
 }
 
 void launch_object_mask(const ObjectBatch& batch, int64_t count, void* stream) {

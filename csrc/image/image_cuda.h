@@ -38,6 +38,21 @@ struct InputBatch {
     void* out;  // (values) float32 or bfloat16
 };
 
+// Images as nsa._layout.space_to_depth lays them out: a pixel has one channel more, of zeros, four
+// pixels are a block, and blocks of zeros surround the image.
+struct BlockedInput {
+    const uint8_t* images;  // (count, height, width, channels)
+    int height;
+    int width;
+    int channels;
+    float scale[3];
+    float shift[3];
+    bool half;  // bfloat16
+    int rows;   // of blocks, those of zeros included
+    int columns;
+    void* out;  // (count, rows, columns, 2, 2, channels + 1)
+};
+
 struct ObjectBatch {
     const uint8_t* images;  // (count, height, width, channels)
     int height;
@@ -51,6 +66,8 @@ struct ObjectBatch {
 void launch_augment(const AugmentBatch& batch, int64_t count, void* stream);
 
 void launch_normalise(const InputBatch& batch, void* stream);
+
+void launch_normalise_in_blocks(const BlockedInput& batch, int64_t count, void* stream);
 
 void launch_object_mask(const ObjectBatch& batch, int64_t count, void* stream);
 

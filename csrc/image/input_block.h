@@ -1,4 +1,5 @@
-// The network's input from bytes: value * scale + shift per channel, float32 or bfloat16.
+// The network's input from bytes: value * scale + shift per channel, float32 or bfloat16; as it is,
+// or in blocks of 2 x 2 pixels.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,8 @@
 namespace nsa {
 
 constexpr int kInputBytes = 16;  // of one thread's load
+
+constexpr int kBlocksBefore = 2;  // of zeros, above and on the left
 
 // bfloat16 of a finite float, rounded half to even.
 NSA_DEVICE uint16_t to_bfloat16(float value) {
@@ -101,6 +104,65 @@ NSA_DEVICE void normalise_block(const Group& group, const InputBatch& batch, int
             }
         }
     });
+}
+
+// Both pixels of a row of a block, which lie side by side in the output.
+template <typename Value, int kChannels>
+struct alignas(kChannels == 3 ? 16 : 8) PixelPair {
+    Value value[2 * (kChannels + 1)];
+};
+
+NSA_DEVICE void store_value(float value, float* out) {
+    *out = value;
+}
+NSA_DEVICE void store_value(float value, uint16_t* out) {
+    *out = to_bfloat16(value);
+}
+
+// Row `row` of blocks of image `image`.
+template <typename Value, int kChannels, typename Group>
+NSA_DEVICE void blocked_row(const Group& group, const BlockedInput& batch, int64_t image, int row) {
+    PixelPair<Value, kChannels>* const out = static_cast<PixelPair<Value, kChannels>*>(batch.out) +
+                                             (image * batch.rows + row) * 2 * batch.columns;
+    group.phase([&](int rank) {
+        // In the order of the output, where upper and lower pairs take turns.
+        for (int i = rank; i < 2 * batch.columns; i += group.size()) {
+            const int y = 2 * (row - kBlocksBefore) + (i & 1);
+            const int first = 2 * ((i >> 1) - kBlocksBefore);
+            PixelPair<Value, kChannels> pair{};
+            if (y >= 0 && y < batch.height) {
+                const uint8_t* const line =
+                    batch.images + (image * batch.height + y) * batch.width * kChannels;
+                NSA_UNROLL
+                for (int side = 0; side < 2; ++side) {
+                    const int x = first + side;
+                    if (x < 0 || x >= batch.width) continue;
+                    NSA_UNROLL
+                    for (int channel = 0; channel < kChannels; ++channel) {
+                        store_value(static_cast<float>(line[x * kChannels + channel]) *
+                                            batch.scale[channel] +
+                                        batch.shift[channel],
+                                    &pair.value[side * (kChannels + 1) + channel]);
+                    }
+                }
+            }
+            out[i] = pair;
+        }
+    });
+}
+
+template <typename Group>
+NSA_DEVICE void normalise_blocked_row(const Group& group, const BlockedInput& batch, int64_t image,
+                                      int row) {
+    if (batch.half && batch.channels == 3) {
+        blocked_row<uint16_t, 3>(group, batch, image, row);
+    } else if (batch.half) {
+        blocked_row<uint16_t, 1>(group, batch, image, row);
+    } else if (batch.channels == 3) {
+        blocked_row<float, 3>(group, batch, image, row);
+    } else {
+        blocked_row<float, 1>(group, batch, image, row);
+    }
 }
 
 }  // namespace nsa

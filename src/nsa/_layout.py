@@ -1,4 +1,4 @@
-"""Checks of images, and the interleaved layout the kernels read."""
+"""Checks of images, and the layouts that kernels and the network read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from nsa._native import check_devices
 from nsa.errors import InputError
@@ -33,6 +34,28 @@ def interleaved(images: Tensor, name: str) -> Tensor:
         raise InputError(f"{name} must be uint8, got {images.dtype}.")
     check_devices(**{name: images})
     return images.permute(0, 2, 3, 1).contiguous()
+
+
+def space_to_depth(x: Tensor) -> Tensor:
+    """The network's input in blocks of 2 x 2 pixels, as its first convolution reads them.
+
+    A pixel is given one more channel, of zeros, so that a block has 8 or 16 of them: GPUs multiply
+    whole groups of 8. Around the image lie the zeros that the convolution would pad, two blocks
+    before and one behind; odd sides are completed by zeros too.
+
+    Args:
+        x: (N, C, H, W), C 1 or 3.
+
+    Returns:
+        (N, 4 (C + 1), ceil(H / 2) + 3, ceil(W / 2) + 3), channels-last. Channels are ordered by row
+        and column in the block, then by the pixel's channel.
+    """
+    count, channels, height, width = x.shape
+    rows, columns = -(-height // 2) + 3, -(-width // 2) + 3
+    whole = F.pad(x, (4, 2 * columns - 4 - width, 4, 2 * rows - 4 - height, 0, 1))
+    pixels = whole.permute(0, 2, 3, 1).reshape(count, rows, 2, columns, 2, channels + 1)
+    blocks = pixels.transpose(2, 3).reshape(count, rows, columns, 4 * (channels + 1))
+    return blocks.permute(0, 3, 1, 2)
 
 
 def plan_tensors(plan: Plan) -> tuple[Tensor, Tensor, Tensor]:

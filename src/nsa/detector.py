@@ -131,18 +131,22 @@ class Detector:
 
 @contextlib.contextmanager
 def _full_float32() -> Iterator[None]:
-    """Convolutions on a GPU without TF32, whose 10 bits would make maps depend on the machine."""
-    # The old switch cannot be read in a program that has set the one which replaces it.
-    switch: tuple[Any, str, Any] = (torch.backends.cudnn, "allow_tf32", False)
+    """Arithmetic on a GPU without TF32, whose 10 bits would make maps depend on the machine."""
+    owners: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    name: str = "allow_tf32"
+    full: bool | str = False
+    # The old switches cannot be read in a program that has set those which replace them.
     if hasattr(torch.backends.cudnn, "conv"):
-        switch = (torch.backends.cudnn.conv, "fp32_precision", "ieee")
-    owner, name, full = switch
-    before = getattr(owner, name)
-    setattr(owner, name, full)
+        owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+        name, full = "fp32_precision", "ieee"
+    before = [getattr(owner, name) for owner in owners]
+    for owner in owners:
+        setattr(owner, name, full)
     try:
         yield
     finally:
-        setattr(owner, name, before)
+        for owner, value in zip(owners, before, strict=True):
+            setattr(owner, name, value)
 
 
 def stack(images: Iterable[npt.NDArray[np.uint8]], size: tuple[int, int]) -> Tensor:

@@ -194,6 +194,22 @@ void other_kernels(const Case& made, const std::vector<uint8_t>& images, int tri
                                is_half,
                                is_half ? static_cast<void*>(half.data()) : normal.data()},
                               nullptr);
+        const int rows = (made.height + 1) / 2 + 3, columns = (made.width + 1) / 2 + 3;
+        const auto values = size_t{4} * made.count * rows * columns * (made.channels + 1);
+        std::vector<float> blocks(is_half ? 0 : values);
+        std::vector<uint16_t> half_blocks(is_half ? values : 0);
+        nsa::launch_normalise_in_blocks(
+            {images.data(),
+             made.height,
+             made.width,
+             made.channels,
+             {0.1f, 0.2f, 0.3f},
+             {1.0f, 2.0f, 3.0f},
+             is_half,
+             rows,
+             columns,
+             is_half ? static_cast<void*>(half_blocks.data()) : blocks.data()},
+            made.count, nullptr);
     }
 }
 

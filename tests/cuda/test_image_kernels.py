@@ -43,23 +43,31 @@ def test_a_view_is_as_wide_as_in_the_kernel() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("size", [(1, 1), (16, 16), (37, 41)])
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (37, 41), (32, 51)])
 @pytest.mark.parametrize("align", [1, 16])
+@pytest.mark.parametrize("in_blocks", [False, True])
 def test_network_input(
-    device: HostDevice, channels: int, dtype: torch.dtype, size: tuple[int, int], align: int
+    device: HostDevice,
+    channels: int,
+    dtype: torch.dtype,
+    size: tuple[int, int],
+    align: int,
+    in_blocks: bool,
 ) -> None:
-    """Of images that start anywhere, which are copied first, and of others."""
+    """Of images that start anywhere, which may have to be copied first, and of others."""
     random = np.random.default_rng(1)
     pixels = torch.from_numpy(pictures(random, 3, *size, channels))
     config = ImageConfig(channels=channels, size=(64, 64), center_crop=None, crop=(64, 64))
-    expected = to_network_input(pixels.permute(0, 3, 1, 2), config).permute(0, 2, 3, 1)
+    expected = to_network_input(pixels.permute(0, 3, 1, 2), config, in_blocks=in_blocks)
+    expected = expected.permute(0, 2, 3, 1)
     scale, shift = [1 / 255], [0.0]
     if channels == 3:
         pairs = list(zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True))
         scale = [1 / (255 * deviation) for _, deviation in pairs]
         shift = [-mean / deviation for mean, deviation in pairs]
     device.arrange(seed=3)
-    actual = kernels.normalise(device.memory.copy(pixels, align), scale, shift, dtype)
+    launch = kernels.normalise_in_blocks if in_blocks else kernels.normalise
+    actual = launch(device.memory.copy(pixels, align), scale, shift, dtype)
     # float32: a multiplication and an addition in another order; bfloat16: half a unit of 2^-8.
     tolerance = 1e-6 if dtype == torch.float32 else 2**-8
     torch.testing.assert_close(actual.float(), expected, rtol=tolerance, atol=tolerance)

@@ -166,3 +166,7 @@ def test_addresses_of_network_inputs_are_checked(shim: ModuleType) -> None:
     images = pictures(np.random.default_rng(0), 1, 5, 5, 1)
     with pytest.raises(InputError, match="16 bytes"):
         shim.normalise_cuda(images.ctypes.data | 1, 25, 1, [1.0] * 3, [0.0] * 3, False, 16, 0)
+    with pytest.raises(InputError, match="16 bytes"):
+        shim.normalise_in_blocks_cuda(
+            images.ctypes.data, images.shape, [1.0] * 3, [0.0] * 3, False, 24, 0
+        )

@@ -53,6 +53,9 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start(device: HostDevic
             lambda: kernels.normalise(pixels, [1.0] * 3, [0.0] * 3, torch.bfloat16),
             lambda: kernels.normalise(pixels[..., :1].contiguous(), [1.0], [0.0], torch.float32),
         ],
+        "normalise_in_blocks": [
+            lambda: kernels.normalise_in_blocks(pixels, [1.0] * 3, [0.0] * 3, torch.bfloat16)
+        ],
     }
     for kernel, calls in launches.items():
         for call in calls:

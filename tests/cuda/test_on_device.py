@@ -163,10 +163,11 @@ def test_images(channels: int) -> None:
     actual = apply_augmentation(pixels.cuda(), augmentation)
     torch.testing.assert_close(actual.cpu(), expected, rtol=0, atol=0)
     for dtype, tolerance in ((torch.float32, 1e-6), (torch.bfloat16, 2**-7)):
-        inputs = to_network_input(actual, config, dtype)
-        assert inputs.is_contiguous(memory_format=torch.channels_last)
-        wanted = to_network_input(expected, config).to(dtype)
-        torch.testing.assert_close(inputs.cpu(), wanted, rtol=tolerance, atol=tolerance)
+        for in_blocks in (False, True):
+            inputs = to_network_input(actual, config, dtype, in_blocks=in_blocks)
+            assert inputs.is_contiguous(memory_format=torch.channels_last)
+            wanted = to_network_input(expected, config, in_blocks=in_blocks).to(dtype)
+            torch.testing.assert_close(inputs.cpu(), wanted, rtol=tolerance, atol=tolerance)
     masks = object_masks(pixels, 120.0, 20.0)
     torch.testing.assert_close(object_masks(pixels.cuda(), 120.0, 20.0).cpu(), masks)
 

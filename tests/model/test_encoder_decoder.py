@@ -1,10 +1,16 @@
 """Size, shape and behaviour of the network."""
 
+import dataclasses
+
 import pytest
 import torch
 
+from nsa._layout import space_to_depth
 from nsa.errors import InputError
-from nsa.model import EncoderDecoder
+from nsa.model import EncoderDecoder, Forms
+
+NAMES = [field.name for field in dataclasses.fields(Forms)]
+FORMS = [*(Forms(**{name: True}) for name in NAMES), Forms(**dict.fromkeys(NAMES, True))]
 
 
 def count(model: torch.nn.Module) -> int:
@@ -60,6 +66,69 @@ def test_every_parameter_is_trained() -> None:
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("forms", FORMS, ids=str)
+@pytest.mark.parametrize(("channels", "size"), [(1, (32, 32)), (3, (33, 62)), (3, (47, 95))])
+def test_forms_are_the_same_function(forms: Forms, channels: int, size: tuple[int, int]) -> None:
+    """In float64, while training: logits and the gradients of the input and of all parameters."""
+    torch.manual_seed(0)
+    model = EncoderDecoder(channels).double()
+    x = torch.randn(3, channels, *size, dtype=torch.float64, requires_grad=True)
+    outer = torch.rand(3, 1, *size, dtype=torch.float64)
+
+    def run(forms: Forms) -> list[torch.Tensor]:
+        model.forms = forms
+        logits = model(x)
+        return [logits.detach(), *torch.autograd.grad(logits, [x, *model.parameters()], outer)]
+
+    for actual, expected in zip(run(forms), run(Forms()), strict=True):
+        # Gradients of weights before a batch normalisation are sums that nearly cancel.
+        atol = 1e-11 * float(expected.abs().max())
+        torch.testing.assert_close(actual, expected, rtol=0, atol=atol)
+
+
+def test_forms_keep_the_parameters() -> None:
+    model = EncoderDecoder()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.forms = FORMS[-1]
+    assert list(model.state_dict()) == list(before)
+    EncoderDecoder().load_state_dict(model.state_dict())
+
+
+def test_the_device_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = EncoderDecoder().eval()
+    assert model.forms_on(torch.device("cpu")) == Forms()
+    assert model.forms_on(torch.device("cuda", 1)) == FORMS[-1]
+    model.forms = Forms(head=True)
+    for name in ("cpu", "cuda"):
+        assert model.forms_on(torch.device(name)) == Forms(head=True)
+    model.forms = None
+    x = torch.randn(2, 3, 40, 40)
+    with torch.inference_mode():
+        expected = model(x)
+        monkeypatch.setattr(Forms, "for_device", lambda _device: FORMS[-1])
+        assert not torch.equal(model(x), expected)  # by rounding
+        torch.testing.assert_close(model(x), expected, rtol=0, atol=1e-4)
+
+
+def test_exported_networks_have_their_layers_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Forms, "for_device", lambda _device: FORMS[-1])
+    model = EncoderDecoder().eval()
+    program = torch.export.export(model, (torch.zeros(2, 3, 64, 64),))
+    called = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert sum("conv_transpose2d" in name for name in called) == 7
+    assert any("upsample_bilinear2d" in name for name in called)
+    assert not any("matmul" in name or "index_copy" in name for name in called)
+
+
+def test_input_in_blocks_has_the_size_of_its_images() -> None:
+    torch.manual_seed(0)
+    model = EncoderDecoder(1).eval()
+    model.forms = Forms(stem=True)
+    x = torch.rand(2, 1, 47, 64)
+    with torch.inference_mode():
+        assert torch.equal(model(space_to_depth(x), (47, 64)), model(x))
 
 
 @pytest.mark.parametrize(("name", "value"), [("channels", 4), ("activation", "tanh")])

@@ -198,3 +198,24 @@ def test_grey_images_stream() -> None:
     run.run(steps(10**9))
     expected.run(steps(10**9))
     assert run.position.losses == expected.position.losses
+
+
+def test_a_step_that_is_not_captured_does_not_warn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a graph is captured Adam runs as it is, which torch may think a mistake."""
+    run = trainer()
+    run.train_step(*run.make_batch(0, 0))
+    for group in run.optimizer.param_groups:
+        group["capturable"] = True  # as on a GPU
+    # What torch asks before a step: up to 2.11, and later.
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    stream = SimpleNamespace(is_capturing=lambda: False)
+    there = torch.device("cuda")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: there)
+    monkeypatch.setattr(torch.accelerator, "current_stream", lambda: stream)
+    run.optimizer.step()
+    # Only an optimiser that torch has not constructed, such as a copy, would warn.
+    run.optimizer._warned_capturable_if_run_uncaptured = False  # type: ignore[attr-defined]
+    with pytest.warns(UserWarning, match="capturable=True"):
+        run.optimizer.step()

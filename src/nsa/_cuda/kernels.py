@@ -223,5 +223,31 @@ def normalise(images: Tensor, scale: list[float], shift: list[float], dtype: tor
     return out
 
 
+def normalise_in_blocks(
+    images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype
+) -> Tensor:
+    """:func:`normalise` in the layout of :func:`nsa._layout.space_to_depth`.
+
+    Returns:
+        (count, ceil(height / 2) + 3, ceil(width / 2) + 3, 4 (channels + 1)), contiguous.
+    """
+    check_device(images.device)
+    count, height, width, channels = shape_of(images)
+    shape = (count, (height + 1) // 2 + 3, (width + 1) // 2 + 3, 4 * (channels + 1))
+    with memory_for("The network's input", math.prod(shape) * dtype.itemsize, _BATCH):
+        out = torch.empty(shape, dtype=dtype, device=images.device)
+    with _stream(images.device) as stream:
+        C.normalise_in_blocks_cuda(
+            images.data_ptr(),
+            shape_of(images),
+            _three(scale),
+            _three(shift),
+            dtype == torch.bfloat16,
+            out.data_ptr(),
+            stream,
+        )
+    return out
+
+
 def _three(values: list[float]) -> list[float]:
     return (values * 3)[:3] if len(values) == 1 else values

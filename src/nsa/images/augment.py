@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nsa._cuda import kernels, support
+from nsa._layout import space_to_depth
 from nsa._native import check_devices
 from nsa.config import ImageConfig
 from nsa.errors import InputError
@@ -148,7 +149,11 @@ def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
 
 
 def to_network_input(
-    images: Tensor, config: ImageConfig, dtype: torch.dtype = torch.float32
+    images: Tensor,
+    config: ImageConfig,
+    dtype: torch.dtype = torch.float32,
+    *,
+    in_blocks: bool = False,
 ) -> Tensor:
     """Scale pixels as the network expects them.
 
@@ -157,9 +162,11 @@ def to_network_input(
     Args:
         images: uint8 (N, config.channels, H, W), any device.
         dtype: float32 or bfloat16.
+        in_blocks: the layout that the network's form ``stem`` reads.
 
     Returns:
-        ``dtype`` of the same shape, channels-last.
+        ``dtype`` of the same shape, channels-last; ``in_blocks``: (N, 4 (C + 1), ceil(H / 2) + 3,
+        ceil(W / 2) + 3), channels-last, see :func:`nsa._layout.space_to_depth`.
 
     Raises:
         InputError: the images are not uint8 or have other channels, or the dtype is another.
@@ -169,22 +176,18 @@ def to_network_input(
         raise InputError(f"images must have {config.channels} channels, got {images.shape[1]}.")
     if dtype not in (torch.float32, torch.bfloat16):
         raise InputError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}.")
+    scale, shift = input_scale(config.channels)
     if images.is_cuda and support.usable(images.device):
-        return _to_network_input_on_gpu(images, dtype)
+        kernel = kernels.normalise_in_blocks if in_blocks else kernels.normalise
+        pixels = images.permute(0, 2, 3, 1).contiguous()
+        return kernel(pixels, scale.tolist(), shift.tolist(), dtype).permute(0, 3, 1, 2)
     width = images.shape[3]
     # One long row of interleaved values a line: three at a time would not vectorise.
     lines = images.permute(0, 2, 3, 1).flatten(2).to(torch.float32)
-    scale, shift = (
-        values.to(lines.device).repeat(width) for values in input_scale(config.channels)
-    )
+    scale, shift = (values.to(lines.device).repeat(width) for values in (scale, shift))
     lines.mul_(scale).add_(shift)
-    return lines.view(*lines.shape[:2], width, config.channels).permute(0, 3, 1, 2).to(dtype)
-
-
-def _to_network_input_on_gpu(images: Tensor, dtype: torch.dtype) -> Tensor:
-    pixels = images.permute(0, 2, 3, 1).contiguous()
-    scale, shift = (values.tolist() for values in input_scale(images.shape[1]))
-    return kernels.normalise(pixels, scale, shift, dtype).permute(0, 3, 1, 2)
+    inputs = lines.view(*lines.shape[:2], width, config.channels).permute(0, 3, 1, 2).to(dtype)
+    return space_to_depth(inputs) if in_blocks else inputs
 
 
 def input_scale(channels: int) -> tuple[Tensor, Tensor]:

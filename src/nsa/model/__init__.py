@@ -1,5 +1,6 @@
 """The networks."""
 
 from nsa.model.encoder_decoder import EncoderDecoder
+from nsa.model.forms import Forms
 
-__all__ = ["EncoderDecoder"]
+__all__ = ["EncoderDecoder", "Forms"]

@@ -9,9 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.errors import InputError
+from nsa.model import layers
 from nsa.model._torchvision import torchvision
+from nsa.model.forms import Forms
 
 Activation = Literal["sigmoid", "relu"]
+
+_AS_WRITTEN = Forms()
 
 
 class UpBlock(nn.Module):
@@ -30,11 +34,15 @@ class UpBlock(nn.Module):
         )
         self.shortcut_norm = nn.BatchNorm2d(outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, 2 H, 2 W)."""
-        residual = F.relu(self.up_norm(self.up(x)))
+    def forward(self, x: Tensor, rewritten: bool) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, 2 H, 2 W); ``rewritten``: see :attr:`Forms.decoder`."""
+        if rewritten:
+            up, shortcut = layers.up_and_shortcut(x, self.up.weight, self.shortcut.weight)
+        else:
+            up, shortcut = self.up(x), self.shortcut(x)
+        residual = F.relu(self.up_norm(up))
         residual = self.conv_norm(self.conv(residual))
-        return F.relu(residual + self.shortcut_norm(self.shortcut(x)))
+        return F.relu(residual + self.shortcut_norm(shortcut))
 
 
 class EncoderDecoder(nn.Module):
@@ -48,6 +56,10 @@ class EncoderDecoder(nn.Module):
         activation: ``"sigmoid"`` for labels in [0, 1] trained by cross-entropy, ``"relu"`` for
             the continuous label.
 
+    Attributes:
+        forms: how layers are computed; None: :meth:`Forms.for_device` of the input's device. It
+            changes neither parameters nor, but for rounding, results.
+
     Raises:
         InputError: ``channels`` or ``activation`` is none of these.
     """
@@ -60,6 +72,7 @@ class EncoderDecoder(nn.Module):
             raise InputError(f"activation must be 'sigmoid' or 'relu', got {activation!r}.")
         self.channels = channels
         self.activation = activation
+        self.forms: Forms | None = None
         resnet = torchvision.models.resnet18(weights=None)
         if channels == 1:
             resnet.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
@@ -83,21 +96,53 @@ class EncoderDecoder(nn.Module):
             if isinstance(module, nn.Conv2d):  # as torchvision begins the encoder
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forms_on(self, device: torch.device) -> Forms:
+        """The forms of layers that are used for inputs on a device."""
+        if self.forms is not None:
+            return self.forms
+        # Compilers and exported files know the layers better as they are written down.
+        return _AS_WRITTEN if torch.compiler.is_compiling() else Forms.for_device(device)
+
+    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Logits, before the activation.
 
         Args:
             x: float (N, channels, H, W), normalised, H and W at least 32.
+            size: (H, W) if ``x`` is in blocks of 2 x 2 pixels instead, which the form ``stem``
+                reads: see :func:`nsa.images.to_network_input`.
 
         Returns:
             float (N, 1, H, W).
         """
-        height, width = x.shape[-2:]
-        features = self.decoder(self.bottleneck(self.encoder(x)))
-        features = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=True)
-        logits: Tensor = self.head(features)
+        height, width = x.shape[-2:] if size is None else size
+        forms = self.forms_on(x.device)
+        if forms.stem:
+            features = layers.stem(x, self.encoder.get_parameter("conv1.weight"))
+            features = self.encoder[1:](features)
+        else:
+            features = self.encoder(x)
+        features = self.bottleneck(features)
+        for block in self.decoder:
+            features = block(features, forms.decoder)
+        logits = self._enlarge(features, forms)
         # Every stage rounds up, so the output covers the input and is aligned at the top left.
         return logits[..., :height, :width]
+
+    def _enlarge(self, features: Tensor, forms: Forms) -> Tensor:
+        """Logits, (N, 1, 4 H, 4 W), from features (N, 16, H, W)."""
+        before, after = layers.HEAD_MARGIN if forms.head else (0, 0)
+        if forms.upsampling:
+            features = layers.upsample(features, (before, after))
+        else:
+            features = F.interpolate(
+                features, scale_factor=2.0, mode="bilinear", align_corners=True
+            )
+            if forms.head:
+                features = F.pad(features, (before, after, before, after))
+        if forms.head:
+            return layers.transposed_convolution(features, self.head.weight, self.head.bias)
+        logits: Tensor = self.head(features)
+        return logits
 
     def predict(self, x: Tensor) -> Tensor:
         """The anomaly map: :meth:`forward` followed by the activation, float32 (N, 1, H, W)."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.config import ImageConfig
 from nsa.device import Precision, memory_format
 from nsa.images import to_network_input
+from nsa.model import EncoderDecoder
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import BACKWARD, FORWARD, OPTIMISER, SYNTHESIS, Clock
 
@@ -37,7 +38,7 @@ class Updater:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: EncoderDecoder,
         image_config: ImageConfig,
         learning_rate: float,
         *,
@@ -75,14 +76,15 @@ class Updater:
             labels: float32 (n, 1, H, W) there.
         """
         half = self._precision == "bf16"
+        height, width = images.shape[2:]
+        in_blocks = self._model.forms_on(self._device).stem
         with clock.part(SYNTHESIS):
-            inputs = to_network_input(
-                images, self._images, torch.bfloat16 if half else torch.float32
-            )
+            dtype = torch.bfloat16 if half else torch.float32
+            inputs = to_network_input(images, self._images, dtype, in_blocks=in_blocks)
             inputs = inputs.contiguous(memory_format=memory_format(self._device, self._precision))
         with clock.part(FORWARD):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
-                logits = self._model(inputs)
+                logits = self._model(inputs, (height, width) if in_blocks else None)
             loss = self._ranks.weigh(self._loss(logits.float(), labels), len(images))
         with clock.part(BACKWARD):
             self.optimizer.zero_grad(set_to_none=True)

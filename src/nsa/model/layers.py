@@ -1,0 +1,173 @@
+"""Layers of the network in other forms: the same functions of the same parameters.
+
+A convolution with a stride of two reads even and odd pixels with different taps, and a transposed
+one writes them so. Taken apart into *phases*, by the parity of row and column, either is an
+ordinary convolution of a smaller kernel with four times the channels, without the zeros or the gaps
+between pixels. A few taps beside the kernel's edge are zero instead. Weights are rearranged from
+the layer's own parameter in every call, so that gradients reach it.
+
+Everything is laid out channels-last.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from nsa._layout import space_to_depth
+
+Margin = tuple[int, int]
+"""Pixels that a convolution needs before the first and after the last row and column."""
+
+
+def stem(x: Tensor, weight: Tensor) -> Tensor:
+    """A convolution of 7 x 7 with stride 2 and padding 3.
+
+    Args:
+        x: (N, C, H, W), or already :func:`nsa._layout.space_to_depth` of that.
+        weight: (outputs, C, 7, 7).
+
+    Returns:
+        (N, outputs, ceil(H / 2), ceil(W / 2)).
+    """
+    blocks = space_to_depth(x) if x.shape[1] == weight.shape[1] else x
+    return F.conv2d(blocks, _rearranged(weight, _stem_weight, x.dtype))
+
+
+def transposed_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A transposed convolution of 7 x 7 that doubles height and width (stride 2, padding 3).
+
+    Args:
+        x: (N, inputs, H + 3, W + 3), with a margin of :data:`HEAD_MARGIN` zeros.
+        weight: (inputs, outputs, 7, 7).
+        bias: (outputs), or None.
+
+    Returns:
+        (N, outputs, 2 H, 2 W).
+    """
+    bias = None if bias is None else bias.repeat(4)
+    return _depth_to_space(F.conv2d(x, _rearranged(weight, _phase_weight, x.dtype), bias))
+
+
+HEAD_MARGIN: Margin = (1, 2)
+
+
+def up_and_shortcut(x: Tensor, up: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:
+    """Two transposed convolutions that double height and width: of 3 x 3 (padding 1), and of 1 x 1.
+
+    One convolution of 2 x 2 computes both. Its zero taps are 7 of 16 for the first and 3 of 4 for
+    the second, fewer multiplications than the launches of five exact convolutions would cost.
+
+    Args:
+        x: (N, inputs, H, W).
+        up: (inputs, outputs, 3, 3).
+        shortcut: (inputs, outputs, 1, 1).
+
+    Returns:
+        Both (N, outputs, 2 H, 2 W). The second is zero but for even rows and columns.
+    """
+    outputs = up.shape[1]
+    weight = torch.cat(
+        [
+            _rearranged(up, _phase_weight, x.dtype),
+            F.pad(shortcut.to(x.dtype).transpose(0, 1), (0, 1, 0, 1)),
+        ]
+    )
+    both = F.conv2d(F.pad(x, (0, 1, 0, 1)), weight)
+    phases, even = torch.split(both, [4 * outputs, outputs], 1)
+    return _depth_to_space(phases), _with_zeros_between(even)
+
+
+def upsample(x: Tensor, margin: Margin = (0, 0)) -> Tensor:
+    """Twofold bilinear interpolation with aligned corners, and a margin of zeros.
+
+    Args:
+        x: (N, C, H, W).
+        margin: zeros before and after rows and columns, which cost nothing here.
+
+    Returns:
+        (N, C, 2 H + margin, 2 W + margin).
+    """
+    count, channels, height, width = x.shape
+    down = _interpolation(height, margin, x.dtype, x.device)
+    across = _interpolation(width, margin, x.dtype, x.device)
+    rows = across @ x.permute(0, 2, 3, 1)
+    wide = down @ rows.reshape(count, height, len(across) * channels)
+    return wide.view(count, len(down), len(across), channels).permute(0, 3, 1, 2)
+
+
+def _depth_to_space(phases: Tensor) -> Tensor:
+    """(N, 4 C, H, W), phase by phase, -> (N, C, 2 H, 2 W)."""
+    count, channels, height, width = phases.shape
+    channels //= 4
+    apart = phases.permute(0, 2, 3, 1).reshape(count, height, width, 2, 2, channels)
+    whole = apart.transpose(2, 3).reshape(count, 2 * height, 2 * width, channels)
+    return whole.permute(0, 3, 1, 2)
+
+
+def _with_zeros_between(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 2 H, 2 W), zero in odd rows and columns."""
+    count, channels, height, width = x.shape
+    pixels = x.permute(0, 2, 3, 1)[:, :, None, :, None]
+    spread = F.pad(pixels, (0, 0, 0, 1, 0, 0, 0, 1))
+    return spread.reshape(count, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def _stem_weight(weight: Tensor) -> Tensor:
+    """(outputs, C, 7, 7) -> (outputs, 4, 4, 4 (C + 1)), the last as `space_to_depth` orders it."""
+    outputs, channels = weight.shape[:2]
+    # Row 2 m - 3 + k of the image is in block m + d with 2 d + phase = k - 3, so d starts at -2.
+    padded = F.pad(weight, (1, 0, 1, 0, 0, 1))
+    taps = padded.view(outputs, channels + 1, 4, 2, 4, 2).permute(0, 2, 4, 3, 5, 1)
+    return taps.reshape(outputs, 4, 4, -1)
+
+
+def _phase_weight(weight: Tensor) -> Tensor:
+    """(inputs, outputs, k, k), k 3 or 7, -> (4 outputs, taps, taps, inputs), phase by phase."""
+    inputs, outputs, side, _ = weight.shape
+    taps = (side + 1) // 2
+    # Input m + d reaches output 2 m + phase through tap k = phase + (side - 1) / 2 - 2 d: larger d
+    # means smaller k.
+    padded = F.pad(weight, (1, 0, 1, 0)).view(inputs, outputs, taps, 2, taps, 2)
+    return padded.flip(2, 4).permute(3, 5, 1, 2, 4, 0).reshape(4 * outputs, taps, taps, inputs)
+
+
+def _rearranged(weight: Tensor, rule: Callable[[Tensor], Tensor], dtype: torch.dtype) -> Tensor:
+    """``rule(weight)`` as a convolution's weight: one kernel, and one for its gradient."""
+    target, shape = _targets(rule, weight.shape, weight.device)
+    values = weight.to(dtype).permute(0, 2, 3, 1).flatten()  # a view where it is channels-last
+    made = values.new_zeros(shape.numel()).index_copy_(0, target, values)
+    return made.view(shape).permute(0, 3, 1, 2)
+
+
+# What follows is made once, outside of any graph that may be captured, and is kept to the end of
+# the process, because captured graphs go on reading it: a few kilobytes for every size.
+
+
+@functools.cache
+@torch.inference_mode(False)
+def _targets(
+    rule: Callable[[Tensor], Tensor], shape: torch.Size, device: torch.device
+) -> tuple[Tensor, torch.Size]:
+    """Where ``rule`` puts a weight's elements, in channels-last order, and its result's shape."""
+    numbers = torch.arange(1, shape.numel() + 1)
+    outputs, inputs, rows, columns = shape
+    made = rule(numbers.view(outputs, rows, columns, inputs).permute(0, 3, 1, 2))
+    target = torch.empty_like(numbers)
+    (places,) = made.flatten().nonzero(as_tuple=True)
+    target[made.flatten()[places] - 1] = places
+    return target.to(device), made.shape
+
+
+@functools.cache
+@torch.inference_mode(False)
+def _interpolation(size: int, margin: Margin, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix (2 size + margin, size) of linear interpolation with aligned corners."""
+    place = torch.arange(2 * size, dtype=torch.float64) * ((size - 1) / (2 * size - 1))
+    distance = (place[:, None] - torch.arange(size)).abs()
+    weights = F.pad((1 - distance).clamp(min=0), (0, 0, *margin))
+    return weights.to(device, dtype)
