@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "group.h"
+#include "thread_block.h"
 
 namespace nsa {
 

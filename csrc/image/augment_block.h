@@ -1,11 +1,10 @@
 // From the stored images to the network's crop, and from there to its input, one pass each.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
-#include "group.h"
 #include "image/image_cuda.h"
+#include "thread_block.h"
 
 namespace nsa {
 
@@ -14,25 +13,16 @@ constexpr int kFixedBits = 20;  // positions are fixed-point, as on the CPU
 // a b - c d, or a b + c d, plus e, times 2^20, rounded half to even: every operation rounds to
 // float64, as on the CPU, and none is fused.
 NSA_DEVICE int64_t fixed_position(double a, double b, double c, double d, double e) {
-#ifdef __CUDA_ARCH__
     return __double2ll_rn(
         __dmul_rn(__dadd_rn(__dadd_rn(__dmul_rn(a, b), __dmul_rn(c, d)), e), 1 << kFixedBits));
-#else
-    return static_cast<int64_t>(std::nearbyint((a * b + c * d + e) * (1 << kFixedBits)));
-#endif
 }
 
 NSA_DEVICE int64_t fixed_step(double value) {
-#ifdef __CUDA_ARCH__
     return __double2ll_rn(__dmul_rn(value, 1 << kFixedBits));
-#else
-    return static_cast<int64_t>(std::nearbyint(value * (1 << kFixedBits)));
-#endif
 }
 
 // Row `y` of the crop of image `n`: rotation by nearest neighbour, black outside, crop and flip.
-template <typename Group>
-NSA_DEVICE void augment_row(const Group& group, const AugmentBatch& batch, int64_t n, int y) {
+NSA_DEVICE void augment_row(const ThreadBlock& block, const AugmentBatch& batch, int64_t n, int y) {
     const View view = batch.views[n];
     const double dx = view.left + 0.5 - batch.width / 2.0;
     const double dy = view.top + y + 0.5 - batch.height / 2.0;
@@ -43,9 +33,9 @@ NSA_DEVICE void augment_row(const Group& group, const AugmentBatch& batch, int64
     uint8_t* const out = batch.out + (n * batch.rows + line) * batch.columns * batch.channels;
     const uint8_t* const image =
         batch.store + view.image * batch.height * batch.width * batch.channels;
-    group.phase([&](int rank) {
+    block.phase([&](int rank) {
         // A thread per byte: neighbouring threads write, and unrotated read, neighbouring bytes.
-        for (int i = rank; i < batch.columns * batch.channels; i += group.size()) {
+        for (int i = rank; i < batch.columns * batch.channels; i += block.size()) {
             const int x = batch.channels == 3 ? i / 3 : i;
             const int64_t from_x = (x0 + x * step_x) >> kFixedBits;
             const int64_t from_y = (y0 + x * step_y) >> kFixedBits;

@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kRowThreads)
 }
 
 __global__ void __launch_bounds__(kInputThreads) normalise(const InputBatch batch) {
-    normalise_block(ThreadBlock(), batch, blockIdx.x, gridDim.x);
+    normalise_part(ThreadBlock(), batch, blockIdx.x, gridDim.x);
 }
 
 __global__ void __launch_bounds__(kInputThreads)

@@ -3,10 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
-#include "group.h"
 #include "image/image_cuda.h"
+#include "thread_block.h"
 
 namespace nsa {
 
@@ -16,12 +15,7 @@ constexpr int kBlocksBefore = 2;  // of zeros, above and on the left
 
 // bfloat16 of a finite float, rounded half to even.
 NSA_DEVICE uint16_t to_bfloat16(float value) {
-    uint32_t bits;
-#ifdef __CUDA_ARCH__
-    bits = __float_as_uint(value);
-#else
-    std::memcpy(&bits, &value, sizeof bits);
-#endif
+    const uint32_t bits = __float_as_uint(value);
     return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
@@ -90,13 +84,12 @@ NSA_DEVICE void normalise_span(const InputBatch& batch, int64_t first) {
     }
 }
 
-// Block `block` of `blocks`, which share the batch.
-template <typename Group>
-NSA_DEVICE void normalise_block(const Group& group, const InputBatch& batch, int64_t block,
-                                int64_t blocks) {
+// Part `part` of `parts`, which share the batch, a block each.
+NSA_DEVICE void normalise_part(const ThreadBlock& block, const InputBatch& batch, int64_t part,
+                               int64_t parts) {
     const int64_t spans = (batch.values + kInputBytes - 1) / kInputBytes;
-    group.phase([&](int rank) {
-        for (int64_t i = block * group.size() + rank; i < spans; i += blocks * group.size()) {
+    block.phase([&](int rank) {
+        for (int64_t i = part * block.size() + rank; i < spans; i += parts * block.size()) {
             if (batch.half) {
                 normalise_span<true>(batch, i * kInputBytes);
             } else {
@@ -120,13 +113,14 @@ NSA_DEVICE void store_value(float value, uint16_t* out) {
 }
 
 // Row `row` of blocks of image `image`.
-template <typename Value, int kChannels, typename Group>
-NSA_DEVICE void blocked_row(const Group& group, const BlockedInput& batch, int64_t image, int row) {
+template <typename Value, int kChannels>
+NSA_DEVICE void blocked_row(const ThreadBlock& block, const BlockedInput& batch, int64_t image,
+                            int row) {
     PixelPair<Value, kChannels>* const out = static_cast<PixelPair<Value, kChannels>*>(batch.out) +
                                              (image * batch.rows + row) * 2 * batch.columns;
-    group.phase([&](int rank) {
+    block.phase([&](int rank) {
         // In the order of the output, where upper and lower pairs take turns.
-        for (int i = rank; i < 2 * batch.columns; i += group.size()) {
+        for (int i = rank; i < 2 * batch.columns; i += block.size()) {
             const int y = 2 * (row - kBlocksBefore) + (i & 1);
             const int first = 2 * ((i >> 1) - kBlocksBefore);
             PixelPair<Value, kChannels> pair{};
@@ -151,17 +145,16 @@ NSA_DEVICE void blocked_row(const Group& group, const BlockedInput& batch, int64
     });
 }
 
-template <typename Group>
-NSA_DEVICE void normalise_blocked_row(const Group& group, const BlockedInput& batch, int64_t image,
-                                      int row) {
+NSA_DEVICE void normalise_blocked_row(const ThreadBlock& block, const BlockedInput& batch,
+                                      int64_t image, int row) {
     if (batch.half && batch.channels == 3) {
-        blocked_row<uint16_t, 3>(group, batch, image, row);
+        blocked_row<uint16_t, 3>(block, batch, image, row);
     } else if (batch.half) {
-        blocked_row<uint16_t, 1>(group, batch, image, row);
+        blocked_row<uint16_t, 1>(block, batch, image, row);
     } else if (batch.channels == 3) {
-        blocked_row<float, 3>(group, batch, image, row);
+        blocked_row<float, 3>(block, batch, image, row);
     } else {
-        blocked_row<float, 1>(group, batch, image, row);
+        blocked_row<float, 1>(block, batch, image, row);
     }
 }
 

@@ -36,15 +36,14 @@ NSA_DEVICE uint32_t object_word(const ObjectMemory& memory, int row, int word) {
 }
 
 // The tile whose first pixel is (x0, y0). Needs kObjectThreads threads.
-template <typename Group>
-NSA_DEVICE void object_tile(const Group& group, const ObjectBatch& batch, ObjectMemory& memory,
-                            int64_t image, int x0, int y0) {
+NSA_DEVICE void object_tile(const ThreadBlock& block, const ObjectBatch& batch,
+                            ObjectMemory& memory, int64_t image, int x0, int y0) {
     constexpr int kColumns = 32 * kObjectWords + 2 * kObjectReach;
     const auto inside = [](int value, int last) {
         return value < 0 ? 0 : value > last ? last : value;
     };
-    group.phase([&](int rank) {
-        for (GridWalk at(rank, group.size(), kColumns); at.line < kObjectLines; at.next()) {
+    block.phase([&](int rank) {
+        for (GridWalk at(rank, block.size(), kColumns); at.line < kObjectLines; at.next()) {
             const int64_t x = inside(x0 - kObjectReach + at.column, batch.width - 1);
             const int64_t y = inside(y0 - kObjectReach + at.line, batch.height - 1);
             const uint8_t* const pixel =
@@ -54,8 +53,8 @@ NSA_DEVICE void object_tile(const Group& group, const ObjectBatch& batch, Object
                 sum < batch.low || sum > batch.low + batch.extent;
         }
     });  // the foreground is complete
-    group.phase([&](int rank) {
-        for (int i = rank; i < kObjectLines * (kObjectWords + 2); i += group.size()) {
+    block.phase([&](int rank) {
+        for (int i = rank; i < kObjectLines * (kObjectWords + 2); i += block.size()) {
             const int line = i / (kObjectWords + 2), word = i % (kObjectWords + 2);
             const int first = word == 0 ? 32 - kObjectReach : 0;
             const int end = word == kObjectWords + 1 ? kObjectReach : 32;
@@ -66,18 +65,18 @@ NSA_DEVICE void object_tile(const Group& group, const ObjectBatch& batch, Object
             memory.word[line][word] = bits;
         }
     });  // the words are complete
-    group.phase([&](int rank) {
-        for (int i = rank; i < kObjectRows * kObjectWords; i += group.size()) {
+    block.phase([&](int rank) {
+        for (int i = rank; i < kObjectRows * kObjectWords; i += block.size()) {
             memory.mask[i / kObjectWords][i % kObjectWords] =
                 object_word(memory, i / kObjectWords, i % kObjectWords);
         }
     });  // the masks are complete
-    group.phase([&](int rank) {
+    block.phase([&](int rank) {
         const int columns =
             batch.width - x0 < 32 * kObjectWords ? batch.width - x0 : 32 * kObjectWords;
         const int rows = batch.height - y0 < kObjectRows ? batch.height - y0 : kObjectRows;
         uint8_t* const out = batch.masks + (image * batch.height + y0) * batch.width + x0;
-        for (GridWalk at(rank, group.size(), columns); at.line < rows; at.next()) {
+        for (GridWalk at(rank, block.size(), columns); at.line < rows; at.next()) {
             out[static_cast<int64_t>(at.line) * batch.width + at.column] =
                 static_cast<uint8_t>(memory.mask[at.line][at.column / 32] >> at.column % 32 & 1);
         }

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "group.h"
+#include "thread_block.h"
 
 namespace nsa {
 

@@ -3,9 +3,9 @@
 // A tile of an image lists the patches that reach it once; its pixels then look at nothing else.
 #pragma once
 
-#include "group.h"
 #include "label/label_cuda.h"
 #include "plan.h"
+#include "thread_block.h"
 
 namespace nsa {
 
