@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from device import DEVICE, cores, sized, synchronise, write
 from step import BATCH, make_trainer
-from timing import write
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from nsa import reference
@@ -25,7 +25,8 @@ from nsa.images import augment
 from nsa.training import Trainer
 from nsa.training.profile import NO_CLOCK
 
-SECONDS = 10.0
+SECONDS = sized(10.0, 0.5)
+SECONDS_BETWEEN_READINGS = sized(2.0, 0.2)
 
 
 class Batches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -51,38 +52,47 @@ class Batches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def update(trainer: Trainer, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-    images, labels = (part.cuda(non_blocking=True) for part in batch)
+    images, labels = (part.to(DEVICE, non_blocking=True) for part in batch)
     trainer.updater(images, labels, NO_CLOCK)
 
 
 def main(folder: str) -> None:
-    trainer = make_trainer(1)
+    trainer = make_trainer()
     trainer.model.train()
-    cores = len(os.sched_getaffinity(0))
     # Without the clone all images would go to shared memory, which containers have little of.
     data = Batches(trainer.images[:BATCH].clone(), trainer.synthesis.config, trainer.image_config)
+    processes = cores()
     batches = iter(
         DataLoader(
-            data, batch_size=None, num_workers=cores, pin_memory=True, prefetch_factor=2,
-            multiprocessing_context="spawn",
+            data, batch_size=None, num_workers=processes, pin_memory=DEVICE.type == "cuda",
+            prefetch_factor=2, multiprocessing_context="spawn",
         )
     )  # fmt: skip
-    figures: dict[str, Any] = {"cores": cores, "batch": BATCH}
-    for _ in range(cores):  # the first batch of every process pays for its start
+    for _ in range(processes):  # the first batch of every process pays for its start
         update(trainer, next(batches))
-    torch.cuda.synchronize()
-    start, waited, steps = time.perf_counter(), 0.0, 0
-    while time.perf_counter() - start < SECONDS:
+    synchronise()
+    print(f"{processes} processes have started", flush=True)
+    start, waited, steps, written = time.perf_counter(), 0.0, 0, 0.0
+    spent = 0.0
+    while spent < SECONDS:
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
         update(trainer, batch)
         steps += 1
-    torch.cuda.synchronize()
-    spent = time.perf_counter() - start
-    figures["images_per_second"] = steps * BATCH / spent
-    figures["wait_share"] = waited / spent
-    write(folder, "loader", figures)
+        spent = time.perf_counter() - start
+        if spent >= min(SECONDS, written + SECONDS_BETWEEN_READINGS):
+            synchronise()
+            spent = written = time.perf_counter() - start
+            figures: dict[str, Any] = {
+                "processes": processes,
+                "batch": BATCH,
+                "steps": steps,
+                "images_per_second": steps * BATCH / spent,
+                "wait_share": waited / spent,
+            }
+            write(folder, "loader", figures)
+    print(f"{steps * BATCH / spent:,.0f} images/s", flush=True)
     # The processes are in the middle of batches that nobody wants.
     for process in multiprocessing.active_children():
         process.kill()

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from timing import batch, summary, time_on_gpu, write
+from device import DEVICE, cores, sized, textures, time_by_clock, time_calls, write
 
 import nsa
 from nsa import reference
 from nsa.blend import blend
 from nsa.methods import blend_mode
 from nsa.plan.table import IMAGE, SOURCE, Plan
-
-COUNT = 64
 
 
 def of_image(plan: Plan, index: int) -> Plan:
@@ -30,53 +25,39 @@ def of_image(plan: Plan, index: int) -> Plan:
     return Plan(rows, plan.factors[own], plan.masks)
 
 
-def by_clock(run: Any, repeats: int) -> dict[str, float]:
-    run()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return summary(seconds)
-
-
 def main(folder: str) -> None:
     transform = nsa.NSA.from_preset("carpet")
-    images = batch(COUNT)
+    count = sized(64, 3)
+    images = textures(count)
     plan = transform.plan(images, 1)
     mode = blend_mode(transform.config)
     pixels = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
     sources = {int(row[IMAGE]): int(row[SOURCE]) for row in plan.rows}
     # Image and source together, so that a thread reads what one image needs.
-    pairs = [np.stack([pixels[i], pixels[sources.get(i, i)]]) for i in range(COUNT)]
-    parts = [of_image(plan, i) for i in range(COUNT)]
-    cores = os.cpu_count() or 1
+    pairs = [np.stack([pixels[i], pixels[sources.get(i, i)]]) for i in range(count)]
+    parts = [of_image(plan, i) for i in range(count)]
+    seconds: dict[str, dict[str, float]] = {}
+
+    def add(name: str, time: dict[str, float]) -> None:
+        seconds[name] = time
+        figures = {"batch": count, "opencv": cv2.__version__, "seconds": seconds}
+        write(folder, "peers", figures)
+        print(f"{name}: {count / time['median']:,.0f} images/s")
+
     cv2.setNumThreads(1)
-    with ThreadPoolExecutor(cores) as pool:
-        opencv = by_clock(
+    with ThreadPoolExecutor(cores()) as pool:
+        opencv = time_by_clock(
             lambda: list(
-                pool.map(lambda i: reference.blend(pairs[i], parts[i], mode), range(COUNT))
+                pool.map(lambda i: reference.blend(pairs[i], parts[i], mode), range(count))
             ),
-            5,
+            sized(5, 3),
         )
-    torch.set_num_threads(cores)
-    host = by_clock(lambda: blend(images, plan, mode), 10)
-    there = images.cuda()
-    device = time_on_gpu([lambda: blend(there, plan, mode)])
-    write(
-        folder,
-        "peers",
-        {
-            "batch": COUNT,
-            "cores": cores,
-            "opencv": cv2.__version__,
-            "seconds": {
-                f"cv2.seamlessClone on {cores} cores": opencv,
-                f"nsa on {cores} cores": host,
-                "nsa on the GPU, from a plan on the host": device,
-            },
-        },
-    )
+    add(f"cv2.seamlessClone on {cores()} cores", opencv)
+    torch.set_num_threads(cores())
+    host = time_by_clock(lambda: blend(images, plan, mode), sized(10, 3))
+    add(f"nsa on {cores()} cores", host)
+    there = images.to(DEVICE)
+    add("nsa on the GPU, from a plan on the host", time_calls([lambda: blend(there, plan, mode)]))
 
 
 if __name__ == "__main__":

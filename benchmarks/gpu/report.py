@@ -1,124 +1,158 @@
-"""One page from what the stages of gpu.sh left behind, whichever of them succeeded."""
+"""One page from what the calls of gpu.sh left behind, whichever of their stages succeeded.
+
+report.py ARCHIVE_OR_FOLDER [PAGE]      prints it, or writes PAGE
+"""
 
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 import sys
+import tarfile
+import tempfile
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import report_goals
+import report_synthesis
 import report_training
 
-GOALS = {64: 100_000, 256: 500_000}  # images/s of blend and label
+CALLS = ("first", "second")
+UNWRITTEN = "could not be written"
+Figures = dict[str, Any]
+Section = tuple[str, Callable[[Figures], list[str]]]
+
+_SECTIONS: tuple[Section, ...] = (
+    ("synthesis", report_synthesis.synthesis),
+    ("counters", report_synthesis.counters),
+    ("peers", report_synthesis.peers),
+    ("step", report_training.step),
+    ("loader", report_training.loader),
+    ("forms", report_training.forms),
+    ("trace_step", report_training.trace),
+    ("bottle", report_training.bottle),
+)
 
 
-def main(folder: Path, page: Path) -> None:
-    figures = {
-        name: json.loads(path.read_text()) if path.is_file() else None
-        for name in ("limits", "synthesis", "peers", "step", "loader", "bottle")
-        for path in [folder / f"{name}.json"]
-    }
-    lines = ["# On a GPU", "", "Written by `benchmarks/gpu.sh`. Times are medians, with quartiles."]
-    lines += ["", *_machine(figures["limits"]), "", *_stages(folder / "stages.tsv")]
-    if figures["synthesis"]:
-        for measured in figures["synthesis"]["batches"]:
-            lines += ["", *_whole(measured), "", *_kernels(measured, figures["limits"])]
-    if figures["peers"]:
-        lines += ["", *_peers(figures["peers"])]
-    if figures["step"]:
-        lines += ["", *report_training.step(figures["step"])]
-    if figures["loader"] and "images_per_second" in figures["loader"]:
-        whole = figures["step"] and figures["step"].get("whole")
-        lines += ["", *report_training.loader(figures["loader"], whole)]
-    if figures["bottle"] and figures["bottle"]["runs"]:
-        lines += ["", *report_training.bottle(figures["bottle"])]
-    page.write_text("\n".join(lines) + "\n")
+def load(folder: Path) -> Figures:
+    """What both calls measured, by the name of the stage; the second call's figures count.
+
+    ``limits`` are those of the call that measured the synthesis, whose shares they give.
+    """
+    found: Figures = {call: _load_call(folder / call) for call in CALLS}
+    for call in CALLS:
+        found |= {name: value for name, value in found[call].items() if name != "limits"}
+        if "synthesis" in found[call] or "limits" not in found:
+            found["limits"] = found[call].get("limits")
+    return found
 
 
-def _machine(limits: dict[str, Any] | None) -> list[str]:
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+def _load_call(folder: Path) -> Figures:
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def render(folder: Path) -> str:
+    """The page.
+
+    Args:
+        folder: with what a call left in ``first`` and ``second``.
+    """
+    figures = load(folder)
+    about = figures.get("machine", {})
+    title = "# On a GPU"
+    if about.get("rehearsal"):
+        title = "# A rehearsal on the host: no figure of this page counts"
+    lines = [title, "", "Written by `benchmarks/gpu.sh`. Times are medians, with quartiles."]
+    for name, section in (
+        ("machine", _machine),
+        ("goals", report_goals.goals),
+        ("stages", _stages),
+        ("failures", _failures),
+    ):
+        lines += ["", *_written(name, section, figures)]
+    for name, section in _SECTIONS:
+        if figures.get(name):
+            lines += ["", *_written(name, section, figures)]
+    return "\n".join(lines) + "\n"
+
+
+def _written(name: str, section: Callable[[Figures], list[str]], figures: Figures) -> list[str]:
+    """A section, or why there is none: figures of a stage that was stopped may be incomplete."""
     try:
-        asked = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        asked = "nvidia-smi does not answer"
-    lines = [f"- GPU and driver: {asked}", f"- Python {platform.python_version()}"]
+        return section(figures)
+    except Exception:
+        return [f"The section {name} {UNWRITTEN}:", "", "```", traceback.format_exc(), "```"]
+
+
+def _machine(figures: Figures) -> list[str]:
+    about = figures["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    lines = [f"- GPU: {about['gpu']}"]
+    if not about["rehearsal"]:
+        lines[0] += (
+            f", {about['multiprocessors']} multiprocessors, {about['memory_gib']:.0f} GiB, "
+            f"driver {about['driver']}, CUDA {about['cuda']}"
+        )
+    lines += [
+        f"- host: {about['processor']}, {about['cores']} cores",
+        f"- Python {about['python']}, {versions}",
+        *(f"- {name}: {version}" for name, version in about["tools"].items()),
+    ]
+    if about["missing"]:
+        lines.append(f"- Python modules that are missing: {', '.join(about['missing'])}")
+    if about["nsa"]:
+        lines.append(f"- **nsa did not run: {about['nsa']}**")
+    limits = figures.get("limits")
     if limits:
         lines += [
-            f"- torch {limits['torch']}, CUDA {limits['cuda']}, "
-            f"{limits['multiprocessors']} multiprocessors",
-            f"- device-to-device copy: {limits['copy_bytes_per_second'] / 1e12:.2f} TB/s read and "
-            "written",
-            f"- float32 product of 8192 x 8192: {limits['float32_flops'] / 1e12:.1f} TFLOP/s",
+            f"- copy inside the memory: {limits['copy_bytes_per_second'] / 1e12:.2f} TB/s, read "
+            "and written",
+            f"- float32 product of {limits['side']} x {limits['side']}: "
+            f"{limits['float32_flops'] / 1e12:.1f} TFLOP/s",
         ]
     return lines
 
 
-def _stages(path: Path) -> list[str]:
-    rows = [line.split("\t") for line in path.read_text().splitlines()]
-    return ["| stage | result | s |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
-
-
-def _whole(measured: dict[str, Any]) -> list[str]:
-    count = measured["batch"]
-    lines = [
-        f"## Synthesis, batch {count}: 256 px RGB, carpet, logistic, "
-        f"{measured['patches'] / count:.2f} patches an image (goal {GOALS[count]:,} images/s)",
-        "",
-        "| what | us a batch | quartiles | images/s |",
-        "|---|---|---|---|",
-    ]
-    for name, time in measured["whole"].items():
-        lines.append(f"| {name} | {_micro(time)} | {count / time['median']:,.0f} |")
+def _stages(figures: Figures) -> list[str]:
+    lines = ["| call | stage | result | s | its last line |", "|---|---|---|--:|---|"]
+    for call in CALLS:
+        for stage in figures[call].get("stages", []):
+            last = stage["last"].replace("|", "/").strip("= ")
+            lines.append(
+                f"| {call} | {stage['name']} | {stage['result']} | {stage['seconds']:.0f} | "
+                f"{last} |"
+            )
     return lines
 
 
-def _kernels(measured: dict[str, Any], limits: dict[str, Any] | None) -> list[str]:
-    total = sum(
-        measured["kernels"][name]["median"] for name in ("copy of the batch", "blend", "label")
-    )
-    lines = [
-        "| kernel | us a batch | quartiles | share of synthesis | GB/s | of copy | GFLOP/s | "
-        "of float32 |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, time in measured["kernels"].items():
-        share = (
-            f"{time['median'] / total:.0%}"
-            if name in ("copy of the batch", "blend", "label")
-            else "-"
-        )
-        moved, work = time["bytes"] / time["median"], time["flops"] / time["median"]
-        of_copy = f"{moved / limits['copy_bytes_per_second']:.0%}" if limits else "-"
-        of_float = f"{work / limits['float32_flops']:.0%}" if limits and work else "-"
-        lines.append(
-            f"| {name} | {_micro(time)} | {share} | {moved / 1e9:.0f} | {of_copy} | "
-            f"{f'{work / 1e9:.0f}' if work else '-'} | {of_float} |"
-        )
-    lines += ["", "Bytes and operations are the fewest the work needs, not what was moved or done."]
-    return lines
+def _failures(figures: Figures) -> list[str]:
+    """The kernel that failed first, and tests that did not pass; of each call."""
+    lines = []
+    for call in CALLS:
+        launch = figures[call].get("launch")
+        if launch and launch["begun"]:
+            before = ", ".join(launch["ran"]) or "none"
+            lines.append(f"- first launch: **{launch['begun']}** did not end; before it: {before}")
+        for name, tests in figures[call].items():
+            if name.startswith("tests-"):
+                lines += [f"- {call} call: {test} failed" for test in tests["failed"]]
+                lines += [f"- {call} call: {test} did not finish" for test in tests["unfinished"]]
+    return ["## What failed", "", *(lines or ["No kernel and no test, as far as they ran."])]
 
 
-def _peers(peers: dict[str, Any]) -> list[str]:
-    count = peers["batch"]
-    slowest = max(time["median"] for time in peers["seconds"].values())
-    lines = [
-        f"## Blending one plan, batch {count}, OpenCV {peers['opencv']}",
-        "",
-        "| with | us a batch | quartiles | images/s | times as fast |",
-        "|---|---|---|---|---|",
-    ]
-    for name, time in peers["seconds"].items():
-        rate = count / time["median"]
-        lines.append(f"| {name} | {_micro(time)} | {rate:,.0f} | {slowest / time['median']:.1f} |")
-    return lines
-
-
-def _micro(time: dict[str, float]) -> str:
-    """Two cells of a table: median and quartiles in microseconds."""
-    return f"{time['median'] * 1e6:.1f} | {time['low'] * 1e6:.1f}-{time['high'] * 1e6:.1f}"
+def main(source: Path, page: Path | None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        if source.is_file():
+            with tarfile.open(source) as packed:
+                packed.extractall(name, filter="data")
+            source = Path(name)
+        text = render(source)
+    if page is None:
+        print(text)
+    else:
+        page.write_text(text)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

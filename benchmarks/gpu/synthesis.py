@@ -6,17 +6,24 @@ Plans are drawn before the clock starts, except in the last row, which is what a
 from __future__ import annotations
 
 import sys
-import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from timing import batch, summary, time_on_gpu, write
+from device import (
+    DEVICE,
+    DevicePlan,
+    capture,
+    kernels,
+    sized,
+    textures,
+    time_by_clock,
+    time_calls,
+    write,
+)  # fmt: skip
 
 import nsa
-from nsa._cuda import kernels
-from nsa._cuda.plan import DevicePlan
-from nsa._cuda.synthesis import capture
 from nsa._layout import plan_tensors
 from nsa._native import C
 from nsa.images.augment import Augmentation
@@ -26,6 +33,8 @@ from nsa.plan.table import HEIGHT, ROI_H, ROI_W, WIDTH
 
 CHANNELS = 3
 PLANS = 6
+WHOLE = "blend and label, plan on the device"
+COPY, BLEND, LABEL = "copy of the batch", "blend", "label"  # the kernels of it
 
 
 def blend_cost(plan: Plan) -> dict[str, float]:
@@ -39,22 +48,35 @@ def blend_cost(plan: Plan) -> dict[str, float]:
     return {"flops": float(flops), "bytes": float(3 * area.sum() * CHANNELS)}
 
 
-def measure(transform: nsa.NSA, count: int) -> dict[str, Any]:
-    config = transform.config
-    images = batch(count).cuda()
-    pixels = images.permute(0, 2, 3, 1)
-    shape = kernels.shape_of(pixels)
-    size = pixels.numel()
-    mode = int(getattr(C.Blend, blend_mode(config)))
+def plans_on(
+    transform: nsa.NSA, images: torch.Tensor, channels_together: int = 0
+) -> tuple[int, list[Plan], list[DevicePlan]]:
+    """The blend mode, several plans for one batch, and the same on the device."""
+    shape = kernels.shape_of(images.permute(0, 2, 3, 1))
+    mode = int(getattr(C.Blend, blend_mode(transform.config)))
     plans = [transform.plan(images, seed) for seed in range(PLANS)]
-    on_device = [
+    there = [
         DevicePlan.of(
-            *plan_tensors(plan), images=shape, sources=shape, mode=mode, device=images.device
+            *plan_tensors(plan), images=shape, sources=shape, mode=mode, device=images.device,
+            channels_together=channels_together,
         )
         for plan in plans
-    ]
+    ]  # fmt: skip
+    return mode, plans, there
+
+
+def label_rule(transform: nsa.NSA) -> tuple[int, bool, float, float]:
+    """Logistic labels of the released variant, as the kernels' arguments."""
+    return 2, True, transform.config.label_midpoint, transform.config.label_steepness
+
+
+def each_kernel(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Time, fewest bytes and operations of every kernel, by name."""
+    count, size = len(images), images.numel()
+    pixels = images.permute(0, 2, 3, 1)
+    mode, plans, on_device = plans_on(transform, images)
     blended = [kernels.blend(pixels, pixels, plan, mode) for plan in on_device]
-    rule = (2, True, config.label_midpoint, config.label_steepness)
+    rule = label_rule(transform)
     random = np.random.default_rng(0)
     turned = Augmentation(
         angle=random.uniform(-5, 5, count).astype(np.float32),
@@ -64,93 +86,118 @@ def measure(transform: nsa.NSA, count: int) -> dict[str, Any]:
         crop=(224, 224),
     )
     views = kernels.views(turned, np.arange(count), count)
-
     costs = [blend_cost(plan) for plan in plans]
-    flops = float(np.mean([cost["flops"] for cost in costs]))
-    touched = float(np.mean([cost["bytes"] for cost in costs]))
-    timed: dict[str, dict[str, Any]] = {}
+    moved_by_blend = float(np.mean([cost["bytes"] for cost in costs]))
+    work_of_blend = float(np.mean([cost["flops"] for cost in costs]))
+    out = [pixels.clone() for _ in range(PLANS)]
 
-    def add(name: str, runs: list[Any], moved: float, work: float = 0.0) -> None:
-        timed[name] = {**time_on_gpu(runs), "bytes": moved, "flops": work}
-
-    out = [pixel.clone() for pixel in [pixels] * PLANS]
-    add("copy of the batch", [lambda o=o: o.copy_(pixels) for o in out], 2 * size)
-    add(
-        "blend",
-        [
+    def blends(there: list[DevicePlan]) -> list[Any]:
+        return [
             lambda o=o, p=p: kernels.blend_(o, pixels, p, mode)
-            for o, p in zip(out, on_device, strict=True)
-        ],
-        touched,
-        flops,
+            for o, p in zip(out, there, strict=True)
+        ]
+
+    def timed(runs: list[Any], moved: float, work: float = 0.0) -> dict[str, Any]:
+        return {**time_calls(runs), "bytes": moved, "flops": work}
+
+    yield COPY, timed([lambda o=o: o.copy_(pixels) for o in out], 2 * size)
+    yield BLEND, timed(blends(on_device), moved_by_blend, work_of_blend)
+    for name, together in (("a channel", 1), ("all channels", CHANNELS)):
+        _, _, there = plans_on(transform, images, together)
+        yield f"blend, {name} a block", timed(blends(there), moved_by_blend, work_of_blend)
+    yield (
+        LABEL,
+        timed(
+            [
+                lambda b=b, p=p: kernels.label(pixels, b, p, *rule)
+                for b, p in zip(blended, on_device, strict=True)
+            ],
+            2 * size + 4 * size / CHANNELS,
+        ),
     )
-    add(
-        "label",
-        [
-            lambda b=b, p=p: kernels.label(pixels, b, p, *rule)
-            for b, p in zip(blended, on_device, strict=True)
-        ],
-        2 * size + 4 * size / CHANNELS,
-    )
-    add(
+    yield (
         "rotate, crop, flip",
-        [lambda: kernels.augment(pixels, views, 224, 224)],
-        2 * count * 224 * 224 * 3,
+        timed([lambda: kernels.augment(pixels, views, 224, 224)], 2 * count * 224 * 224 * 3),
     )
     for dtype in (torch.bfloat16, torch.float32):
-        add(
+        yield (
             f"normalise to {str(dtype).removeprefix('torch.')}",
-            [lambda b=b, d=dtype: kernels.normalise(b, [0.01] * 3, [-1.0] * 3, d) for b in blended],
-            size * (1 + dtype.itemsize),
+            timed(
+                [
+                    lambda b=b, d=dtype: kernels.normalise(b, [0.01] * 3, [-1.0] * 3, d)
+                    for b in blended
+                ],
+                size * (1 + dtype.itemsize),
+            ),
         )
-
-    side = max(int(plan.rows[:, [ROI_W, ROI_H]].max()) for plan in plans)
-    reserved = DevicePlan.reserve(
-        images=shape, sources=shape, mode=mode, device=images.device, rounds=4, side=side
+    yield (
+        "normalise to bfloat16, in blocks of 2 x 2",
+        timed(
+            [
+                lambda b=b: kernels.normalise_in_blocks(b, [0.01] * 3, [-1.0] * 3, torch.bfloat16)
+                for b in blended
+            ],
+            size * (1 + 2 * (CHANNELS + 1) / CHANNELS),
+        ),
     )
-    graph, _, _ = capture(images, reserved, config)
+
+
+def whole(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str, dict[str, float]]]:
+    """Time of the synthesis, from least to most of what is around the kernels."""
+    pixels = images.permute(0, 2, 3, 1)
+    shape = kernels.shape_of(pixels)
+    mode, plans, on_device = plans_on(transform, images)
+    rule = label_rule(transform)
+    yield (
+        WHOLE,
+        time_calls(
+            [
+                lambda p=p: kernels.label(pixels, kernels.blend(pixels, pixels, p, mode), p, *rule)
+                for p in on_device
+            ]
+        ),
+    )
+    yield (
+        "the same from a plan on the host",
+        time_calls([lambda p=p: transform.synthesize(images, p) for p in plans]),
+    )
+    height, width = (
+        max(int(plan.rows[:, column].max()) for plan in plans) for column in (ROI_H, ROI_W)
+    )
+    reserved = DevicePlan.reserve(
+        images=shape, sources=shape, mode=mode, device=images.device, rounds=4, height=height,
+        width=width,
+    )  # fmt: skip
+    graph, _, _ = capture(images, reserved, transform.config)
     tables = [plan_tensors(plan) for plan in plans]
 
     def replay(table: Any) -> None:
         reserved.update(*table)
         graph.replay()
 
-    whole = {
-        "blend and label, plan on the device": time_on_gpu(
-            [
-                lambda p=p: kernels.label(pixels, kernels.blend(pixels, pixels, p, mode), p, *rule)
-                for p in on_device
-            ]
-        ),
-        "the same from a plan on the host": time_on_gpu(
-            [lambda p=p: transform.synthesize(images, p) for p in plans]
-        ),
-        "the same, captured in a graph": time_on_gpu([lambda t=t: replay(t) for t in tables]),
-        "with drawing the plan: transform(images)": wall(lambda: transform(images)),
-    }
-    return {
-        "batch": count,
-        "patches": float(np.mean([len(plan) for plan in plans])),
-        "kernels": timed,
-        "whole": whole,
-    }
-
-
-def wall(run: Any) -> dict[str, float]:
-    """Seconds by the host's clock, the device's work included."""
-    seconds = []
-    for _ in range(12):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        run()
-        torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return summary(seconds[2:])
+    yield "the same, captured in a graph", time_calls([lambda t=t: replay(t) for t in tables])
+    yield (
+        "with drawing the plan: transform(images)",
+        time_by_clock(lambda: transform(images), sized(10, 3)),
+    )
 
 
 def main(folder: str) -> None:
     transform = nsa.NSA.from_preset("carpet", generator=torch.Generator().manual_seed(0))
-    write(folder, "synthesis", {"batches": [measure(transform, count) for count in (64, 256)]})
+    batches: list[dict[str, Any]] = []
+    for count in sized((64, 256), (2, 4)):
+        images = textures(count).to(DEVICE)
+        patches = [len(transform.plan(images, seed)) for seed in range(PLANS)]
+        measured: dict[str, Any] = {
+            "batch": count, "patches": float(np.mean(patches)), "whole": {}, "kernels": {},
+        }  # fmt: skip
+        batches.append(measured)
+        for part, timings in (("whole", whole), ("kernels", each_kernel)):
+            for name, time in timings(transform, images):
+                measured[part][name] = time
+                write(folder, "synthesis", {"batches": batches})
+    last = batches[-1]
+    print(f"batch {last['batch']}: {last['batch'] / last['whole'][WHOLE]['median']:,.0f} images/s")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,145 @@
+"""What a rehearsal has in place of the GPU's kernels: the CPU's operators behind the same names.
+
+Only what the benchmarks call, see :mod:`nsa._cuda.kernels`, :mod:`nsa._cuda.plan` and
+:mod:`nsa._cuda.synthesis`. Arguments are held against those of the real functions, so that a call
+that would fail on a GPU fails in a rehearsal.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nsa._cuda import kernels, plan, synthesis
+from nsa._cuda.kernels import shape_of
+from nsa._layout import space_to_depth
+from nsa.blend import blend as blend_batch
+from nsa.config import SynthesisConfig
+from nsa.images.augment import Augmentation
+from nsa.images.gather import gather
+from nsa.label import label as label_batch
+from nsa.methods import blend_mode
+from nsa.plan import Plan
+
+__all__ = [
+    "shape_of",
+    "blend",
+    "blend_",
+    "label",
+    "views",
+    "augment",
+    "normalise",
+    "normalise_in_blocks",
+]
+
+Table = tuple[Tensor, Tensor, Tensor]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def instead_of(real: Callable[..., Any]) -> Callable[[Function], Function]:
+    """The decorated function takes what ``real`` takes; else it raises TypeError, as that would."""
+    signature = inspect.signature(real)
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def checked(*arguments: Any, **named: Any) -> Any:
+            signature.bind(*arguments, **named)
+            return function(*arguments, **named)
+
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+class DevicePlan:
+    """A plan's arrays as they are."""
+
+    def __init__(self, table: Table | None) -> None:
+        self.table = table
+
+    @staticmethod
+    @instead_of(plan.DevicePlan.of)
+    def of(*table: Tensor, **_shapes: Any) -> DevicePlan:
+        rows, factors, masks = table
+        return DevicePlan((rows, factors, masks))
+
+    @staticmethod
+    @instead_of(plan.DevicePlan.reserve)
+    def reserve(**_shapes: Any) -> DevicePlan:
+        return DevicePlan(None)
+
+    @instead_of(plan.DevicePlan.update)
+    def update(self, *table: Tensor) -> None:
+        rows, factors, masks = table
+        self.table = (rows, factors, masks)
+
+    def arrays(self) -> Table:
+        assert self.table is not None, "the plan was reserved and never updated"
+        return self.table
+
+
+class Replay:
+    """Blends and labels whatever the plan holds when it is called."""
+
+    def __init__(self, images: Tensor, plan: DevicePlan, config: SynthesisConfig) -> None:
+        self._images, self._plan, self._config = images, plan, config
+
+    def replay(self) -> None:
+        rows, factors, masks = (part.numpy() for part in self._plan.arrays())
+        drawn = Plan(rows, factors, masks)
+        blended = blend_batch(self._images, drawn, blend_mode(self._config))
+        label_batch(self._images, blended, drawn, self._config)
+
+
+@instead_of(synthesis.capture)
+def capture(
+    images: Tensor, plan: DevicePlan, config: SynthesisConfig
+) -> tuple[Replay, Tensor | None, Tensor | None]:
+    return Replay(images, plan, config), None, None
+
+
+@instead_of(kernels.blend)
+def blend(images: Tensor, sources: Tensor, plan: DevicePlan, mode: int) -> Tensor:
+    blended: Tensor = torch.ops.nsa.blend(images, sources, *plan.arrays(), mode)
+    return blended
+
+
+@instead_of(kernels.blend_)
+def blend_(images: Tensor, sources: Tensor, plan: DevicePlan, mode: int) -> Tensor:
+    return images.copy_(blend(images, sources, plan, mode))
+
+
+@instead_of(kernels.label)
+def label(original: Tensor, blended: Tensor, plan: DevicePlan, *rule: Any) -> Tensor:
+    labels: Tensor = torch.ops.nsa.label(original, blended, *plan.arrays(), *rule)
+    return labels
+
+
+@instead_of(kernels.views)
+def views(augmentation: Augmentation, image: Any, _stored: int) -> tuple[Any, Augmentation]:
+    return image, augmentation
+
+
+@instead_of(kernels.augment)
+def augment(store: Tensor, table: tuple[Any, Augmentation], rows: int, columns: int) -> Tensor:
+    image, augmentation = table
+    assert augmentation.crop == (rows, columns)
+    return torch.from_numpy(gather(store.numpy(), np.asarray(image), augmentation))
+
+
+@instead_of(kernels.normalise)
+def normalise(images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype) -> Tensor:
+    return (images * torch.tensor(scale) + torch.tensor(shift)).to(dtype)
+
+
+@instead_of(kernels.normalise_in_blocks)
+def normalise_in_blocks(
+    images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype
+) -> Tensor:
+    return space_to_depth(normalise(images, scale, shift, dtype).permute(0, 3, 1, 2))

@@ -1,0 +1,118 @@
+"""Every kernel on small inputs, in the order of dependence: the first launch on a new GPU.
+
+launch.py FOLDER            each once: what fails first is named
+launch.py FOLDER --all      each in all its modes, for compute-sanitizer to watch
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from device import DEVICE, DevicePlan, kernels, synchronise, write
+from torch import Tensor
+
+import nsa
+from nsa._layout import plan_tensors
+from nsa._native import C
+from nsa.blend import blend
+from nsa.config import ImageConfig, SynthesisConfig
+from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
+from nsa.label import label
+from nsa.plan import Plan, object_masks
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "cuda"))
+
+from cuda_cases import pictures, random_plan
+
+LAST_LINE = "every kernel ran"
+HEIGHT, WIDTH = 90, 130
+
+
+def on_device(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(DEVICE)
+
+
+def blend_together(images: Tensor, plan: Plan, mode: str) -> Tensor:
+    """:func:`nsa.blend.blend` with one block for all channels of an image."""
+    pixels = images.permute(0, 2, 3, 1).contiguous()
+    shape, number = kernels.shape_of(pixels), int(getattr(C.Blend, mode))
+    there = DevicePlan.of(
+        *plan_tensors(plan), images=shape, sources=shape, mode=number, device=DEVICE,
+        channels_together=shape[3],
+    )  # fmt: skip
+    return kernels.blend(pixels, pixels, there, number)
+
+
+def launches(channels: int, *, every: bool) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What to call, by name; each may use what the ones before have made.
+
+    Args:
+        every: all modes, label kinds and types, else one of each kernel.
+    """
+    random = np.random.default_rng(0)
+    images = on_device(pictures(random, 4, HEIGHT, WIDTH, channels))
+    config = ImageConfig(
+        channels=channels, size=(HEIGHT, WIDTH), rotation=9.0, center_crop=None, crop=(64, 70)
+    )
+    colours = f"{channels} channel{'s' * (channels > 1)}"
+    for dtype in (torch.bfloat16, torch.float32) if every else (torch.bfloat16,):
+        name = str(dtype).removeprefix("torch.")
+        yield (
+            f"normalise to {name}, {colours}",
+            lambda dtype=dtype: to_network_input(images, config, dtype),
+        )
+        yield (
+            f"normalise to {name} in blocks, {colours}",
+            lambda dtype=dtype: to_network_input(images, config, dtype, in_blocks=True),
+        )
+    augmentation = draw_augmentation(config, 4, seed=0)
+    yield f"augment, {colours}", lambda: apply_augmentation(images, augmentation)
+    yield f"object masks, {colours}", lambda: object_masks(images, 120.0, 20.0)
+    plan = random_plan(random, 4, (HEIGHT, WIDTH), (HEIGHT, WIDTH), rounds=2, masks=True)
+    for mode in ("source", "mixed", "paste", "interpolate") if every else ("source",):
+        yield f"blend, {mode}, {colours}", lambda mode=mode: blend(images, plan, mode)
+        if channels > 1:  # batches of many images take it by themselves
+            yield (
+                f"blend, {mode}, {colours} together",
+                lambda mode=mode: blend_together(images, plan, mode),
+            )
+    blended = images.flip(0)
+    for kind in ("binary", "continuous", "logistic", "factor") if every else ("logistic",):
+        yield (
+            f"label, {kind}, {colours}",
+            lambda kind=kind: label(images, blended, plan, SynthesisConfig(), kind=kind),
+        )
+    if channels == 1:  # needs more shared memory than a block may have
+        large = on_device(pictures(random, 1, 262, 270, 1))
+        mask = torch.full((1, 1, 262, 270), 255, dtype=torch.uint8, device=DEVICE)
+        center = torch.tensor([[135, 131]])
+        yield (
+            "blend, a box beyond shared memory",
+            lambda: nsa.seamless_clone(large.flip(2).contiguous(), large, mask, center),
+        )
+
+
+def main(folder: str, *options: str) -> None:
+    every = "--all" in options
+    ran: list[str] = []
+    if not every:
+        write(folder, "launch", {"ran": ran, "begun": "the first use of the GPU"})
+    for channels in (3, 1):
+        for name, call in launches(channels, every=every):
+            print(f"{name} ...", flush=True)
+            if not every:
+                write(folder, "launch", {"ran": ran, "begun": name})
+            call()
+            synchronise()
+            ran.append(name)
+    if not every:
+        write(folder, "launch", {"ran": ran, "begun": None})
+    print(LAST_LINE)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
