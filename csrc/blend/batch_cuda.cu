@@ -14,7 +14,6 @@ constexpr int kFewestThreads = 128;
 // Where a box may lie in device memory or be longer than the kept sine matrices, a thread needs
 // twice the registers.
 constexpr int kLargeThreads = 256;
-constexpr int64_t kMostBlocks = 1 << 20;  // each takes several images beyond that
 
 template <int kChannels, bool kLarge>
 __global__ void __launch_bounds__(kLarge ? kLargeThreads : kMostThreads, 1)

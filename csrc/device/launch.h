@@ -4,10 +4,23 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
 namespace nsa {
+
+// A launch has no more blocks; beyond that each takes several items. Tests lower it.
+#ifdef NSA_MOST_BLOCKS
+constexpr int64_t kMostBlocks = NSA_MOST_BLOCKS;
+#else
+constexpr int64_t kMostBlocks = 1 << 20;
+#endif
+
+// Blocks for so many items.
+inline unsigned blocks_for(int64_t items) {
+    return static_cast<unsigned>(items < kMostBlocks ? items : kMostBlocks);
+}
 
 inline void check_cuda(cudaError_t status, const std::string& what) {
     if (status == cudaSuccess) return;

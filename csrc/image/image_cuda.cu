@@ -7,13 +7,8 @@
 namespace nsa {
 namespace {
 
-constexpr int64_t kMostBlocks = 1 << 20;  // each takes several items beyond that
 constexpr int kRowThreads = 128;
 constexpr int kInputThreads = 256;
-
-unsigned blocks_for(int64_t items) {
-    return static_cast<unsigned>(items < kMostBlocks ? items : kMostBlocks);
-}
 
 __global__ void __launch_bounds__(kRowThreads)
     augment_rows(const AugmentBatch batch, int64_t lines) {

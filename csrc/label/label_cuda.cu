@@ -5,8 +5,6 @@
 namespace nsa {
 namespace {
 
-constexpr int64_t kMostBlocks = 1 << 20;  // each takes several tiles beyond that
-
 __global__ void __launch_bounds__(kLabelThreads, 3)
     label_tiles(const LabelBatch batch, int64_t tiles, int across, int per_image) {
     __shared__ LabelMemory memory;
@@ -24,9 +22,8 @@ void launch_label(const LabelBatch& batch, int64_t count, void* stream) {
     const int per_image = across * ((batch.height + kTileRows - 1) / kTileRows);
     const int64_t tiles = count * per_image;
     if (tiles == 0) return;
-    const int64_t blocks = tiles < kMostBlocks ? tiles : kMostBlocks;
-    label_tiles<<<static_cast<unsigned>(blocks), kLabelThreads, 0,
-                  static_cast<cudaStream_t>(stream)>>>(batch, tiles, across, per_image);
+    label_tiles<<<blocks_for(tiles), kLabelThreads, 0, static_cast<cudaStream_t>(stream)>>>(
+        batch, tiles, across, per_image);
     check_launch("label_tiles");
 }
 

@@ -32,7 +32,11 @@ HOST = tuple(
 )
 SHIM = tuple(path for path in sorted(HERE.glob("*.cpp")) if path.name != "module.cpp")
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Werror", "-Wno-unknown-pragmas")
-DEVICE = ("-x", "c++", "-D__CUDACC__", "-D__CUDA_ARCH__=900", "-include", "cuda_runtime.h")
+# Few blocks, so that each takes several items of all but the smallest launches.
+DEVICE = (
+    "-x", "c++", "-D__CUDACC__", "-D__CUDA_ARCH__=900", "-DNSA_MOST_BLOCKS=32",
+    "-include", "cuda_runtime.h",
+)  # fmt: skip
 
 
 class MissingError(RuntimeError):
