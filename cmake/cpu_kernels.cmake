@@ -11,7 +11,7 @@ target_link_libraries(nsa_cpu PRIVATE nsa_warnings Threads::Threads)
 if(NOT MSVC)
     # These round as OpenCV and NumPy do, which a fused multiply-add would change.
     set_source_files_properties(
-        csrc/blend/resize.cpp csrc/blend/blend.cpp
+        csrc/blend/resize.cpp csrc/blend/blend.cpp csrc/image/gather.cpp
         PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 endif()
 

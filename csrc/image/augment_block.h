@@ -8,19 +8,6 @@
 
 namespace nsa {
 
-constexpr int kFixedBits = 20;  // positions are fixed-point, as on the CPU
-
-// a b - c d, or a b + c d, plus e, times 2^20, rounded half to even: every operation rounds to
-// float64, as on the CPU, and none is fused.
-NSA_DEVICE int64_t fixed_position(double a, double b, double c, double d, double e) {
-    return __double2ll_rn(
-        __dmul_rn(__dadd_rn(__dadd_rn(__dmul_rn(a, b), __dmul_rn(c, d)), e), 1 << kFixedBits));
-}
-
-NSA_DEVICE int64_t fixed_step(double value) {
-    return __double2ll_rn(__dmul_rn(value, 1 << kFixedBits));
-}
-
 // Row `y` of the crop of image `n`: rotation by nearest neighbour, black outside, crop and flip.
 NSA_DEVICE void augment_row(const ThreadBlock& block, const AugmentBatch& batch, int64_t n, int y) {
     const View view = batch.views[n];

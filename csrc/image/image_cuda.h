@@ -4,18 +4,9 @@
 
 #include <cstdint>
 
-namespace nsa {
+#include "image/position.h"
 
-// How one image of a batch is taken from the store; nsa.images.augment explains the parameters.
-struct View {
-    double cosine;
-    double sine;
-    int64_t image;  // in the store
-    int32_t top;
-    int32_t left;
-    int32_t flip;
-    int32_t unused;  // keeps the array's rows whole multiples of 8 bytes
-};
+namespace nsa {
 
 struct AugmentBatch {
     const uint8_t* store;  // (stored, height, width, channels)

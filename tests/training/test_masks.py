@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from turns import random_turns
 
 from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.images import augment
@@ -49,6 +50,24 @@ def test_masks_equal_those_of_the_augmented_images(
         for threads in (1, 2):
             np.testing.assert_array_equal(masks(image, augmentation, threads), expected)
     assert 0 < expected.mean() < 1
+
+
+@pytest.mark.parametrize("trial", range(40))
+def test_masks_of_any_size_and_turn(trial: int) -> None:
+    """Whole words and parts of them, crops at the border, every angle; black as either."""
+    random = np.random.default_rng(trial)
+    size = tuple(int(side) for side in random.integers(1, 200, 2))
+    coarse = torch.from_numpy(random.uniform(0, 255, (3, 1, 9, 9)))
+    smooth = torch.nn.functional.interpolate(coarse, size, mode="bilinear").to(torch.uint8)
+    images = smooth.contiguous(memory_format=torch.channels_last)
+    image = random.integers(0, 3, 20)
+    turns = random_turns(random, size, len(image))
+    background = float(random.choice([0, 60, 128]))
+    augmented = apply_augmentation(images[image], turns)
+    expected = object_masks(augmented, background, 60.0)[:, 0].numpy()
+    masks = AugmentedMasks(images.permute(0, 2, 3, 1).numpy(), background, 60.0)
+    for threads in (1, 2):
+        np.testing.assert_array_equal(masks(image, turns, threads), expected)
 
 
 @pytest.mark.parametrize("background", [None, 100.0])

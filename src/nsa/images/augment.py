@@ -107,7 +107,8 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
     if images.is_cuda:
         table = kernels.views(augmentation, np.arange(len(images)), len(images))
         return kernels.augment(source, table, rows, columns).permute(0, 3, 1, 2)
-    result = gather(source.numpy(), np.arange(len(images)), augmentation)
+    threads = torch.get_num_threads()
+    result = gather(source.numpy(), np.arange(len(images)), augmentation, threads)
     return torch.from_numpy(result).permute(0, 3, 1, 2)
 
 

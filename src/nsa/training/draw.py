@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,10 @@ class StepDrawer:
         threads: int,
         ranks: Ranks = ALONE,
     ) -> None:
-        self._count = len(images)
+        # Kept while steps of an epoch are drawn: the order of a large set takes as long as a plan.
+        self._batches = functools.lru_cache(maxsize=4)(
+            functools.partial(_batches, len(images), training)
+        )
         self._synthesis, self._images, self._training = synthesis, image_config, training
         self._threads, self._ranks = threads, ranks
         self._masks: AugmentedMasks | None = None
@@ -83,7 +87,7 @@ class StepDrawer:
 
         Ranks draw the whole batch and keep their share.
         """
-        image = self._batches(epoch)[step].numpy()
+        image = self._batches(epoch)[step]
         augmentation = draw_augmentation(
             self._images, len(image), self._seed(AUGMENTATION, epoch, step)
         )
@@ -105,8 +109,9 @@ class StepDrawer:
             image, augmentation = image[chosen], augmentation.of(chosen)
         return Drawn(epoch, step, total, len(own), image, augmentation, plan)
 
-    def _batches(self, epoch: int) -> list[Tensor]:
-        return epoch_batches(self._count, self._training, epoch)
-
     def _seed(self, stream: int, epoch: int, step: int) -> int:
         return derive_seed(self._training.seed, stream, epoch, step)
+
+
+def _batches(count: int, training: TrainConfig, epoch: int) -> list[npt.NDArray[np.int64]]:
+    return [batch.numpy() for batch in epoch_batches(count, training, epoch)]

@@ -2,8 +2,8 @@
 
 A plan needs them while the images it is for may exist on a GPU only. Whether a pixel is background
 depends on that pixel alone, and rotation, crop and flip only move pixels. So the training images
-are compared with the background once, the outcome is moved like the pixels, and the 7x7 median
-comes last: bit for bit the masks of the augmented images, from a third of the bytes.
+are compared with the background once, the outcome, a bit a pixel, is moved like the pixels, and the
+7x7 median comes last: bit for bit the masks of the augmented images.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nsa._cuda.kernels import views
 from nsa._native import C
 from nsa.images.augment import Augmentation
-from nsa.images.gather import gather
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -27,20 +27,23 @@ class AugmentedMasks:
     """
 
     def __init__(self, images: Pixels, background: float, threshold: float) -> None:
-        channels = images.shape[3]
+        count, height, width, channels = images.shape
         brightness = np.arange(255 * channels + 1) / channels
         outside = np.abs(brightness - background) > threshold  # of every sum over channels
-        # What a rotation brings in from outside is black, and gathered as 0: that must be the value
-        # of black pixels, whether they are background (0) or object (1).
-        black = bool(outside[0])
-        values = (outside != black).astype(np.uint8)
-        self._black = float(black)
-        self._moved = np.empty((*images.shape[:3], 1), np.uint8)
-        for image, moved in zip(images, self._moved, strict=True):
+        # What a rotation brings in from outside is black.
+        self._outside = bool(outside[0])
+        self._shape = count, height, width
+        line = -(-width // 64) * 8  # bytes of a row: whole 64-bit words
+        # The kernel may read a word beyond the last image.
+        packed = np.zeros(count * height * line + 8, np.uint8)
+        self._foreground = packed.view(np.uint64)
+        rows = packed[:-8].reshape(count, height, line)
+        for image, row in zip(images, rows, strict=True):
             total = image[..., 0].astype(np.uint16)
             for channel in range(1, channels):  # many times faster than a sum over so short an axis
                 total += image[..., channel]
-            np.take(values, total, out=moved[..., 0])
+            bits = np.packbits(outside[total], axis=1, bitorder="little")
+            row[:, : bits.shape[1]] = bits
 
     def __call__(
         self, image: npt.NDArray[np.int64], augmentation: Augmentation, threads: int
@@ -50,10 +53,13 @@ class AugmentedMasks:
         Args:
             image: (n,) numbers of stored images.
             augmentation: n sets of parameters.
-            threads: how many of them the median may use.
+            threads: how many share the work.
+
+        Raises:
+            InputError: there is no such image.
         """
-        moved = gather(self._moved, image, augmentation)
-        masks = np.empty(moved.shape[:3], np.uint8)
-        # One-channel images of 0 and 1, whose background is 0, or 1 where black is object.
-        C.object_masks_cpu(moved, self._black, 0.5, masks, threads)
+        count, height, width = self._shape
+        table = views(augmentation, image, count).numpy()
+        masks = np.empty((len(image), *augmentation.crop), np.uint8)
+        C.gather_masks_cpu(self._foreground, height, width, self._outside, table, masks, threads)
         return masks

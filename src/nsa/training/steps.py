@@ -26,10 +26,12 @@ class Steps(Protocol[Prepared]):
 
     Attributes:
         workers: threads that call ``prepare`` ahead of time; 0: none.
+        most_ready: steps that may be prepared before they are run, at least 1.
         read_every: steps after which the losses are worth waiting for.
     """
 
     workers: int
+    most_ready: int
     read_every: int
 
     def __enter__(self) -> Steps[Prepared]: ...
@@ -62,6 +64,7 @@ class HostSteps:
     """
 
     workers = 0
+    most_ready = 1
     read_every = 1
 
     def __init__(self, images: Tensor, synthesis: NSA, updater: Updater) -> None:
@@ -81,7 +84,8 @@ class HostSteps:
 
     def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
         """See :meth:`Steps.make_batch`."""
-        normal = gather(self._pixels, drawn.image, drawn.augmentation)
+        threads = torch.get_num_threads()
+        normal = gather(self._pixels, drawn.image, drawn.augmentation, threads)
         images = torch.from_numpy(normal).permute(0, 3, 1, 2)
         blended, labels = self._synthesis.synthesize(images, drawn.plan)
         return blended[: drawn.own], labels[: drawn.own]
