@@ -73,14 +73,17 @@ class DevicePlan {
     void pack(const Array<int32_t>& rows, const Array<float>& factors, const Array<uint8_t>& masks,
               Array<uint8_t>& out) const {
         const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
+        const int64_t mask_bytes = masks.shape(0), room = out.size();
+        uint8_t* const to = out.mutable_data();
+        const py::gil_scoped_release release;  // training packs in several threads
         const nsa::Schedule schedule = scheduled(plan, bounds_.channels_together);
-        if (!nsa::fits(schedule, bounds_) || masks.shape(0) > layout_.bytes - layout_.masks) {
+        if (!nsa::fits(schedule, bounds_) || mask_bytes > layout_.bytes - layout_.masks) {
             throw InputError(
                 "the plan has more rounds, larger boxes or more mask bytes than were reserved for "
                 "it; reserve more.");
         }
-        if (out.size() < layout_.bytes) throw InputError("the buffer is too small for the plan.");
-        nsa::pack_plan(plan, schedule, images_.count, masks.shape(0), layout_, out.mutable_data());
+        if (room < layout_.bytes) throw InputError("the buffer is too small for the plan.");
+        nsa::pack_plan(plan, schedule, images_.count, mask_bytes, layout_, to);
     }
 
     const nsa::Schedule& bounds() const { return bounds_; }

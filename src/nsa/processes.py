@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from nsa.console import console, log_to_console
+from nsa.cores import PROCESSES, usable_cores
 from nsa.device import choose_device
 from nsa.errors import InputError
 from nsa.interrupt import Interrupted
@@ -120,7 +121,8 @@ def _start(worker: Worker | None, device: int, at_once: int) -> None:
     environment = {**os.environ, **worker.environment}
     environment.setdefault("LOCAL_RANK", str(device))
     # Side by side they share the cores; more threads than cores only slow each other down.
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // at_once)))
+    environment[PROCESSES] = str(at_once)
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // at_once)))
     with worker.log.open("wb") as file:
         worker.process = subprocess.Popen(
             [sys.executable, *worker.arguments],

@@ -92,7 +92,8 @@ def hosted(limit: int, **changes: Any) -> Trainer:
     def make() -> HostedSteps:
         return HostedSteps(
             run.images, run.synthesis.config, run.image_config, run.updater,
-            device=run.device, captured=run.ranks.count == 1, resident_limit=limit,
+            batch_size=run.training.batch_size, device=run.device,
+            captured=run.ranks.count == 1, resident_limit=limit,
         )  # fmt: skip
 
     run._steps = make  # type: ignore[method-assign]
@@ -219,3 +220,16 @@ def test_a_step_that_is_not_captured_does_not_warn(monkeypatch: pytest.MonkeyPat
     run.optimizer._warned_capturable_if_run_uncaptured = False  # type: ignore[attr-defined]
     with pytest.warns(UserWarning, match="capturable=True"):
         run.optimizer.step()
+
+
+@pytest.mark.usefixtures("gpu")
+def test_what_is_ready_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_steps, "own_cores", lambda: 64)
+    resident, streaming = hosted(10**9)._steps(), hosted(0)._steps()
+    assert resident.workers == streaming.workers == 8
+    assert resident.most_ready == streaming.most_ready == 24
+    plan = resident._layout(4).bytes
+    step = plan + 4 * pictures()[0].numel()
+    for bytes_, images, ready in ((5 * step, 0, 5), (5 * plan, 10**9, 5), (step, 0, 2)):
+        monkeypatch.setattr(device_steps, "_READY_BYTES", bytes_)
+        assert hosted(images)._steps().most_ready == ready

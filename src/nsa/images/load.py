@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from nsa.cores import usable_cores
 from nsa.errors import InputError
 from nsa.images.decode import check_channels, decode, scale
 
@@ -88,9 +88,7 @@ def load_images(
 
 def worker_count() -> int:
     """One thread a core that this process may use: decoding is all arithmetic."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(32, cores)
+    return min(32, usable_cores())
 
 
 def describe(failures: Sequence[InputError], total: int) -> str:

@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Made = TypeVar("Made")
-_EACH = 3  # results a thread keeps ready
 
 
 class Ahead(Generic[Made]):
@@ -20,6 +19,7 @@ class Ahead(Generic[Made]):
         make: called once a position, from several threads at a time.
         positions: (epoch, step) of every step.
         workers: threads; 0: make each when it is asked for.
+        most: how many results there may be that nobody has asked for yet, at least 1.
 
     Attributes:
         waited: seconds spent here so far instead of in a step. The first result counts for
@@ -31,8 +31,10 @@ class Ahead(Generic[Made]):
         make: Callable[[int, int], Made],
         positions: Iterable[tuple[int, int]],
         workers: int,
+        most: int,
     ) -> None:
-        self._make, self._positions, self._workers = make, positions, workers
+        self._make, self._positions, self._workers = make, positions, min(workers, most)
+        self._most = most
         self.waited = 0.0
         self._first = True
 
@@ -46,7 +48,7 @@ class Ahead(Generic[Made]):
         try:
             for position in self._positions:
                 ready.append(pool.submit(self._make, *position))
-                if len(ready) > _EACH * self._workers:
+                if len(ready) == self._most:
                     yield self._timed(ready.popleft().result)
             while ready:
                 yield self._timed(ready.popleft().result)

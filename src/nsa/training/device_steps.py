@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from nsa._cuda import kernels
 from nsa._cuda.plan import DevicePlan, device_limits
 from nsa._cuda.synthesis import blend_and_label
 from nsa.config import ImageConfig, SynthesisConfig
+from nsa.cores import own_cores
 from nsa.training.draw import Drawn
 from nsa.training.packed import PackedStep
 from nsa.training.profile import NO_CLOCK, SYNTHESIS, Clock
@@ -30,7 +31,9 @@ from nsa.training.update import Updater
 _log = logging.getLogger("nsa")
 
 _STEPS_AHEAD = 3  # of the device: enough to keep it busy, few enough to bound what they hold
-_MOST_WORKERS = 4
+_MOST_WORKERS = 8
+_READY_EACH = 3  # steps that a worker keeps ready
+_READY_BYTES = 256 << 20  # of pinned memory for them, unless two take more
 # Real steps that are run kernel by kernel first: they load kernels, let cuDNN choose algorithms and
 # make the state of the optimiser, none of which a capture may do.
 WARM_UP = 3
@@ -74,6 +77,7 @@ class DeviceSteps:
         images: uint8 (N, C, height, width) on the CPU, stored channels-last.
         synthesis, image_config: the settings.
         updater: changes the network.
+        batch_size: images of a step, about.
         device: the GPU.
         captured: replay graphs. Not with several ranks, whose shares have many sizes and whose
             batch normalisation exchanges its moments.
@@ -93,11 +97,12 @@ class DeviceSteps:
         image_config: ImageConfig,
         updater: Updater,
         *,
+        batch_size: int,
         device: torch.device,
         captured: bool,
         resident_limit: int,
     ) -> None:
-        self.workers = min(_MOST_WORKERS, max(1, (os.cpu_count() or 2) - 1))
+        self.workers = min(_MOST_WORKERS, max(1, own_cores() - 1))
         self._pixels = images.permute(0, 2, 3, 1)
         self._synthesis, self._images = synthesis, image_config
         # By its number: threads that prepare steps have a current GPU of their own.
@@ -107,6 +112,10 @@ class DeviceSteps:
         self._captured = captured
         self._limits = device_limits(self._device)
         self._layouts: dict[int, PackedStep] = {}
+        size = self._layout(batch_size).bytes
+        if not self.resident:
+            size += batch_size * self._pixels[0].numel()
+        self.most_ready = max(2, min(_READY_EACH * self.workers, _READY_BYTES // size))
         self._slots: dict[tuple[int, int], _Slot] = {}
         self._pool: Any = None  # torch's handle of the memory that graphs share
         self._losses = torch.empty(self.read_every, device=self._device)
@@ -145,12 +154,14 @@ class DeviceSteps:
         # Else a thread's pinned memory would belong to the first GPU.
         with torch.cuda.device(self._device):
             block = _pinned(layout.bytes)
-            image, pixels = torch.from_numpy(drawn.image), None
+            image, pixels = drawn.image, None
             if not self.resident:
                 pixels = _pinned(len(drawn), *self._pixels.shape[1:])
-                torch.index_select(self._pixels, 0, image, out=pixels)
-                image = torch.arange(len(drawn))
-            layout.pack(drawn, image.numpy(), block)
+                # Not index_select: in every worker it would start as many threads as there are
+                # cores. Clipped, for otherwise NumPy copies through a buffer.
+                np.take(self._pixels.numpy(), drawn.image, axis=0, out=pixels.numpy(), mode="clip")
+                image = np.arange(len(drawn))
+            layout.pack(drawn, image, block)
         return HostStep(len(drawn), drawn.own, block, pixels)
 
     def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:

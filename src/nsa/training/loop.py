@@ -171,7 +171,7 @@ class Trainer:
             drawn = self.draw(epoch, step)
             return epoch, drawn.total, steps.prepare(drawn)
 
-        plans = Ahead(make, self._left(), steps.workers)
+        plans = Ahead(make, self._left(), steps.workers, steps.most_ready)
         with contextlib.closing(iter(plans)) as ready:
             counts: list[int] = []
             before, waited = -1, 0.0
@@ -219,7 +219,8 @@ class Trainer:
         limit = self._resident_limit
         return DeviceSteps(
             self.images, self.synthesis.config, self.image_config, self.updater,
-            device=self.device, captured=self.ranks.count == 1,
+            batch_size=self.training.batch_size, device=self.device,
+            captured=self.ranks.count == 1,
             resident_limit=free_memory(self.device) // 2 if limit is None else limit,
         )  # fmt: skip
 

@@ -9,7 +9,6 @@ so that a detector trained on blended patches is tested on something it has not 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from nsa.cores import usable_cores
 from nsa.errors import InputError
 from nsa.images.demo import fabric, flange
 
@@ -132,7 +132,7 @@ def _draw(
             _save(folder / "ground_truth" / kind / f"{index:03d}_mask.png", mask)
 
     console = Console(stderr=True)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, usable_cores())) as pool:
         jobs = [pool.submit(draw_one, picture) for picture in pictures]
         try:
             for job in track(
