@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "arrays.h"
-#include "image/position.h"
 #include "image/gather.h"
 #include "image/object_mask.h"
+#include "image/position.h"
 #include "parallel.h"
 
 namespace py = pybind11;
