@@ -39,8 +39,8 @@ else:
 
 __all__ = [
     "REHEARSAL", "DEVICE", "kernels", "DevicePlan", "capture", "sized", "cores", "synchronise",
-    "time_calls", "time_by_clock", "captured", "summary", "settled", "write", "bottle_images",
-    "textures", "products", "product_images",
+    "time_calls", "time_by_clock", "time_with_host", "captured", "replay_of", "summary", "settled",
+    "write", "bottle_images", "textures", "products", "product_images",
 ]  # fmt: skip
 
 Run = Callable[[], Any]
@@ -95,8 +95,27 @@ def time_by_clock(run: Run, repeats: int) -> dict[str, float]:
     return summary(seconds[1:])
 
 
+def time_with_host(runs: list[Run], repeats: int = 7) -> dict[str, float]:
+    """Seconds of one call where the host works for each: many calls between two waits, over their
+    number; median and quartiles over ``repeats``.
+
+    Calls overlap on the device as a user's do, and the slower of host and device decides.
+    """
+    calls = sized(48, 2)
+
+    def many() -> None:
+        for index in range(calls):
+            runs[index % len(runs)]()
+
+    many()  # pinned memory is taken from the system once
+    return {name: time / calls for name, time in time_by_clock(many, sized(repeats, 3)).items()}
+
+
 def captured(run: Run, before_capture: Run) -> Run:
-    """``run`` as a CUDA graph, after a few plain calls; in a rehearsal ``run`` itself."""
+    """``run`` as a CUDA graph, after a few plain calls; in a rehearsal ``run`` itself.
+
+    What is returned keeps all that ``run`` reads and writes: a graph knows only addresses.
+    """
     if REHEARSAL:
         run()
         before_capture()
@@ -111,7 +130,17 @@ def captured(run: Run, before_capture: Run) -> Run:
         with torch.cuda.graph(graph, stream=stream):
             run()
     torch.cuda.current_stream().wait_stream(stream)
-    return graph.replay
+    return replay_of(graph, run)
+
+
+def replay_of(graph: Any, captured_run: Run) -> Run:
+    """Replays a graph, and holds what it was captured from as long as that is possible."""
+
+    def replay() -> None:
+        graph.replay()
+
+    replay.captured_run = captured_run  # type: ignore[attr-defined]
+    return replay
 
 
 def summary(seconds: list[float]) -> dict[str, float]:

@@ -121,16 +121,25 @@ def label(original: Tensor, blended: Tensor, plan: DevicePlan, *rule: Any) -> Te
     return labels
 
 
+class Views:
+    """Which images are taken, and how."""
+
+    def __init__(self, image: Any, augmentation: Augmentation) -> None:
+        self.image, self.augmentation = np.asarray(image), augmentation
+
+    def to(self, _device: torch.device) -> Views:
+        return self
+
+
 @instead_of(kernels.views)
-def views(augmentation: Augmentation, image: Any, _stored: int) -> tuple[Any, Augmentation]:
-    return image, augmentation
+def views(augmentation: Augmentation, image: Any, _stored: int) -> Views:
+    return Views(image, augmentation)
 
 
 @instead_of(kernels.augment)
-def augment(store: Tensor, table: tuple[Any, Augmentation], rows: int, columns: int) -> Tensor:
-    image, augmentation = table
-    assert augmentation.crop == (rows, columns)
-    return torch.from_numpy(gather(store.numpy(), np.asarray(image), augmentation))
+def augment(store: Tensor, table: Views, rows: int, columns: int) -> Tensor:
+    assert table.augmentation.crop == (rows, columns)
+    return torch.from_numpy(gather(store.numpy(), table.image, table.augmentation))
 
 
 @instead_of(kernels.normalise)

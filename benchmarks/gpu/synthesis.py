@@ -20,6 +20,7 @@ from device import (
     textures,
     time_by_clock,
     time_calls,
+    time_with_host,
     write,
 )  # fmt: skip
 
@@ -85,7 +86,7 @@ def each_kernel(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str,
         flip=random.integers(0, 2, count).astype(np.uint8),
         crop=(224, 224),
     )
-    views = kernels.views(turned, np.arange(count), count)
+    views = kernels.views(turned, np.arange(count), count).to(DEVICE)
     costs = [blend_cost(plan) for plan in plans]
     moved_by_blend = float(np.mean([cost["bytes"] for cost in costs]))
     work_of_blend = float(np.mean([cost["flops"] for cost in costs]))
@@ -159,7 +160,7 @@ def whole(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str, dict[
     )
     yield (
         "the same from a plan on the host",
-        time_calls([lambda p=p: transform.synthesize(images, p) for p in plans]),
+        time_with_host([lambda p=p: transform.synthesize(images, p) for p in plans]),
     )
     height, width = (
         max(int(plan.rows[:, column].max()) for plan in plans) for column in (ROI_H, ROI_W)
@@ -175,7 +176,7 @@ def whole(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str, dict[
         reserved.update(*table)
         graph.replay()
 
-    yield "the same, captured in a graph", time_calls([lambda t=t: replay(t) for t in tables])
+    yield "the same, captured in a graph", time_with_host([lambda t=t: replay(t) for t in tables])
     yield (
         "with drawing the plan: transform(images)",
         time_by_clock(lambda: transform(images), sized(10, 3)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ import sys
 import sysconfig
 import tarfile
 import time
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import build_site
 import device_tests
@@ -210,6 +213,27 @@ def test_a_rehearsal_takes_only_what_the_kernels_take() -> None:
         host_kernels.DevicePlan.of(*table, **known, modes=0)
     with pytest.raises(TypeError, match="missing a required argument"):
         host_kernels.normalise(torch.zeros(1), [1.0], [0.0])
+
+
+def test_a_replay_keeps_what_its_graph_reads() -> None:
+    """A CUDA graph knows only addresses, of memory that others may be given."""
+    from device import replay_of  # it puts a folder first in which other modules have these names
+
+    tensors, replays = torch.zeros(3), []
+    alive = weakref.ref(tensors)
+
+    def step(tensors: torch.Tensor = tensors) -> torch.Tensor:
+        return tensors
+
+    replay = replay_of(SimpleNamespace(replay=lambda: replays.append(1)), step)
+    del tensors, step
+    gc.collect()
+    assert alive() is not None
+    replay()
+    assert replays == [1]
+    del replay
+    gc.collect()
+    assert alive() is None
 
 
 def test_a_site_of_other_sources_is_refused(tmp_path: Path) -> None:

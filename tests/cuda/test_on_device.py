@@ -182,7 +182,9 @@ def test_the_batch_transform(preset: str) -> None:
     np.testing.assert_array_equal(plan.rows, transform.plan(cpu, 7).rows)
     images, labels = transform.synthesize(gpu, plan)
     expected, _ = transform.synthesize(cpu, plan)
-    assert largest_difference(images.cpu(), expected) <= 1
+    # Of two gradients that are equally strong, one grey level of an earlier patch decides.
+    several = (images.cpu().int() - expected.int()).abs() > 1
+    assert several.float().mean() <= (1e-4 if transform.config.gradients == "mixed" else 0)
     torch.testing.assert_close(
         labels.cpu(), label(cpu, images.cpu(), plan, transform.config), rtol=0, atol=1e-6
     )

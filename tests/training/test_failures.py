@@ -36,9 +36,17 @@ def test_out_of_memory_says_how_much_and_what_to_lower() -> None:
     )
 
 
-def test_libraries_out_of_memory() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "GET was unable to find an engine to execute this computation",
+    ],
+)
+def test_libraries_out_of_memory(message: str) -> None:
     with pytest.raises(InputError, match="needs more GPU memory than there is; lower --batch"):
-        fail(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"))
+        fail(RuntimeError(message))
 
 
 def test_out_of_memory_is_not_hidden_by_what_fails_after_it() -> None:

@@ -80,6 +80,6 @@ def capture(
         blend_and_label(pixels, plan, config)
     torch.cuda.current_stream(pixels.device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others may pin memory
         blended, labels = blend_and_label(pixels, plan, config)
     return graph, blended, labels

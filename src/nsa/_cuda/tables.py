@@ -18,7 +18,7 @@ def sine_tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return starts, values, decays
 
 
-@functools.lru_cache(maxsize=64)
+@functools.cache  # never dropped: captured graphs go on reading it
 def label_table(
     logistic: bool, channels: int, midpoint: float, steepness: float, device: torch.device
 ) -> Tensor:

@@ -129,7 +129,7 @@ class DeviceSteps:
             context.enter_context(torch.cuda.device(self._device))
             context.enter_context(_chosen_algorithms())
             torch.cuda.reset_peak_memory_stats(self._device)
-            before = torch.cuda.current_stream(self._device)
+            self._before = before = torch.cuda.current_stream(self._device)
             # Not torch's default stream, which cannot be captured.
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
             self._copies = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
@@ -169,7 +169,10 @@ class DeviceSteps:
         step = self.prepare(drawn)
         slot = self._slot(step)
         self._bring(step, slot)
-        return self._make(slot)
+        images, labels = self._make(slot)
+        for made in (images, labels):
+            made.record_stream(self._before)  # where they are used
+        return images, labels
 
     def run(self, prepared: HostStep, clock: Clock) -> None:
         """See :meth:`Steps.run`."""

@@ -15,7 +15,11 @@ from nsa.errors import InputError
 
 _OF_A_GPU = re.compile(r"\b(CUDA|cuDNN|CUBLAS|CUDNN)\b", re.IGNORECASE)
 
-_NO_MEMORY = re.compile(r"CU\w+_STATUS_ALLOC_FAILED|CUDA(:| error:).* out of memory")
+# The second is what torch says where no algorithm of cuDNN gets the memory to work in.
+_NO_MEMORY = re.compile(
+    r"CU\w+_ALLOC(ATION)?_FAILED|unable to find an engine to execute this computation"
+    r"|CUDA(:| error:).* out of memory"
+)
 
 
 class GpuLostError(InputError):
