@@ -71,12 +71,8 @@ def up_and_shortcut(x: Tensor, up: Tensor, shortcut: Tensor) -> tuple[Tensor, Te
         Both (N, outputs, 2 H, 2 W). The second is zero but for even rows and columns.
     """
     outputs = up.shape[1]
-    weight = torch.cat(
-        [
-            _rearranged(up, _phase_weight, x.dtype),
-            F.pad(shortcut.to(x.dtype).transpose(0, 1), (0, 1, 0, 1)),
-        ]
-    )
+    rules = (up, _phase_weight), (shortcut, _corner_weight)
+    weight = torch.cat([_rearranged(part, rule, x.dtype) for part, rule in rules])
     both = F.conv2d(F.pad(x, (0, 1, 0, 1)), weight)
     phases, even = torch.split(both, [4 * outputs, outputs], 1)
     return _depth_to_space(phases), _with_zeros_between(even)
@@ -134,6 +130,11 @@ def _phase_weight(weight: Tensor) -> Tensor:
     # means smaller k.
     padded = F.pad(weight, (1, 0, 1, 0)).view(inputs, outputs, taps, 2, taps, 2)
     return padded.flip(2, 4).permute(3, 5, 1, 2, 4, 0).reshape(4 * outputs, taps, taps, inputs)
+
+
+def _corner_weight(weight: Tensor) -> Tensor:
+    """(inputs, outputs, 1, 1) -> (outputs, 2, 2, inputs), all but the first tap zero."""
+    return F.pad(weight, (0, 1, 0, 1)).permute(1, 2, 3, 0)
 
 
 def _rearranged(weight: Tensor, rule: Callable[[Tensor], Tensor], dtype: torch.dtype) -> Tensor:
