@@ -21,8 +21,10 @@ __global__ void __launch_bounds__(kLarge ? kLargeThreads : kMostThreads, 1)
                  size_t workspace_bytes) {
     extern __shared__ __align__(16) uint8_t memory[];
     const int groups = batch.channels / kChannels;  // of channels, each by a block of its own
-    for (int64_t item = blockIdx.x; item < batch.count * groups; item += gridDim.x) {
-        blend_image<kChannels, kLarge>(ThreadBlock(), batch, batch.order[item / groups],
+    const int64_t large = batch.order[0];
+    const int64_t first = kLarge ? 0 : large, end = kLarge ? large : batch.count;
+    for (int64_t item = first * groups + blockIdx.x; item < end * groups; item += gridDim.x) {
+        blend_image<kChannels, kLarge>(ThreadBlock(), batch, batch.order[1 + item / groups],
                                        static_cast<int>(item % groups) * kChannels, memory,
                                        shared_bytes,
                                        kLarge ? workspace + blockIdx.x * workspace_bytes : nullptr);
@@ -69,19 +71,27 @@ void start(const BlendBatch& batch, const LaunchSize& size, const DeviceLimits& 
 void launch_blend(const BlendBatch& batch, const Schedule& schedule, uint8_t* workspace,
                   int workspace_blocks, void* stream) {
     if (schedule.patches == 0) return;
-    const bool large = schedule.workspace > 0;
     const DeviceLimits limits = device_limits();
-    const int64_t items = batch.count * (batch.channels / schedule.channels_together);
-    // Every block needs a part of the workspace, where there is one.
-    const int64_t blocks = std::min(items, large ? workspace_blocks : kMostBlocks);
-    const int threads = large ? kLargeThreads : threads_of(blocks, schedule.shared, limits);
-    const auto launch = large                             ? start<1, true>
-                        : schedule.channels_together == 3 ? start<3, false>
-                                                          : start<1, false>;
-    launch(batch, {blocks, threads, schedule.shared}, limits, workspace, schedule.workspace,
-           static_cast<cudaStream_t>(stream));
+    const auto on = static_cast<cudaStream_t>(stream);
+    const size_t shared = schedule.shared;
+    // Bounds do not know how many images are large: both launches then have room for all.
+    const bool exact = !schedule.order.empty();
+    const int64_t large = schedule.large * batch.channels;
+    const int64_t small = (batch.count - (exact ? schedule.large : 0)) *
+                          (batch.channels / schedule.channels_together);
+    if (large > 0) {  // every block has a part of the workspace
+        const int64_t blocks = std::min<int64_t>(large, workspace_blocks);
+        start<1, true>(batch, {blocks, kLargeThreads, shared}, limits, workspace,
+                       schedule.workspace, on);
+    }
+    if (small > 0) {
+        const int64_t blocks = std::min(small, kMostBlocks);
+        const LaunchSize size{blocks, threads_of(blocks, shared, limits), shared};
+        const auto launch = schedule.channels_together == 3 ? start<3, false> : start<1, false>;
+        launch(batch, size, limits, nullptr, 0, on);
+    }
     std::string where;
-    if (!schedule.order.empty()) {  // bounds for any plan name no rows
+    if (exact) {  // bounds for any plan name no rows
         where = " for rows 0 to " + std::to_string(schedule.patches - 1) +
                 " of the plan, rounds 0 to " + std::to_string(schedule.rounds - 1);
     }

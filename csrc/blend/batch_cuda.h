@@ -30,7 +30,8 @@ struct BlendBatch {
     const int32_t* rows;   // (patches, kPlanColumns)
     const float* factors;  // (patches)
     const uint8_t* masks;
-    const int32_t* order;        // (count): images in the order in which they are started
+    const int32_t* order;  // (1 + count): how many images need a workspace, then the images in
+                           // the order in which they are started
     const int32_t* image_first;  // (count + 1): an image's part of image_rows
     const int32_t* image_rows;   // rows of an image in the plan's order
     float grey_unit;             // above 0: masks are grey, this is a gradient's weight per unit;
@@ -39,10 +40,10 @@ struct BlendBatch {
     SineTables tables;
 };
 
-// Blends a whole plan on `stream` (a cudaStream_t) in one launch: a block walks the patches of its
-// image in the plan's order, so nothing waits between rounds. Allocates nothing, does not wait, and
-// can be captured: `schedule` only bounds the launch, what is blended is read from device memory
-// when it runs.
+// Blends a whole plan on `stream` (a cudaStream_t) in one launch, and one before it where there may
+// be boxes that shared memory cannot hold: a block walks the patches of its image in the plan's
+// order, so nothing waits between rounds. Allocates nothing, does not wait, and can be captured:
+// `schedule` only bounds the launches, what is blended is read from device memory when they run.
 //
 // workspace: (workspace_blocks, schedule.workspace) bytes for boxes that shared memory cannot hold;
 //     null where there are none.

@@ -67,7 +67,7 @@ PackedLayout::PackedLayout(int64_t patches, int64_t images, int64_t mask_bytes) 
     constexpr int64_t kInt = sizeof(int32_t);
     rows = take(patches * kPlanColumns * kInt);
     factors = take(patches * static_cast<int64_t>(sizeof(float)));
-    order = take(images * kInt);
+    order = take((1 + images) * kInt);
     image_first = take((images + 1) * kInt);
     image_rows = take(patches * kInt);
     masks = take(mask_bytes);
@@ -82,7 +82,7 @@ Schedule make_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesVie
         const int32_t* const at = row_at(plan, row);
         return box_bytes(at[kRoiW], at[kRoiH], channels, at[kBlendMask] >= 0, mode);
     };
-    Schedule schedule{{}, plan.patches, 0, channels_together, 0, 0};
+    Schedule schedule{{}, 0, plan.patches, 0, channels_together, 0, 0};
     if (channels_together == 0) {
         size_t most = 0;
         for (int64_t row = 0; row < plan.patches; ++row) {
@@ -91,33 +91,41 @@ Schedule make_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesVie
         schedule.channels_together = together(images, most, limits);
     }
     std::vector<int64_t> load(static_cast<size_t>(images.count), 0);
+    std::vector<char> large(load.size(), 0);
     for (int64_t row = 0; row < plan.patches; ++row) {
         const int32_t* const at = row_at(plan, row);
         load[at[kImage]] += work(at);
         schedule.rounds += row == 0 || at[kRound] != (at - kPlanColumns)[kRound];
         const size_t size = bytes(row, schedule.channels_together);
-        size_t& most = size > limits.shared_memory ? schedule.workspace : schedule.shared;
+        const bool fits = size <= limits.shared_memory;
+        size_t& most = fits ? schedule.shared : schedule.workspace;
         most = std::max(most, size);
+        if (!fits) large[at[kImage]] = 1;
     }
     schedule.order.resize(load.size());
     std::iota(schedule.order.begin(), schedule.order.end(), 0);
     // A long image that starts last would leave the device idle around it.
-    std::stable_sort(schedule.order.begin(), schedule.order.end(),
-                     [&](int32_t a, int32_t b) { return load[a] > load[b]; });
+    std::stable_sort(schedule.order.begin(), schedule.order.end(), [&](int32_t a, int32_t b) {
+        return large[a] != large[b] ? large[a] > large[b] : load[a] > load[b];
+    });
+    schedule.large = std::count(large.begin(), large.end(), 1);
     return schedule;
 }
 
 Schedule widest_schedule(const ImagesView& images, int64_t rounds, int height, int width,
                          bool masked, Blend mode, const DeviceLimits& limits,
                          int channels_together) {
-    Schedule bounds{{}, rounds * images.count, rounds, channels_together, 0, 0};
+    Schedule bounds{{}, 0, rounds * images.count, rounds, channels_together, 0, 0};
     if (channels_together == 0) {
         const size_t most = box_bytes(width, height, images.channels, masked, mode);
         bounds.channels_together = together(images, most, limits);
     }
     const size_t most = box_bytes(width, height, bounds.channels_together, masked, mode);
     bounds.shared = std::min(most, limits.shared_memory);
-    bounds.workspace = most > limits.shared_memory ? most : 0;
+    if (most > limits.shared_memory) {
+        bounds.workspace = most;
+        bounds.large = images.count;
+    }
     return bounds;
 }
 
@@ -144,7 +152,7 @@ Schedule make_label_schedule(const PlanView& plan, int64_t mask_bytes, const Ima
             reject(row, "the label mask leaves the plan's masks");
         }
     }
-    return {std::vector<int32_t>(images.count), plan.patches, 0, 1, 0, 0};
+    return {std::vector<int32_t>(images.count), 0, plan.patches, 0, 1, 0, 0};
 }
 
 void pack_plan(const PlanView& plan, const Schedule& schedule, int64_t images, int64_t mask_bytes,
@@ -156,7 +164,10 @@ void pack_plan(const PlanView& plan, const Schedule& schedule, int64_t images, i
     const size_t patches = plan.patches;
     copy(layout.rows, plan.rows, patches * kPlanColumns * sizeof(int32_t));
     copy(layout.factors, plan.factors, patches * sizeof(float));
-    copy(layout.order, schedule.order.data(), schedule.order.size() * sizeof(int32_t));
+    const auto large = static_cast<int32_t>(schedule.large);
+    copy(layout.order, &large, sizeof large);
+    copy(layout.order + static_cast<int64_t>(sizeof large), schedule.order.data(),
+         schedule.order.size() * sizeof(int32_t));
     copy(layout.masks, plan.masks, mask_bytes);
 
     auto* const image_first = reinterpret_cast<int32_t*>(out + layout.image_first);

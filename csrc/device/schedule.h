@@ -22,7 +22,9 @@ struct DeviceLimits {
 
 // How a plan is blended: the order in which images are started, and the bounds of the launch.
 struct Schedule {
-    std::vector<int32_t> order;  // images, those with the most work first
+    std::vector<int32_t> order;  // images: those that need a workspace, then the others, in each
+                                 // those with the most work first
+    int64_t large;               // images that need a workspace
     int64_t patches;             // rows of the plan
     int64_t rounds;
     int channels_together;  // that a block blends: all, or 1
@@ -34,7 +36,7 @@ struct Schedule {
 struct PackedLayout {
     int64_t rows;         // int32 (patches, kPlanColumns)
     int64_t factors;      // float (patches)
-    int64_t order;        // int32 (images)
+    int64_t order;        // int32 (1 + images): how many need a workspace, then the images
     int64_t image_first;  // int32 (images + 1): an image's part of image_rows
     int64_t image_rows;   // int32 (patches): rows by image, in the plan's order
     int64_t masks;        // uint8 (mask_bytes)

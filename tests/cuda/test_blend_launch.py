@@ -100,12 +100,12 @@ def test_channels_together_or_apart_give_the_same(
 def test_boxes_of_all_sizes_share_a_workspace(
     device: HostDevice, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two blocks, each with its part, take all images in turn."""
+    """Two blocks, each with its part, take the images with large boxes in turn."""
     images = scene(5, 64, 50)
     rows = [
         box(image, 64 - 9 * turn, 50 - 8 * turn, turn) for turn in range(3) for image in (0, 2, 4)
     ]
-    plan = plan_of(*rows)
+    plan = plan_of(box(1, 30, 25), *rows)
     expected = blend_on_cpu(images, images, plan, mode)
     whole = blend(images, images, plan, mode)
     shared = {"paste": 700, "interpolate": 700}.get(mode, 15_000)
@@ -114,8 +114,9 @@ def test_boxes_of_all_sizes_share_a_workspace(
     actual = blend(images, images, plan, mode)
     np.testing.assert_array_equal(actual, whole)
     assert largest_difference(actual, expected) <= 1
-    (launch,) = device.launches()
-    assert launch.blocks == 2
+    large, small = device.launches()
+    assert (large.blocks, large.threads) == (2, 256)
+    assert small.blocks == 6  # of the other two images, a channel each
 
 
 def test_no_patches_no_launch(device: HostDevice) -> None:

@@ -133,8 +133,8 @@ def test_images_with_the_most_work_are_started_first() -> None:
     buffer = np.zeros(made.bytes, np.uint8)
     made.pack(rows, np.ones(5, np.float32), np.zeros(0, np.uint8), buffer)
     start = (rows.nbytes + 15) // 16 * 16 + 32  # after rows and factors
-    order, first = buffer[start : start + 16].view(np.int32), buffer[start + 16 :].view(np.int32)
-    assert order.tolist() == [0, 1, 3, 2]
+    order, first = buffer[start : start + 20].view(np.int32), buffer[start + 32 :].view(np.int32)
+    assert order.tolist() == [0, 0, 1, 3, 2]
     assert first[:5].tolist() == [0, 2, 3, 3, 5]
     assert first[8:13].tolist() == [0, 3, 1, 2, 4]  # each image's rows in the plan's order
 

@@ -30,7 +30,7 @@ def unpack(
 
     rows = take(most * len(COLUMNS) * 4, "i4").reshape(-1, len(COLUMNS))
     factors = take(most * 4, "f4")
-    take(layout.count * 4, "i4")
+    take((1 + layout.count) * 4, "i4")
     image_first = take((layout.count + 1) * 4, "i4")
     take(most * 4, "i4")
     used = image_first[-1]
