@@ -31,8 +31,8 @@ _REHEARSED = """\
 ==PROF== Connected to process 1
 "ID","Process ID","Kernel Name","{columns}"
 "","","","ns","byte","inst","inst","inst","%","register/thread","","","byte/block"
-"0","1","blend_round","210,000","90,000,000","1e9","1e9","2e9","31.5","128","128","768","40960"
-"1","1","label_tiles","250,000","120,000,000","0","0","0","19.0","168","128","16384","32768"
+"0","1","blend_images","210,000","90,000,000","1e9","1e9","2e9","31.5","128","128","768","40960"
+"1","1","label_tiles","250,000","120,000,000","0","0","0","19.0","168","128","16384","28704"
 """.format(columns='","'.join(METRICS))
 
 
@@ -123,7 +123,7 @@ def main(folder: str) -> int:
         print(page)
         print("ncu counted nothing")
         return 1
-    print("; ".join(f"{row['kernel']} {row['registers']} registers" for row in launches))
+    print("; ".join(f"{row['kernel']} {row['registers'] or 0:.0f} registers" for row in launches))
     return 0
 
 

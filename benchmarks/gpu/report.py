@@ -48,6 +48,12 @@ def load(folder: Path) -> Figures:
     return found
 
 
+def measured(folder: Path) -> bool:
+    """Whether any section of the page has figures."""
+    found = load(folder)
+    return any(name in found for name, _ in _SECTIONS)
+
+
 def _load_call(folder: Path) -> Figures:
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
@@ -127,9 +133,14 @@ def _stages(figures: Figures) -> list[str]:
 
 
 def _failures(figures: Figures) -> list[str]:
-    """The kernel that failed first, and tests that did not pass; of each call."""
+    """Stages, the kernel that failed first, and tests that did not pass; of each call."""
     lines = []
     for call in CALLS:
+        lines += [
+            f"- {call} call: stage {stage['name']} {stage['result']}"
+            for stage in figures[call].get("stages", [])
+            if stage["result"] != "passed" and not stage["result"].startswith("left out")
+        ]
         launch = figures[call].get("launch")
         if launch and launch["begun"]:
             before = ", ".join(launch["ran"]) or "none"
@@ -138,12 +149,12 @@ def _failures(figures: Figures) -> list[str]:
             if name.startswith("tests-"):
                 lines += [f"- {call} call: {test} failed" for test in tests["failed"]]
                 lines += [f"- {call} call: {test} did not finish" for test in tests["unfinished"]]
-    return ["## What failed", "", *(lines or ["No kernel and no test, as far as they ran."])]
+    return ["## What failed", "", *(lines or ["Nothing, as far as it ran."])]
 
 
 def main(source: Path, page: Path | None) -> None:
     with tempfile.TemporaryDirectory() as name:
-        if source.is_file():
+        if not source.is_dir():
             with tarfile.open(source) as packed:
                 packed.extractall(name, filter="data")
             source = Path(name)
@@ -155,4 +166,10 @@ def main(source: Path, page: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: report.py ARCHIVE_OR_FOLDER [PAGE]")
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    except (OSError, tarfile.TarError) as error:
+        why = getattr(error, "strerror", None) or "it cannot be unpacked"
+        sys.exit(f"report.py: {sys.argv[1]} is no archive of gpu.sh: {why}.")

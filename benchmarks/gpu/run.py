@@ -8,6 +8,7 @@ what was found survives whatever happens to this process.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import os
@@ -22,7 +23,7 @@ from typing import Any, NoReturn
 
 import build_site
 import report
-from runner import Runner, archive
+from runner import Runner, archive, replace_json
 from stages import BUILD_SECONDS, CALLS, DEADLINE, Stage, rehearsed
 
 HERE = Path(__file__).parent
@@ -43,6 +44,9 @@ def fail(sentence: str) -> NoReturn:
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
+    if "-h" in arguments or "--help" in arguments:
+        print(f"usage: {USAGE}\nbenchmarks/README.md has the rest.")
+        sys.exit(0)
     parser = Parser(add_help=False)
     parser.add_argument("--site", type=Path)
     parser.add_argument("--after", type=Path)
@@ -69,9 +73,9 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     chosen = options(arguments)
-    # Else a shell that ignores Ctrl-C would have every stage ignore it, and none could be stopped.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Also where a shell ignores Ctrl-C, or every stage would, and none could be stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     with tempfile.TemporaryDirectory(prefix="nsa-gpu-") as name:
         scratch = Path(name)
         environment = _environment(scratch, chosen)
@@ -86,6 +90,14 @@ def main(arguments: list[str]) -> int:
     return 0 if passed else 1
 
 
+def _stop(number: int, _frame: object) -> NoReturn:
+    """Leave by the way of all exceptions, which no second signal interrupts."""
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_IGN)
+    print("gpu.sh: stopped; what was found so far is kept.", file=sys.stderr)
+    sys.exit(128 + number)
+
+
 def _call(
     call: str,
     scratch: Path,
@@ -95,7 +107,7 @@ def _call(
 ) -> bool:
     folder = scratch / call
     folder.mkdir(exist_ok=True)
-    (folder / "machine.json").write_text(json.dumps(about, indent=1))
+    replace_json(folder / "machine.json", about)
     before = chosen.after or chosen.folder / "first.tar.gz"
     if call == "second" and not (scratch / "first").is_dir() and before.is_file():
         unpack(before, scratch)
@@ -110,14 +122,14 @@ def _call(
     try:
         if about["nsa"]:
             about |= _build(runner, scratch, about, environment)
-            (folder / "machine.json").write_text(json.dumps(about, indent=1))
+            replace_json(folder / "machine.json", about)
         groups = rehearsed(CALLS[call]) if chosen.rehearse else CALLS[call]
         passed = not about["nsa"] and runner.run(groups)
     finally:  # also when this process is being stopped
         keep()
         page = (scratch / "report.md").read_text()
         passed &= report.UNWRITTEN not in page
-        if not chosen.rehearse:
+        if not chosen.rehearse and report.measured(scratch):
             PAGE.write_text(page)
         print(f"\n{page}\narchive: {target}", flush=True)
     return passed
@@ -182,11 +194,18 @@ def _prepare(
     if not site and not chosen.rehearse:
         about["nsa"] = why
     if about["nsa"] and chosen.rehearse:
-        fail(f"nsa cannot be rehearsed: {about['nsa']}; install it with pip install .")
+        fail(f"nsa cannot be rehearsed: {about['nsa']}; install it with pip install '.[test]'.")
+    if importlib.util.find_spec("pytest") is None:
+        fail("this Python has no pytest, which runs the tests; install it.")
     if about["nsa"] and shutil.which("nvcc") is None:
         fail(
             f"nsa has to be built, because {about['nsa']}, but nvcc is not on PATH; install a "
             "CUDA toolkit, add its bin folder to PATH, or name a --site that was built before."
+        )
+    if about["nsa"] and (importlib.util.find_spec("pybind11") is None or not shutil.which("cmake")):
+        fail(
+            f"nsa has to be built, because {about['nsa']}, but pybind11 or cmake is missing; "
+            "install them, or name a --site that was built before."
         )
     return about
 

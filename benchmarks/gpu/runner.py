@@ -70,6 +70,7 @@ class Runner:
         finally:
             for running in self._running:  # only when this process itself is being stopped
                 _signal(running.process, signal.SIGKILL)
+            for running in self._running:
                 self._note(running.stage.name, "stopped from outside", running.began, running.log)
             self._running.clear()
         return all(result["result"] == "passed" for result in self._results)
@@ -130,9 +131,16 @@ class Runner:
         self._save()
 
     def _save(self) -> None:
-        (self._folder / "stages.json").write_text(json.dumps(self._results, indent=1))
+        replace_json(self._folder / "stages.json", self._results)
         self._keep()
         self._kept = time.monotonic()
+
+
+def replace_json(path: Path, value: Any) -> None:
+    """Write a file that is whole whenever it is read."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(value, indent=1))
+    new.replace(path)
 
 
 def archive(folder: Path, path: Path) -> None:

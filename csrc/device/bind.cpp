@@ -42,9 +42,12 @@ class DevicePlan {
                          const std::array<int64_t, 4>& sources, int mode,
                          const DeviceLimits& limits, int channels_together) {
         DevicePlan made(images, sources, mode, limits, channels_together);
-        made.mask_bytes_ = mask_bytes;
+        if (mask_bytes < 0 || (masks.shape(0) > 0 && masks.shape(0) != mask_bytes)) {
+            throw InputError("mask_bytes must be the size of masks, or of those on the device.");
+        }
+        if (masks.shape(0) == 0) made.elsewhere_ = mask_bytes;
         const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
-        made.bounds_ = made.scheduled(plan, channels_together);
+        made.bounds_ = made.scheduled(plan, masks.shape(0), channels_together);
         made.layout_ = nsa::PackedLayout(plan.patches, made.images_.count, masks.shape(0));
         return made;
     }
@@ -61,7 +64,10 @@ class DevicePlan {
                              std::to_string(nsa::kWidestDeviceBox) + " px.");
         }
         DevicePlan made(images, sources, mode, limits, channels_together);
-        made.mask_bytes_ = mask_bytes;
+        if (rounds > INT32_MAX / std::max<int64_t>(1, made.images_.count) ||
+            mask_bytes > int64_t{1} << 40) {
+            throw InputError("a plan of so many rounds or mask bytes is too large.");
+        }
         made.bounds_ = nsa::widest_schedule(made.images_, rounds, height, width, mask_bytes > 0,
                                             made.mode_, limits, channels_together);
         made.layout_ =
@@ -76,7 +82,7 @@ class DevicePlan {
         const int64_t mask_bytes = masks.shape(0), room = out.size();
         uint8_t* const to = out.mutable_data();
         const py::gil_scoped_release release;  // training packs in several threads
-        const nsa::Schedule schedule = scheduled(plan, bounds_.channels_together);
+        const nsa::Schedule schedule = scheduled(plan, mask_bytes, bounds_.channels_together);
         if (!nsa::fits(schedule, bounds_) || mask_bytes > layout_.bytes - layout_.masks) {
             throw InputError(
                 "the plan has more rounds, larger boxes or more mask bytes than were reserved for "
@@ -111,10 +117,13 @@ class DevicePlan {
         if (images_.count > INT32_MAX) throw InputError("images: more than 2^31 - 1 of them.");
     }
 
-    nsa::Schedule scheduled(const nsa::PlanView& plan, int channels_together) const {
+    // mask_bytes: in the plan's masks; there may be others on the device.
+    nsa::Schedule scheduled(const nsa::PlanView& plan, int64_t mask_bytes,
+                            int channels_together) const {
+        mask_bytes += elsewhere_;
         if (plan.patches > INT32_MAX) throw InputError("plan: more than 2^31 - 1 rows.");
-        if (labels_only_) return nsa::make_label_schedule(plan, mask_bytes_, images_);
-        return nsa::make_schedule(plan, mask_bytes_, images_, sources_, mode_, limits_,
+        if (labels_only_) return nsa::make_label_schedule(plan, mask_bytes, images_);
+        return nsa::make_schedule(plan, mask_bytes, images_, sources_, mode_, limits_,
                                   channels_together);
     }
 
@@ -123,7 +132,7 @@ class DevicePlan {
     bool labels_only_;
     nsa::Blend mode_;
     DeviceLimits limits_;
-    int64_t mask_bytes_ = 0;
+    int64_t elsewhere_ = 0;  // bytes of mask on the device, beside the plan
     nsa::Schedule bounds_;
     nsa::PackedLayout layout_;
 };

@@ -74,6 +74,10 @@ std::vector<nsa::View> checked_views(const Bytes& views, int64_t stored, int64_t
         if (view.image < 0 || view.image >= stored) {
             throw nsa::InputError("a view names an image that is not stored.");
         }
+        // Of NaN both are false. Crops of anything but a rotation would be read anywhere.
+        if (!(std::abs(view.cosine) <= 1.0 && std::abs(view.sine) <= 1.0)) {
+            throw nsa::InputError("a view's angle is not a number.");
+        }
     }
     return copied;
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import counters
@@ -91,3 +93,23 @@ def test_what_failed_first_is_named(tmp_path: Path) -> None:
         "- first launch: **object masks** did not end; before it: normalise, augment"
         in report.render(tmp_path)
     )
+
+
+def test_a_call_that_measured_nothing_is_known(tmp_path: Path) -> None:
+    """Its page must not replace one with figures."""
+    (tmp_path / "first").mkdir()
+    for name in ("machine", "stages", "launch"):
+        (tmp_path / "first" / f"{name}.json").write_text("{}")
+    assert not report.measured(tmp_path)
+    (tmp_path / "first" / "synthesis.json").write_text("{}")
+    assert report.measured(tmp_path)
+
+
+@pytest.mark.parametrize("source", ["nothing.tar.gz", "text.md"])
+def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, source: str) -> None:
+    (tmp_path / "text.md").write_text("no archive")
+    program = [sys.executable, report.__file__, str(tmp_path / source)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "is no archive of gpu.sh" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

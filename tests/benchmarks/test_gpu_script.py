@@ -35,7 +35,7 @@ ROWS = {
     "| the same, captured in a graph | ": 2,
     "| label | ": 2,
     "| normalise to bfloat16 | ": 2,
-    "| blend_round | ": 1,
+    "| blend_images | ": 1,
     "| label_tiles | ": 1,
     "| cv2.seamlessClone on ": 1,
     "| nsa on the GPU": 1,
@@ -142,6 +142,12 @@ def test_bad_use_gets_one_sentence(tmp_path: Path, words: list[str], sentence: s
     assert done.returncode == 1
     assert done.stderr.startswith(f"gpu.sh: {sentence.format(tmp_path)}"), done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_usage_is_told() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: gpu.sh [first|second]")
 
 
 def test_a_python_that_is_missing_is_named() -> None:

@@ -109,8 +109,14 @@ def test_a_stage_without_its_data_is_left_out(tmp_path: Path) -> None:
     assert results(folder) == {"bottle": "left out: no data root was named"}
 
 
-def test_a_call_that_is_stopped_leaves_its_archive_and_no_process(tmp_path: Path) -> None:
-    """As an outer limit stops it: the report is printed all the same."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_call_that_is_stopped_leaves_its_archive_and_no_process(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As an outer limit stops it, or Ctrl-C: the report is printed all the same.
+
+    Twice at once, as ``timeout`` signals its child and then its child's group.
+    """
     command = [sys.executable, str(GPU / "run.py"), "--rehearse", "first", str(tmp_path / "out")]
     environment = {**os.environ, "NSA_STOPPED": str(tmp_path)}  # by which its stages are known
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
@@ -118,9 +124,10 @@ def test_a_call_that_is_stopped_leaves_its_archive_and_no_process(tmp_path: Path
         for line in running.stdout:
             if line.startswith("=== "):  # a first stage is over, others are not
                 break
-        running.send_signal(signal.SIGTERM)
+        running.send_signal(number)
+        running.send_signal(number)
         rest = running.stdout.read()
-        assert running.wait(timeout=60) == 143
+        assert running.wait(timeout=60) == 128 + number
     assert "stopped from outside" in rest
     assert "# A rehearsal on the host" in rest
     with tarfile.open(tmp_path / "out" / "first.tar.gz") as packed:

@@ -154,6 +154,25 @@ def test_a_reserved_plan_takes_what_fits() -> None:
         narrow.pack(plan.rows, plan.factors, plan.masks, np.zeros(narrow.bytes, np.uint8))
 
 
+@pytest.mark.parametrize(("rounds", "mask_bytes"), [(2**62, 0), (2**31, 0), (2, 2**63 - 1)])
+def test_room_beyond_all_memory_is_refused(rounds: int, mask_bytes: int) -> None:
+    with pytest.raises(InputError, match="too large"):
+        C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, rounds, 60, 70, mask_bytes)
+
+
+def test_masks_are_those_that_are_there() -> None:
+    plan = a_plan()
+    rest = plan.masks.size, IMAGES, SOURCES, 0, H200
+    C.DevicePlan.of(plan.rows, plan.factors, plan.masks[:0], *rest)  # all are on the device
+    for masks, size in ((plan.masks[:-1], plan.masks.size), (plan.masks, -5)):
+        with pytest.raises(InputError, match="mask_bytes must be the size"):
+            C.DevicePlan.of(plan.rows, plan.factors, masks, size, *rest[1:])
+    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, 2, 60, 70, 100_000)
+    buffer = np.zeros(reserved.bytes, np.uint8)
+    with pytest.raises(InputError, match="_mask"):
+        reserved.pack(plan.rows, plan.factors, plan.masks[: plan.masks.size // 2], buffer)
+
+
 def test_shapes_are_checked() -> None:
     plan = a_plan()
     with pytest.raises(InputError, match="same number of channels"):

@@ -59,3 +59,13 @@ def test_an_image_that_is_not_stored_is_refused() -> None:
     turns = Augmentation(zeros.astype(np.float32), zeros, zeros, zeros.astype(np.uint8), (4, 4))
     with pytest.raises(InputError, match="image numbers must be from 0 to 1"):
         gather(np.zeros((2, 8, 8, 3), np.uint8), np.array([2]), turns)
+
+
+@pytest.mark.parametrize("angle", [np.nan, np.inf, -np.inf])
+def test_angles_must_be_finite(angle: float) -> None:
+    """Rows of anything but a rotation would be read anywhere."""
+    store = np.zeros((1, 20, 30, 3), np.uint8)
+    zeros = np.zeros(1, np.int32)
+    turns = Augmentation(np.array([angle], np.float32), zeros, zeros, np.zeros(1, np.uint8), (9, 9))
+    with pytest.raises(InputError, match="angle"):
+        gather(store, np.zeros(1, np.int64), turns)

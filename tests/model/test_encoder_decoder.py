@@ -1,9 +1,12 @@
 """Size, shape and behaviour of the network."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
+from torch.nn.utils import prune
 
 from nsa._layout import space_to_depth
 from nsa.errors import InputError
@@ -135,3 +138,42 @@ def test_input_in_blocks_has_the_size_of_its_images() -> None:
 def test_bad_arguments_are_named(name: str, value: object) -> None:
     with pytest.raises(InputError, match=name):
         EncoderDecoder(**{name: value})  # type: ignore[arg-type]
+
+
+def test_an_export_with_forms_leaves_nothing_behind() -> None:
+    """What a compiler traces with must not be kept for later calls. In a process of its own, where
+    nothing has been kept yet."""
+    program = """
+import torch
+from nsa.model import EncoderDecoder, Forms
+
+model, image = EncoderDecoder().eval(), torch.rand(1, 3, 40, 48)
+expected = model(image)
+model.forms = Forms(True, True, True, True)
+torch.export.export(model, (image,))
+torch.testing.assert_close(model(image), expected, rtol=1e-4, atol=1e-4)
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=300)
+
+
+def test_a_weight_may_be_computed_from_others() -> None:
+    """As pruning and weight normalisation do, which leave no parameter of its name."""
+    model = EncoderDecoder().eval()
+    image = torch.rand(1, 3, 32, 32)
+    prune.l1_unstructured(model.encoder[0], "weight", 0.3)
+    expected = model(image)
+    model.forms = FORMS[-1]
+    torch.testing.assert_close(model(image), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_input_in_blocks_is_taken_as_such_whatever_the_forms(channels: int) -> None:
+    """A step packs its input outside of what may be compiled, where forms are others."""
+    model = EncoderDecoder(channels).eval()
+    image = torch.rand(2, channels, 35, 50)
+    expected = model(image)
+    for forms in (Forms(), Forms(stem=True)):
+        model.forms = forms
+        torch.testing.assert_close(
+            model(space_to_depth(image), (35, 50)), expected, rtol=1e-4, atol=1e-4
+        )

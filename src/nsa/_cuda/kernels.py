@@ -162,8 +162,10 @@ def views(augmentation: Augmentation, image: npt.NDArray[np.int64], stored: int)
         image: (N,) which of the ``stored`` images each set of parameters applies to.
 
     Raises:
-        InputError: there is no such image.
+        InputError: there is no such image, or an angle is not finite.
     """
+    if not np.isfinite(augmentation.angle).all():
+        raise InputError("angles must be finite numbers of degrees.")
     if len(image) and not 0 <= image.min() <= image.max() < stored:
         raise InputError(f"image numbers must be from 0 to {stored - 1}.")
     angle = augmentation.angle

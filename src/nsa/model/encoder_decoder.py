@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,8 @@ class EncoderDecoder(nn.Module):
         InputError: ``channels`` or ``activation`` is none of these.
     """
 
+    forms: Forms | None = None
+
     def __init__(self, channels: int = 3, activation: Activation = "sigmoid") -> None:
         super().__init__()
         if channels not in (1, 3):
@@ -72,7 +74,6 @@ class EncoderDecoder(nn.Module):
             raise InputError(f"activation must be 'sigmoid' or 'relu', got {activation!r}.")
         self.channels = channels
         self.activation = activation
-        self.forms: Forms | None = None
         resnet = torchvision.models.resnet18(weights=None)
         if channels == 1:
             resnet.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
@@ -98,10 +99,11 @@ class EncoderDecoder(nn.Module):
 
     def forms_on(self, device: torch.device) -> Forms:
         """The forms of layers that are used for inputs on a device."""
-        if self.forms is not None:
-            return self.forms
-        # Compilers and exported files know the layers better as they are written down.
-        return _AS_WRITTEN if torch.compiler.is_compiling() else Forms.for_device(device)
+        if torch.compiler.is_compiling():
+            # Compilers and exported files know the layers better as they are written down, and
+            # what they trace with must not be kept for later calls.
+            return _AS_WRITTEN
+        return Forms.for_device(device) if self.forms is None else self.forms
 
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Logits, before the activation.
@@ -116,8 +118,8 @@ class EncoderDecoder(nn.Module):
         """
         height, width = x.shape[-2:] if size is None else size
         forms = self.forms_on(x.device)
-        if forms.stem:
-            features = layers.stem(x, self.encoder.get_parameter("conv1.weight"))
+        if forms.stem or size is not None:
+            features = layers.stem(x, cast(Tensor, self.encoder[0].weight))
             features = self.encoder[1:](features)
         else:
             features = self.encoder(x)
