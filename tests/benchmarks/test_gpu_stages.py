@@ -138,6 +138,19 @@ def test_a_call_that_is_stopped_leaves_its_archive_and_no_process(
     assert not [found for found in _environments() if f"NSA_STOPPED={tmp_path}\0" in found]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_second_signal_interrupts_what_is_being_saved(number: signal.Signals) -> None:
+    before = {other: signal.getsignal(other) for other in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            run._stop(number, None)
+        assert stopped.value.code == 128 + number
+        assert {signal.getsignal(other) for other in before} == {signal.SIG_IGN}
+    finally:
+        for other, handler in before.items():
+            signal.signal(other, handler)
+
+
 def _environments() -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
