@@ -16,10 +16,10 @@ import torch
 from skimage.filters import median
 from skimage.morphology import disk
 
-from nsa.config import SynthesisConfig
 from nsa.label import label
 from nsa.plan import Plan, object_masks
 from nsa.plan.table import COLUMNS, DST_X, DST_Y, HEIGHT, IMAGE, LABEL_MASK, ROUND, WIDTH
+from nsa.settings.config import SynthesisConfig
 
 BATCH, SIDE = 4, 256
 MIDPOINT, STEEPNESS = 7.0, 1 / 3  # a texture's, Table 4

@@ -4,9 +4,9 @@ import pytest
 import torch
 from common import product_images
 
-from nsa.config import TrainConfig
-from nsa.device import choose_precision, keep_freed_memory
-from nsa.presets import preset
+from nsa.settings.config import TrainConfig
+from nsa.settings.presets import preset
+from nsa.system.device import choose_precision, keep_freed_memory
 from nsa.training import Trainer
 
 BATCH = 64

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import yaml
 from typer.testing import CliRunner, Result
 
-from nsa.cli import app
+from nsa.cli.app import app
 
 OPTIONS: dict[str, Any] = {
     "kind": "object",

@@ -16,12 +16,12 @@ from typing import Any  # noqa: E402
 
 from device import DEVICE, REHEARSAL, bottle_images, product_images, settled, sized, write  # noqa: E402
 
-from nsa.config import replace  # noqa: E402
-from nsa.detector import Detector  # noqa: E402
-from nsa.device import choose_precision  # noqa: E402
+from nsa.detectors.network.detector import Detector  # noqa: E402
 from nsa.images import Dataset, load_images, open_dataset  # noqa: E402
-from nsa.presets import preset  # noqa: E402
-from nsa.settings import Settings  # noqa: E402
+from nsa.settings.config import replace  # noqa: E402
+from nsa.settings.options import Settings  # noqa: E402
+from nsa.settings.presets import preset  # noqa: E402
+from nsa.system.device import choose_precision  # noqa: E402
 from nsa.training import Trainer  # noqa: E402
 from nsa.training.device_steps import WARM_UP  # noqa: E402
 
@@ -60,7 +60,7 @@ def train(trainer: Trainer) -> dict[str, Any]:
 
 
 def scores(trainer: Trainer, settings: Settings, dataset: Dataset) -> dict[str, Any]:
-    from nsa.evaluate import evaluate  # after the training, whose figures are kept by then
+    from nsa.runs.evaluate import evaluate  # after the training, whose figures are kept by then
 
     result = evaluate(Detector(trainer.model, settings, DEVICE), dataset)
     return {

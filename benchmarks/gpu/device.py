@@ -23,16 +23,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import cores, product_images, texture_images
 
-from nsa.config import ImageConfig, replace
-from nsa.presets import preset
+from nsa.settings.config import ImageConfig, replace
+from nsa.settings.presets import preset
 
 REHEARSAL = os.environ.get("NSA_REHEARSAL") == "1"
 DEVICE = torch.device("cpu" if REHEARSAL else "cuda")
 
 if TYPE_CHECKING or not REHEARSAL:
-    from nsa._cuda import kernels
-    from nsa._cuda.plan import DevicePlan
-    from nsa._cuda.synthesis import capture
+    from nsa._native.cuda import kernels
+    from nsa._native.cuda.plan import DevicePlan
+    from nsa.synthesis.on_gpu import capture
 else:
     import host_kernels as kernels
     from host_kernels import DevicePlan, capture

@@ -1,7 +1,7 @@
 """What a rehearsal has in place of the GPU's kernels: the CPU's operators behind the same names.
 
-Only what the benchmarks call, see :mod:`nsa._cuda.kernels`, :mod:`nsa._cuda.plan` and
-:mod:`nsa._cuda.synthesis`. Arguments are held against those of the real functions, so that a call
+Only what the benchmarks call, see :mod:`nsa._native.cuda.kernels`, :mod:`nsa._native.cuda.plan` and
+:mod:`nsa.synthesis.on_gpu`. Arguments are held against those of the real functions, so that a call
 that would fail on a GPU fails in a rehearsal.
 """
 
@@ -16,16 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsa._cuda import kernels, plan, synthesis
-from nsa._cuda.kernels import shape_of
-from nsa._layout import space_to_depth
+from nsa._native.cuda import kernels, plan
+from nsa._native.cuda.kernels import shape_of
+from nsa._native.layout import space_to_depth
 from nsa.blend import blend as blend_batch
-from nsa.config import SynthesisConfig
 from nsa.images.augment import Augmentation
 from nsa.images.gather import gather
 from nsa.label import label as label_batch
-from nsa.methods import blend_mode
 from nsa.plan import Plan
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import blend_mode
+from nsa.synthesis import on_gpu
 
 __all__ = [
     "shape_of",
@@ -97,7 +98,7 @@ class Replay:
         label_batch(self._images, blended, drawn, self._config)
 
 
-@instead_of(synthesis.capture)
+@instead_of(on_gpu.capture)
 def capture(
     images: Tensor, plan: DevicePlan, config: SynthesisConfig
 ) -> tuple[Replay, Tensor | None, Tensor | None]:

@@ -16,13 +16,13 @@ from device import DEVICE, DevicePlan, kernels, synchronise, write
 from torch import Tensor
 
 import nsa
-from nsa._layout import plan_tensors
 from nsa._native import C
+from nsa._native.layout import plan_tensors
 from nsa.blend import blend
-from nsa.config import ImageConfig, SynthesisConfig
 from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
 from nsa.label import label
 from nsa.plan import Plan, object_masks
+from nsa.settings.config import ImageConfig, SynthesisConfig
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "cuda"))
 

@@ -13,8 +13,8 @@ from device import DEVICE, cores, sized, textures, time_by_clock, time_with_host
 import nsa
 from nsa import reference
 from nsa.blend import blend
-from nsa.methods import blend_mode
 from nsa.plan.table import IMAGE, SOURCE, Plan
+from nsa.settings.methods import blend_mode
 
 
 def of_image(plan: Plan, index: int) -> Plan:

@@ -60,7 +60,7 @@ def _usable(site: str | None, rehearsal: bool) -> str:
         return f"it has no kernels: {C.cuda_missing}"
     import torch
 
-    from nsa._cuda.support import check_device
+    from nsa._native.cuda.support import check_device
     from nsa.errors import InputError
 
     try:

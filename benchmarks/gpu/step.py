@@ -21,9 +21,9 @@ from device import (
     write,
 )  # fmt: skip
 
-from nsa.config import TrainConfig
-from nsa.device import choose_precision
-from nsa.presets import preset
+from nsa.settings.config import TrainConfig
+from nsa.settings.presets import preset
+from nsa.system.device import choose_precision
 from nsa.training import Trainer
 from nsa.training.device_steps import WARM_UP
 from nsa.training.profile import NO_CLOCK, Profile

@@ -25,12 +25,12 @@ from device import (
 )  # fmt: skip
 
 import nsa
-from nsa._layout import plan_tensors
 from nsa._native import C
+from nsa._native.layout import plan_tensors
 from nsa.images.augment import Augmentation
-from nsa.methods import blend_mode
 from nsa.plan import Plan
 from nsa.plan.table import HEIGHT, ROI_H, ROI_W, WIDTH
+from nsa.settings.methods import blend_mode
 
 CHANNELS = 3
 PLANS = 6

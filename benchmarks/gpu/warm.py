@@ -7,8 +7,8 @@ import time
 
 from device import products
 
-from nsa.config import TrainConfig
-from nsa.presets import preset
+from nsa.settings.config import TrainConfig
+from nsa.settings.presets import preset
 from nsa.training.draw import StepDrawer
 
 

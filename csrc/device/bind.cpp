@@ -1,4 +1,4 @@
-// Bindings of the CUDA kernels. Device memory comes as addresses; nsa._cuda checks the tensors they
+// Bindings of the CUDA kernels. Device memory comes as addresses; nsa._native.cuda checks the tensors they
 // belong to, this file what kernels index with.
 #include "bind.h"
 

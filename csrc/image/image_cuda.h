@@ -29,7 +29,7 @@ struct InputBatch {
     void* out;  // (values) float32 or bfloat16
 };
 
-// Images as nsa._layout.space_to_depth lays them out: a pixel has one channel more, of zeros, four
+// Images as nsa._native.layout.space_to_depth lays them out: a pixel has one channel more, of zeros, four
 // pixels are a block, and blocks of zeros surround the image.
 struct BlockedInput {
     const uint8_t* images;  // (count, height, width, channels)

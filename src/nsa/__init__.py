@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nsa.blend import seamless_clone
-    from nsa.config import SynthesisConfig
-    from nsa.detector import Detector, load
+    from nsa.detectors.network.detector import Detector, load
     from nsa.errors import InputError
     from nsa.label import difference_label
     from nsa.plan import Plan, draw_plan, object_masks
-    from nsa.presets import PRESETS, preset
+    from nsa.settings.config import SynthesisConfig
+    from nsa.settings.presets import PRESETS, preset
     from nsa.synthesis import NSA
 
     __version__: str
@@ -39,16 +39,16 @@ __all__ = [
 
 _HOMES = {
     "NSA": "nsa.synthesis",
-    "SynthesisConfig": "nsa.config",
-    "PRESETS": "nsa.presets",
-    "preset": "nsa.presets",
+    "SynthesisConfig": "nsa.settings.config",
+    "PRESETS": "nsa.settings.presets",
+    "preset": "nsa.settings.presets",
     "draw_plan": "nsa.plan",
     "Plan": "nsa.plan",
     "object_masks": "nsa.plan",
     "seamless_clone": "nsa.blend",
     "difference_label": "nsa.label",
-    "Detector": "nsa.detector",
-    "load": "nsa.detector",
+    "Detector": "nsa.detectors.network.detector",
+    "load": "nsa.detectors.network.detector",
     "InputError": "nsa.errors",
 }
 

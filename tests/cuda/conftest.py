@@ -36,7 +36,7 @@ def shim(shim_folder: Path) -> ModuleType:
 
 @pytest.fixture
 def device(shim: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostDevice]:
-    """A device on the host: ``nsa._cuda`` takes tensors of the CPU and launches real kernels."""
+    """A device on the host: ``nsa._native.cuda`` takes CPU tensors and launches real kernels."""
     host = HostDevice(shim, monkeypatch)
     yield host
     host.memory.check()

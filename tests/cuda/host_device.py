@@ -1,4 +1,4 @@
-"""A device that the shim plays on the host, in the place of a GPU for :mod:`nsa._cuda`."""
+"""A device that the shim plays on the host, in the place of a GPU for :mod:`nsa._native.cuda`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from cuda_cases import H200_SHARED, Bytes
 from guarded import GuardedMemory, GuardedTorch
 from torch import Tensor
 
-from nsa._cuda import clone, kernels, operators, plan, synthesis, tables
-from nsa._layout import plan_tensors
 from nsa._native import C
+from nsa._native.cuda import clone, kernels, operators, plan, tables
+from nsa._native.layout import plan_tensors
 from nsa.plan.table import Plan
+from nsa.synthesis import on_gpu
 
 MULTIPROCESSORS = 132
 _WORKSPACE = 1 << 20  # bytes: large boxes have few blocks, which take several each
 
 
 class HostDevice:
-    """``nsa._cuda`` on tensors of the CPU: every launch runs the real kernels on the host.
+    """``nsa._native.cuda`` on tensors of the CPU: every launch runs the real kernels on the host.
 
     What they write, the plan, and the tables they read end at guard pages.
 
@@ -38,7 +39,7 @@ class HostDevice:
         self.native, self.memory = native, GuardedMemory()
         self.arrange()
         bindings = SimpleNamespace(**{**vars(C), **vars(native)})
-        for module in (clone, kernels, plan, synthesis, tables):
+        for module in (clone, kernels, plan, on_gpu, tables):
             monkeypatch.setattr(module, "C", bindings)
         for module in (kernels, operators, plan):
             monkeypatch.setattr(module, "check_device", lambda _device: None)

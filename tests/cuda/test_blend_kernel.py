@@ -13,8 +13,8 @@ from cuda_cases import (
 )
 from host_device import HostDevice, blend
 
-from nsa._cuda.clone import boxes
 from nsa._native import C
+from nsa._native.cuda.clone import boxes
 from nsa.plan.table import Plan
 
 NO_SHARED = 64  # bytes, so that every box works in device memory

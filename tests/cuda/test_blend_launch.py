@@ -110,7 +110,7 @@ def test_boxes_of_all_sizes_share_a_workspace(
     whole = blend(images, images, plan, mode)
     shared = {"paste": 700, "interpolate": 700}.get(mode, 15_000)
     device.arrange(shared_memory=shared, seed=5)
-    monkeypatch.setattr("nsa._cuda.kernels._WORKSPACE", 60_000 if shared > 700 else 2_000)
+    monkeypatch.setattr("nsa._native.cuda.kernels._WORKSPACE", 60_000 if shared > 700 else 2_000)
     actual = blend(images, images, plan, mode)
     np.testing.assert_array_equal(actual, whole)
     assert largest_difference(actual, expected) <= 1
@@ -132,7 +132,7 @@ def test_a_refused_launch_names_kernel_rows_and_rounds(
     images = scene(2, 120, 110)
     plan = plan_of(box(0, 120, 110), box(1, 120, 110), box(0, 120, 110, 1))
     other = device.native.device_limits()
-    monkeypatch.setattr("nsa._cuda.plan.device_limits", lambda _device: other)
+    monkeypatch.setattr("nsa._native.cuda.plan.device_limits", lambda _device: other)
     device.arrange(shared_memory=60_000)  # less than the device has that the plan was made for
     message = "blend_images could not be started for rows 0 to 2 of the plan, rounds 0 to 1: "
     with pytest.raises(RuntimeError, match=message):

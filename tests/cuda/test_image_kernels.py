@@ -8,10 +8,10 @@ import torch
 from cuda_cases import pictures
 from host_device import HostDevice, guarded
 
-from nsa._cuda import kernels, operators
 from nsa._native import C
-from nsa.config import ImageConfig
+from nsa._native.cuda import kernels, operators
 from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
+from nsa.settings.config import ImageConfig
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -9,7 +9,7 @@ from cuda_cases import Bytes, pictures, random_plan
 from host_device import HostDevice
 from test_label_kernel import KINDS, launched, on_cpu
 
-from nsa._cuda import operators
+from nsa._native.cuda import operators
 from nsa.plan.table import Plan
 
 

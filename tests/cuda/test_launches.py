@@ -12,16 +12,17 @@ from host_device import HostDevice, blend, guarded
 from torch import Tensor
 
 import nsa
-from nsa._cuda import kernels, operators, synthesis
-from nsa._cuda.plan import DevicePlan
-from nsa._layout import plan_tensors
 from nsa._native import C
-from nsa.config import ImageConfig, SynthesisConfig
+from nsa._native.cuda import kernels, operators
+from nsa._native.cuda.plan import DevicePlan
+from nsa._native.layout import plan_tensors
 from nsa.errors import InputError
 from nsa.images.augment import draw_augmentation
 from nsa.label import label
 from nsa.plan import draw_plan
 from nsa.plan.table import Plan
+from nsa.settings.config import ImageConfig, SynthesisConfig
+from nsa.synthesis import on_gpu
 
 SHAPE = (3, 60, 50, 3)
 
@@ -44,7 +45,7 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start(device: HostDevic
         "blend_": [
             lambda: operators.blend(pixels, pixels, *table, 0),
             lambda: operators.seamless_clone(pixels, pixels, masks, centers, True),
-            lambda: synthesis.synthesize(pixels.permute(0, 3, 1, 2), plan, SynthesisConfig()),
+            lambda: on_gpu.synthesize(pixels.permute(0, 3, 1, 2), plan, SynthesisConfig()),
         ],
         "label_tiles": [lambda: operators.label(pixels, pixels, *table, 2, True, 15.0, 0.2)],
         "object_tiles": [lambda: operators.object_masks(pixels, 90.0, 9.0)],
@@ -123,9 +124,7 @@ def test_the_batch_transform(device: HostDevice, preset: str) -> None:
     plan = transform.plan(cpu, 7)
     expected, _ = transform.synthesize(cpu, plan)
     device.arrange(seed=9)
-    images, labels = synthesis.synthesize(
-        guarded(pixels).permute(0, 3, 1, 2), plan, transform.config
-    )
+    images, labels = on_gpu.synthesize(guarded(pixels).permute(0, 3, 1, 2), plan, transform.config)
     assert largest_difference(images, expected) <= 1
     torch.testing.assert_close(
         labels, label(cpu, images.contiguous(), plan, transform.config), rtol=0, atol=1e-6
@@ -217,8 +216,8 @@ def test_launches_of_a_reserved_plan_blend_each_plan(
         pixels = guarded(pictures(np.random.default_rng(seed), *shape))
         drawn = draw_plan(config, 4, *shape[1:3], seed=seed)
         reserved.update(*plan_tensors(drawn))
-        images, labels = synthesis.blend_and_label(pixels, reserved, config)
-        expected, wanted = synthesis.synthesize(pixels.permute(0, 3, 1, 2), drawn, config)
+        images, labels = on_gpu.blend_and_label(pixels, reserved, config)
+        expected, wanted = on_gpu.synthesize(pixels.permute(0, 3, 1, 2), drawn, config)
         assert torch.equal(images, expected)
         assert torch.equal(labels, wanted)
         assert (labels > 0).any()

@@ -12,18 +12,18 @@ from cuda_cases import MODES, blend_on_cpu, largest_difference, pictures, random
 from torch import Tensor
 
 import nsa
-from nsa._cuda import kernels
-from nsa._cuda.plan import DevicePlan
-from nsa._cuda.synthesis import capture
-from nsa._layout import plan_tensors
 from nsa._native import C
+from nsa._native.cuda import kernels
+from nsa._native.cuda.plan import DevicePlan
+from nsa._native.layout import plan_tensors
 from nsa.blend import blend
-from nsa.config import ImageConfig, SynthesisConfig
 from nsa.errors import InputError
 from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
 from nsa.label import difference_label, label
 from nsa.plan import draw_plan, object_masks
 from nsa.plan.table import ROUND, Plan
+from nsa.settings.config import ImageConfig, SynthesisConfig
+from nsa.synthesis.on_gpu import capture
 
 pytestmark = pytest.mark.needs_cuda
 

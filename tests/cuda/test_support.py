@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nsa import _native
-from nsa._cuda import support
+from nsa._native.cuda import support
 from nsa.errors import InputError
 
 BUILT = [75, 80, 86, 89, 90, 100, 120]

@@ -13,10 +13,10 @@ from cuda_cases import pictures
 from torch import Tensor
 
 import nsa
-from nsa.config import ImageConfig, SynthesisConfig, TrainConfig, replace
-from nsa.detector import Detector
-from nsa.presets import preset
-from nsa.settings import Settings
+from nsa.detectors.network.detector import Detector
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig, replace
+from nsa.settings.options import Settings
+from nsa.settings.presets import preset
 from nsa.training import Trainer, load_checkpoint, save_checkpoint
 from nsa.training.profile import PARTS, Profile
 

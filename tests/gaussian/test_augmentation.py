@@ -23,7 +23,7 @@ from nsa.gaussian.pipelines import (
     pipeline_for,
     without,
 )
-from nsa.presets import PRESETS
+from nsa.settings.presets import PRESETS
 
 
 def only(count: int = 2, **values: float) -> Parameters:

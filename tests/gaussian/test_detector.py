@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nsa.detectors.gaussian.storage import SETTINGS_FILE, WEIGHTS_FILE
 from nsa.errors import InputError
 from nsa.gaussian import (
     ConformalThreshold,
@@ -16,7 +17,6 @@ from nsa.gaussian import (
     fit_distribution,
     pipeline_for,
 )
-from nsa.gaussian.storage import SETTINGS_FILE, WEIGHTS_FILE
 from nsa.metrics import auroc
 
 Images = tuple[Tensor, Tensor]

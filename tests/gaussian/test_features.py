@@ -9,7 +9,7 @@ from torch import Tensor
 from nsa.errors import InputError
 from nsa.gaussian import FeatureExtractor
 from nsa.gaussian.features import prepare
-from nsa.gaussian.networks import Levels
+from nsa.model.backbones import Levels
 
 
 def test_shapes_and_independence_of_the_batch(

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from nsa.config import ImageConfig
 from nsa.errors import InputError
 from nsa.images import (
     Augmentation,
@@ -21,6 +20,7 @@ from nsa.images import (
     draw_augmentation,
     to_network_input,
 )
+from nsa.settings.config import ImageConfig
 
 CONFIGS = [
     ImageConfig(rotation=5.0),

@@ -10,10 +10,10 @@ import pytest
 import torch
 from label_reference import TEXTURES, random_images, random_plan, reference_label
 
-from nsa.config import SynthesisConfig
 from nsa.errors import InputError
 from nsa.label import difference_label, label
 from nsa.plan.table import COLUMNS, DST_X, HEIGHT, IMAGE, LABEL_MASK, WIDTH, Plan
+from nsa.settings.config import SynthesisConfig
 
 OBJECT_TESTS = Path(__file__).parents[1] / "plan" / "test_objects.py"
 KINDS = ("binary", "continuous", "logistic", "factor")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.utils import prune
 
-from nsa._layout import space_to_depth
+from nsa._native.layout import space_to_depth
 from nsa.errors import InputError
 from nsa.model import EncoderDecoder, Forms
 

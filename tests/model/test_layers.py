@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from nsa._layout import space_to_depth
+from nsa._native.layout import space_to_depth
 from nsa.model import layers
 
 TOLERANCE = 1e-12  # of the largest value; sums of up to a few thousand products

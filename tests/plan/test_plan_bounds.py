@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nsa.config import SynthesisConfig
-from nsa.methods import METHODS
 from nsa.plan import draw_plan
 from nsa.plan.bounds import plan_bounds
 from nsa.plan.table import HEIGHT, IMAGE, ROUND, WIDTH
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)

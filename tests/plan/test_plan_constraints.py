@@ -11,10 +11,10 @@ import pytest
 from plan_scenes import Masks, bars, disks
 
 from nsa import reference
-from nsa.config import SynthesisConfig, Variant, replace
 from nsa.errors import InputError
 from nsa.plan import COLUMNS, Plan, draw_plan
-from nsa.presets import preset
+from nsa.settings.config import SynthesisConfig, Variant, replace
+from nsa.settings.presets import preset
 
 VARIANTS: tuple[Variant, ...] = ("released", "paper")
 SHAPES = [(224, 224), (97, 150), (40, 33), (15, 12), (5, 300), (1, 1)]

@@ -10,9 +10,9 @@ from plan_scenes import bars, disks
 from scipy import stats
 
 from nsa import reference
-from nsa.config import SynthesisConfig, Variant, replace
 from nsa.plan import Plan, boxes, draw_plan, rng
-from nsa.presets import preset
+from nsa.settings.config import SynthesisConfig, Variant, replace
+from nsa.settings.presets import preset
 
 ALPHA = 1e-4
 COUNT = 40_000

@@ -10,11 +10,18 @@ from plan_scenes import Masks, disks
 from scipy import stats
 
 from nsa import reference
-from nsa.config import SynthesisConfig, Variant, replace
 from nsa.errors import InputError
-from nsa.methods import METHODS, blend_mode, is_unbounded, label_kind, method, needs_object_masks
 from nsa.plan import COLUMNS, Plan, draw_plan
-from nsa.presets import preset
+from nsa.settings.config import SynthesisConfig, Variant, replace
+from nsa.settings.methods import (
+    METHODS,
+    blend_mode,
+    is_unbounded,
+    label_kind,
+    method,
+    needs_object_masks,
+)
+from nsa.settings.presets import preset
 
 ALPHA = 1e-4
 VARIANTS: tuple[Variant, ...] = ("released", "paper")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nsa import reference
-from nsa.config import SynthesisConfig
 from nsa.plan import COLUMNS, Plan
+from nsa.settings.config import SynthesisConfig
 
 
 def one_patch(**values: int) -> dict[str, int]:

@@ -121,9 +121,11 @@ def test_an_interrupted_job_continues(
     path.unlink()
     shutil.rmtree(run)
     with monkeypatch.context() as patch:
-        patch.setattr("nsa.interrupt.StopRequest.made", True, raising=False)
-        patch.setattr("nsa.interrupt.StopRequest.__init__", lambda self: self.__dict__.update(
-            _previous={}))  # fmt: skip
+        patch.setattr("nsa.system.interrupt.StopRequest.made", True, raising=False)
+        patch.setattr(
+            "nsa.system.interrupt.StopRequest.__init__",
+            lambda self: self.__dict__.update(_previous={}),
+        )
         stopped = reproduce(data, one_epoch, folder, "--methods", "fpi", "--seeds", "1")
     assert stopped.exit_code == 130, stopped.output
     assert "the same command continues" in stopped.stderr
@@ -151,7 +153,7 @@ def test_workers_share_the_jobs(data: Path, one_epoch: Path, tmp_path: Path) -> 
     """Two processes in one folder: every job runs once, and the tables have all of them."""
     output = tmp_path / "out"
     command = [
-        sys.executable, "-c", "from nsa.cli import main; main()", "reproduce", "--data-root", data,
+        sys.executable, "-m", "nsa", "reproduce", "--data-root", data,
         "--categories", "disc", "--config", one_epoch, "--output", output, "--table", "1",
         "--methods", "fpi,pii", "--seeds", "3,", "--jobs-per-device", "2",
     ]  # fmt: skip

@@ -18,9 +18,9 @@ from typer.testing import Result as CliResult
 
 from nsa.gaussian import KINDS, FeatureExtractor, GaussianDetector
 from nsa.gaussian.folds import fold_rows
-from nsa.gaussian.networks import random_network
 from nsa.images import load_images
 from nsa.metrics import auroc
+from nsa.model.backbones import random_network
 from nsa.reproduce import pool
 from nsa.reproduce.gaussian.jobs import plan_jobs
 from nsa.reproduce.job import Request

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nsa.gaussian import KINDS, NETWORKS
-from nsa.presets import PRESETS
 from nsa.reproduce.gaussian import paper
 from nsa.reproduce.statistics import estimate
+from nsa.settings.presets import PRESETS
 
 
 @pytest.mark.parametrize("column", range(len(paper.APPROACHES)))

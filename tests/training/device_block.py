@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from nsa._cuda.kernels import VIEW
-from nsa.config import ImageConfig, SynthesisConfig
+from nsa._native.cuda.kernels import VIEW
 from nsa.plan.bounds import plan_bounds
 from nsa.plan.table import COLUMNS, Plan
+from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.training.packed import PackedStep
 
 

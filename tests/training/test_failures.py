@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import nsa.device
-from nsa.device import choose_training_device
+import nsa.system.device
 from nsa.errors import InputError
+from nsa.system.device import choose_training_device
 from nsa.training.failures import GpuLostError, checkpoint_named, gpu_failures
 
 TORCHS = (
@@ -117,7 +117,7 @@ def gpu_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(nsa.device, "check_device", refuse)
+    monkeypatch.setattr(nsa.system.device, "check_device", refuse)
 
 
 @pytest.mark.usefixtures("gpu_without_kernels")

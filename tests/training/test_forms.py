@@ -12,9 +12,9 @@ from test_loop import IMAGES, pictures
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from nsa.config import SynthesisConfig, TrainConfig, replace
-from nsa.device import Precision
 from nsa.model import EncoderDecoder, Forms
+from nsa.settings.config import SynthesisConfig, TrainConfig, replace
+from nsa.system.device import Precision
 from nsa.training import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")

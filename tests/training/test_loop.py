@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from nsa.config import ImageConfig, SynthesisConfig, TrainConfig, replace
 from nsa.errors import InputError
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig, replace
 from nsa.training import Trainer, load_checkpoint, save_checkpoint
 from nsa.training.distributed import ALONE, Ranks
 

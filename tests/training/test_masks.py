@@ -7,10 +7,10 @@ import pytest
 import torch
 from turns import random_turns
 
-from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.images import augment
 from nsa.images.augment import apply_augmentation, draw_augmentation
 from nsa.plan import object_masks
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.synthesis import NSA
 from nsa.training.draw import StepDrawer
 from nsa.training.masks import AugmentedMasks

@@ -8,10 +8,10 @@ import torch
 from device_block import unpack
 from test_loop import pictures
 
-from nsa._cuda.kernels import VIEW
 from nsa._native import C
-from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.methods import METHODS
+from nsa._native.cuda.kernels import VIEW
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.methods import METHODS
 from nsa.training.draw import StepDrawer
 from nsa.training.packed import PackedStep
 

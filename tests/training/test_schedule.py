@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nsa.config import TrainConfig
+from nsa.settings.config import TrainConfig
 from nsa.training.schedule import derive_seed, epoch_batches, learning_rate
 
 

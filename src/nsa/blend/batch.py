@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nsa import _native
-from nsa._layout import plan_tensors
+from nsa._native.layout import plan_tensors
 from nsa.errors import InputError
 from nsa.plan.table import Plan
 

@@ -8,9 +8,9 @@ from nsa.gaussian.detector import GaussianDetector, WorkingPoint
 from nsa.gaussian.distributions import KINDS, Distribution, fit_distribution
 from nsa.gaussian.features import FeatureExtractor
 from nsa.gaussian.folds import make_folds
-from nsa.gaussian.networks import NETWORKS
 from nsa.gaussian.pipelines import pipeline_for
-from nsa.gaussian.threshold import ConformalThreshold, achieved_rate, chi_square_threshold
+from nsa.metrics.conformal import ConformalThreshold, achieved_rate, chi_square_threshold
+from nsa.model.backbones import NETWORKS
 
 __all__ = [
     "GaussianDetector", "WorkingPoint", "FeatureExtractor", "NETWORKS", "KINDS",

@@ -15,7 +15,7 @@ from nsa.gaussian.augmented_images import augmented_features
 from nsa.gaussian.distributions import Distribution, Shrinkage, fit_distribution
 from nsa.gaussian.features import FeatureExtractor, Features, check_images
 from nsa.gaussian.pipelines import Pipeline
-from nsa.gaussian.threshold import ConformalThreshold, Scores, achieved_rate
+from nsa.metrics.conformal import ConformalThreshold, Scores, achieved_rate
 
 Method = Literal["auto", "chi-square", "conformal"]
 
@@ -214,8 +214,8 @@ class GaussianDetector:
         return self.working_point(fpr, level, method).threshold
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted detector and its network, see :mod:`nsa.gaussian.storage`."""
-        from nsa.gaussian import storage
+        """Write the fitted detector and its network, see :mod:`nsa.detectors.gaussian.storage`."""
+        from nsa.detectors.gaussian import storage
 
         storage.save(self, folder)
 
@@ -223,8 +223,8 @@ class GaussianDetector:
     def load(
         folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int = 32
     ) -> GaussianDetector:
-        """Read a saved detector, see :func:`nsa.gaussian.storage.load`."""
-        from nsa.gaussian import storage
+        """Read a saved detector, see :func:`nsa.detectors.gaussian.storage.load`."""
+        from nsa.detectors.gaussian import storage
 
         return storage.load(folder, device=device, batch_size=batch_size)
 

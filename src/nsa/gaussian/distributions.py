@@ -24,7 +24,7 @@ from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.gaussian.moments import Moments, ledoit_wolf, moments, shrink
-from nsa.gaussian.threshold import chi_square_threshold
+from nsa.metrics.conformal import chi_square_threshold
 
 Shrinkage = float | Literal["ledoit-wolf"]
 

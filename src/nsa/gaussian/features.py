@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.errors import InputError
-from nsa.gaussian.networks import Levels
-from nsa.gaussian.weights import load_network
+from nsa.model.backbones import Levels
+from nsa.model.pretrained import load_network
 
 Precision = Literal["float32", "bfloat16"]
 Features = list[Tensor]
@@ -31,7 +31,7 @@ class FeatureExtractor:
     """Runs a network over images and keeps the spatial mean of each level.
 
     Args:
-        network: the network's levels, as :func:`nsa.gaussian.weights.load_network` returns them.
+        network: the network's levels, as :func:`nsa.model.pretrained.load_network` returns them.
         size: (height, width) to which images are resized first (antialiased bilinear); None: they
             are taken as they are.
         batch_size: images per forward pass; bounds the memory.

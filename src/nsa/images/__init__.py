@@ -13,7 +13,6 @@ from nsa.images.decode import load_mask, read_image, resize
 from nsa.images.files import find_images
 from nsa.images.load import load_images
 from nsa.images.sample import Dataset, Sample
-from nsa.images.suggest import Suggestion, suggest
 from nsa.images.test_set import LoadedTest, load_test_set
 
 __all__ = [
@@ -34,6 +33,4 @@ __all__ = [
     "augment",
     "center_crop",
     "to_network_input",
-    "Suggestion",
-    "suggest",
 ]

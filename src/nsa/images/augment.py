@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsa._cuda import kernels, support
-from nsa._layout import space_to_depth
 from nsa._native import check_devices
-from nsa.config import ImageConfig
+from nsa._native.cuda import kernels, support
+from nsa._native.layout import space_to_depth
 from nsa.errors import InputError
 from nsa.images.gather import gather
+from nsa.settings.config import ImageConfig
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -117,7 +117,7 @@ def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
 
     Args:
         images: uint8 (N, config.channels, *config.size).
-        config: what to draw, see :class:`nsa.config.ImageConfig`.
+        config: what to draw, see :class:`nsa.settings.config.ImageConfig`.
         seed: fixes the result.
 
     Returns:
@@ -167,7 +167,7 @@ def to_network_input(
 
     Returns:
         ``dtype`` of the same shape, channels-last; ``in_blocks``: (N, 4 (C + 1), ceil(H / 2) + 3,
-        ceil(W / 2) + 3), channels-last, see :func:`nsa._layout.space_to_depth`.
+        ceil(W / 2) + 3), channels-last, see :func:`nsa._native.layout.space_to_depth`.
 
     Raises:
         InputError: the images are not uint8 or have other channels, or the dtype is another.

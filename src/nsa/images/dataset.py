@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.images import btad, chest_xray, kolektor, loco, mvtec, visa
 from nsa.images.files import list_folders
-from nsa.images.folder import open_folder
+from nsa.images.layouts import btad, chest_xray, kolektor, loco, mvtec, visa
+from nsa.images.layouts.folder import open_folder
 from nsa.images.sample import Dataset
 
 

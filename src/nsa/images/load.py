@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from nsa.cores import usable_cores
 from nsa.errors import InputError
 from nsa.images.decode import check_channels, decode, scale
+from nsa.system.cores import usable_cores
 
 _log = logging.getLogger("nsa")
 _NAMED_FAILURES = 10

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsa._layout import image_pair, plan_tensors
 from nsa._native import check_devices
-from nsa.config import SynthesisConfig, Variant
+from nsa._native.layout import image_pair, plan_tensors
 from nsa.errors import InputError
-from nsa.methods import label_kind
 from nsa.plan.table import COLUMNS, DST_X, DST_Y, HEIGHT, IMAGE, LABEL_MASK, WIDTH, Plan
+from nsa.settings.config import SynthesisConfig, Variant
+from nsa.settings.methods import label_kind
 
 Kind = Literal["binary", "continuous", "logistic", "factor"]
 _KINDS = typing.get_args(Kind)  # in the order of LabelKind in csrc/label/label.h
@@ -47,7 +47,8 @@ def label(
         blended: the same shape, the images after it.
         plan: the patches; only their destination boxes, label masks and factors are used.
         config: ``variant``, ``label_midpoint``, ``label_steepness`` and, through
-            :func:`nsa.methods.label_kind`, ``method`` and ``label`` are used; the defaults if None.
+            :func:`nsa.settings.methods.label_kind`, ``method`` and ``label`` are used; the defaults
+            if None.
         kind: what a label holds, instead of what ``config`` says.
 
     Returns:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from nsa._layout import space_to_depth
+from nsa._native.layout import space_to_depth
 
 Margin = tuple[int, int]
 """Pixels that a convolution needs before the first and after the last row and column."""
@@ -28,7 +28,7 @@ def stem(x: Tensor, weight: Tensor) -> Tensor:
     """A convolution of 7 x 7 with stride 2 and padding 3.
 
     Args:
-        x: (N, C, H, W), or already :func:`nsa._layout.space_to_depth` of that.
+        x: (N, C, H, W), or already :func:`nsa._native.layout.space_to_depth` of that.
         weight: (outputs, C, 7, 7).
 
     Returns:

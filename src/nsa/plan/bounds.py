@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from nsa.config import SynthesisConfig
-from nsa.methods import method, needs_object_masks
 from nsa.plan.boxes import limits
 from nsa.plan.cutpaste import AREAS, ASPECTS
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import method, needs_object_masks
 
 
 class PlanBounds(NamedTuple):

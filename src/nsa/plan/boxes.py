@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, TypeVar
 
-from nsa.config import Bounds, SynthesisConfig
-from nsa.methods import method
 from nsa.plan._jit import inlined
 from nsa.plan.rng import State, below, gamma2, normal, uniform
+from nsa.settings.config import Bounds, SynthesisConfig
+from nsa.settings.methods import method
 
 Number = TypeVar("Number", int, float)
 
@@ -30,7 +30,7 @@ class Limits(NamedTuple):
     columns: Axis
     paper: bool  # variant "paper"; else "released"
     objects: bool  # there are object masks
-    other_image: bool  # these four as in nsa.methods.Method
+    other_image: bool  # these four as in nsa.settings.methods.Method
     shift: bool
     resize: bool
     interpolates: bool

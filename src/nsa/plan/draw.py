@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nsa.config import SynthesisConfig
 from nsa.errors import InputError
-from nsa.methods import blend_mode, method, needs_object_masks
 from nsa.plan import cutpaste, ellipses, natural, table
 from nsa.plan.boxes import limits
 from nsa.plan.masks import padded
 from nsa.plan.table import Plan
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import blend_mode, method, needs_object_masks
 
 _MASKS = (np.dtype(np.uint8), np.dtype(np.bool_))
 _MOST_BYTES = 2**31 - 1  # of masks: rows hold their offsets as int32

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nsa import _native  # noqa: F401 (registers the operator)
-from nsa._layout import interleaved
+from nsa._native.layout import interleaved
 from nsa.errors import InputError
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nsa.config import SynthesisConfig
-from nsa.methods import blend_mode, needs_object_masks
 from nsa.reference.clone import object_mask, seamless_clone
 from nsa.reference.pixels import Images, Labels, blend, difference_label, label, patch_masks
 from nsa.reference.sampling import draw_plan
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import blend_mode, needs_object_masks
 
 __all__ = [
     "synthesize",

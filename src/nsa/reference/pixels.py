@@ -10,10 +10,10 @@ import numpy.typing as npt
 from skimage.filters import median
 from skimage.morphology import disk
 
-from nsa.config import SynthesisConfig
-from nsa.methods import label_kind
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.clone import Image, seamless_clone
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import label_kind
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]

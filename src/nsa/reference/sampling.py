@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nsa.config import Bounds, SynthesisConfig
-from nsa.methods import blend_mode, method
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.shapes import Box, Mask, bounding_box, cutpaste_boxes, cutpaste_place, ellipses
+from nsa.settings.config import Bounds, SynthesisConfig
+from nsa.settings.methods import blend_mode, method
 
 TRIES = 200
 MIN_PIXELS = 50

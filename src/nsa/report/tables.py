@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from nsa.console import duration
+from nsa.system.console import duration
 
 _NAMES = {
     "image_auroc": "image AUROC",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nsa.errors import InputError
-from nsa.run import lock_file
+from nsa.folder import lock_file
 
 _log = logging.getLogger("nsa")
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa.evaluate import Evaluation, Scores
-from nsa.files import make_folder, write_atomically
 from nsa.images import Sample
 from nsa.metrics.overlap import pixel_weights
 from nsa.report import overlay, shared_limit
 from nsa.report._pixels import rgb
+from nsa.runs.evaluate import Evaluation, Scores
+from nsa.system.files import make_folder, write_atomically
 
 # False positive rates at which every curve is kept, so that seeds can be averaged; denser at the
 # start, where good detectors differ.

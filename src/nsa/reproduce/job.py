@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from nsa.device import Precision
+from nsa.system.device import Precision
 
 
 @dataclass(frozen=True, kw_only=True)

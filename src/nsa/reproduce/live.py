@@ -9,10 +9,10 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from nsa.console import LiveView
-from nsa.processes import Worker, last_lines
 from nsa.reproduce.job import Job
 from nsa.reproduce.results import Result, read_result, result_path
+from nsa.system.console import LiveView
+from nsa.system.processes import Worker, last_lines
 
 
 class LiveTable:

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nsa.device import keep_freed_memory
 from nsa.errors import InputError
-from nsa.interrupt import Interrupted
-from nsa.processes import Worker, count_devices, exit_status
-from nsa.processes import run_workers as run_processes
 from nsa.reproduce.job import Request
 from nsa.reproduce.papers import find_paper
 from nsa.reproduce.runner import Outcome, Rank, work
+from nsa.system.device import keep_freed_memory
+from nsa.system.interrupt import Interrupted
+from nsa.system.processes import Worker, count_devices, exit_status
+from nsa.system.processes import run_workers as run_processes
 
 
 def run_workers(

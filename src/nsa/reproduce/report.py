@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nsa.console import counted, duration
-from nsa.files import write_atomically
 from nsa.reproduce.cells import Table
 from nsa.reproduce.formats import latex, markdown, table_csv
 from nsa.reproduce.job import Job
 from nsa.reproduce.page import page
 from nsa.reproduce.papers import Paper
 from nsa.reproduce.results import Result, check_consistent, read_results
+from nsa.system.console import counted, duration
+from nsa.system.files import write_atomically
 
 FILES = ("tables.md", "tables.csv", "tables.tex", "index.html")
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from nsa.errors import InputError
-from nsa.files import write_atomically
-from nsa.info import hardware, versions
 from nsa.reproduce.job import Job
+from nsa.system.files import write_atomically
+from nsa.system.info import hardware, versions
 
 _log = logging.getLogger("nsa")
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nsa.console import duration
-from nsa.device import use_own_gpu
 from nsa.errors import InputError
-from nsa.files import make_folder
-from nsa.interrupt import Interrupted
 from nsa.reproduce.claims import claim
 from nsa.reproduce.job import Job, Request
 from nsa.reproduce.results import read_result, result_path, write_result
+from nsa.system.console import duration
+from nsa.system.device import use_own_gpu
+from nsa.system.files import make_folder
+from nsa.system.interrupt import Interrupted
 
 _log = logging.getLogger("nsa")
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError
-from nsa.files import write_atomically
+from nsa.system.files import write_atomically
 from nsa.training.loop import Position, Trainer
 
 _MODEL, _OPTIMIZER = "model/", "optimizer/"

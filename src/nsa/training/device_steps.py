@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsa._cuda import kernels
-from nsa._cuda.plan import DevicePlan, device_limits
-from nsa._cuda.synthesis import blend_and_label
-from nsa.config import ImageConfig, SynthesisConfig
-from nsa.cores import own_cores
+from nsa._native.cuda import kernels
+from nsa._native.cuda.plan import DevicePlan, device_limits
+from nsa.settings.config import ImageConfig, SynthesisConfig
+from nsa.synthesis.on_gpu import blend_and_label
+from nsa.system.cores import own_cores
 from nsa.training.draw import Drawn
 from nsa.training.packed import PackedStep
 from nsa.training.profile import NO_CLOCK, SYNTHESIS, Clock

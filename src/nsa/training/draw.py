@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.images.augment import Augmentation, draw_augmentation
-from nsa.methods import needs_object_masks
 from nsa.plan import Plan, draw_plan
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.methods import needs_object_masks
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.masks import AugmentedMasks
 from nsa.training.schedule import AUGMENTATION, SYNTHESIS, derive_seed, epoch_batches

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from nsa.console import duration
 from nsa.errors import InputError
+from nsa.system.console import duration
 
 _OF_A_GPU = re.compile(r"\b(CUDA|cuDNN|CUBLAS|CUDNN)\b", re.IGNORECASE)
 

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nsa._cuda.support import check_device
-from nsa.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.device import Precision, memory_format
+from nsa._native.cuda.support import check_device
 from nsa.errors import InputError
-from nsa.methods import is_unbounded
 from nsa.model import EncoderDecoder
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.methods import is_unbounded
 from nsa.synthesis import NSA
+from nsa.system.device import Precision, memory_format
 from nsa.training.ahead import Ahead
 from nsa.training.device_steps import DeviceSteps, free_memory
 from nsa.training.distributed import ALONE, Ranks

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nsa._cuda.kernels import views
 from nsa._native import C
+from nsa._native.cuda.kernels import views
 from nsa.images.augment import Augmentation
 
 Pixels = npt.NDArray[np.uint8]

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa._cuda.kernels import VIEW, views
-from nsa._layout import plan_tensors
 from nsa._native import C
-from nsa.config import ImageConfig, SynthesisConfig
-from nsa.methods import blend_mode
+from nsa._native.cuda.kernels import VIEW, views
+from nsa._native.layout import plan_tensors
 from nsa.plan.bounds import plan_bounds
+from nsa.settings.config import ImageConfig, SynthesisConfig
+from nsa.settings.methods import blend_mode
 from nsa.training.draw import Drawn
 
 _WIDEST = 1024  # kWidestDeviceBox of csrc/device/schedule.h: wider boxes are refused when packed
@@ -30,7 +30,7 @@ class PackedStep:
         count: images of a step.
         stored: images of the store that the step's images are taken from.
         synthesis, image_config: the settings.
-        limits: of the GPU, see :func:`nsa._cuda.plan.device_limits`.
+        limits: of the GPU, see :func:`nsa._native.cuda.plan.device_limits`.
 
     Attributes:
         count: as given.

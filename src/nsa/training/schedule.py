@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsa.config import TrainConfig
+from nsa.settings.config import TrainConfig
 
 # Streams of random numbers, kept apart so that a change to one leaves the others alone.
 WEIGHTS, ORDER, AUGMENTATION, SYNTHESIS = range(4)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from nsa.config import ImageConfig
-from nsa.device import Precision, memory_format
 from nsa.images import to_network_input
 from nsa.model import EncoderDecoder
+from nsa.settings.config import ImageConfig
+from nsa.system.device import Precision, memory_format
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import BACKWARD, FORWARD, OPTIMISER, SYNTHESIS, Clock
 

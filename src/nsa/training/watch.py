@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import distributed
 
-from nsa.console import console
 from nsa.errors import InputError
-from nsa.interrupt import Interrupted
+from nsa.system.console import console
+from nsa.system.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store

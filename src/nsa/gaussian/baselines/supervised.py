@@ -14,10 +14,10 @@ from nsa.errors import InputError
 from nsa.gaussian.baselines.fitting import train_epochs
 from nsa.gaussian.features import channels_last, check_images, prepare
 from nsa.gaussian.folds import make_folds
-from nsa.gaussian.networks import Levels
 from nsa.gaussian.pipelines import Pipeline
-from nsa.gaussian.weights import load_network
 from nsa.metrics import auroc
+from nsa.model.backbones import Levels
+from nsa.model.pretrained import load_network
 
 
 class _Classifier(nn.Module):
@@ -37,7 +37,7 @@ class ClassifierDetector:
     """Fine-tune a pretrained network to tell normal from defective images.
 
     Args:
-        network, weights: see :func:`nsa.gaussian.weights.load_network`.
+        network, weights: see :func:`nsa.model.pretrained.load_network`.
         seed: fixes the classifier's initial weights, order and augmentation.
         device: where the network runs.
     """

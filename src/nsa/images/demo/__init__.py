@@ -19,9 +19,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from nsa.cores import usable_cores
 from nsa.errors import InputError
 from nsa.images.demo import fabric, flange
+from nsa.system.cores import usable_cores
 
 CATEGORIES = ("flange", "fabric")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nsa.gaussian.networks import NETWORKS
+from nsa.model.backbones import NETWORKS
 from nsa.reproduce.cells import Cell, Figure, Row, Table
 from nsa.reproduce.gaussian import paper
 from nsa.reproduce.gaussian.measured import Measured, Spread, caption, cell

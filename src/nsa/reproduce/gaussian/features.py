@@ -14,13 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from nsa.console import console
-from nsa.files import make_folder, write_atomically
 from nsa.gaussian.augmented_images import augmented_features
 from nsa.gaussian.features import FeatureExtractor, Features
-from nsa.gaussian.networks import NETWORKS
 from nsa.gaussian.pipelines import pipeline_for
 from nsa.images import Dataset, load_images
+from nsa.model.backbones import NETWORKS
+from nsa.system.console import console
+from nsa.system.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from nsa.reproduce.gaussian.jobs import GaussianJob

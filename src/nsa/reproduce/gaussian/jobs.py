@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsa.config import GaussianConfig, from_dict
-from nsa.device import choose_device, choose_precision
 from nsa.errors import InputError
-from nsa.gaussian.networks import find_network
-from nsa.gaussian.weights import fetch_weights, is_weights_file, load_network, weights_file
 from nsa.images import open_dataset
+from nsa.model.backbones import find_network
+from nsa.model.pretrained import fetch_weights, is_weights_file, load_network, weights_file
 from nsa.reproduce.categories import find_categories
 from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import OF_TABLE, System, find_system, systems_for
 from nsa.reproduce.gaussian.work import run_job
 from nsa.reproduce.job import Job, Request
-from nsa.settings import GAUSSIAN, merge_options
+from nsa.settings.config import GaussianConfig, from_dict
+from nsa.settings.options import GAUSSIAN, merge_options
+from nsa.system.device import choose_device, choose_precision
 
 FOLDS = 5
 PASSES = 100

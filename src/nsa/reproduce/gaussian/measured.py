@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nsa.gaussian.networks import NETWORKS
+from nsa.model.backbones import NETWORKS
 from nsa.reproduce.cells import Cell, Figure
 from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import approach_system

@@ -9,7 +9,7 @@ from typing import Literal
 
 from nsa.errors import InputError
 from nsa.gaussian.distributions import KINDS
-from nsa.gaussian.networks import NETWORKS
+from nsa.model.backbones import NETWORKS
 from nsa.reproduce.gaussian.paper import APPROACHES, TABLE_II, TABLE_IV, TABLE_VII
 
 Kind = Literal["features", "augmented", "autoencoder", "supervised"]

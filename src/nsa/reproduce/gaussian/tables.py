@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nsa.gaussian.networks import NETWORKS
+from nsa.model.backbones import NETWORKS
 from nsa.reproduce.cells import Cell, Row, Table, Tables
 from nsa.reproduce.gaussian import paper
 from nsa.reproduce.gaussian.comparison import comparison, per_category

@@ -15,9 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsa.console import console
 from nsa.errors import InputError
-from nsa.files import make_folder, write_atomically
 from nsa.gaussian.baselines import (
     AutoencoderDetector,
     OneClassSVMDetector,
@@ -28,10 +26,9 @@ from nsa.gaussian.baselines import (
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.folds import column_aurocs, fold_rows
 from nsa.gaussian.pipelines import pipeline_for
-from nsa.gaussian.weights import load_network
 from nsa.images import Dataset, load_images, load_mask, open_dataset
-from nsa.interrupt import Interrupted
 from nsa.metrics import auroc
+from nsa.model.pretrained import load_network
 from nsa.reproduce.evidence import roc_curve
 from nsa.reproduce.gaussian.features import (
     augmented_train_features,
@@ -46,6 +43,9 @@ from nsa.reproduce.gaussian.systems import (
     SUPERVISED,
 )
 from nsa.reproduce.gaussian.working_points import sigma_rates, working_level
+from nsa.system.console import console
+from nsa.system.files import make_folder, write_atomically
+from nsa.system.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from nsa.reproduce.gaussian.jobs import GaussianJob

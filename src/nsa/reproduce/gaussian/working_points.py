@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nsa.gaussian.detector import GaussianDetector
-from nsa.gaussian.threshold import achieved_rate
+from nsa.metrics.conformal import achieved_rate
 
 
 @dataclass(frozen=True)

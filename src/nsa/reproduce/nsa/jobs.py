@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsa.automatic import suggest_settings
-from nsa.config import replace
-from nsa.device import choose_device, choose_precision
 from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.reproduce.categories import find_categories
@@ -17,7 +14,10 @@ from nsa.reproduce.job import Job, Request
 from nsa.reproduce.nsa.systems import SYSTEMS, System, system
 from nsa.reproduce.nsa.tables import TABLES, TableSpec
 from nsa.reproduce.nsa.training import run_training
-from nsa.settings import SECTIONS, Settings, merge_options, resolve
+from nsa.runs.automatic import suggest_settings
+from nsa.settings.config import replace
+from nsa.settings.options import SECTIONS, Settings, merge_options, resolve
+from nsa.system.device import choose_device, choose_precision
 
 # A job's own business.
 _FIXED = ("category", "normal_dir", "output", "seed", "label", "method")
@@ -88,7 +88,7 @@ def plan_jobs(request: Request) -> list[TrainingJob]:
 
 
 def _training_options(job: TrainingJob, request: Request) -> dict[str, Any]:
-    """Options of :func:`nsa.train.train` that give exactly this job."""
+    """Options of :func:`nsa.runs.train.train` that give exactly this job."""
     settings = job.settings.to_dict()
     return {
         "data_root": request.data_root,

@@ -16,7 +16,7 @@ class System:
     Attributes:
         name: on the command line and in file names.
         title: in tables.
-        method: a name in :data:`nsa.methods.METHODS`.
+        method: a name in :data:`nsa.settings.methods.METHODS`.
         label: kind of label; methods with a label of their own ignore it.
     """
 

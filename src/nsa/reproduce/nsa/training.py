@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nsa.folder import Run, find_begun
 from nsa.reproduce.evidence import cases, curves
-from nsa.run import Run, find_begun
-from nsa.train import Trained, open_run_dataset, resume, train
+from nsa.runs.train import Trained, open_run_dataset, resume, train
 
 if TYPE_CHECKING:
     from nsa.reproduce.job import Request
@@ -23,7 +23,7 @@ def run_training(job: TrainingJob, request: Request, options: dict[str, Any]) ->
     """Train, or continue the training of, one job and evaluate it.
 
     Args:
-        options: of :func:`nsa.train.train`, which give exactly this job.
+        options: of :func:`nsa.runs.train.train`, which give exactly this job.
 
     Raises:
         InputError: the training or the evaluation cannot be done.

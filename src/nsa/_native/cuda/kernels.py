@@ -1,0 +1,255 @@
+"""One kernel a function: outputs allocated by torch, launched on its current stream.
+
+Images are uint8 (count, height, width, channels), contiguous, on one GPU. Callers have checked
+dtypes and shapes; nothing here waits for the GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nsa._native import C
+from nsa._native.cuda.plan import DevicePlan, Shape
+from nsa._native.cuda.support import check_device, memory_for
+from nsa._native.cuda.tables import label_table, sine_tables
+from nsa.errors import InputError
+
+if TYPE_CHECKING:
+    from nsa.images.augment import Augmentation
+
+LOGISTIC, FACTOR = 2, 3  # of LabelKind in csrc/label/label.h
+_WORKSPACE = 256 << 20  # bytes for boxes beyond shared memory: as many at a time as fit into this
+_BATCH = "the batch size"
+
+
+@contextlib.contextmanager
+def _stream(device: torch.device) -> Iterator[int]:
+    """Torch's current stream on a GPU, made the target of this thread's launches."""
+    with torch.cuda.device(device):
+        C.use_cuda_device(torch.cuda.current_device())
+        yield torch.cuda.current_stream(device).cuda_stream
+
+
+def shape_of(images: Tensor) -> Shape:
+    """(count, height, width, channels) as plain numbers."""
+    count, height, width, channels = images.shape
+    return count, height, width, channels
+
+
+def blend(
+    images: Tensor, sources: Tensor, plan: DevicePlan, mode: int, *, grey_unit: float = 0.0
+) -> Tensor:
+    """The images with the plan's patches in them, see :func:`nsa.blend.blend`.
+
+    Args:
+        grey_unit: above 0: masks are grey, and this is the weight of a gradient per unit.
+    """
+    with memory_for("Blending", images.numel(), _BATCH):
+        out = images.clone(memory_format=torch.contiguous_format)
+    return blend_(out, sources, plan, mode, grey_unit=grey_unit)
+
+
+def blend_(
+    images: Tensor, sources: Tensor, plan: DevicePlan, mode: int, *, grey_unit: float = 0.0
+) -> Tensor:
+    """:func:`blend` in place; ``sources`` must be other memory than ``images``."""
+    slices = 0
+    workspace = None
+    if plan.native.workspace > 0:
+        slices = max(1, min(512, _WORKSPACE // plan.native.workspace))
+        size = slices * plan.native.workspace
+        with memory_for("Blending large patches", size, "the size of the patches"):
+            workspace = torch.empty(size, dtype=torch.uint8, device=images.device)
+    tables = sine_tables(images.device)
+    with _stream(images.device) as stream:
+        C.blend_cuda(
+            plan.native,
+            plan.buffer.data_ptr(),
+            0 if plan.masks is None else plan.masks.data_ptr(),
+            images.data_ptr(),
+            shape_of(images),
+            sources.data_ptr(),
+            shape_of(sources),
+            [table.data_ptr() for table in tables],
+            mode,
+            grey_unit,
+            0 if workspace is None else workspace.data_ptr(),
+            slices,
+            stream,
+        )
+    return images
+
+
+def label(
+    original: Tensor,
+    blended: Tensor,
+    plan: DevicePlan,
+    kind: int,
+    overwrite: bool,
+    midpoint: float,
+    steepness: float,
+) -> Tensor:
+    """float32 (count, height, width), see :func:`nsa.label.label`."""
+    count, height, width, channels = shape_of(original)
+    size = 4 * count * height * width
+    with memory_for("Labelling", size, _BATCH):
+        labels = torch.empty((count, height, width), dtype=torch.float32, device=original.device)
+    table = label_table(kind == LOGISTIC, channels, midpoint, steepness, original.device)
+    with _stream(original.device) as stream:
+        C.label_cuda(
+            plan.native,
+            plan.buffer.data_ptr(),
+            0 if plan.masks is None else plan.masks.data_ptr(),
+            original.data_ptr(),
+            blended.data_ptr(),
+            shape_of(original),
+            kind,
+            overwrite,
+            table.data_ptr(),
+            labels.data_ptr(),
+            stream,
+        )
+    return labels
+
+
+def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
+    """uint8 (count, height, width), see :func:`nsa.plan.object_masks`."""
+    check_device(images.device)
+    masks = torch.empty(images.shape[:3], dtype=torch.uint8, device=images.device)
+    low, extent = background_range(images.shape[3], background, threshold)
+    with _stream(images.device) as stream:
+        C.object_masks_cuda(
+            images.data_ptr(), shape_of(images), low, extent, masks.data_ptr(), stream
+        )
+    return masks
+
+
+def background_range(channels: int, background: float, threshold: float) -> tuple[int, int]:
+    """Smallest sum over channels that is background, and how far the others lie above it.
+
+    The extent is -1 where no sum is background.
+    """
+    mean = np.arange(255 * channels + 1) / channels
+    (sums,) = np.nonzero(np.abs(mean - background) <= threshold)
+    return (int(sums[0]), int(sums[-1] - sums[0])) if len(sums) else (0, -1)
+
+
+VIEW = np.dtype(
+    [
+        ("cosine", "f8"),
+        ("sine", "f8"),
+        ("image", "i8"),
+        ("top", "i4"),
+        ("left", "i4"),
+        ("flip", "i4"),
+        ("unused", "i4"),
+    ]
+)  # View in csrc/image/augment_block.h
+
+
+def views(augmentation: Augmentation, image: npt.NDArray[np.int64], stored: int) -> Tensor:
+    """An augmentation as the kernel reads it, on the CPU.
+
+    Args:
+        image: (N,) which of the ``stored`` images each set of parameters applies to.
+
+    Raises:
+        InputError: there is no such image, or an angle is not finite.
+    """
+    if not np.isfinite(augmentation.angle).all():
+        raise InputError("angles must be finite numbers of degrees.")
+    if len(image) and not 0 <= image.min() <= image.max() < stored:
+        raise InputError(f"image numbers must be from 0 to {stored - 1}.")
+    angle = augmentation.angle
+    packed = np.zeros(len(angle), VIEW)
+    radians = np.deg2rad(angle.astype(np.float64))
+    packed["cosine"], packed["sine"] = np.cos(radians), np.sin(radians)
+    packed["image"], packed["flip"] = image, augmentation.flip
+    packed["top"], packed["left"] = augmentation.top, augmentation.left
+    return torch.from_numpy(packed.view(np.uint8))
+
+
+def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
+    """uint8 (count, rows, columns, channels): images of ``store``, rotated, cropped and flipped.
+
+    Args:
+        table: of :func:`views`, with every ``image`` inside the store; copied to the GPU if it is
+            on the CPU.
+    """
+    check_device(store.device)
+    count = len(table) // VIEW.itemsize
+    channels = store.shape[3]
+    there = table if table.is_cuda else table.pin_memory().to(store.device, non_blocking=True)
+    with memory_for("Augmentation", count * rows * columns * channels, _BATCH):
+        out = torch.empty((count, rows, columns, channels), dtype=torch.uint8, device=store.device)
+    with _stream(store.device) as stream:
+        C.augment_cuda(
+            store.data_ptr(),
+            shape_of(store),
+            there.data_ptr(),
+            count,
+            rows,
+            columns,
+            out.data_ptr(),
+            stream,
+        )
+    return out
+
+
+def normalise(images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype) -> Tensor:
+    """``images * scale + shift`` per channel, float32 or bfloat16 of the same shape."""
+    check_device(images.device)
+    # Whole 16-byte loads; a slice of a larger tensor may start anywhere.
+    images = images if images.data_ptr() % 16 == 0 else images.clone()
+    with memory_for("The network's input", math.prod(images.shape) * dtype.itemsize, _BATCH):
+        out = torch.empty(images.shape, dtype=dtype, device=images.device)
+    with _stream(images.device) as stream:
+        C.normalise_cuda(
+            images.data_ptr(),
+            images.numel(),
+            images.shape[3],
+            _three(scale),
+            _three(shift),
+            dtype == torch.bfloat16,
+            out.data_ptr(),
+            stream,
+        )
+    return out
+
+
+def normalise_in_blocks(
+    images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype
+) -> Tensor:
+    """:func:`normalise` in the layout of :func:`nsa._native.layout.space_to_depth`.
+
+    Returns:
+        (count, ceil(height / 2) + 3, ceil(width / 2) + 3, 4 (channels + 1)), contiguous.
+    """
+    check_device(images.device)
+    count, height, width, channels = shape_of(images)
+    shape = (count, (height + 1) // 2 + 3, (width + 1) // 2 + 3, 4 * (channels + 1))
+    with memory_for("The network's input", math.prod(shape) * dtype.itemsize, _BATCH):
+        out = torch.empty(shape, dtype=dtype, device=images.device)
+    with _stream(images.device) as stream:
+        C.normalise_in_blocks_cuda(
+            images.data_ptr(),
+            shape_of(images),
+            _three(scale),
+            _three(shift),
+            dtype == torch.bfloat16,
+            out.data_ptr(),
+            stream,
+        )
+    return out
+
+
+def _three(values: list[float]) -> list[float]:
+    return (values * 3)[:3] if len(values) == 1 else values

@@ -1,0 +1,63 @@
+"""The command line: ``nsa train|evaluate|calibrate|predict|export|synthesize|reproduce|info``."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+
+from nsa.cli.calibrate import calibrate_command
+from nsa.cli.evaluate import evaluate_command
+from nsa.cli.export import export_command
+from nsa.cli.info import info_command
+from nsa.cli.predict import predict_command
+from nsa.cli.reproduce import reproduce_command
+from nsa.cli.synthesize import synthesize_command
+from nsa.cli.train import train_command
+from nsa.errors import InputError
+from nsa.system.console import console, log_to_console
+from nsa.system.interrupt import Interrupted
+
+app = typer.Typer(
+    help="Train a visual anomaly detector from normal images only, and use it.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+
+
+def _friendly(command: Callable[..., None]) -> Callable[..., None]:
+    """One sentence and an exit status instead of a traceback."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **keywords: Any) -> None:
+        log_to_console()
+        try:
+            from nsa.system.device import keep_freed_memory
+
+            keep_freed_memory()
+            command(*args, **keywords)
+        except InputError as error:
+            console.print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+        except Interrupted as stop:
+            console.print(str(stop), style="yellow", markup=False, soft_wrap=True)
+            raise typer.Exit(130) from None
+        except KeyboardInterrupt:
+            console.print("Interrupted.", style="yellow")
+            raise typer.Exit(130) from None
+
+    return wrapper
+
+
+for _command in (
+    train_command, evaluate_command, calibrate_command, predict_command, export_command,
+    synthesize_command, reproduce_command, info_command,
+):  # fmt: skip
+    app.command(_command.__name__.removesuffix("_command"))(_friendly(_command))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the ``nsa`` command and of ``python -m nsa.<command>``."""
+    app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="nsa")

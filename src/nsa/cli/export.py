@@ -1,0 +1,31 @@
+"""The command ``nsa export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nsa.cli.options import Fpr, RunFolder
+from nsa.system.console import console
+
+
+def export_command(
+    run: RunFolder,
+    output: Annotated[Path, typer.Option(help="File to write: .onnx, or .pt2 for torch alone.")],
+    fpr: Fpr = None,
+) -> None:
+    """Write the detector as one file that runs without this package.
+
+    It takes uint8 images of the detector's size and gives scores, with maps where the method has
+    them; with --fpr, after nsa calibrate, also a label.
+    """
+    from nsa.detectors.scorer import open_scorer
+    from nsa.runs.export import export
+
+    notes = export(open_scorer(run, "cpu"), output, fpr=fpr)
+    console.print(f"Wrote {output}", markup=False, soft_wrap=True)
+    for name in ("inputs", "resize", "outputs", "threshold"):
+        if name in notes:
+            console.print(f"{name}: {notes[name]}", markup=False, soft_wrap=True)

@@ -1,0 +1,19 @@
+"""The command ``nsa info``."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+
+def info_command() -> None:
+    """Versions, device, cores, instruction set and CUDA kernels."""
+    from nsa.system import info
+
+    table = Table(show_header=False, box=None)
+    facts = {**info.versions(), **info.hardware(), **info.kernels()}
+    facts["torch CUDA"] = info.torch_cuda()
+    for name, value in facts.items():
+        shown = ", ".join(value) or "none" if isinstance(value, list) else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,34 @@
+"""The command ``nsa predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nsa.cli.options import Device, Fpr, RunFolder
+
+
+def predict_command(
+    run: RunFolder,
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
+    output: Annotated[Path, typer.Option(help="Folder for scores.csv and the pictures.")],
+    fpr: Fpr = None,
+    device: Device = None,
+    save_maps: Annotated[
+        bool, typer.Option("--save-maps", help="Also write each map as NPY, float32 (H, W).")
+    ] = False,
+    overlays: Annotated[
+        bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
+    ] = True,
+) -> None:
+    """Score images and draw heat maps over them, at their own resolution.
+
+    With --fpr, after nsa calibrate, every image is also called normal or anomalous.
+    """
+    from nsa.detectors.scorer import open_scorer
+    from nsa.runs.predict import predict
+
+    scorer = open_scorer(run, device or "auto")
+    predict(scorer, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays)

@@ -1,0 +1,30 @@
+"""How commands show what a test set says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from nsa.system.console import console
+
+if TYPE_CHECKING:
+    from nsa.runs.evaluate import Evaluation
+
+
+def print_results(evaluation: Evaluation, category: str) -> None:
+    """A table of the metrics, and the working point where there is one."""
+    from nsa.report import results_table
+
+    if len(evaluation.images) > 0:
+        table = results_table(evaluation.metrics, title=category, reasons=evaluation.reasons)
+        Console().print(table)
+    else:
+        console.print(
+            "There are no test images, so there are no metrics; 'nsa predict' scores any images.",
+            soft_wrap=True,
+        )
+    if evaluation.working_point is not None:
+        from nsa.runs.calibrate import describe
+
+        console.print(describe(evaluation.working_point), markup=False, soft_wrap=True)

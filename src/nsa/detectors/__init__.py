@@ -1,0 +1,1 @@
+"""The ways to detect anomalies, one folder each, behind one interface."""

@@ -1,0 +1,1 @@
+"""The paper's detector: a network trained on synthetic anomalies."""

@@ -1,0 +1,130 @@
+"""One sitting of a training in its run folder: progress, checkpoints, and what it leaves there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import time
+
+import torch
+from rich.console import Console
+
+from nsa.folder import Run
+from nsa.report import loss_curve
+from nsa.system.console import TrainingProgress, counted, duration
+from nsa.system.files import write_atomically
+from nsa.system.interrupt import Interrupted, StopRequest
+from nsa.training import Trainer, save_checkpoint, save_model
+from nsa.training.failures import checkpoint_named
+from nsa.training.profile import Profile
+from nsa.training.profile import table as profile_table
+from nsa.training.schedule import epoch_batches, learning_rate
+
+_log = logging.getLogger("nsa")
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+
+
+def train_to_the_end(trainer: Trainer, run: Run, profile: bool) -> None:
+    """Train from where the trainer stands, and write the weights, the log and the loss curve.
+
+    Args:
+        profile: also measure where the time of a step goes, print it and write ``trace.json``.
+
+    Raises:
+        InputError: the training diverged, the device's memory does not suffice, or a file cannot be
+            written.
+        Interrupted: a signal stopped the training; its state is saved.
+    """
+    position, epochs = trainer.position, trainer.training.epochs
+    sizes = [len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0)]
+    done = position.epoch * sum(sizes) + position.image_count
+    left = (epochs - position.epoch) * len(sizes) - position.step
+    measured = Profile(trainer.device, left) if profile else None
+    last_save = time.monotonic()
+    with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
+        _describe(trainer, run)
+        _note_checkpoint(trainer, run)
+
+        def after_step(loss: float, count: int) -> bool:
+            nonlocal last_save
+            progress.advance(trainer.position.epoch, loss, count)
+            if stop.made:
+                return False
+            if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+                _save(trainer, run)
+                last_save = time.monotonic()
+            return True
+
+        with checkpoint_named(run.checkpoint, f"nsa train --resume {run.path}"):
+            trainer.run(after_step, measured)
+        _save(trainer, run)
+    _write_log(trainer, run)
+    if measured is not None and measured.steps:
+        Console(highlight=False).print(profile_table(measured, sizes[0]))
+        measured.write_trace(run.path / "trace.json")
+        _log.info("A trace for Chrome or Perfetto is in %s.", run.path / "trace.json")
+    if not trainer.finished:
+        raise Interrupted(
+            f"Stopped in epoch {trainer.position.epoch + 1} of {epochs} and saved; continue with: "
+            f"nsa train --resume {run.path}"
+        )
+    save_model(run.model, trainer.model)
+    rates = [learning_rate(trainer.training, epoch) for epoch in range(epochs)]
+    loss_curve(trainer.position.losses, rates, run.path / "loss.png")
+    _log.info(
+        "Trained in %s, %.1f s of it waiting for plans.", duration(position.seconds),
+        position.plan_wait,
+    )  # fmt: skip
+    peak = trainer.peak_memory()
+    if peak is not None:
+        _log.info("Peak GPU memory: %.2f GiB in use, %.2f GiB reserved.", *peak)
+
+
+def training_times(trainer: Trainer) -> dict[str, float]:
+    """What ``metrics.json`` says of a finished training."""
+    position = trainer.position
+    per_epoch = sum(len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0))
+    return {
+        "training_seconds": position.seconds,
+        "images_per_second": position.epoch * per_epoch / position.seconds,
+        "plan_wait_seconds": position.plan_wait,
+    }
+
+
+def _describe(trainer: Trainer, run: Run) -> None:
+    settings, position, count = run.settings, trainer.position, trainer.ranks.count
+    where = trainer.device.type if count == 1 else f"{count} x {trainer.device.type}"
+    _log.info(
+        "Training '%s' on %d images of %d x %d px, %s of %s, on %s (%s, %s).",
+        settings.category, len(trainer.images), *settings.images.crop,
+        counted(settings.training.epochs, "epoch"), counted(trainer.steps_per_epoch, "step"),
+        where, trainer.precision, counted(torch.get_num_threads(), "thread"),
+    )  # fmt: skip
+    if position.epoch or position.step:
+        _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
+
+
+def _save(trainer: Trainer, run: Run) -> None:
+    save_checkpoint(run.checkpoint, trainer)
+    _note_checkpoint(trainer, run)
+
+
+def _note_checkpoint(trainer: Trainer, run: Run) -> None:
+    """Say what is there for whichever process reports the loss of another."""
+    position = trainer.position
+    state = f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
+    trainer.ranks.note(
+        (f"{state}{run.checkpoint}" if run.checkpoint.is_file() else "Nothing was saved yet")
+        + f"; continue on any number of processes with --resume {run.path}"
+    )
+
+
+def _write_log(trainer: Trainer, run: Run) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", "loss", "learning_rate"])
+    for epoch, loss in enumerate(trainer.position.losses):
+        writer.writerow([epoch + 1, repr(loss), repr(learning_rate(trainer.training, epoch))])
+    write_atomically(run.path / "log.csv", text.getvalue())

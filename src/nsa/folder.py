@@ -1,0 +1,258 @@
+"""The run folder: one training run, with everything needed to use, judge and continue it.
+
+config.yaml             all settings; a valid ``--config`` file
+model.safetensors       the trained weights
+metrics.json            scores as fractions, configuration, times, hardware, versions
+scores.csv              one line per test image
+log.csv                 mean loss and learning rate per epoch
+loss.png, examples.png  pictures
+checkpoint.safetensors  only while the training is unfinished
+calibration.csv         scores of held-out normal images, once there are any
+
+A Gaussian detector has gaussian.safetensors and gaussian.yaml for model.safetensors, and no epochs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from safetensors import SafetensorError, safe_open
+
+from nsa.errors import InputError
+from nsa.settings.options import GAUSSIAN, Settings, read_yaml, to_yaml
+from nsa.system.files import make_folder, write_atomically
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_log = logging.getLogger("nsa")
+
+FORMAT_VERSION = 1
+_LOCK = ".lock"
+
+
+class AnySettings(Protocol):
+    """What every method's settings have in common."""
+
+    @property
+    def category(self) -> str: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+SettingsT = TypeVar("SettingsT", bound=AnySettings)
+
+
+@dataclass(frozen=True)
+class BaseRun(Generic[SettingsT]):
+    """A run folder of any method, and the settings in its ``config.yaml``.
+
+    Attributes:
+        path: the folder.
+        settings: what decides the outcome.
+        places: ``data_root``, ``normal_dir``, ``device`` and ``precision`` of the training.
+    """
+
+    path: Path
+    settings: SettingsT
+    places: dict[str, Any]
+
+    @classmethod
+    def create(cls, path: Path, settings: SettingsT, places: dict[str, Any]) -> Self:
+        """Begin a run in the folder ``path``, which is empty apart from its lock.
+
+        Raises:
+            InputError: the folder is read-only or holds something already.
+        """
+        if (path / "config.yaml").exists():
+            raise InputError(
+                f"{path} already holds a run; choose another --output, or continue that run with "
+                f"--resume {path}."
+            )
+        if any(entry.name != _LOCK for entry in path.iterdir()):
+            raise InputError(f"The folder {path} is not empty; choose another --output.")
+        run = cls(path, settings, places)
+        stamps = {"format_version": FORMAT_VERSION, "nsa_version": version("nsa")}
+        write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
+        return run
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Remove a created run if the block fails, so that another try may take its place."""
+        try:
+            yield
+        except BaseException:
+            for name in ("config.yaml", _LOCK):
+                (self.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # as where it is mounted
+                self.path.rmdir()
+            raise
+
+    def training_times(self) -> dict[str, float]:
+        """What the run's own ``metrics.json`` says of the training; empty before there is one."""
+        metrics = self.path / "metrics.json"
+        if not metrics.is_file():
+            return {}
+        times: dict[str, float] = json.loads(metrics.read_text(encoding="utf-8"))["times"]
+        return {name: value for name, value in times.items() if name != "evaluation_seconds"}
+
+
+class Run(BaseRun[Settings]):
+    """A run that trains a network on synthetic anomalies."""
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Open an existing run folder.
+
+        Raises:
+            InputError: it is no run folder, of another method, or of a format this version does not
+                know.
+        """
+        values = read_config(path)
+        if values.get("method") == GAUSSIAN:
+            raise InputError(
+                f"{path} holds a Gaussian detector, not a network trained on synthetic anomalies; "
+                "it can be used by nsa evaluate, predict and calibrate, but not resumed."
+            )
+        try:
+            settings = Settings.from_dict(values)
+        except InputError as error:
+            raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
+        return cls(path, settings, places_of(values))
+
+    def need_model(self) -> None:
+        """Check that the training has finished.
+
+        Raises:
+            InputError: it has not.
+        """
+        if self.model.is_file():
+            return
+        if self.checkpoint.is_file():
+            raise InputError(
+                f"The training in {self.path} is unfinished; continue it with "
+                f"'nsa train --resume {self.path}'."
+            )
+        raise InputError(f"{self.path} holds no model.safetensors; train it again.")
+
+
+def find_begun(path: Path) -> Run | None:
+    """The run in a folder, if it can be continued; the log says where it is damaged.
+
+    None also where the folder is missing, or its run had not begun.
+    """
+    if not (path / "config.yaml").is_file():
+        return None
+    try:
+        run = Run.open(path)
+        for weights in (run.model, run.checkpoint):
+            if weights.is_file():
+                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
+                    pass
+    except (InputError, SafetensorError) as error:
+        _log.warning("%s cannot be continued and starts again: %s", path.name, error)
+        return None
+    return run
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The values in a run folder's ``config.yaml``.
+
+    Raises:
+        InputError: it is no run folder, or of a format this version does not know.
+    """
+    config = path / "config.yaml"
+    if not config.is_file():
+        raise InputError(f"{path} is not a run folder: there is no config.yaml in it.")
+    values = read_yaml(config)
+    found = values.get("format_version")
+    if found != FORMAT_VERSION:
+        raise InputError(
+            f"{path} was written by nsa {values.get('nsa_version', 'of unknown version')} in "
+            f"format {found}, but this nsa {version('nsa')} reads format {FORMAT_VERSION}; "
+            "install the version that wrote it."
+        )
+    return values
+
+
+def places_of(values: dict[str, Any]) -> dict[str, Any]:
+    """The part of :func:`read_config` that says where the run read and computed."""
+    return {name: values.get(name) for name in ("data_root", "normal_dir", "device", "precision")}
+
+
+class RunLock:
+    """Exclusive use of a run folder while a ``with`` block lasts.
+
+    The operating system drops the lock when the process ends, however it ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def __enter__(self) -> None:
+        try:
+            self._file = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to the folder {self._path}: {error.strerror or error}; choose "
+                "another --output."
+            ) from error
+        try:
+            lock_file(self._file)
+        except OSError as error:
+            os.close(self._file)
+            raise InputError(
+                f"Another run is using the folder {self._path}; wait for it or choose another "
+                "--output."
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def lock_file(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def lock_file(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def make_output(path: Path | None, category: str) -> Path:
+    """Create the folder of a new run; by default ``runs/<category>-<first free number>``.
+
+    Raises:
+        InputError: it cannot be created or written to.
+    """
+    number = 1
+    while path is None:
+        candidate = Path("runs") / f"{category}-{number:03d}"
+        number += 1
+        if not candidate.exists():
+            path = candidate
+    make_folder(path)
+    return path

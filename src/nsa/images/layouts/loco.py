@@ -1,0 +1,36 @@
+"""MVTec LOCO AD: the folders of MVTec AD, but with several masks an image.
+
+``ground_truth/<kind>/<stem>/000.png``, ``001.png``, ...: one for every part of the defect, each a
+place where a logical anomaly may be marked. Their union is the mask. The normal images of
+``validation`` are left alone: nothing here is chosen by them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nsa.images.files import list_folders
+from nsa.images.layouts.mvtec import kind_samples, list_training_images
+from nsa.images.sample import GOOD, Dataset, Sample
+
+
+def is_category(folder: Path) -> bool:
+    """Whether ``folder`` is laid out as a category of MVTec LOCO AD."""
+    truth = folder / "ground_truth"
+    kinds = list_folders(truth) if truth.is_dir() else []
+    return any(list_folders(kind) for kind in kinds)
+
+
+def open_category(folder: Path, name: str) -> Dataset:
+    """List one category; a mask is a folder, whose union :func:`nsa.images.load_mask` reads.
+
+    Raises:
+        InputError: there is no training image.
+    """
+    tests = folder / "test"
+    test: list[Sample] = []
+    for kind in list_folders(tests) if tests.is_dir() else []:
+        truth = folder / "ground_truth" / kind.name
+        masks = {inner.name: inner for inner in list_folders(truth)} if truth.is_dir() else {}
+        test += kind_samples(kind, masks)
+    return Dataset(name, list_training_images(folder / "train" / GOOD), test)

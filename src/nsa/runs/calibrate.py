@@ -1,0 +1,229 @@
+"""The working point of any detector: from held-out normal images to labels at a wanted rate.
+
+A run folder keeps the scores in ``calibration.csv``. They are those of whole images, as ``nsa
+predict`` gives them. See :class:`nsa.metrics.conformal.ConformalThreshold` for what is guaranteed.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nsa.detectors.scorer import Scorer
+from nsa.errors import InputError
+from nsa.images import Dataset, find_images, open_dataset
+from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
+from nsa.runs.evaluate import Evaluation
+from nsa.system.files import write_atomically
+
+_log = logging.getLogger("nsa")
+
+FILE = "calibration.csv"
+RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
+NORMAL, ANOMALOUS = "normal", "anomalous"
+LABEL_COLUMNS = ("p_value", "label")
+_COLUMNS = ["path", "score"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scores of normal images that were not trained on.
+
+    Attributes:
+        paths: their files, absolute.
+        scores: float64 (n,), higher is more anomalous.
+    """
+
+    paths: list[str]
+    scores: npt.NDArray[np.float64]
+
+    @classmethod
+    def read(cls, run: Path) -> Calibration:
+        """What ``nsa calibrate`` (or a training with ``--fpr``) left in a run folder.
+
+        Raises:
+            InputError: there is nothing yet, or it is damaged.
+        """
+        path = run / FILE
+        if not path.is_file():
+            raise InputError(
+                f"The run in {run} is not calibrated, so no false positive rate can be set; run "
+                f"'nsa calibrate {run} FOLDER' with normal images that were not trained on."
+            )
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file, strict=True))
+            paths = [str(row["path"]) for row in rows]
+            scores = np.array([float(row["score"]) for row in rows])
+            ConformalThreshold(scores)  # at least one, all finite
+        except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} cannot be read ({error}); run nsa calibrate again."
+            ) from error
+        return cls(paths, scores)
+
+    def write(self, run: Path) -> None:
+        """Keep it in a run folder, in place of an earlier one.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for path, score in zip(self.paths, self.scores.tolist(), strict=True):
+            writer.writerow([path, repr(score)])
+        write_atomically(run / FILE, text.getvalue())
+
+    @property
+    def threshold(self) -> ConformalThreshold:
+        """Thresholds and p-values from these scores."""
+        return ConformalThreshold(self.scores)
+
+    def table(self) -> list[tuple[float, float | None, int]]:
+        """Common rates: rate, threshold (None: too few images), images that the rate needs."""
+        smallest, rows = self.threshold.smallest_rate, []
+        for rate in RATES:
+            needed = images_needed(rate)
+            possible = needed <= len(self.scores)
+            rows.append((rate, self.threshold.threshold(rate) if possible else None, needed))
+        if smallest < RATES[0] and smallest not in RATES:
+            rows.append((smallest, self.threshold.threshold(smallest), len(self.scores)))
+        return sorted(rows, reverse=True, key=lambda row: row[0])
+
+
+class Labels:
+    """From a score to its p-value and its label at one false positive rate.
+
+    Raises:
+        InputError: the run is not calibrated, or not by enough images for the rate.
+    """
+
+    def __init__(self, run: Path, fpr: float) -> None:
+        self._conformal = Calibration.read(run).threshold
+        self._threshold = self._conformal.threshold(fpr)
+
+    def __call__(self, score: float) -> tuple[float, str]:
+        """p-value and label of a score."""
+        p_value = float(self._conformal.p_value([score])[0])
+        return p_value, ANOMALOUS if score > self._threshold else NORMAL
+
+
+def calibrate(scorer: Scorer, inputs: Sequence[Path]) -> Calibration:
+    """Score normal images and keep the scores in the detector's run folder.
+
+    Args:
+        inputs: image files and folders of images.
+
+    Raises:
+        InputError: an image cannot be read, was trained on, or is named twice.
+    """
+    paths = [path for entry in inputs for path in find_images(entry)]
+    names = [str(path.resolve()) for path in paths]
+    if len(set(names)) < len(names):
+        raise InputError(f"{len(names) - len(set(names))} images are named twice; name each once.")
+    _refuse_training_images(scorer, names)
+    calibration = Calibration(names, scorer.calibrate(paths))
+    calibration.write(scorer.run.path)
+    return calibration
+
+
+def _refuse_training_images(scorer: Scorer, names: list[str]) -> None:
+    places = scorer.run.places
+    try:
+        dataset = open_dataset(
+            places["data_root"], scorer.run.settings.category, places["normal_dir"]
+        )
+    except InputError:
+        _log.warning(
+            "The training images are no longer where they were, so it cannot be checked that these "
+            "are others."
+        )
+        return
+    trained = {str(sample.path.resolve()) for sample in dataset.train}
+    common = [name for name in names if name in trained]
+    if common:
+        raise InputError(
+            f"{len(common)} of {len(names)} images are training images, such as {common[0]}: their "
+            "scores are too low to set a threshold; name normal images that were not trained on."
+        )
+
+
+def add_working_point(
+    scorer: Scorer, evaluation: Evaluation, dataset: Dataset, fpr: float | None
+) -> Evaluation:
+    """The evaluation with the working point at ``fpr``, or at the rate of the training, if any.
+
+    Raises:
+        InputError: the run is not calibrated, or not by enough images for the rate.
+    """
+    fpr = scorer.default_fpr if fpr is None else fpr
+    if fpr is None:
+        return evaluation
+    calibration = Calibration.read(scorer.run.path)
+    point = working_point(scorer, calibration, evaluation, dataset, fpr)
+    return dataclasses.replace(evaluation, working_point=point)
+
+
+def working_point(
+    scorer: Scorer, calibration: Calibration, evaluation: Evaluation, dataset: Dataset, fpr: float
+) -> dict[str, Any]:
+    """What a wanted false positive rate comes to on the test images, for ``metrics.json``.
+
+    Test images that the threshold was made from do not count.
+
+    Returns:
+        ``fpr`` as asked for, ``method``, ``held_out_images``, ``smallest_fpr``, ``threshold``;
+        ``test_fpr`` and ``test_tpr``, the shares of normal and of defective test images above the
+        threshold, None where there are none, and ``test_normal_images``, the number of the former;
+        ``levels`` of a Gaussian detector, with the rate each achieves on the held-out images.
+
+    Raises:
+        InputError: ``fpr`` is out of range or too small for the calibration.
+    """
+    conformal = calibration.threshold
+    threshold = conformal.threshold(fpr)
+    used = set(calibration.paths)
+    fresh = np.array([str(s.path.resolve()) not in used for s in dataset.test], dtype=bool)
+    good = np.array([sample.is_good for sample in dataset.test], dtype=bool)
+    if not fresh.all():
+        _log.warning(
+            "%d test images were calibrated with and do not count for the achieved rates.",
+            int((~fresh).sum()),
+        )
+    normal, defective = (evaluation.whole_scores[fresh & which] for which in (good, ~good))
+    point: dict[str, Any] = {
+        "fpr": fpr,
+        "method": "conformal",
+        "held_out_images": len(calibration.scores),
+        "smallest_fpr": conformal.smallest_rate,
+        "threshold": threshold,
+        "test_fpr": achieved_rate(normal, threshold) if len(normal) else None,
+        "test_tpr": achieved_rate(defective, threshold) if len(defective) else None,
+        "test_normal_images": len(normal),
+    }
+    levels = scorer.level_points(fpr)
+    return {**point, "levels": levels} if levels else point
+
+
+def describe(point: dict[str, Any]) -> str:
+    """A working point in one sentence, as shown after an evaluation."""
+    text = (
+        f"False positive rate {point['fpr']:g}: anomalous above {point['threshold']:.6g} (from "
+        f"{point['held_out_images']} held-out normal images)"
+    )
+    if point["test_fpr"] is not None:
+        count = point["test_normal_images"]
+        text += f"; {100 * point['test_fpr']:.1f} % of {count} normal test images are above it"
+    if point["test_tpr"] is not None:
+        text += f"; of the defective ones {100 * point['test_tpr']:.1f} %"
+    return text + "."

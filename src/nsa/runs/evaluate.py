@@ -1,0 +1,209 @@
+"""Judge a trained detector on a test set. ``python -m nsa.evaluate --help``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from nsa.detectors.network.detector import Detector, image_scores
+from nsa.folder import BaseRun
+from nsa.images import Dataset, LoadedTest, Sample, center_crop, load_test_set
+from nsa.metrics import au_pro, auroc, average_precision, f1_max
+from nsa.report import choose_examples, heat_map_grid, image_grid
+from nsa.settings.config import ImageConfig
+from nsa.system.console import console
+from nsa.system.files import write_atomically
+from nsa.system.info import hardware, versions
+
+Values = dict[str, float | None]
+Scores = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+NO_MAPS = "the Gaussian detector gives no pixel map"
+EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a test set says about a detector.
+
+    Attributes:
+        metrics: fractions by name in the paper's protocol (Section 4.1: centre crop for objects);
+            None where the test set does not allow it.
+        whole_image: the same for whole images, without a crop.
+        reasons: metric -> why it is None.
+        scores: float32 (N,), paper's protocol, in the order of the test samples.
+        whole_scores: (N,), of whole images, as ``nsa predict`` gives them.
+        seconds: time the network and the metrics took.
+        examples: indices of test images that show what the detector does.
+        images, maps, masks: the test set as evaluated in the paper's protocol: uint8
+            (N, channels, H, W), float32 (N, H, W) (None: the method gives none), uint8 0/1
+            (N, H, W).
+        working_point: what a wanted false positive rate comes to, see
+            :func:`nsa.runs.calibrate.working_point`; None: no rate was asked for.
+    """
+
+    metrics: Values
+    whole_image: Values
+    reasons: dict[str, str]
+    scores: Scores
+    whole_scores: Scores
+    seconds: float
+    examples: list[int]
+    images: Tensor
+    maps: Tensor | None
+    masks: npt.NDArray[np.uint8]
+    working_point: dict[str, Any] | None = None
+
+
+def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
+    """Run a detector over the test images and compute all metrics the test set allows.
+
+    Args:
+        loaded: the test set at the size of ``detector``, where it is in memory already.
+
+    Raises:
+        InputError: an image or a mask cannot be read, or a mask does not fit its image.
+    """
+    config, test = detector.settings.images, dataset.test
+    if loaded is None:
+        loaded = load_test_set(test, detector.size, config.channels, console.is_terminal)
+    images, masks = loaded.images, loaded.masks
+    start = time.perf_counter()
+    whole = detector.maps(images)
+    whole_scores = image_scores(whole).numpy()
+    whole_image, reasons = compute_metrics(test, whole_scores, whole.numpy(), masks)
+    if detector.size == config.crop:  # the crop is the whole image
+        maps, scores, metrics = whole, image_scores(whole), whole_image
+    else:
+        cropped = detector.maps(center_crop(images, config))
+        maps, scores = _pad(cropped, config), image_scores(cropped)
+        metrics, reasons = compute_metrics(test, scores.numpy(), maps.numpy(), masks)
+    seconds = time.perf_counter() - start
+    examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []
+    return Evaluation(
+        metrics, whole_image, reasons, scores.numpy(), whole_scores, seconds,
+        examples, images, maps, masks,
+    )  # fmt: skip
+
+
+def compute_metrics(
+    test: list[Sample],
+    scores: Scores,
+    maps: npt.NDArray[np.float32] | None,
+    masks: npt.NDArray[np.uint8],
+) -> tuple[Values, dict[str, str]]:
+    """All metrics that make sense for a test set, and why the others do not.
+
+    Defective images without a mask count for the image metrics only.
+
+    Args:
+        test: N samples.
+        scores: (N,).
+        maps, masks: (N, H, W); without maps there are no pixel metrics.
+    """
+    defective = np.array([not sample.is_good for sample in test], dtype=bool)
+    unmarked = np.array([not s.is_good and s.mask is None for s in test], dtype=bool)
+    image_reason = _why_not(len(test), defective)
+    pixel_reason = image_reason if not defective.any() else None
+    if maps is None:
+        maps, pixel_reason = np.empty((0, 0, 0), np.float32), NO_MAPS
+    else:
+        maps, masks = maps[~unmarked], masks[~unmarked]
+        if pixel_reason is None and not masks.any():
+            pixel_reason = "no defective test image has a mask"
+    metrics: dict[str, tuple[str | None, Callable[[], float]]] = {
+        "image_auroc": (image_reason, lambda: auroc(scores, defective)),
+        "pixel_auroc": (pixel_reason, lambda: auroc(maps, masks)),
+        "au_pro": (pixel_reason, lambda: au_pro(maps, masks)),
+        "image_average_precision": (image_reason, lambda: average_precision(scores, defective)),
+        "image_f1_max": (image_reason, lambda: f1_max(scores, defective)[0]),
+        "pixel_average_precision": (pixel_reason, lambda: average_precision(maps, masks)),
+    }
+    with ThreadPoolExecutor() as pool:  # they sort and count, which needs no lock
+        running = {name: pool.submit(run) for name, (why, run) in metrics.items() if why is None}
+        values = {name: running[name].result() if name in running else None for name in metrics}
+    return values, {name: reason for name, (reason, _) in metrics.items() if reason}
+
+
+def _why_not(count: int, defective: npt.NDArray[np.bool_]) -> str | None:
+    if not count:
+        return "there are no test images"
+    if not defective.any():
+        return "no test image is defective"
+    return "no test image is normal" if defective.all() else None
+
+
+def _pad(maps: Tensor, config: ImageConfig) -> Tensor:
+    """Zeros around the maps of centre crops, so that they cover the whole image again."""
+    (height, width), (rows, columns) = config.size, config.crop
+    top, left = round((height - rows) / 2), round((width - columns) / 2)
+    return F.pad(maps, (left, width - columns - left, top, height - rows - top))
+
+
+def write_evaluation(
+    run: BaseRun[Any],
+    evaluation: Evaluation,
+    dataset: Dataset,
+    times: dict[str, float],
+    folder: Path | None = None,
+) -> None:
+    """Write ``metrics.json``, ``scores.csv`` and ``examples.png`` into a run's folder.
+
+    Args:
+        times: of the training, to go into the metrics.
+        folder: write here instead.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    folder = folder or run.path
+    test = dataset.test
+    if test:
+        write_atomically(folder / "scores.csv", _scores_csv(test, evaluation.scores))
+        chosen = evaluation.examples
+        images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
+        scores = evaluation.scores[chosen].tolist()
+        titles = [test[index].defect.replace("_", " ") for index in chosen]
+        picture = folder / "examples.png"
+        if evaluation.maps is None:
+            image_grid(images, masks, scores, titles, picture)
+        else:
+            maps = list(evaluation.maps[chosen].numpy())
+            heat_map_grid(images, masks, maps, scores, titles, picture)
+    point = evaluation.working_point
+    report: dict[str, Any] = {
+        **evaluation.metrics,
+        "whole_image": evaluation.whole_image,
+        "not_computed": evaluation.reasons,
+        "test_images": {
+            "normal": sum(sample.is_good for sample in test),
+            "defective": sum(not sample.is_good for sample in test),
+            "masks": sum(sample.mask is not None for sample in test),
+        },
+        **({} if point is None else {"working_point": point}),
+        "times": {**times, "evaluation_seconds": evaluation.seconds},
+        "configuration": {**run.places, **run.settings.to_dict()},
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+    write_atomically(folder / "metrics.json", json.dumps(report, indent=2) + "\n")
+
+
+def _scores_csv(test: list[Sample], scores: Scores) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "defect", "label", "score"])
+    for sample, score in zip(test, scores.tolist(), strict=True):
+        writer.writerow([sample.path, sample.defect, int(not sample.is_good), repr(score)])
+    return text.getvalue()

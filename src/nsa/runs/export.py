@@ -1,0 +1,217 @@
+"""One file that runs a trained detector without this package. ``nsa export --help``."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib.util
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from nsa.detectors.gaussian.detector import GaussianScorer
+from nsa.detectors.network.detector import image_scores
+from nsa.detectors.scorer import NetworkScorer, Scorer
+from nsa.errors import InputError
+from nsa.gaussian.distributions import Distribution
+from nsa.images.augment import input_scale
+from nsa.model import EncoderDecoder
+from nsa.runs.calibrate import Calibration
+from nsa.system.files import write_atomically
+from nsa.system.info import versions
+
+_log = logging.getLogger("nsa")
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_NEEDS = {".onnx": ("onnx", "onnxscript"), ".pt2": ()}  # packages, by what a file ends in
+
+
+class MapsAndScores(nn.Module):
+    """A network that was trained on synthetic anomalies."""
+
+    def __init__(self, model: EncoderDecoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Maps, float32 (N, H, W), and scores, float32 (N,), of normalised images."""
+        maps = self.model.predict(x)[:, 0]
+        return maps, image_scores(maps)
+
+
+class Distances(nn.Module):
+    """A Gaussian detector: the sum over levels of ``||W (features - mean)||``."""
+
+    def __init__(self, levels: nn.Module, distributions: Sequence[Distribution]) -> None:
+        super().__init__()
+        self.levels = levels
+        self.means = nn.ParameterList(level.mean for level in distributions)
+        self.whitenings = nn.ParameterList(level.whitening() for level in distributions)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Scores, float64 (N,), of normalised images."""
+        parts = zip(self.levels(x), self.means, self.whitenings, strict=True)
+        distances = [
+            ((features.double() - mean) @ whitening).square().sum(1).sqrt()
+            for features, mean, whitening in parts
+        ]
+        return (torch.stack(distances, 1).sum(1),)
+
+
+class Deployed(nn.Module):
+    """A detector as plain tensor operations, from pixels to scores and labels.
+
+    Args:
+        judge: from normalised images to a tuple whose last entry is the scores.
+        channels: 1 or 3.
+        threshold: images with a higher score are labelled; None: no labels.
+    """
+
+    def __init__(self, judge: nn.Module, channels: int, threshold: float | None) -> None:
+        super().__init__()
+        self.judge = judge
+        self.threshold = threshold
+        scale, shift = input_scale(channels)
+        self.scale = nn.Buffer(scale[:, None, None])
+        self.shift = nn.Buffer(shift[:, None, None])
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What ``judge`` gives, and with a threshold bool (N,).
+
+        Args:
+            images: uint8 (N, channels, H, W), already of the detector's size.
+        """
+        found = self.judge(images.to(torch.float32) * self.scale + self.shift)
+        return found if self.threshold is None else (*found, found[-1] > self.threshold)
+
+
+def export(scorer: Scorer, path: Path, *, fpr: float | None = None) -> dict[str, str]:
+    """Write a detector as one file for ONNX Runtime and the like, or for torch alone.
+
+    Args:
+        path: what it ends in says the format: ``.onnx`` or ``.pt2`` (``torch.export``). A file
+            that is there is replaced.
+        fpr: also give a label that follows from this false positive rate; needs a calibrated run.
+
+    Returns:
+        What the file says about itself: ``inputs``, ``outputs``, ``resize``, ``height``, ``width``,
+        ``channels``, ``category``, ``threshold`` and ``fpr`` where there are any, and versions.
+
+    Raises:
+        InputError: another ending, a package that the format needs is missing, the rate cannot be
+            set, or the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in _NEEDS:
+        raise InputError(f"{path} must end in .onnx or .pt2, which says the format.")
+    missing = [name for name in _NEEDS[ending] if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"Writing {ending} needs {' and '.join(missing)}: pip install {' '.join(missing)}; or "
+            "write .pt2, which needs torch alone."
+        )
+    threshold = None
+    if fpr is not None:
+        threshold = Calibration.read(scorer.run.path).threshold.threshold(fpr)
+    judge, size, outputs = _judge(scorer)
+    if threshold is not None:
+        outputs = {**outputs, "anomalous": "bool (N)"}
+    notes = _notes(scorer, size, outputs, fpr, threshold)
+    deployed = Deployed(judge, scorer.channels, threshold).eval().requires_grad_(False)
+    example = torch.zeros((2, scorer.channels, *size), dtype=torch.uint8)
+    to_onnx = ending == ".onnx"
+    with _quiet(), torch.inference_mode(False), torch.no_grad():
+        program = torch.export.export(
+            deployed, (example,), dynamic_shapes=({0: torch.export.Dim("images", min=1)},)
+        )
+        content = _onnx(program, notes, list(outputs)) if to_onnx else _pt2(program, notes)
+    write_atomically(path, content)
+    return notes
+
+
+def _judge(scorer: Scorer) -> tuple[nn.Module, tuple[int, int], dict[str, str]]:
+    """A detector's network and what follows it, its images' size, and what it gives by name."""
+    if isinstance(scorer, NetworkScorer):
+        size = scorer.detector.size
+        maps = f"float32 (N, {size[0]}, {size[1]})"
+        model = _on_cpu(scorer.detector.network)
+        return MapsAndScores(model), size, {"maps": maps, "scores": "float32 (N)"}
+    if not isinstance(scorer, GaussianScorer):
+        raise TypeError(f"no way is known to export a {type(scorer).__name__}")
+    network = _on_cpu(scorer.extractor.network)
+    if scorer.extractor.precision == "bfloat16":
+        _log.warning(
+            "%s computes its features in bfloat16, the file in float32: scores differ by some 0.4 "
+            "%%.", scorer.run.path,
+        )  # fmt: skip
+    size = scorer.run.settings.size
+    return Distances(network, scorer.detector.levels), size, {"scores": "float64 (N)"}
+
+
+def _on_cpu(network: Module) -> Module:
+    moved: Module = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return moved
+
+
+def _notes(
+    scorer: Scorer,
+    size: tuple[int, int],
+    outputs: dict[str, str],
+    fpr: float | None,
+    threshold: float | None,
+) -> dict[str, str]:
+    (height, width), channels = size, scorer.channels
+    notes = {
+        "category": scorer.run.settings.category,
+        "inputs": f"images: uint8 (N, {channels}, {height}, {width}), "
+        + ("RGB" if channels == 3 else "grey"),
+        "outputs": ", ".join(f"{name}: {what}" for name, what in outputs.items()),
+        "resize": "bilinear with antialiasing, as PIL.Image.resize does",
+        "height": str(height),
+        "width": str(width),
+        "channels": str(channels),
+        "nsa": versions()["nsa"],
+        "torch": torch.__version__,
+    }
+    return notes if threshold is None else {**notes, "fpr": repr(fpr), "threshold": repr(threshold)}
+
+
+def _onnx(
+    program: torch.export.ExportedProgram, notes: dict[str, str], outputs: list[str]
+) -> bytes:
+    written = torch.onnx.export(
+        program, input_names=["images"], output_names=outputs, dynamo=True, verbose=False
+    )
+    if written is None:  # only where a file is named
+        raise RuntimeError("torch.onnx.export gave no program")
+    written.model.metadata_props.update(notes)
+    content: bytes = written.model_proto.SerializeToString()
+    return content
+
+
+def _pt2(program: torch.export.ExportedProgram, notes: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={"nsa.json": json.dumps(notes, indent=2)})
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporters say about their own insides."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

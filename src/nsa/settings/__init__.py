@@ -1,0 +1,1 @@
+"""Every setting of a run: dataclasses that know their valid ranges, presets, and options."""

@@ -1,0 +1,150 @@
+"""Plan, blend and label as one batch transform, used after the data loader like CutMix."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import get_worker_info
+
+from nsa._native import check_devices
+from nsa.blend import blend
+from nsa.errors import InputError
+from nsa.label import label
+from nsa.plan import Plan, draw_plan, object_masks
+from nsa.settings import config as configs
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import blend_mode, needs_object_masks
+from nsa.settings.presets import preset
+from nsa.synthesis.on_gpu import synthesize as synthesize_on_gpu
+
+
+class NSA(nn.Module):
+    """Turn normal images into training pairs: images with anomalies, and a label for every pixel.
+
+    >>> synthesize = NSA.from_preset("bottle", label="binary")
+    >>> images, labels = synthesize(images)
+
+    Every image of the batch gets one to ``max_patches`` patches of another image of the batch
+    (now and then none, where no place for one is found). ``method="pii"`` and others make the
+    anomalies of the paper's other systems, see :data:`nsa.settings.methods.METHODS`. ``train()``
+    and ``eval()`` make no difference, and there are no parameters.
+
+    Args:
+        config: all settings; None: the defaults of :class:`nsa.SynthesisConfig`.
+        generator: source of randomness; None: torch's default one, so that ``torch.manual_seed``
+            fixes the result. One 64-bit seed is drawn from it per batch. In a worker process of a
+            data loader that process's own seed is mixed in, since all workers begin with the same
+            copy of ``generator``.
+        **fields: settings by name, in place of those of ``config``.
+
+    Raises:
+        InputError: no such setting, a value out of range, or a generator that is not on the CPU.
+    """
+
+    def __init__(
+        self,
+        config: SynthesisConfig | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__()
+        self.config = configs.replace(config or SynthesisConfig(), **fields)
+        if generator is not None and generator.device.type != "cpu":
+            raise InputError(f"generator must be a CPU generator, got one on {generator.device}.")
+        self.generator = generator
+
+    @classmethod
+    def from_preset(
+        cls, name: str, *, generator: torch.Generator | None = None, **fields: Any
+    ) -> NSA:
+        """The paper's settings for a category (Table 4), with some changed.
+
+        Raises:
+            InputError: no such category or setting, or a value out of range.
+        """
+        return cls(preset(name).synthesis, generator=generator, **fields)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Make one training batch.
+
+        Args:
+            images: uint8 (N, C, H, W) in [0, 255], C in {1, 3}, normal images; left unchanged.
+
+        Returns:
+            The changed images, uint8 (N, C, H, W) stored channels-last, and the labels, float32
+            (N, 1, H, W): in [0, 1], or grey levels for continuous labels.
+
+        Raises:
+            InputError: ``images`` has another type, shape or device.
+        """
+        return self.synthesize(images, self.plan(images, self._draw_seed()))
+
+    def plan(self, images: Tensor, seed: int) -> Plan:
+        """Draw what is random about a batch; the images are read only for object masks.
+
+        Args:
+            images: as for :meth:`forward`.
+            seed: any integer, taken modulo 2^64.
+        """
+        _check(images)
+        masks = None
+        background = self.config.background
+        if background is not None and needs_object_masks(self.config):
+            found = object_masks(images, background, self.config.background_threshold)
+            # All are 0 or 1, and as bool that need not be checked.
+            masks = found[:, 0].cpu().view(torch.bool).numpy()
+        count, _, height, width = images.shape
+        return draw_plan(self.config, count, height, width, seed=seed, object_masks=masks)
+
+    def synthesize(self, images: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+        """Blend and label what a plan says; no randomness. Arguments as for :meth:`forward`."""
+        _check(images)
+        if images.is_cuda:
+            return synthesize_on_gpu(images, plan, self.config)
+        blended = blend(images, plan, blend_mode(self.config))
+        return blended, label(images, blended, plan, self.config)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(module)``."""
+        return ", ".join(f"{k}={v!r}" for k, v in dataclasses.asdict(self.config).items())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: the generator as bytes, which reach spawned workers of a data loader.
+
+        Their way of sending tensors loses the state that a pickled generator holds.
+        """
+        state = self.__dict__.copy()
+        if self.generator is not None:
+            state["generator"] = self.generator.get_state().numpy().tobytes()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        saved = state["generator"]
+        if saved is not None:
+            generator = torch.Generator()
+            generator.set_state(torch.frombuffer(bytearray(saved), dtype=torch.uint8))
+            state = {**state, "generator": generator}
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+
+    def _draw_seed(self) -> int:
+        drawn = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=self.generator)
+        seed = int(drawn.item())
+        worker = get_worker_info()
+        if worker is not None and self.generator is not None:
+            seed ^= worker.seed
+        return seed
+
+
+def _check(images: Tensor) -> None:
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise InputError(f"images must be a uint8 tensor with values 0 to 255, got {got}.")
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
+        raise InputError(
+            f"images must have shape (N, C, H, W) with 1 or 3 channels, got {tuple(images.shape)}."
+        )
+    check_devices(images=images)

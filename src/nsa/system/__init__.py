@@ -1,0 +1,1 @@
+"""The machine and the person at it: console, device, files, processes, signals."""

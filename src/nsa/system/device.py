@@ -1,0 +1,123 @@
+"""Which device and which precision a run uses, decided once and said in the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Literal
+
+import torch
+
+from nsa._native import C
+from nsa._native.cuda.support import check_device
+from nsa.errors import InputError
+
+Precision = Literal["bf16", "fp32"]
+
+_log = logging.getLogger("nsa")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called ``name``: ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        InputError: another name, or ``"cuda"`` where torch sees no GPU.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if name != "cuda":
+        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}.")
+    if not torch.cuda.is_available():
+        reason = (
+            "this torch is built without CUDA"
+            if torch.version.cuda is None
+            else "torch finds no GPU or no driver for one"
+        )
+        raise InputError(f"device 'cuda' was asked for, but {reason}; use --device cpu.")
+    return torch.device("cuda")
+
+
+def choose_training_device(name: str = "auto") -> torch.device:
+    """:func:`choose_device` for work that also needs this package's own kernels there.
+
+    ``"auto"`` is the CPU, with a warning, where torch sees a GPU that the kernels do not run on.
+
+    Raises:
+        InputError: as there, or ``"cuda"`` without kernels for the GPU.
+    """
+    device = choose_device(name)
+    if device.type == "cuda":
+        try:
+            check_device(device)
+        except InputError as error:
+            reason = str(error).removeprefix(f"The tensors are on {device}, but ")
+            reason = reason.replace("or move them to the CPU", "or use --device cpu")
+            if name != "auto":
+                raise InputError(f"device 'cuda' cannot be used: {reason}") from error
+            _log.warning("There is a GPU, but the CPU is used: %s", reason)
+            return torch.device("cpu")
+    return device
+
+
+def use_own_gpu() -> None:
+    """With several GPUs, take the one that ``LOCAL_RANK`` means for this process.
+
+    ``torchrun`` sets it, and so does :mod:`nsa.system.processes`.
+    """
+    local, count = os.environ.get("LOCAL_RANK", "0"), torch.cuda.device_count()
+    if count > 1 and local.isdigit():
+        torch.cuda.set_device(int(local) % count)
+
+
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """The precision called ``name`` on ``device``.
+
+    ``"auto"`` is bfloat16 (autocast; weights, loss and optimiser stay float32) where the hardware
+    multiplies it natively, which is 2-3 times faster, and float32 elsewhere: emulated bfloat16 is
+    slower than float32.
+
+    Raises:
+        InputError: ``name`` is none of ``"auto"``, ``"bf16"`` and ``"fp32"``.
+    """
+    if name == "auto":
+        return "bf16" if _multiplies_bfloat16(device) else "fp32"
+    if name == "bf16":
+        if not _multiplies_bfloat16(device):
+            _log.warning("This %s has no bfloat16 arithmetic; fp32 will be faster.", device.type)
+        return "bf16"
+    if name == "fp32":
+        return "fp32"
+    raise InputError(f"precision must be 'auto', 'bf16' or 'fp32', got {name!r}.")
+
+
+def memory_format(device: torch.device, precision: Precision) -> torch.memory_format:
+    """Channels-last, except for float32 on a CPU, where it halves the speed of the convolutions."""
+    if device.type == "cpu" and precision == "fp32":
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep what is freed for the next allocation, until the process ends.
+
+    It would return blocks as large as a layer's output to the system at once, which then clears
+    every page anew for the next layer: a tenth of a training step on a CPU. The commands call this;
+    importing the package does not, because it changes the whole process.
+
+    Returns:
+        Whether the C library has such a setting; only glibc does.
+    """
+    kept: bool = C.keep_freed_memory()
+    return kept
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Absent or raising in some releases and on other processors; then float32 is right.
+    checks = (
+        getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile")
+    )
+    return any(check is not None and check() for check in checks)

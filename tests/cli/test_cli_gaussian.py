@@ -1,0 +1,158 @@
+"""The Gaussian detector at the command line: training, evaluation, prediction."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from tiny import GAUSSIAN, nsa, rows, write_product
+
+from nsa.gaussian import GaussianDetector
+from nsa.images import load_images
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def scores(run: Path) -> str:
+    return (run / "scores.csv").read_text()
+
+
+def metrics_of(run: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    return metrics
+
+
+def test_training_writes_a_run_folder(gaussian_run: Path, more_data: Path) -> None:
+    assert {entry.name for entry in gaussian_run.iterdir()} - {".lock"} == {
+        "config.yaml", "gaussian.safetensors", "gaussian.yaml", "metrics.json", "scores.csv",
+        "examples.png", "calibration.csv",
+    }  # fmt: skip
+    written = yaml.safe_load((gaussian_run / "config.yaml").read_text())
+    assert written["method"] == "gaussian"
+    assert written["category"] == "disc"
+    assert written["data_root"] == str(more_data)
+    assert written["gaussian"]["network"] == "resnet18"
+    assert written["gaussian"]["distribution"] == "full"
+
+
+def test_metrics_have_the_keys_of_every_method(gaussian_run: Path) -> None:
+    metrics = metrics_of(gaussian_run)
+    for name in ("image_auroc", "image_average_precision", "image_f1_max"):
+        assert 0 <= metrics[name] <= 1
+    assert metrics["image_auroc"] > 0.8  # a defect of a fifth of the disc's width
+    for name in ("pixel_auroc", "au_pro", "pixel_average_precision"):
+        assert metrics[name] is None
+        assert metrics["not_computed"][name] == "the Gaussian detector gives no pixel map"
+    assert metrics["whole_image"]["image_auroc"] == metrics["image_auroc"]
+    assert metrics["test_images"] == {"normal": 3, "defective": 3, "masks": 3}
+    assert metrics["times"]["training_seconds"] > 0
+    assert metrics["times"]["images_per_second"] > 0
+    assert metrics["configuration"]["method"] == "gaussian"
+    assert "torch" in metrics["versions"]
+
+
+def test_held_out_images_are_not_fitted(gaussian_run: Path, more_data: Path) -> None:
+    held = [row["path"] for row in rows(gaussian_run / "calibration.csv")]
+    train = sorted((more_data / "disc" / "train" / "good").iterdir())
+    assert set(held) < {str(path.resolve()) for path in train}
+    kept = [path for path in train if str(path.resolve()) not in held]
+    detector = GaussianDetector.load(gaussian_run)
+    assert detector.extractor is not None
+    means = [level.mean(0) for level in detector.extractor(load_images(kept, (64, 72)))]
+    for level, mean in zip(detector.levels, means, strict=True):
+        torch.testing.assert_close(level.mean, mean.double(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_runs_configuration_repeats_it(gaussian_run: Path, tmp_path: Path) -> None:
+    result = nsa("train", "--config", gaussian_run / "config.yaml", "--output", tmp_path / "again")
+    assert result.exit_code == 0, result.output
+    assert (gaussian_run / "scores.csv").read_text() == (
+        tmp_path / "again" / "scores.csv"
+    ).read_text()
+
+
+def test_evaluate_repeats_the_runs_own_figures(gaussian_run: Path, tmp_path: Path) -> None:
+    result = nsa("evaluate", gaussian_run, "--device", "cpu", "--output", tmp_path / "judged")
+    assert result.exit_code == 0, result.output
+    assert "False positive rate 0.2" in result.stderr
+    first, second = (metrics_of(folder) for folder in (gaussian_run, tmp_path / "judged"))
+    for name in ("image_auroc", "working_point", "not_computed"):
+        assert first[name] == second[name]
+    assert first["times"]["training_seconds"] == second["times"]["training_seconds"]
+    assert (gaussian_run / "scores.csv").read_text() == (
+        tmp_path / "judged" / "scores.csv"
+    ).read_text()
+
+
+def test_predict_writes_scores_and_labels_only(
+    gaussian_run: Path, more_data: Path, tmp_path: Path
+) -> None:
+    folder = more_data / "disc" / "test" / "spot"
+    result = nsa("predict", gaussian_run, folder, "--output", tmp_path / "out", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("the Gaussian detector gives no pixel map") == 1
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == {"scores.csv"}
+    judged = {row["path"]: float(row["score"]) for row in rows(gaussian_run / "scores.csv")}
+    threshold = json.loads((gaussian_run / "metrics.json").read_text())["working_point"][
+        "threshold"
+    ]
+    found = rows(tmp_path / "out" / "scores.csv")
+    assert len(found) == 3
+    for row in found:
+        assert float(row["score"]) == pytest.approx(judged[row["path"]], rel=1e-4)
+        expected = "anomalous" if float(row["score"]) > threshold else "normal"
+        assert row["label"] == expected
+        assert (float(row["p_value"]) <= 0.2) == (expected == "anomalous")
+
+
+def test_the_demo_set_serves_the_gaussian_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(root: Path, category: str, *, progress: bool) -> Path:
+        assert not progress  # there is no terminal
+        return (write_product(root) / "disc").rename(root / category)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nsa.runs.demo.demo.write", draw)
+    result = nsa("train", *GAUSSIAN, "--distribution", "l2")
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(next((tmp_path / "runs").glob("flange-*/metrics.json")).read_text())
+    assert metrics["configuration"]["gaussian"]["distribution"] == "l2"
+    assert "working_point" not in metrics
+
+
+def test_a_network_runs_encoder_gives_the_features(
+    network_run: Path, more_data: Path, small_gaussian: Path, tmp_path: Path
+) -> None:
+    result = nsa(
+        "train", "--method", "gaussian", "--weights", network_run, "--data-root", more_data,
+        "--config", small_gaussian, "--output", tmp_path / "run", "--distribution", "npca1",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    section = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["gaussian"]
+    assert section["network"] == "resnet18"
+    assert section["weights"] == str(network_run)
+
+
+def test_augmented_copies_change_the_fit_reproducibly(gaussian_run: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        arguments = (
+            "--config",
+            gaussian_run / "config.yaml",
+            "--output",
+            tmp_path / name,
+            "--augment",
+            3,
+        )
+        assert nsa("train", *arguments).exit_code == 0
+    one, two, plain = (
+        (folder / "calibration.csv").read_text()
+        for folder in (tmp_path / "one", tmp_path / "two", gaussian_run)
+    )
+    assert one == two
+    assert [line.split(",")[0] for line in one.split()] == [
+        line.split(",")[0] for line in plain.split()
+    ]
+    assert one != plain

@@ -1,0 +1,116 @@
+"""``nsa train --category all``: several categories, so many at once."""
+
+import csv
+import io
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from ranks import LOCAL, start
+from rich.console import Console
+from tiny import nsa, picture, sentence, write, write_config, write_product
+
+from nsa.images import list_categories
+from nsa.runs.categories import state_table
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three products; the training images of ``ring`` are damaged."""
+    root = write_product(tmp_path / "products", train=4, good=2, defective=2)
+    for name in ("plate", "ring"):
+        shutil.copytree(root / "disc", root / name)
+    (root / "ring" / "train" / "good" / "2.png").write_bytes(b"no image")
+    return root
+
+
+def rows(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "summary.csv").open() as file:
+        return {row["category"]: row for row in csv.DictReader(file)}
+
+
+def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: Path) -> None:
+    config, folder = write_config(tmp_path / "o.yaml", epochs=1), tmp_path / "out"
+    result = nsa(
+        "train", "--data-root", data, "--category", "all", "--config", config, "--output", folder,
+        "--jobs-per-device", 2,
+    )  # fmt: skip
+    message = sentence(result)
+    assert message.startswith("Error: 1 of 3 categories failed, mend the cause and continue with")
+    assert "ring: " in message
+    assert "2.png cannot be read" in message
+    assert "disc" in result.stdout
+    assert "mean" in result.stdout
+    found = rows(folder)
+    assert list(found) == ["disc", "plate", "ring"]
+    assert float(found["disc"]["image_auroc"]) >= 0
+    assert found["disc"]["image_auroc"] == found["plate"]["image_auroc"]  # by the same images
+    assert found["ring"]["image_auroc"] == ""
+    assert "2.png cannot be read" in found["ring"]["failure"]
+    settings = yaml.safe_load((folder / "plate" / "config.yaml").read_text())
+    assert (settings["category"], settings["training"]["epochs"]) == ("plate", 1)
+
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(state_table(folder, list(found), {}))
+    assert "2 of 3 categories finished" in shown.getvalue()
+    assert "plate" in shown.getvalue()
+
+    weights = (folder / "disc" / "model.safetensors").stat().st_mtime_ns
+    write(data / "ring" / "train" / "good" / "2.png", picture(2)[0])
+    again = nsa("train", "--resume", folder)
+    assert again.exit_code == 0, again.output
+    assert (folder / "disc" / "model.safetensors").stat().st_mtime_ns == weights
+    assert rows(folder)["ring"]["image_auroc"] == found["disc"]["image_auroc"]
+    assert "cannot change" in sentence(nsa("train", "--resume", folder, "--epochs", 3))
+    assert "is not empty" in sentence(
+        nsa("train", "--data-root", data, "--category", "disc,ring", "--output", folder)
+    )
+    (folder / "categories.yaml").write_text("names: [disc]\n")
+    assert "categories.yaml is damaged" in sentence(nsa("train", "--resume", folder))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
+def test_ctrl_c_saves_all(data: Path, tmp_path: Path) -> None:
+    config, folder = write_config(tmp_path / "o.yaml", epochs=100_000), tmp_path / "out"
+    command = (
+        "-m", "nsa.train", "--data-root", data, "--category", "disc,plate", "--config", config,
+        "--output", folder, "--jobs-per-device", 2,
+    )  # fmt: skip
+    logs = [folder / "disc.log", folder / "plate.log"]
+    with start(command, {**os.environ, **LOCAL}) as process:
+        try:
+            while not all(log.is_file() and "Training '" in log.read_text() for log in logs):
+                assert process.poll() is None
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=120)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1].endswith(f"continue with: nsa train --resume {folder}")
+    for name in ("disc", "plate"):
+        assert (folder / name / "checkpoint.safetensors").is_file()
+
+
+def test_bad_requests(data: Path, tmp_path: Path) -> None:
+    common = ("train", "--data-root", data, "--output", tmp_path / "out", "--category")
+    assert "did you mean 'plate'?" in sentence(nsa(*common, "disc,plat"))
+    assert "device must be" in sentence(nsa(*common, "all", "--device", "gpu"))
+    assert "--jobs-per-device is for several" in sentence(
+        nsa(*common, "disc", "--jobs-per-device", 2)
+    )
+    (tmp_path / "empty").mkdir()
+    assert "holds no category" in sentence(
+        nsa("train", "--data-root", tmp_path / "empty", "--category", "all")
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_categories_of_a_root(data: Path) -> None:
+    assert list_categories(data) == ["disc", "plate", "ring"]
+    assert list_categories(data / "ring") == ["ring"]
