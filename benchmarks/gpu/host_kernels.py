@@ -25,7 +25,6 @@ from nsa.images.gather import gather
 from nsa.label import label as label_batch
 from nsa.plan import Plan
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import blend_mode
 from nsa.synthesis import on_gpu
 
 __all__ = [
@@ -94,7 +93,7 @@ class Replay:
     def replay(self) -> None:
         rows, factors, masks = (part.numpy() for part in self._plan.arrays())
         drawn = Plan(rows, factors, masks)
-        blended = blend_batch(self._images, drawn, blend_mode(self._config))
+        blended = blend_batch(self._images, drawn, self._config.blend_mode)
         label_batch(self._images, blended, drawn, self._config)
 
 

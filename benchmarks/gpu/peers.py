@@ -14,7 +14,6 @@ import nsa
 from nsa import reference
 from nsa.blend import blend
 from nsa.plan.table import IMAGE, SOURCE, Plan
-from nsa.settings.methods import blend_mode
 
 
 def of_image(plan: Plan, index: int) -> Plan:
@@ -30,7 +29,7 @@ def main(folder: str) -> None:
     count = sized(64, 3)
     images = textures(count)
     plan = transform.plan(images, 1)
-    mode = blend_mode(transform.config)
+    mode = transform.config.blend_mode
     pixels = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
     sources = {int(row[IMAGE]): int(row[SOURCE]) for row in plan.rows}
     # Image and source together, so that a thread reads what one image needs.

@@ -30,7 +30,6 @@ from nsa._native.layout import plan_tensors
 from nsa.images.augment import Augmentation
 from nsa.plan import Plan
 from nsa.plan.table import HEIGHT, ROI_H, ROI_W, WIDTH
-from nsa.settings.methods import blend_mode
 
 CHANNELS = 3
 PLANS = 6
@@ -54,7 +53,7 @@ def plans_on(
 ) -> tuple[int, list[Plan], list[DevicePlan]]:
     """The blend mode, several plans for one batch, and the same on the device."""
     shape = kernels.shape_of(images.permute(0, 2, 3, 1))
-    mode = int(getattr(C.Blend, blend_mode(transform.config)))
+    mode = int(getattr(C.Blend, transform.config.blend_mode))
     plans = [transform.plan(images, seed) for seed in range(PLANS)]
     there = [
         DevicePlan.of(

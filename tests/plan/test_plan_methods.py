@@ -15,11 +15,6 @@ from nsa.plan import COLUMNS, Plan, draw_plan
 from nsa.settings.config import SynthesisConfig, Variant, replace
 from nsa.settings.methods import (
     METHODS,
-    blend_mode,
-    is_unbounded,
-    label_kind,
-    method,
-    needs_object_masks,
 )
 from nsa.settings.presets import preset
 
@@ -45,7 +40,7 @@ def check(
     plan: Plan, config: SynthesisConfig, shape: tuple[int, int, int], masks: Masks | None
 ) -> None:
     """Everything that a row of a method has to keep."""
-    way = method(config.method)
+    way = config.way
     count, height, width = shape
     assert plan.rows.dtype == np.int32
     assert plan.rows.shape == (len(plan), len(COLUMNS))
@@ -102,7 +97,7 @@ def check(
         else:
             assert np.array_equal(label, either)
 
-        if blend_mode(config) in ("paste", "interpolate"):
+        if config.blend_mode in ("paste", "interpolate"):
             assert np.array_equal(blend, label)
             assert landed == target
             assert (row["roi_y"], row["roi_x"]) == (0, 0)
@@ -146,7 +141,7 @@ def test_objects_keep_the_rules(
     plan = DRAWS[draw](config, 30, *shape, seed=3, object_masks=masks)
     check(plan, config, (30, *shape), masks)
     assert len(plan) > 12 or min(shape) < 90
-    if not method(name).object_masks:
+    if not METHODS[name].object_masks:
         alone = DRAWS[draw](config, 30, *shape, seed=3)  # needs none, and reads none
         assert np.array_equal(alone.rows, plan.rows)
         assert plan.masks.size == 0
@@ -251,8 +246,8 @@ def test_the_methods_say_label_loss_and_blending() -> None:
     assert set(METHODS) == set(expected)
     for name, values in expected.items():
         config = replace(chosen, method=name)
-        found = blend_mode(config), label_kind(config), is_unbounded(config)
-        assert (*found, needs_object_masks(config)) == values
+        found = config.blend_mode, config.label_kind, config.unbounded
+        assert (*found, config.mask_background is not None) == values
 
 
 def test_unknown_methods_are_refused() -> None:

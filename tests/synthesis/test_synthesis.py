@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 import nsa
 from nsa import reference
 from nsa.errors import InputError
-from nsa.settings.methods import METHODS, blend_mode, label_kind
+from nsa.settings.methods import METHODS
 
 CASES = [("bottle", 3), ("bottle", 1), ("carpet", 3), ("carpet", 1), ("rcxr_male", 1)]
 
@@ -91,10 +91,10 @@ def test_every_method_equals_the_reference_on_the_same_plan(
     changed, labels = transform.synthesize(images, plan)
 
     pixels, blended = interleaved(images), interleaved(changed)
-    expected = reference.blend(pixels, plan, blend_mode(transform.config))
+    expected = reference.blend(pixels, plan, transform.config.blend_mode)
     assert (expected != pixels).any()
     difference = np.abs(blended.astype(int) - expected)
-    if blend_mode(transform.config) in ("paste", "interpolate"):
+    if transform.config.blend_mode in ("paste", "interpolate"):
         assert not difference.any()
     assert difference.max() <= len(set(plan.column("round").tolist()))  # 1 a patch on another
     assert (difference > 1).mean() < 1e-4
@@ -102,7 +102,7 @@ def test_every_method_equals_the_reference_on_the_same_plan(
 
     truth = reference.label(pixels, blended, plan, transform.config)
     assert truth.any()
-    kind = label_kind(transform.config)
+    kind = transform.config.label_kind
     assert np.abs(labels[:, 0].numpy() - truth).max() <= (1e-6 if kind == "logistic" else 0)
     if kind == "factor":
         assert set(truth.ravel().tolist()) <= {0.0, *plan.factors.tolist()}

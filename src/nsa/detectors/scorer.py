@@ -14,7 +14,6 @@ from nsa.detectors.network.detector import Detector, enlarge, image_scores, stac
 from nsa.folder import BaseRun, Run, read_config
 from nsa.images import Dataset, LoadedTest, load_images
 from nsa.runs.evaluate import Evaluation, evaluate
-from nsa.settings.methods import is_unbounded
 from nsa.settings.options import GAUSSIAN
 from nsa.system.console import console
 
@@ -68,7 +67,7 @@ class NetworkScorer:
         # continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.
         synthesis = detector.settings.synthesis
-        self.map_limit = 2 * synthesis.label_midpoint if is_unbounded(synthesis) else 1.0
+        self.map_limit = 2 * synthesis.label_midpoint if synthesis.unbounded else 1.0
 
     @property
     def default_fpr(self) -> float | None:

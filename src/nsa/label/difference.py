@@ -25,7 +25,6 @@ from nsa._native.layout import image_pair, plan_tensors
 from nsa.errors import InputError
 from nsa.plan.table import COLUMNS, DST_X, DST_Y, HEIGHT, IMAGE, LABEL_MASK, WIDTH, Plan
 from nsa.settings.config import SynthesisConfig, Variant
-from nsa.settings.methods import label_kind
 
 Kind = Literal["binary", "continuous", "logistic", "factor"]
 _KINDS = typing.get_args(Kind)  # in the order of LabelKind in csrc/label/label.h
@@ -61,7 +60,7 @@ def label(
     return _label(
         *image_pair(images, blended, ("images", "blended")),
         plan_tensors(plan),
-        label_kind(config) if kind is None else kind,
+        config.label_kind if kind is None else kind,
         config.variant,
         config.label_midpoint,
         config.label_steepness,

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from nsa.plan.boxes import limits
 from nsa.plan.cutpaste import AREAS, ASPECTS
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import method, needs_object_masks
 
 
 class PlanBounds(NamedTuple):
@@ -28,7 +27,7 @@ class PlanBounds(NamedTuple):
 
 def plan_bounds(config: SynthesisConfig, height: int, width: int) -> PlanBounds:
     """The bounds of plans for images of ``height`` x ``width`` px."""
-    way = method(config.method)
+    way = config.way
     found = limits(config, height, width, objects=False)
     if way.shapes == "cutpaste":
         area = AREAS[1] * height * width
@@ -39,7 +38,7 @@ def plan_bounds(config: SynthesisConfig, height: int, width: int) -> PlanBounds:
         factor = 1 if way.resize else 2  # the released code resizes to half of the limits
         sides = factor * found.rows.half_high, factor * found.columns.half_high
     rows, columns = min(height, sides[0]), min(width, sides[1])
-    masks = int(needs_object_masks(config)) + int(way.shapes == "ellipses")
+    masks = int(config.mask_background is not None) + int(way.shapes == "ellipses")
     return PlanBounds(found.max_patches, rows, columns, masks * found.max_patches * rows * columns)
 
 

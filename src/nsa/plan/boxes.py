@@ -8,7 +8,6 @@ from typing import NamedTuple, TypeVar
 from nsa.plan._jit import inlined
 from nsa.plan.rng import State, below, gamma2, normal, uniform
 from nsa.settings.config import Bounds, SynthesisConfig
-from nsa.settings.methods import method
 
 Number = TypeVar("Number", int, float)
 
@@ -43,7 +42,7 @@ class Limits(NamedTuple):
 
 def limits(config: SynthesisConfig, height: int, width: int, *, objects: bool) -> Limits:
     """The limits of ``config`` for images of ``height`` x ``width``."""
-    way = method(config.method)
+    way = config.way
     return Limits(
         rows=_axis(height, config.height_bounds),
         columns=_axis(width, config.width_bounds),

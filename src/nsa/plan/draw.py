@@ -11,7 +11,6 @@ from nsa.plan.boxes import limits
 from nsa.plan.masks import padded
 from nsa.plan.table import Plan
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import blend_mode, method, needs_object_masks
 
 _MASKS = (np.dtype(np.uint8), np.dtype(np.bool_))
 _MOST_BYTES = 2**31 - 1  # of masks: rows hold their offsets as int32
@@ -50,7 +49,7 @@ def draw_plan(
         raise InputError(
             f"A plan needs images of at least 1x1 px, got {count} of {height}x{width}."
         )
-    way = method(config.method)
+    way = config.way
     objects = object_masks if way.object_masks else None
     masks = _checked(config, objects, (count, height, width))
     bounds = limits(config, height, width, objects=objects is not None)
@@ -68,7 +67,7 @@ def draw_plan(
             f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
             "split the batch into smaller ones."
         )
-    if blend_mode(config) in ("paste", "interpolate"):
+    if config.blend_mode in ("paste", "interpolate"):
         _blend_whole_patches(rows)
     # The kernel goes through the images one by one, so a stable sort keeps their order in a round.
     order = np.argsort(rows[:, table.ROUND], kind="stable")
@@ -92,7 +91,7 @@ def _checked(
     shape: tuple[int, int, int],
 ) -> npt.NDArray[np.uint8]:
     if masks is None:
-        if needs_object_masks(config):
+        if config.mask_background is not None:
             raise InputError(
                 "This configuration has a background brightness and so needs object_masks; pass "
                 "them, or set background=None."

@@ -11,7 +11,6 @@ from nsa.reference.clone import object_mask, seamless_clone
 from nsa.reference.pixels import Images, Labels, blend, difference_label, label, patch_masks
 from nsa.reference.sampling import draw_plan
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import blend_mode, needs_object_masks
 
 __all__ = [
     "synthesize",
@@ -28,11 +27,11 @@ __all__ = [
 def synthesize(images: Images, config: SynthesisConfig, seed: int) -> tuple[Images, Labels]:
     """Make synthetic anomalies: images (N, H, W, C) to changed images and their labels."""
     masks = None
-    background = config.background
-    if background is not None and needs_object_masks(config):
+    background = config.mask_background
+    if background is not None:
         masks = np.stack(
             [object_mask(image, background, config.background_threshold) for image in images]
         )
     plan = draw_plan(config, *images.shape[:3], seed=seed, object_masks=masks)
-    blended = blend(images, plan, blend_mode(config))
+    blended = blend(images, plan, config.blend_mode)
     return blended, label(images, blended, plan, config)

@@ -13,7 +13,6 @@ from skimage.morphology import disk
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.clone import Image, seamless_clone
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import label_kind
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
@@ -86,7 +85,7 @@ def difference_label(
     image: Image, changed: Image, mask: Image, config: SynthesisConfig, factor: float = 1.0
 ) -> Labels:
     """The label of one image, float32 (H, W), from its change inside a 0/1 mask."""
-    kind = label_kind(config)
+    kind = config.label_kind
     channels = image.shape[2]
     # What blending changed outside the masks does not count, even where the median below adds it.
     change = np.abs(image.astype(np.int32) - changed).sum(axis=2) * (mask > 0)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.shapes import Box, Mask, bounding_box, cutpaste_boxes, cutpaste_place, ellipses
 from nsa.settings.config import Bounds, SynthesisConfig
-from nsa.settings.methods import blend_mode, method
 
 TRIES = 200
 MIN_PIXELS = 50
@@ -32,7 +31,7 @@ def draw_plan(
 ) -> Plan:
     """Draw a plan; arguments and result as of :func:`nsa.plan.draw_plan`."""
     rng = np.random.default_rng(seed)
-    way = method(config.method)
+    way = config.way
     objects = None
     if way.object_masks and object_masks is not None:
         objects = object_masks.view(np.uint8)
@@ -70,7 +69,7 @@ def draw_plan(
 
 
 def _source_image(rng: np.random.Generator, config: SynthesisConfig, image: int, count: int) -> int:
-    if count == 1 or not method(config.method).other_image:
+    if count == 1 or not config.way.other_image:
         return image
     if config.variant == "paper":
         return int((image + rng.integers(1, count)) % count)
@@ -84,7 +83,7 @@ def _draw_boxes(
     object_masks: tuple[Mask, Mask] | None,
 ) -> dict[str, int] | None:
     """Source box, size and destination of a patch; None if no place is found."""
-    way = method(config.method)
+    way = config.way
     cutpaste = way.shapes == "cutpaste"
     boxes = cutpaste_boxes(rng, shape) if cutpaste else _source_boxes(rng, config, shape)
     for y, x, h, w in boxes:
@@ -139,7 +138,7 @@ def _draw_masks(
     """The masks of a patch that are not all ones; what is blended, and where, goes into ``row``."""
     h, w = row["height"], row["width"]
     label = np.ones((h, w), np.uint8)
-    if method(config.method).shapes == "ellipses":
+    if config.way.shapes == "ellipses":
         label = ellipses(rng, h, w)
     blend = label
     if object_masks is not None:
@@ -147,7 +146,7 @@ def _draw_masks(
         either = resized | target_object
         label = label & either
         blend = label | (1 - either)
-    if blend_mode(config) in ("paste", "interpolate"):
+    if config.blend_mode in ("paste", "interpolate"):
         # Only seamless cloning needs a rim, and background to be blended smoothly.
         row.update(roi_y=0, roi_x=0, roi_h=h, roi_w=w, place_y=row["dst_y"], place_x=row["dst_x"])
         blend = label

@@ -12,7 +12,7 @@ from nsa.images import augment, load_images, open_dataset
 from nsa.report import Examples, method_grid, synthesis_grid
 from nsa.runs.automatic import suggest_settings
 from nsa.settings.config import SynthesisConfig, replace
-from nsa.settings.methods import METHODS, needs_object_masks, title
+from nsa.settings.methods import METHODS
 from nsa.settings.options import merge_options, resolve
 from nsa.synthesis import NSA
 from nsa.training.schedule import AUGMENTATION, SYNTHESIS, derive_seed
@@ -58,7 +58,7 @@ def synthesize(
             list(originals), list(examples.anomalies), list(examples.labels), output
         )
     configs = [replace(settings.synthesis, method=name) for name in METHODS]
-    if not needs_object_masks(settings.synthesis):
+    if settings.synthesis.mask_background is None:
         # Without a plain background this ablation is NSA itself.
         configs = [config for config in configs if config.method != "no_object_masks"]
     return method_grid(
@@ -69,4 +69,4 @@ def synthesize(
 def _examples(originals: Tensor, config: SynthesisConfig, seed: int) -> Examples:
     nsa = NSA(config)
     anomalies, labels = nsa.synthesize(originals, nsa.plan(originals, derive_seed(seed, SYNTHESIS)))
-    return Examples(title(config), list(anomalies), list(labels))
+    return Examples(config.title, list(anomalies), list(labels))

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from nsa.errors import InputError
-from nsa.settings.methods import method
+from nsa.settings.methods import METHODS, BlendMode, LabelKind, SynthesisMethod
 
 Variant = Literal["released", "paper"]
-LabelKind = Literal["binary", "continuous", "logistic"]
 Gradients = Literal["source", "mixed"]
+# What can be asked for; a factor is the label of those methods that draw one.
+LABELS = tuple(kind for kind in typing.get_args(LabelKind) if kind != "factor")
 Bounds = tuple[float, float]
 # How a level's normal features are modelled; nsa.gaussian.distributions has the formulas.
 GaussianModel = Literal[
@@ -36,7 +37,7 @@ class SynthesisConfig:
         method: which system of the paper, a name in :data:`nsa.settings.methods.METHODS`. It
             decides first: a field that it has no use for is ignored, as ``label`` is by ``"fpi"``
             and ``"pii"`` (the interpolation factor) and ``"cutpaste"`` (binary). See
-            :func:`nsa.settings.methods.label_kind` and :func:`nsa.settings.methods.blend_mode`.
+            :attr:`label_kind` and :attr:`blend_mode`.
         variant: ``"released"`` follows the authors' code, which produced the published numbers;
             ``"paper"`` follows the printed equations.
         label: kind of pixel label, eq. 13-14.
@@ -72,10 +73,14 @@ class SynthesisConfig:
     label_steepness: float = 1 / 6
 
     def __post_init__(self) -> None:
-        method(self.method)  # it must exist
-        _choice(self, "variant", Variant)
-        _choice(self, "label", LabelKind)
-        _choice(self, "gradients", Gradients)
+        if self.method not in tuple(METHODS):
+            asked = str(self.method).lower().replace("-", "_")
+            near = difflib.get_close_matches(asked, METHODS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(METHODS)}."
+            raise InputError(f"No method is named {self.method!r}; {hint}")
+        _choice(self, "variant", typing.get_args(Variant))
+        _choice(self, "label", LABELS)
+        _choice(self, "gradients", typing.get_args(Gradients))
         _number(self, "max_patches", 1, 64)
         _bounds(self, "height_bounds", 0.0, 1.0)
         _bounds(self, "width_bounds", 0.0, 1.0)
@@ -87,6 +92,39 @@ class SynthesisConfig:
         _number(self, "min_overlap", 0, 1)
         _number(self, "label_midpoint", 0, 255)
         _number(self, "label_steepness", 1e-6, 1e3)
+
+    @property
+    def way(self) -> SynthesisMethod:
+        """What :attr:`method` has and lacks."""
+        return METHODS[self.method]
+
+    @property
+    def blend_mode(self) -> BlendMode:
+        """How patches are blended: the method's way, or the chosen gradients."""
+        return self.way.blend or self.gradients
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """What labels hold: the method's own kind, or the chosen one."""
+        return self.way.label or self.label
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether labels are grey levels: such a network ends in a ReLU, trained by squared error.
+
+        All other labels lie in [0, 1], with a sigmoid and binary cross-entropy (Section 3.3).
+        """
+        return self.label_kind == "continuous"
+
+    @property
+    def mask_background(self) -> float | None:
+        """The background of the object masks that plans are drawn from; None: there are none."""
+        return self.background if self.way.object_masks else None
+
+    @property
+    def title(self) -> str:
+        """In figures and tables; NSA goes with its label, as in the paper."""
+        return f"NSA ({self.label})" if self.method == "nsa" else self.way.title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +215,7 @@ class GaussianConfig:
     holdout: float = 0.2
 
     def __post_init__(self) -> None:
-        _choice(self, "distribution", GaussianModel)
+        _choice(self, "distribution", typing.get_args(GaussianModel))
         _number(self, "augment", 0, 10_000)
         _number(self, "seed", 0, 2**63 - 1)
         if self.size is not None and not all(32 <= side <= 8192 for side in self.size):
@@ -247,10 +285,10 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
     return hint(value)
 
 
-def _choice(config: Any, name: str, options: Any) -> None:
+def _choice(config: Any, name: str, options: tuple[str, ...]) -> None:
     value = getattr(config, name)
-    if value not in typing.get_args(options):
-        listed = ", ".join(repr(option) for option in typing.get_args(options))
+    if value not in options:
+        listed = ", ".join(repr(option) for option in options)
         raise InputError(f"{name} must be one of {listed}, got {value!r}.")
 
 

@@ -6,22 +6,16 @@ Tables 5 and 6 of the paper and the ablations of Appendix B.1 (Table 7). All but
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-from nsa.errors import InputError
-
-if TYPE_CHECKING:
-    from nsa.settings.config import SynthesisConfig
+from typing import Literal
 
 Shapes = Literal["gamma", "cutpaste", "ellipses"]
-Blending = Literal["source", "mixed", "paste", "interpolate"]
-Labelling = Literal["binary", "continuous", "logistic", "factor"]
+BlendMode = Literal["source", "mixed", "paste", "interpolate"]
+LabelKind = Literal["binary", "continuous", "logistic", "factor"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
+class SynthesisMethod:
     """One way to make synthetic anomalies.
 
     Attributes:
@@ -41,8 +35,8 @@ class Method:
     other_image: bool = True
     shift: bool = True
     resize: bool = True
-    blend: Blending | None = None
-    label: Labelling | None = None
+    blend: BlendMode | None = None
+    label: LabelKind | None = None
     object_masks: bool = True
     several: bool = True
     shapes: Shapes = "gamma"
@@ -53,66 +47,23 @@ class Method:
         return self.label == "factor"
 
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, SynthesisMethod] = {
     # The baselines of Section 4, Table 5.
-    "cutpaste": Method(
+    "cutpaste": SynthesisMethod(
         title="CutPaste", other_image=False, resize=False, blend="paste", label="binary"
     ),
-    "fpi": Method(title="FPI", shift=False, resize=False, blend="interpolate", label="factor"),
-    "pii": Method(title="PII", shift=False, resize=False, blend="mixed", label="factor"),
-    "nsa_paste": Method(title="NSA, pasted", blend="paste"),
-    "nsa": Method(title="NSA"),
+    "fpi": SynthesisMethod(
+        title="FPI", shift=False, resize=False, blend="interpolate", label="factor"
+    ),
+    "pii": SynthesisMethod(title="PII", shift=False, resize=False, blend="mixed", label="factor"),
+    "nsa_paste": SynthesisMethod(title="NSA, pasted", blend="paste"),
+    "nsa": SynthesisMethod(title="NSA"),
     # The ablations A to D of Appendix B.1.
-    "no_object_masks": Method(title="A: no object masks", object_masks=False),
-    "single_patch": Method(title="B: single patch", several=False),
-    "cutpaste_shapes": Method(
+    "no_object_masks": SynthesisMethod(title="A: no object masks", object_masks=False),
+    "single_patch": SynthesisMethod(title="B: single patch", several=False),
+    "cutpaste_shapes": SynthesisMethod(
         title="C: CutPaste's shapes",
         resize=False, object_masks=False, several=False, shapes="cutpaste",
     ),
-    "ellipses": Method(title="D: ellipses", shapes="ellipses"),
+    "ellipses": SynthesisMethod(title="D: ellipses", shapes="ellipses"),
 }  # fmt: skip
-
-
-def method(name: str) -> Method:
-    """A method by its name.
-
-    Raises:
-        InputError: no such method; the nearest one is suggested.
-    """
-    found = METHODS.get(name) if isinstance(name, str) else None
-    if found is None:
-        known = (*METHODS, "gaussian")  # which has settings and a training of its own
-        near = difflib.get_close_matches(str(name).lower().replace("-", "_"), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
-        raise InputError(f"No method is named {name!r}; {hint}")
-    return found
-
-
-def blend_mode(config: SynthesisConfig) -> Blending:
-    """How the patches of ``config`` are blended: the method's way, or the chosen gradients."""
-    return method(config.method).blend or config.gradients
-
-
-def label_kind(config: SynthesisConfig) -> Labelling:
-    """What the labels of ``config`` hold: the method's own kind, or the chosen one."""
-    return method(config.method).label or config.label
-
-
-def is_unbounded(config: SynthesisConfig) -> bool:
-    """Whether labels are grey levels: such a network ends in a ReLU and trains by squared error.
-
-    All other labels lie in [0, 1], with a sigmoid and binary cross-entropy (Section 3.3).
-    """
-    return label_kind(config) == "continuous"
-
-
-def title(config: SynthesisConfig) -> str:
-    """What figures and tables call ``config``; NSA goes with its label, as in the paper."""
-    if config.method == "nsa":
-        return f"NSA ({config.label})"
-    return method(config.method).title
-
-
-def needs_object_masks(config: SynthesisConfig) -> bool:
-    """Whether plans of ``config`` are drawn from the object masks of the images."""
-    return config.background is not None and method(config.method).object_masks

@@ -15,7 +15,6 @@ from nsa.errors import InputError
 from nsa.label import Kind
 from nsa.plan.table import Plan
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import blend_mode, label_kind
 
 
 def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Tensor, Tensor]:
@@ -26,7 +25,7 @@ def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Ten
     """
     pixels = images.permute(0, 2, 3, 1).contiguous()
     shape = kernels.shape_of(pixels)
-    mode = int(getattr(C.Blend, blend_mode(config)))
+    mode = int(getattr(C.Blend, config.blend_mode))
     on_device = DevicePlan.of(
         *plan_tensors(plan), images=shape, sources=shape, mode=mode, device=pixels.device
     )
@@ -41,13 +40,13 @@ def blend_and_label(
     Args:
         pixels: uint8 (N, H, W, C), contiguous; left unchanged.
     """
-    mode = int(getattr(C.Blend, blend_mode(config)))
+    mode = int(getattr(C.Blend, config.blend_mode))
     blended = kernels.blend(pixels, pixels, plan, mode)
     labels = kernels.label(
         pixels,
         blended,
         plan,
-        get_args(Kind).index(label_kind(config)),
+        get_args(Kind).index(config.label_kind),
         config.variant == "released",
         config.label_midpoint,
         config.label_steepness,

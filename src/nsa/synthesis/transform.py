@@ -16,7 +16,6 @@ from nsa.label import label
 from nsa.plan import Plan, draw_plan, object_masks
 from nsa.settings import config as configs
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import blend_mode, needs_object_masks
 from nsa.settings.presets import preset
 from nsa.synthesis.on_gpu import synthesize as synthesize_on_gpu
 
@@ -92,8 +91,8 @@ class NSA(nn.Module):
         """
         _check(images)
         masks = None
-        background = self.config.background
-        if background is not None and needs_object_masks(self.config):
+        background = self.config.mask_background
+        if background is not None:
             found = object_masks(images, background, self.config.background_threshold)
             # All are 0 or 1, and as bool that need not be checked.
             masks = found[:, 0].cpu().view(torch.bool).numpy()
@@ -105,7 +104,7 @@ class NSA(nn.Module):
         _check(images)
         if images.is_cuda:
             return synthesize_on_gpu(images, plan, self.config)
-        blended = blend(images, plan, blend_mode(self.config))
+        blended = blend(images, plan, self.config.blend_mode)
         return blended, label(images, blended, plan, self.config)
 
     def extra_repr(self) -> str:

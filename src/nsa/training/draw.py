@@ -12,7 +12,6 @@ from torch import Tensor
 from nsa.images.augment import Augmentation, draw_augmentation
 from nsa.plan import Plan, draw_plan
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.settings.methods import needs_object_masks
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.masks import AugmentedMasks
 from nsa.training.schedule import AUGMENTATION, SYNTHESIS, derive_seed, epoch_batches
@@ -71,10 +70,10 @@ class StepDrawer:
         self._synthesis, self._images, self._training = synthesis, image_config, training
         self._threads, self._ranks = threads, ranks
         self._masks: AugmentedMasks | None = None
-        if synthesis.background is not None and needs_object_masks(synthesis):
+        if synthesis.mask_background is not None:
             self._masks = AugmentedMasks(
                 images.permute(0, 2, 3, 1).numpy(),
-                synthesis.background,
+                synthesis.mask_background,
                 synthesis.background_threshold,
             )
 

@@ -17,7 +17,6 @@ from nsa._native.cuda.support import check_device
 from nsa.errors import InputError
 from nsa.model import EncoderDecoder
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.settings.methods import is_unbounded
 from nsa.synthesis import NSA
 from nsa.system.device import Precision, memory_format
 from nsa.training.ahead import Ahead
@@ -107,7 +106,7 @@ class Trainer:
         self._resident_limit = resident_limit
         if device.type == "cuda":
             check_device(device)
-        unbounded = is_unbounded(synthesis)
+        unbounded = synthesis.unbounded
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(training.seed, WEIGHTS))
             model = EncoderDecoder(image_config.channels, "relu" if unbounded else "sigmoid")

@@ -17,7 +17,6 @@ from nsa._native.cuda.kernels import VIEW, views
 from nsa._native.layout import plan_tensors
 from nsa.plan.bounds import plan_bounds
 from nsa.settings.config import ImageConfig, SynthesisConfig
-from nsa.settings.methods import blend_mode
 from nsa.training.draw import Drawn
 
 _WIDEST = 1024  # kWidestDeviceBox of csrc/device/schedule.h: wider boxes are refused when packed
@@ -50,7 +49,7 @@ class PackedStep:
         height, width = image_config.crop
         bounds = plan_bounds(synthesis, height, width)
         shape = (count, height, width, image_config.channels)
-        mode = int(getattr(C.Blend, blend_mode(synthesis)))
+        mode = int(getattr(C.Blend, synthesis.blend_mode))
         tall, wide = min(_WIDEST, bounds.height), min(_WIDEST, bounds.width)
         self.count, self._stored = count, stored
         self.plan = C.DevicePlan.reserve(

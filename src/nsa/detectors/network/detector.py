@@ -17,7 +17,6 @@ from nsa.errors import InputError
 from nsa.folder import Run
 from nsa.images import resize, to_network_input
 from nsa.model import EncoderDecoder
-from nsa.settings.methods import is_unbounded
 from nsa.settings.options import Settings
 from nsa.system.device import choose_device, memory_format
 from nsa.training import load_model
@@ -58,7 +57,7 @@ class Detector:
         opened = Run.open(Path(run))
         opened.need_model()
         settings = opened.settings
-        unbounded = is_unbounded(settings.synthesis)
+        unbounded = settings.synthesis.unbounded
         model = EncoderDecoder(settings.images.channels, "relu" if unbounded else "sigmoid")
         load_model(opened.model, model)
         return cls(model, settings, choose_device(device))
