@@ -8,7 +8,7 @@ from common import product_images, texture_images
 
 import nsa
 from nsa import reference
-from nsa.settings.config import replace
+from nsa.settings.fields import replace
 
 BATCH = 64
 PEERS = ["nsa", "reference", "whole synthesis"]  # the whole: nsa's plan, blending and labels

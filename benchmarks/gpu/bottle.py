@@ -16,10 +16,10 @@ from typing import Any  # noqa: E402
 
 from device import DEVICE, REHEARSAL, bottle_images, product_images, settled, sized, write  # noqa: E402
 
-from nsa.detectors.network.detector import Detector  # noqa: E402
+from nsa.detectors.network.detector import NetworkDetector  # noqa: E402
+from nsa.detectors.network.settings import NetworkSettings  # noqa: E402
 from nsa.images import Dataset, load_images, open_dataset  # noqa: E402
 from nsa.settings.config import replace  # noqa: E402
-from nsa.settings.options import Settings  # noqa: E402
 from nsa.settings.presets import preset  # noqa: E402
 from nsa.system.device import choose_precision  # noqa: E402
 from nsa.training import Trainer  # noqa: E402
@@ -59,10 +59,10 @@ def train(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def scores(trainer: Trainer, settings: Settings, dataset: Dataset) -> dict[str, Any]:
+def scores(trainer: Trainer, settings: NetworkSettings, dataset: Dataset) -> dict[str, Any]:
     from nsa.runs.evaluate import evaluate  # after the training, whose figures are kept by then
 
-    result = evaluate(Detector(trainer.model, settings, DEVICE), dataset)
+    result = evaluate(NetworkDetector(trainer.model, settings, DEVICE), dataset)
     return {
         "evaluation_seconds": result.seconds,
         **{name: result.metrics[name] for name in METRICS},
@@ -102,7 +102,7 @@ def main(folder: str) -> None:
     for seed in range(SEEDS):
         training = replace(bottle.training, seed=seed)
         training = replace(training, **sized({}, {"epochs": 2, "batch_size": 2}))
-        settings = Settings(
+        settings = NetworkSettings(
             category="bottle", kind=bottle.kind, synthesis=bottle.synthesis,
             images=bottle_images(), training=training,
         )  # fmt: skip

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import cores, product_images, texture_images
 
-from nsa.settings.config import ImageConfig, replace
+from nsa.settings.config import ImageConfig
+from nsa.settings.fields import replace
 from nsa.settings.presets import preset
 
 REHEARSAL = os.environ.get("NSA_REHEARSAL") == "1"

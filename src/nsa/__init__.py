@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nsa.blend import seamless_clone
-    from nsa.detectors.network.detector import Detector, load
+    from nsa.detectors.detector import Detector
+    from nsa.detectors.registry import load
     from nsa.errors import InputError
     from nsa.label import difference_label
     from nsa.plan import Plan, draw_plan, object_masks
@@ -47,8 +48,8 @@ _HOMES = {
     "object_masks": "nsa.plan",
     "seamless_clone": "nsa.blend",
     "difference_label": "nsa.label",
-    "Detector": "nsa.detectors.network.detector",
-    "load": "nsa.detectors.network.detector",
+    "Detector": "nsa.detectors.detector",
+    "load": "nsa.detectors.registry",
     "InputError": "nsa.errors",
 }
 

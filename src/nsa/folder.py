@@ -1,7 +1,7 @@
 """The run folder: one training run, with everything needed to use, judge and continue it.
 
 config.yaml             all settings; a valid ``--config`` file
-model.safetensors       the trained weights
+model.safetensors       the trained weights of a network
 metrics.json            scores as fractions, configuration, times, hardware, versions
 scores.csv              one line per test image
 log.csv                 mean loss and learning rate per epoch
@@ -9,35 +9,30 @@ loss.png, examples.png  pictures
 checkpoint.safetensors  only while the training is unfinished
 calibration.csv         scores of held-out normal images, once there are any
 
-A Gaussian detector has gaussian.safetensors and gaussian.yaml for model.safetensors, and no epochs.
+A method may keep its detector in other files: gaussian.safetensors and gaussian.yaml, say.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-
-from safetensors import SafetensorError, safe_open
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from nsa.errors import InputError
-from nsa.settings.options import GAUSSIAN, Settings, read_yaml, to_yaml
-from nsa.system.files import make_folder, write_atomically
+from nsa.system.files import make_folder, read_yaml, to_yaml, write_atomically
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_log = logging.getLogger("nsa")
-
 FORMAT_VERSION = 1
 _LOCK = ".lock"
+_PLACES = ("data_root", "normal_dir", "device", "precision")
 
 
 class AnySettings(Protocol):
@@ -53,7 +48,7 @@ SettingsT = TypeVar("SettingsT", bound=AnySettings)
 
 
 @dataclass(frozen=True)
-class BaseRun(Generic[SettingsT]):
+class Run(Generic[SettingsT]):
     """A run folder of any method, and the settings in its ``config.yaml``.
 
     Attributes:
@@ -67,35 +62,21 @@ class BaseRun(Generic[SettingsT]):
     places: dict[str, Any]
 
     @classmethod
-    def create(cls, path: Path, settings: SettingsT, places: dict[str, Any]) -> Self:
-        """Begin a run in the folder ``path``, which is empty apart from its lock.
+    def open(cls, path: Path, settings_of: Callable[[dict[str, Any]], SettingsT]) -> Self:
+        """Open an existing run folder.
+
+        Args:
+            settings_of: makes the settings of the values in ``config.yaml``.
 
         Raises:
-            InputError: the folder is read-only or holds something already.
+            InputError: it is no run folder, of a format this version does not know, or damaged.
         """
-        if (path / "config.yaml").exists():
-            raise InputError(
-                f"{path} already holds a run; choose another --output, or continue that run with "
-                f"--resume {path}."
-            )
-        if any(entry.name != _LOCK for entry in path.iterdir()):
-            raise InputError(f"The folder {path} is not empty; choose another --output.")
-        run = cls(path, settings, places)
-        stamps = {"format_version": FORMAT_VERSION, "nsa_version": version("nsa")}
-        write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
-        return run
-
-    @contextlib.contextmanager
-    def beginning(self) -> Iterator[None]:
-        """Remove a created run if the block fails, so that another try may take its place."""
+        values = read_config(path)
         try:
-            yield
-        except BaseException:
-            for name in ("config.yaml", _LOCK):
-                (self.path / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # as where it is mounted
-                self.path.rmdir()
-            raise
+            settings = settings_of(values)
+        except InputError as error:
+            raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
+        return cls(path, settings, {name: values.get(name) for name in _PLACES})
 
     def training_times(self) -> dict[str, float]:
         """What the run's own ``metrics.json`` says of the training; empty before there is one."""
@@ -106,70 +87,7 @@ class BaseRun(Generic[SettingsT]):
         return {name: value for name, value in times.items() if name != "evaluation_seconds"}
 
 
-class Run(BaseRun[Settings]):
-    """A run that trains a network on synthetic anomalies."""
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint.safetensors"
-
-    @classmethod
-    def open(cls, path: Path) -> Run:
-        """Open an existing run folder.
-
-        Raises:
-            InputError: it is no run folder, of another method, or of a format this version does not
-                know.
-        """
-        values = read_config(path)
-        if values.get("method") == GAUSSIAN:
-            raise InputError(
-                f"{path} holds a Gaussian detector, not a network trained on synthetic anomalies; "
-                "it can be used by nsa evaluate, predict and calibrate, but not resumed."
-            )
-        try:
-            settings = Settings.from_dict(values)
-        except InputError as error:
-            raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
-        return cls(path, settings, places_of(values))
-
-    def need_model(self) -> None:
-        """Check that the training has finished.
-
-        Raises:
-            InputError: it has not.
-        """
-        if self.model.is_file():
-            return
-        if self.checkpoint.is_file():
-            raise InputError(
-                f"The training in {self.path} is unfinished; continue it with "
-                f"'nsa train --resume {self.path}'."
-            )
-        raise InputError(f"{self.path} holds no model.safetensors; train it again.")
-
-
-def find_begun(path: Path) -> Run | None:
-    """The run in a folder, if it can be continued; the log says where it is damaged.
-
-    None also where the folder is missing, or its run had not begun.
-    """
-    if not (path / "config.yaml").is_file():
-        return None
-    try:
-        run = Run.open(path)
-        for weights in (run.model, run.checkpoint):
-            if weights.is_file():
-                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
-                    pass
-    except (InputError, SafetensorError) as error:
-        _log.warning("%s cannot be continued and starts again: %s", path.name, error)
-        return None
-    return run
+AnyRun: TypeAlias = Run[Any]
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -192,9 +110,37 @@ def read_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def places_of(values: dict[str, Any]) -> dict[str, Any]:
-    """The part of :func:`read_config` that says where the run read and computed."""
-    return {name: values.get(name) for name in ("data_root", "normal_dir", "device", "precision")}
+def create_run(path: Path, settings: AnySettings, places: dict[str, Any]) -> None:
+    """Begin a run in the folder ``path``, which is empty apart from its lock.
+
+    Args:
+        places: ``data_root``, ``normal_dir``, ``device`` and ``precision``.
+
+    Raises:
+        InputError: the folder is read-only or holds something already.
+    """
+    if (path / "config.yaml").exists():
+        raise InputError(
+            f"{path} already holds a run; choose another --output, or continue that run with "
+            f"--resume {path}."
+        )
+    if any(entry.name != _LOCK for entry in path.iterdir()):
+        raise InputError(f"The folder {path} is not empty; choose another --output.")
+    stamps = {"format_version": FORMAT_VERSION, "nsa_version": version("nsa")}
+    write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
+
+
+@contextlib.contextmanager
+def beginning(path: Path) -> Iterator[None]:
+    """Remove the run that begins in a folder if the block fails, so that another may begin."""
+    try:
+        yield
+    except BaseException:
+        for name in ("config.yaml", _LOCK):
+            (path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # as where it is mounted
+            path.rmdir()
+        raise
 
 
 class RunLock:

@@ -16,7 +16,7 @@ import yaml
 from safetensors.torch import load_file
 from tiny import nsa, picture, write, write_config
 
-from nsa.detectors.network.detector import Detector, load
+from nsa.detectors.registry import load
 from nsa.images import demo
 from nsa.system import info
 
@@ -151,7 +151,7 @@ def test_predict_agrees_with_the_detector(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_detector_takes_any_batch(run: Path) -> None:
-    detector = Detector.load(run)
+    detector = load(run)
     images = torch.randint(0, 256, (20, 3, 50, 90), dtype=torch.uint8)
     maps, scores = detector.predict(images)
     assert maps.shape == (20, 1, 50, 90)
@@ -199,7 +199,7 @@ def test_any_method_trains_and_is_recorded(data: Path, tmp_path: Path, method: s
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["configuration"]["synthesis"]["method"] == method
     # PII's labels are its factors whatever the label, so its network ends in a sigmoid.
-    assert Detector.load(folder).network.activation == ("sigmoid" if method == "pii" else "relu")
+    assert load(folder).network.activation == ("sigmoid" if method == "pii" else "relu")
 
 
 def test_a_misspelt_method_is_explained(data: Path) -> None:

@@ -234,6 +234,6 @@ def test_an_unexpected_key_error_is_not_hidden(run: Path, monkeypatch: pytest.Mo
     def fail(*_: Any) -> None:
         raise KeyError("fault")
 
-    monkeypatch.setattr("nsa.detectors.network.detector.Detector.load", fail)
+    monkeypatch.setattr("nsa.detectors.network.detector.load", fail)
     with pytest.raises(KeyError):
         nsa("evaluate", run)

@@ -16,10 +16,11 @@ import torch
 from tiny import nsa, picture, sentence
 from torch import Tensor
 
-from nsa.detectors.network.detector import Detector, image_scores, stack
-from nsa.detectors.scorer import open_scorer
+from nsa.detectors.network.detector import NetworkDetector, image_scores
+from nsa.detectors.registry import load, open_run
 from nsa.gaussian import GaussianDetector
 from nsa.gaussian.distributions import KINDS, fit_distribution
+from nsa.images import stack
 from nsa.runs.export import export
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,7 +48,9 @@ def images() -> Tensor:
 @pytest.fixture(scope="module")
 def expected(calibrated: Path, images: Tensor) -> tuple[Tensor, Tensor, float]:
     """Maps, scores and a threshold."""
-    maps = Detector.load(calibrated, "cpu").maps(images)
+    detector = load(calibrated, "cpu")
+    assert isinstance(detector, NetworkDetector)
+    maps = detector.maps(images)
     calibration = np.genfromtxt(calibrated / "calibration.csv", delimiter=",", skip_header=1)[:, 1]
     return maps, image_scores(maps), float(np.sort(calibration)[-2])  # floor(0.1 x 20) - 1 above
 
@@ -136,7 +139,7 @@ def test_features_in_bfloat16_are_said_to_become_float32(
         assert "precision: float32" in written
         settings.write_text(written.replace("precision: float32", f"precision: {precision}"))
         caplog.clear()
-        export(open_scorer(tmp_path, "cpu"), tmp_path / "detector.pt2")
+        export(open_run(tmp_path), load(tmp_path, "cpu"), tmp_path / "detector.pt2")
         said = [record.getMessage() for record in caplog.records if record.name == "nsa"]
         assert any("some 0.4 %." in line for line in said) == (precision == "bfloat16")
 

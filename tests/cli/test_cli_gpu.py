@@ -13,11 +13,11 @@ from tiny import nsa, write_config, write_product
 from torch import Tensor
 
 import nsa.detectors.network.session as session
-from nsa.detectors.network.detector import Detector
+from nsa.detectors.network.detector import NetworkDetector
+from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.model import EncoderDecoder
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.settings.options import Settings
 from nsa.training.steps import HostSteps
 
 LOST = "CUDA error: unspecified launch failure\nCompile with `TORCH_USE_CUDA_DSA`."
@@ -96,12 +96,12 @@ def test_too_little_memory_says_what_to_lower(
     assert "batches of 4 images of 64 x 64 px needs 3 GiB more GPU memory; lower --batch" in text
 
 
-def detector() -> Detector:
-    settings = Settings(
+def detector() -> NetworkDetector:
+    settings = NetworkSettings(
         category="disc", kind="object", synthesis=SynthesisConfig(), training=TrainConfig(),
         images=ImageConfig(size=(64, 64), center_crop=None, crop=(64, 64)),
     )  # fmt: skip
-    return Detector(EncoderDecoder(), settings, torch.device("cpu"))
+    return NetworkDetector(EncoderDecoder(), settings, torch.device("cpu"))
 
 
 def test_inference_takes_smaller_batches_where_memory_is_short(
@@ -110,15 +110,15 @@ def test_inference_takes_smaller_batches_where_memory_is_short(
     images = torch.randint(256, (11, 3, 64, 64), dtype=torch.uint8)
     judge = detector()
     expected = judge.maps(images)
-    plain, most, sizes = Detector._maps, [3], []
+    plain, most, sizes = NetworkDetector._maps, [3], []
 
-    def limited(self: Detector, batch: Tensor) -> Tensor:
+    def limited(self: NetworkDetector, batch: Tensor) -> Tensor:
         if len(batch) > most[0]:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         sizes.append(len(batch))
         return plain(self, batch)
 
-    monkeypatch.setattr(Detector, "_maps", limited)
+    monkeypatch.setattr(NetworkDetector, "_maps", limited)
     torch.testing.assert_close(judge.maps(images), expected)
     assert sizes == [2, 2, 2, 2, 2, 1]
     most[0] = 0

@@ -13,9 +13,10 @@ from cuda_cases import pictures
 from torch import Tensor
 
 import nsa
-from nsa.detectors.network.detector import Detector
-from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig, replace
-from nsa.settings.options import Settings
+from nsa.detectors.network.detector import NetworkDetector
+from nsa.detectors.network.settings import NetworkSettings
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.fields import replace
 from nsa.settings.presets import preset
 from nsa.training import Trainer, load_checkpoint, save_checkpoint
 from nsa.training.profile import PARTS, Profile
@@ -133,7 +134,7 @@ def test_too_large_a_batch_says_what_to_lower() -> None:
 
 def test_maps_do_not_depend_on_the_batch_or_the_device() -> None:
     bottle = preset("bottle")
-    settings = Settings(
+    settings = NetworkSettings(
         category="bottle", kind="object", synthesis=bottle.synthesis, images=bottle.images,
         training=TRAINING,
     )  # fmt: skip
@@ -143,7 +144,7 @@ def test_maps_do_not_depend_on_the_batch_or_the_device() -> None:
         images[:8], bottle.synthesis, bottle.images, TRAINING,
         device=torch.device("cpu"), precision="fp32",
     )  # fmt: skip
-    expected = Detector(run.model, settings, torch.device("cpu")).maps(images[:5])
-    detector = Detector(run.model, settings, torch.device("cuda"))
+    expected = NetworkDetector(run.model, settings, torch.device("cpu")).maps(images[:5])
+    detector = NetworkDetector(run.model, settings, torch.device("cuda"))
     torch.testing.assert_close(detector.maps(images)[:5], expected, rtol=0, atol=1e-4)
     torch.testing.assert_close(detector.maps(images[:5]), expected, rtol=0, atol=1e-4)

@@ -13,7 +13,8 @@ from plan_scenes import Masks, bars, disks
 from nsa import reference
 from nsa.errors import InputError
 from nsa.plan import COLUMNS, Plan, draw_plan
-from nsa.settings.config import SynthesisConfig, Variant, replace
+from nsa.settings.config import SynthesisConfig, Variant
+from nsa.settings.fields import replace
 from nsa.settings.presets import preset
 
 VARIANTS: tuple[Variant, ...] = ("released", "paper")

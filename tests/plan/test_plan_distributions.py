@@ -11,7 +11,8 @@ from scipy import stats
 
 from nsa import reference
 from nsa.plan import Plan, boxes, draw_plan, rng
-from nsa.settings.config import SynthesisConfig, Variant, replace
+from nsa.settings.config import SynthesisConfig, Variant
+from nsa.settings.fields import replace
 from nsa.settings.presets import preset
 
 ALPHA = 1e-4

@@ -12,7 +12,8 @@ from scipy import stats
 from nsa import reference
 from nsa.errors import InputError
 from nsa.plan import COLUMNS, Plan, draw_plan
-from nsa.settings.config import SynthesisConfig, Variant, replace
+from nsa.settings.config import SynthesisConfig, Variant
+from nsa.settings.fields import replace
 from nsa.settings.methods import (
     METHODS,
 )

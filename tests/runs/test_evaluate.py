@@ -9,12 +9,12 @@ import pytest
 import torch
 from tiny import nsa, write_config, write_product
 
-from nsa.detectors.network.detector import Detector
+from nsa.detectors.network.detector import NetworkDetector
+from nsa.detectors.network.settings import NetworkSettings
 from nsa.images import Sample, open_dataset
 from nsa.model import EncoderDecoder
 from nsa.runs.evaluate import compute_metrics, evaluate
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.settings.options import Settings
 
 
 def samples(*kinds: str) -> list[Sample]:
@@ -101,16 +101,16 @@ def test_maps_where_a_program_has_set_either_switch_of_tf32(work: str) -> None:
         older.allow_tf32 = tf32
 
 
-def detector(kind: str, images: ImageConfig) -> Detector:
+def detector(kind: str, images: ImageConfig) -> NetworkDetector:
     torch.manual_seed(0)
-    settings = Settings(
+    settings = NetworkSettings(
         category="disc",
         kind=kind,
         synthesis=SynthesisConfig(),
         images=images,
         training=TrainConfig(),
     )
-    return Detector(EncoderDecoder(), settings, torch.device("cpu"))
+    return NetworkDetector(EncoderDecoder(), settings, torch.device("cpu"))
 
 
 def test_objects_are_cropped_and_the_map_is_padded_with_zeros(tmp_path: Path) -> None:

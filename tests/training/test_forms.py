@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.model import EncoderDecoder, Forms
-from nsa.settings.config import SynthesisConfig, TrainConfig, replace
+from nsa.settings.config import SynthesisConfig, TrainConfig
+from nsa.settings.fields import replace
 from nsa.system.device import Precision
 from nsa.training import Trainer
 

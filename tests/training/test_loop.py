@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from nsa.errors import InputError
-from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig, replace
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.fields import replace
 from nsa.training import Trainer, load_checkpoint, save_checkpoint
 from nsa.training.distributed import ALONE, Ranks
 

@@ -23,9 +23,9 @@ def calibrate_command(
 
     Their scores are kept in the run folder and replace earlier ones.
     """
-    from nsa.detectors.scorer import open_scorer
+    from nsa.detectors.registry import load, open_run
     from nsa.report import calibration_table
     from nsa.runs.calibrate import calibrate
 
-    calibration = calibrate(open_scorer(run, device or "auto"), normals)
+    calibration = calibrate(open_run(run), load(run, device or "auto"), normals)
     Console().print(calibration_table(calibration.table(), len(calibration.scores)))

@@ -21,10 +21,10 @@ def export_command(
     It takes uint8 images of the detector's size and gives scores, with maps where the method has
     them; with --fpr, after nsa calibrate, also a label.
     """
-    from nsa.detectors.scorer import open_scorer
+    from nsa.detectors.registry import load, open_run
     from nsa.runs.export import export
 
-    notes = export(open_scorer(run, "cpu"), output, fpr=fpr)
+    notes = export(open_run(run), load(run, "cpu"), output, fpr=fpr)
     console.print(f"Wrote {output}", markup=False, soft_wrap=True)
     for name in ("inputs", "resize", "outputs", "threshold"):
         if name in notes:

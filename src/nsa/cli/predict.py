@@ -27,8 +27,8 @@ def predict_command(
 
     With --fpr, after nsa calibrate, every image is also called normal or anomalous.
     """
-    from nsa.detectors.scorer import open_scorer
+    from nsa.detectors.registry import load
     from nsa.runs.predict import predict
 
-    scorer = open_scorer(run, device or "auto")
-    predict(scorer, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays)
+    detector = load(run, device or "auto")
+    predict(run, detector, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsa.cli.options import JobsPerDevice
 from nsa.errors import InputError
 from nsa.system.console import console
 
@@ -97,7 +96,10 @@ def reproduce_command(
     precision: Annotated[
         str | None, typer.Option(help="bf16, fp32 or auto, one for all jobs. \\[default: auto]")
     ] = None,
-    jobs_per_device: JobsPerDevice = None,
+    jobs_per_device: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Jobs at once on a GPU, or on the CPU. \\[default: 1]"),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="YAML file with settings for every job, as nsa train reads it."),

@@ -2,56 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from nsa.cli.options import (
-    Background,
-    Category,
-    Config,
-    DataRoot,
-    Kind,
-    Label,
-    NormalDir,
-    Seed,
-    Variant,
-    background_value,
-)
+from nsa.cli.options import options_of, with_options
+from nsa.detectors.network.request import NetworkRequest
+from nsa.errors import InputError
+from nsa.settings.options import Request, option
 from nsa.system.console import console
 
+_ALL = "all"
 
-def synthesize_command(
-    output: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("synthesis.png"),
-    data_root: DataRoot = None,
-    category: Category = None,
-    normal_dir: NormalDir = None,
-    count: Annotated[
-        int | None,
-        typer.Option(min=2, max=64, help="Number of examples. \\[default: 8, of all methods 4]"),
-    ] = None,
-    seed: Seed = None,
-    method: Annotated[
-        str | None,
-        typer.Option(help="As for nsa train, or all: every method, one below the other."),
-    ] = None,
-    variant: Variant = None,
-    label: Label = None,
-    background: Background = None,
-    kind: Kind = None,
-    config: Config = None,
-) -> None:
+
+@dataclass(frozen=True, kw_only=True)
+class WhatToDraw(Request):
+    """What decides about the picture; some options mean less than in a training."""
+
+    output: Path | None = option("PNG file to write. [default: synthesis.png]")
+    category: str | None = option("Folder below --data-root; its name also chooses the preset.")
+    method: str | None = option("As for nsa train, or all: every method, one below the other.")
+    count: int | None = option("Number of examples. [default: 8, of all methods 4]", low=2, high=64)
+    config: Path | None = option("YAML file with settings, as nsa train reads it.")
+
+
+@with_options(
+    options_of(WhatToDraw, "output"),
+    options_of(
+        NetworkRequest,
+        "data_root", "category", "normal_dir", "seed", "method", "variant", "label", "background",
+        "kind",
+    ),
+    options_of(WhatToDraw, "category", "method", "count", "config"),
+)  # fmt: skip
+def synthesize_command(**given: Any) -> None:
     """Draw originals, synthetic anomalies and labels as the training sees them."""
+    from nsa.detectors.registry import read_request
     from nsa.runs.demo import use_demo_data
     from nsa.runs.synthesize import synthesize
 
-    options: dict[str, Any] = {
-        "data_root": data_root, "category": category, "normal_dir": normal_dir, "seed": seed,
-        "method": method, "variant": variant, "label": label, "kind": kind,
-    }  # fmt: skip
-    options = {name: value for name, value in options.items() if value is not None}
-    if background is not None:
-        options["background"] = background_value(background)
-    path = synthesize(use_demo_data(options, config), count, output, config)
+    output, count, config = (given.pop(name, None) for name in ("output", "count", "config"))
+    every_method = given.get("method") == _ALL
+    if every_method:
+        given["method"] = "nsa"
+    request = use_demo_data(read_request(given, config))
+    if not isinstance(request, NetworkRequest):
+        raise InputError(f"--method {request.method} makes no synthetic anomalies to draw.")
+    path = synthesize(request, output or Path("synthesis.png"), count, every_method=every_method)
     console.print(f"Wrote {path}", markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from nsa.images.augment import (
 from nsa.images.dataset import list_categories, open_dataset
 from nsa.images.decode import load_mask, read_image, resize
 from nsa.images.files import find_images
-from nsa.images.load import load_images
+from nsa.images.load import load_images, stack
 from nsa.images.sample import Dataset, Sample
 from nsa.images.test_set import LoadedTest, load_test_set
 
@@ -22,6 +22,7 @@ __all__ = [
     "list_categories",
     "find_images",
     "load_images",
+    "stack",
     "load_mask",
     "LoadedTest",
     "load_test_set",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.images.decode import check_channels, decode, scale
+from nsa.images.decode import Pixels, check_channels, decode, resize, scale
 from nsa.system.cores import usable_cores
 
 _log = logging.getLogger("nsa")
@@ -84,6 +84,12 @@ def load_images(
     if warn:
         _warn_about_shapes(shapes, size)
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+def stack(images: Iterable[Pixels], size: tuple[int, int]) -> Tensor:
+    """Images, uint8 (H, W, C) of any sizes, resized into one uint8 tensor (N, C, *size)."""
+    scaled = np.stack([resize(image, size) for image in images])
+    return torch.from_numpy(scaled).permute(0, 3, 1, 2)
 
 
 def worker_count() -> int:

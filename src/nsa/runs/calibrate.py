@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsa.detectors.scorer import Scorer
+from nsa.detectors.detector import Detector
 from nsa.errors import InputError
-from nsa.images import Dataset, find_images, open_dataset
+from nsa.folder import AnyRun
+from nsa.images import Dataset, find_images, load_images, open_dataset
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
 from nsa.runs.evaluate import Evaluation
-from nsa.system.files import write_atomically
+from nsa.system.console import console
+from nsa.system.files import write_csv
 
 _log = logging.getLogger("nsa")
 
@@ -31,7 +32,6 @@ FILE = "calibration.csv"
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 NORMAL, ANOMALOUS = "normal", "anomalous"
 LABEL_COLUMNS = ("p_value", "label")
-_COLUMNS = ["path", "score"]
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,8 @@ class Calibration:
         Raises:
             InputError: the folder cannot be written to.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for path, score in zip(self.paths, self.scores.tolist(), strict=True):
-            writer.writerow([path, repr(score)])
-        write_atomically(run / FILE, text.getvalue())
+        lines = zip(self.paths, self.scores.tolist(), strict=True)
+        write_csv(run / FILE, ("path", "score"), lines)
 
     @property
     def threshold(self) -> ConformalThreshold:
@@ -118,7 +114,7 @@ class Labels:
         return p_value, ANOMALOUS if score > self._threshold else NORMAL
 
 
-def calibrate(scorer: Scorer, inputs: Sequence[Path]) -> Calibration:
+def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibration:
     """Score normal images and keep the scores in the detector's run folder.
 
     Args:
@@ -131,18 +127,17 @@ def calibrate(scorer: Scorer, inputs: Sequence[Path]) -> Calibration:
     names = [str(path.resolve()) for path in paths]
     if len(set(names)) < len(names):
         raise InputError(f"{len(names) - len(set(names))} images are named twice; name each once.")
-    _refuse_training_images(scorer, names)
-    calibration = Calibration(names, scorer.calibrate(paths))
-    calibration.write(scorer.run.path)
+    _refuse_training_images(run, names)
+    images = load_images(paths, detector.size, detector.channels, console.is_terminal)
+    calibration = Calibration(names, detector.calibrate(images))
+    calibration.write(run.path)
     return calibration
 
 
-def _refuse_training_images(scorer: Scorer, names: list[str]) -> None:
-    places = scorer.run.places
+def _refuse_training_images(run: AnyRun, names: list[str]) -> None:
+    places = run.places
     try:
-        dataset = open_dataset(
-            places["data_root"], scorer.run.settings.category, places["normal_dir"]
-        )
+        dataset = open_dataset(places["data_root"], run.settings.category, places["normal_dir"])
     except InputError:
         _log.warning(
             "The training images are no longer where they were, so it cannot be checked that these "
@@ -159,23 +154,31 @@ def _refuse_training_images(scorer: Scorer, names: list[str]) -> None:
 
 
 def add_working_point(
-    scorer: Scorer, evaluation: Evaluation, dataset: Dataset, fpr: float | None
+    detector: Detector,
+    run: AnyRun,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    fpr: float | None = None,
 ) -> Evaluation:
     """The evaluation with the working point at ``fpr``, or at the rate of the training, if any.
 
     Raises:
         InputError: the run is not calibrated, or not by enough images for the rate.
     """
-    fpr = scorer.default_fpr if fpr is None else fpr
+    fpr = detector.default_fpr if fpr is None else fpr
     if fpr is None:
         return evaluation
-    calibration = Calibration.read(scorer.run.path)
-    point = working_point(scorer, calibration, evaluation, dataset, fpr)
+    calibration = Calibration.read(run.path)
+    point = working_point(detector, calibration, evaluation, dataset, fpr)
     return dataclasses.replace(evaluation, working_point=point)
 
 
 def working_point(
-    scorer: Scorer, calibration: Calibration, evaluation: Evaluation, dataset: Dataset, fpr: float
+    detector: Detector,
+    calibration: Calibration,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    fpr: float,
 ) -> dict[str, Any]:
     """What a wanted false positive rate comes to on the test images, for ``metrics.json``.
 
@@ -211,7 +214,7 @@ def working_point(
         "test_tpr": achieved_rate(defective, threshold) if len(defective) else None,
         "test_normal_images": len(normal),
     }
-    levels = scorer.level_points(fpr)
+    levels = detector.level_points(fpr)
     return {**point, "levels": levels} if levels else point
 
 

@@ -21,15 +21,16 @@ from typing import Any
 
 from rich.table import Table
 
+from nsa.detectors.registry import find_method, read_request
 from nsa.errors import InputError
-from nsa.folder import RunLock, find_begun, make_output
+from nsa.folder import RunLock, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
 from nsa.runs.train import resume, train
-from nsa.settings.options import GAUSSIAN, merge_options, read_yaml, to_yaml
+from nsa.settings.options import TrainRequest
 from nsa.system.console import LiveView, console
 from nsa.system.device import choose_device, use_own_gpu
-from nsa.system.files import write_atomically
+from nsa.system.files import read_yaml, to_yaml, write_atomically
 from nsa.system.interrupt import Interrupted
 from nsa.system.processes import Worker, count_devices, exit_status, last_lines, run_workers
 from nsa.training.distributed import ALONE, Ranks
@@ -108,15 +109,12 @@ class Categories:
         return workers
 
 
-def find(
-    options: Mapping[str, Any], config: Path | None, resumed: Path | None, ranks: Ranks = ALONE
-) -> Categories | None:
+def find(request: TrainRequest, resumed: Path | None, ranks: Ranks = ALONE) -> Categories | None:
     """What ``nsa train`` is asked for, if that is several categories.
 
     Args:
-        options, config: as for :func:`nsa.runs.train.train`; ``category`` may be ``"all"``,
-            or names by commas. ``output`` is the results folder, by default
-            ``runs/<data root>-<number>``.
+        request: its ``category`` may be ``"all"``, or names by commas; ``output`` is the results
+            folder, by default ``runs/<data root>-<number>``.
         resumed: the folder to continue.
 
     Raises:
@@ -124,9 +122,8 @@ def find(
             what is to be continued.
     """
     names: list[str] = []
-    merged = merge_options(dict(options), config)
     if resumed is None:
-        names = _names(str(merged.get("category", "")), merged.get("data_root"))
+        names = _names(request.category or "", request.data_root)
         if not names:
             return None
     elif not (resumed / _FILE).is_file():
@@ -136,7 +133,7 @@ def find(
             "torchrun trains one category on several devices; leave it out to train several "
             "categories, with --jobs-per-device at once on every device."
         )
-    return _create(merged, names) if resumed is None else _open(resumed, options)
+    return _create(request, names) if resumed is None else _open(resumed, request)
 
 
 def _names(text: str, root: str | Path | None) -> list[str]:
@@ -156,31 +153,32 @@ def _names(text: str, root: str | Path | None) -> list[str]:
     return names
 
 
-def _create(merged: dict[str, Any], names: list[str]) -> Categories:
-    root = Path(merged.pop("data_root")).expanduser().resolve()
-    output = merged.pop("output", None)
-    choose_device(merged.get("device", "auto"))  # a mistake should leave nothing behind
-    folder = make_output(None if output is None else Path(output), root.name)
+def _create(request: TrainRequest, names: list[str]) -> Categories:
+    assert request.data_root is not None  # or there would be no names
+    root = request.data_root.resolve()
+    choose_device(request.device or "auto")  # a mistake should leave nothing behind
+    folder = make_output(request.output, root.name)
     if any(folder.iterdir()):
         raise InputError(
             f"The folder {folder} is not empty; choose another --output, or continue what is in it "
             f"with --resume {folder}."
         )
-    return Categories(folder, names, {**merged, "data_root": str(root)})
+    shared = request.replace(data_root=root, category=None, output=None)
+    return Categories(folder, names, shared.given())
 
 
-def _open(folder: Path, options: Mapping[str, Any]) -> Categories:
+def _open(folder: Path, request: TrainRequest) -> Categories:
     try:
         found = Categories(folder, **read_yaml(folder / _FILE))
     except TypeError as error:
         raise InputError(f"{folder / _FILE} is damaged; choose a new --output.") from error
-    for name, value in options.items():
+    for name, value in request.given().items():
         if name not in _CHANGEABLE:
             raise InputError(
                 f"--{name.replace('_', '-')} cannot change in trainings that have begun; leave it "
                 "out or choose a new --output."
             )
-        found.options[name] = str(value.resolve() if isinstance(value, Path) else value)
+        found.options[name] = str(Path(value).resolve()) if name == "data_root" else value
     return found
 
 
@@ -281,15 +279,14 @@ def _csv(results: Mapping[str, Scores]) -> str:
 def _train_one(folder: Path, name: str) -> None:
     """What the process of a category does: train, or continue the training of, one run."""
     options = read_yaml(folder / _FILE)["options"]
-    run = folder / name
+    run, request = folder / name, read_request({**options, "category": name})
     use_own_gpu()
-    begun = None if options.get("method") == GAUSSIAN else find_begun(run)
-    if begun is not None:
-        resume(run, {key: options[key] for key in _CHANGEABLE if key in options})
+    if find_method(request.method).find_begun(run) is not None:
+        resume(run, read_request({key: options[key] for key in _CHANGEABLE if key in options}))
         return
     if run.exists():  # stopped before it had begun, or damaged
         shutil.rmtree(run)
-    train({**options, "category": name, "output": run})
+    train(request.replace(output=run))
 
 
 if __name__ == "__main__":

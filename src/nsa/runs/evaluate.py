@@ -1,9 +1,7 @@
-"""Judge a trained detector on a test set. ``python -m nsa.evaluate --help``."""
+"""Judge a trained detector on a test set."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable
@@ -15,21 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
-from nsa.detectors.network.detector import Detector, image_scores
-from nsa.folder import BaseRun
-from nsa.images import Dataset, LoadedTest, Sample, center_crop, load_test_set
+from nsa.detectors.detector import Detector, Scored
+from nsa.folder import AnyRun
+from nsa.images import Dataset, LoadedTest, Sample, load_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
 from nsa.report import choose_examples, heat_map_grid, image_grid
-from nsa.settings.config import ImageConfig
 from nsa.system.console import console
-from nsa.system.files import write_atomically
+from nsa.system.files import write_atomically, write_csv
 from nsa.system.info import hardware, versions
 
 Values = dict[str, float | None]
 Scores = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-NO_MAPS = "the Gaussian detector gives no pixel map"
 EXAMPLES = 8
 
 
@@ -75,26 +70,29 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
     Raises:
         InputError: an image or a mask cannot be read, or a mask does not fit its image.
     """
-    config, test = detector.settings.images, dataset.test
+    test = dataset.test
     if loaded is None:
-        loaded = load_test_set(test, detector.size, config.channels, console.is_terminal)
-    images, masks = loaded.images, loaded.masks
+        loaded = load_test_set(test, detector.size, detector.channels, console.is_terminal)
+    images, masks, no_maps = loaded.images, loaded.masks, detector.no_maps
     start = time.perf_counter()
-    whole = detector.maps(images)
-    whole_scores = image_scores(whole).numpy()
-    whole_image, reasons = compute_metrics(test, whole_scores, whole.numpy(), masks)
-    if detector.size == config.crop:  # the crop is the whole image
-        maps, scores, metrics = whole, image_scores(whole), whole_image
+    whole = detector.score(images)
+    whole_image, reasons = compute_metrics(test, *_arrays(whole), masks, no_maps)
+    published, metrics = detector.score_as_published(images), whole_image
+    if published is None:
+        published = whole
     else:
-        cropped = detector.maps(center_crop(images, config))
-        maps, scores = _pad(cropped, config), image_scores(cropped)
-        metrics, reasons = compute_metrics(test, scores.numpy(), maps.numpy(), masks)
+        metrics, reasons = compute_metrics(test, *_arrays(published), masks, no_maps)
     seconds = time.perf_counter() - start
+    scores = published.scores.numpy()
     examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []
     return Evaluation(
-        metrics, whole_image, reasons, scores.numpy(), whole_scores, seconds,
-        examples, images, maps, masks,
+        metrics, whole_image, reasons, scores, whole.scores.numpy(), seconds,
+        examples, images, published.maps, masks,
     )  # fmt: skip
+
+
+def _arrays(scored: Scored) -> tuple[Scores, npt.NDArray[np.float32] | None]:
+    return scored.scores.numpy(), None if scored.maps is None else scored.maps.numpy()
 
 
 def compute_metrics(
@@ -102,6 +100,7 @@ def compute_metrics(
     scores: Scores,
     maps: npt.NDArray[np.float32] | None,
     masks: npt.NDArray[np.uint8],
+    no_maps: str | None = None,
 ) -> tuple[Values, dict[str, str]]:
     """All metrics that make sense for a test set, and why the others do not.
 
@@ -111,13 +110,14 @@ def compute_metrics(
         test: N samples.
         scores: (N,).
         maps, masks: (N, H, W); without maps there are no pixel metrics.
+        no_maps: why there are no maps.
     """
     defective = np.array([not sample.is_good for sample in test], dtype=bool)
     unmarked = np.array([not s.is_good and s.mask is None for s in test], dtype=bool)
     image_reason = _why_not(len(test), defective)
     pixel_reason = image_reason if not defective.any() else None
     if maps is None:
-        maps, pixel_reason = np.empty((0, 0, 0), np.float32), NO_MAPS
+        maps, pixel_reason = np.empty((0, 0, 0), np.float32), no_maps or "there are no maps"
     else:
         maps, masks = maps[~unmarked], masks[~unmarked]
         if pixel_reason is None and not masks.any():
@@ -144,15 +144,8 @@ def _why_not(count: int, defective: npt.NDArray[np.bool_]) -> str | None:
     return "no test image is normal" if defective.all() else None
 
 
-def _pad(maps: Tensor, config: ImageConfig) -> Tensor:
-    """Zeros around the maps of centre crops, so that they cover the whole image again."""
-    (height, width), (rows, columns) = config.size, config.crop
-    top, left = round((height - rows) / 2), round((width - columns) / 2)
-    return F.pad(maps, (left, width - columns - left, top, height - rows - top))
-
-
 def write_evaluation(
-    run: BaseRun[Any],
+    run: AnyRun,
     evaluation: Evaluation,
     dataset: Dataset,
     times: dict[str, float],
@@ -170,7 +163,9 @@ def write_evaluation(
     folder = folder or run.path
     test = dataset.test
     if test:
-        write_atomically(folder / "scores.csv", _scores_csv(test, evaluation.scores))
+        pairs = zip(test, evaluation.scores.tolist(), strict=True)
+        lines = [(s.path, s.defect, int(not s.is_good), score) for s, score in pairs]
+        write_csv(folder / "scores.csv", ("path", "defect", "label", "score"), lines)
         chosen = evaluation.examples
         images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
         scores = evaluation.scores[chosen].tolist()
@@ -198,12 +193,3 @@ def write_evaluation(
         "versions": versions(),
     }
     write_atomically(folder / "metrics.json", json.dumps(report, indent=2) + "\n")
-
-
-def _scores_csv(test: list[Sample], scores: Scores) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "defect", "label", "score"])
-    for sample, score in zip(test, scores.tolist(), strict=True):
-        writer.writerow([sample.path, sample.defect, int(not sample.is_good), repr(score)])
-    return text.getvalue()

@@ -9,68 +9,28 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from nsa.detectors.gaussian.detector import GaussianScorer
-from nsa.detectors.network.detector import image_scores
-from nsa.detectors.scorer import NetworkScorer, Scorer
+from nsa.detectors.detector import Detector
 from nsa.errors import InputError
-from nsa.gaussian.distributions import Distribution
+from nsa.folder import AnyRun
 from nsa.images.augment import input_scale
-from nsa.model import EncoderDecoder
 from nsa.runs.calibrate import Calibration
 from nsa.system.files import write_atomically
 from nsa.system.info import versions
 
-_log = logging.getLogger("nsa")
-
-Module = TypeVar("Module", bound=nn.Module)
-
 _NEEDS = {".onnx": ("onnx", "onnxscript"), ".pt2": ()}  # packages, by what a file ends in
-
-
-class MapsAndScores(nn.Module):
-    """A network that was trained on synthetic anomalies."""
-
-    def __init__(self, model: EncoderDecoder) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Maps, float32 (N, H, W), and scores, float32 (N,), of normalised images."""
-        maps = self.model.predict(x)[:, 0]
-        return maps, image_scores(maps)
-
-
-class Distances(nn.Module):
-    """A Gaussian detector: the sum over levels of ``||W (features - mean)||``."""
-
-    def __init__(self, levels: nn.Module, distributions: Sequence[Distribution]) -> None:
-        super().__init__()
-        self.levels = levels
-        self.means = nn.ParameterList(level.mean for level in distributions)
-        self.whitenings = nn.ParameterList(level.whitening() for level in distributions)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Scores, float64 (N,), of normalised images."""
-        parts = zip(self.levels(x), self.means, self.whitenings, strict=True)
-        distances = [
-            ((features.double() - mean) @ whitening).square().sum(1).sqrt()
-            for features, mean, whitening in parts
-        ]
-        return (torch.stack(distances, 1).sum(1),)
 
 
 class Deployed(nn.Module):
     """A detector as plain tensor operations, from pixels to scores and labels.
 
     Args:
-        judge: from normalised images to a tuple whose last entry is the scores.
+        judge: as :meth:`nsa.detectors.detector.Detector.deployable` gives it.
         channels: 1 or 3.
         threshold: images with a higher score are labelled; None: no labels.
     """
@@ -93,7 +53,9 @@ class Deployed(nn.Module):
         return found if self.threshold is None else (*found, found[-1] > self.threshold)
 
 
-def export(scorer: Scorer, path: Path, *, fpr: float | None = None) -> dict[str, str]:
+def export(
+    run: AnyRun, detector: Detector, path: Path, *, fpr: float | None = None
+) -> dict[str, str]:
     """Write a detector as one file for ONNX Runtime and the like, or for torch alone.
 
     Args:
@@ -120,13 +82,14 @@ def export(scorer: Scorer, path: Path, *, fpr: float | None = None) -> dict[str,
         )
     threshold = None
     if fpr is not None:
-        threshold = Calibration.read(scorer.run.path).threshold.threshold(fpr)
-    judge, size, outputs = _judge(scorer)
+        threshold = Calibration.read(run.path).threshold.threshold(fpr)
+    judge, outputs = detector.deployable()
     if threshold is not None:
         outputs = {**outputs, "anomalous": "bool (N)"}
-    notes = _notes(scorer, size, outputs, fpr, threshold)
-    deployed = Deployed(judge, scorer.channels, threshold).eval().requires_grad_(False)
-    example = torch.zeros((2, scorer.channels, *size), dtype=torch.uint8)
+    notes = _notes(run, detector, outputs, fpr, threshold)
+    on_cpu = copy.deepcopy(judge).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    deployed = Deployed(on_cpu, detector.channels, threshold).eval().requires_grad_(False)
+    example = torch.zeros((2, detector.channels, *detector.size), dtype=torch.uint8)
     to_onnx = ending == ".onnx"
     with _quiet(), torch.inference_mode(False), torch.no_grad():
         program = torch.export.export(
@@ -137,40 +100,16 @@ def export(scorer: Scorer, path: Path, *, fpr: float | None = None) -> dict[str,
     return notes
 
 
-def _judge(scorer: Scorer) -> tuple[nn.Module, tuple[int, int], dict[str, str]]:
-    """A detector's network and what follows it, its images' size, and what it gives by name."""
-    if isinstance(scorer, NetworkScorer):
-        size = scorer.detector.size
-        maps = f"float32 (N, {size[0]}, {size[1]})"
-        model = _on_cpu(scorer.detector.network)
-        return MapsAndScores(model), size, {"maps": maps, "scores": "float32 (N)"}
-    if not isinstance(scorer, GaussianScorer):
-        raise TypeError(f"no way is known to export a {type(scorer).__name__}")
-    network = _on_cpu(scorer.extractor.network)
-    if scorer.extractor.precision == "bfloat16":
-        _log.warning(
-            "%s computes its features in bfloat16, the file in float32: scores differ by some 0.4 "
-            "%%.", scorer.run.path,
-        )  # fmt: skip
-    size = scorer.run.settings.size
-    return Distances(network, scorer.detector.levels), size, {"scores": "float64 (N)"}
-
-
-def _on_cpu(network: Module) -> Module:
-    moved: Module = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return moved
-
-
 def _notes(
-    scorer: Scorer,
-    size: tuple[int, int],
+    run: AnyRun,
+    detector: Detector,
     outputs: dict[str, str],
     fpr: float | None,
     threshold: float | None,
 ) -> dict[str, str]:
-    (height, width), channels = size, scorer.channels
+    (height, width), channels = detector.size, detector.channels
     notes = {
-        "category": scorer.run.settings.category,
+        "category": run.settings.category,
         "inputs": f"images: uint8 (N, {channels}, {height}, {width}), "
         + ("RGB" if channels == 3 else "grey"),
         "outputs": ", ".join(f"{name}: {what}" for name, what in outputs.items()),

@@ -1,4 +1,4 @@
-"""Run a detector over any number of images. ``python -m nsa.predict --help``."""
+"""Run a detector over any number of images."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from nsa.detectors.scorer import Scorer
+from nsa.detectors.detector import Detector, Map
 from nsa.errors import InputError
 from nsa.images import find_images, read_image
 from nsa.images.load import describe, worker_count
@@ -23,11 +22,10 @@ from nsa.runs.calibrate import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.system.console import console, counted
 from nsa.system.files import make_folder
 
-Map = npt.NDArray[np.float32]
-
 
 def predict(
-    scorer: Scorer,
+    run: Path,
+    detector: Detector,
     inputs: list[Path],
     output: Path,
     *,
@@ -42,6 +40,7 @@ def predict(
     group at most. A file that cannot be read is left out, and named when the others are done.
 
     Args:
+        run: the detector's run folder, which knows its calibration.
         inputs: image files and folders of images.
         output: folder to write to; it may exist and hold files of an earlier call.
         fpr: also write a p-value and the label that follows from this false positive rate; None:
@@ -56,12 +55,12 @@ def predict(
         InputError: files cannot be read (all others are done), an input or the output cannot be
             used, there are no maps to save, or the rate cannot be set by the run's calibration.
     """
-    if scorer.no_maps is not None and save_maps:
-        raise InputError(f"There is nothing to save with --save-maps: {scorer.no_maps}.")
-    if scorer.no_maps is not None and overlays:
-        console.print(f"Only scores are written: {scorer.no_maps}.")
-    fpr = scorer.default_fpr if fpr is None else fpr
-    labels = None if fpr is None else Labels(scorer.run.path, fpr)
+    if detector.no_maps is not None and save_maps:
+        raise InputError(f"There is nothing to save with --save-maps: {detector.no_maps}.")
+    if detector.no_maps is not None and overlays:
+        console.print(f"Only scores are written: {detector.no_maps}.")
+    fpr = detector.default_fpr if fpr is None else fpr
+    labels = None if fpr is None else Labels(run, fpr)
     paths = [path for entry in inputs for path in find_images(entry)]
     make_folder(output)
     places: deque[tuple[Path, str]] = deque()  # of the images that are read but not yet judged
@@ -71,7 +70,7 @@ def predict(
 
     def read(path: Path) -> Pixels | InputError:
         try:
-            return read_image(path, scorer.channels)
+            return read_image(path, detector.channels)
         except InputError as error:
             return error
 
@@ -85,7 +84,7 @@ def predict(
 
     def draw(name: str, image: Pixels, anomaly_map: Map) -> None:
         if overlays:
-            _write_png(output / f"{name}.png", overlay(image, anomaly_map, scorer.map_limit))
+            _write_png(output / f"{name}.png", overlay(image, anomaly_map, detector.map_limit))
         if save_maps:
             np.save(output / f"{name}.npy", anomaly_map)
 
@@ -99,7 +98,7 @@ def predict(
             writer.writerow(["path", "score", *(LABEL_COLUMNS if labels else ())])
             for group in groups(readable(images)):
                 drawn = []
-                for image, (score, anomaly_map) in zip(group, scorer.judge(group), strict=True):
+                for image, (score, anomaly_map) in zip(group, detector.judge(group), strict=True):
                     path, name = places.popleft()
                     row: list[object] = [path, repr(score)]
                     if labels is not None:

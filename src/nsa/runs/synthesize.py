@@ -3,48 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.network.settings import resolve
 from nsa.images import augment, load_images, open_dataset
 from nsa.report import Examples, method_grid, synthesis_grid
-from nsa.runs.automatic import suggest_settings
-from nsa.settings.config import SynthesisConfig, replace
+from nsa.settings.config import SynthesisConfig
+from nsa.settings.fields import replace
 from nsa.settings.methods import METHODS
-from nsa.settings.options import merge_options, resolve
 from nsa.synthesis import NSA
 from nsa.training.schedule import AUGMENTATION, SYNTHESIS, derive_seed
 
-ALL = "all"  # in place of a method's name
 _COUNT, _COUNT_OF_ALL = 8, 4
 
 
 def synthesize(
-    options: dict[str, Any], count: int | None, output: Path, config: Path | None = None
+    request: NetworkRequest, output: Path, count: int | None = None, *, every_method: bool = False
 ) -> Path:
     """Write a grid of original, synthetic anomaly and label, or one of all methods.
 
     Args:
-        options: as for :func:`nsa.runs.train.train`; ``method`` may be ``"all"``.
-        count: number of examples, at least 2; None: 8, or 4 of all methods.
+        request: images and settings, as for a training.
         output: PNG file to write.
-        config: a YAML file with further options.
+        count: number of examples, at least 2; None: 8, or 4 of all methods.
+        every_method: all methods, whatever the request says.
 
     Raises:
         InputError: an option or image cannot be used.
     """
-    merged = merge_options(options, config)
-    compare = merged.get("method") == ALL
-    if compare:
-        merged["method"] = "nsa"
     if count is None:
-        count = _COUNT_OF_ALL if compare else _COUNT
-    dataset = open_dataset(
-        merged.get("data_root"), merged.get("category"), merged.get("normal_dir")
-    )
-    settings = resolve(merged, dataset.name, lambda: suggest_settings(dataset, merged.get("kind")))
+        count = _COUNT_OF_ALL if every_method else _COUNT
+    dataset = open_dataset(request.data_root, request.category, request.normal_dir)
+    settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
     seed = settings.training.seed
     order = torch.randperm(
         len(dataset.train), generator=torch.Generator().manual_seed(derive_seed(seed, 0))
@@ -52,7 +46,7 @@ def synthesize(
     paths = [dataset.train[index].path for index in order[:count].tolist()]
     images = load_images(paths, settings.images.size, settings.images.channels, progress=False)
     originals = augment(images, settings.images, seed=derive_seed(seed, AUGMENTATION))
-    if not compare:
+    if not every_method:
         examples = _examples(originals, settings.synthesis, seed)
         return synthesis_grid(
             list(originals), list(examples.anomalies), list(examples.labels), output

@@ -1,217 +1,185 @@
-"""The settings of one run: where they come from and how they are written down.
+"""What a command can be asked for: frozen dataclasses whose fields are its options.
 
-Lowest to highest: the preset of the category or, for an unknown category, what the images suggest;
-the YAML file; the command line.
+An option lives in one place, its field: the name on the command line and in a YAML file, the type,
+the help text, and the setting that it is short for. The command line makes its options from these
+fields, see :mod:`nsa.cli.options`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from nsa.errors import InputError
-from nsa.settings.config import (
-    ImageConfig,
-    SynthesisConfig,
-    TrainConfig,
-    from_dict,
-    replace,
-    to_dict,
-)
-from nsa.settings.presets import PRESETS, Preset
+from nsa.settings.fields import convert
+from nsa.system.files import read_yaml
 
-_log = logging.getLogger("nsa")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-SECTIONS = ("synthesis", "images", "training")
-# The one method that makes no synthetic anomalies; its section and its options' short names.
-GAUSSIAN = "gaussian"
-GAUSSIAN_OPTIONS = ("network", "weights", "distribution", "augment", "fpr", "holdout")
-# Options that are short names for a field of a section.
-_SHORTHANDS = {
-    "method": "synthesis",
-    "variant": "synthesis",
-    "label": "synthesis",
-    "background": "synthesis",
-    "epochs": "training",
-    "batch_size": "training",
-    "learning_rate": "training",
-    "seed": "training",
-}
-# Options that say where to read, write and compute.
-_PLACES = ("data_root", "category", "normal_dir", "output", "device", "precision", "kind")
 # Written by a run into its config.yaml, which is a valid options file itself.
-_STAMPS = ("format_version", "nsa_version")
-_KINDS = ("object", "texture", "x-ray")
+STAMPS = ("format_version", "nsa_version")
+_OPTION, _SECTION = "option", "section"  # keys of a field's metadata
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything that decides the outcome of a run, apart from the images.
+class Option:
+    """What is to be said of an option, apart from its name and type.
 
     Attributes:
-        category: name of what is inspected.
-        kind: ``"object"``, ``"texture"`` or ``"x-ray"``; a texture is evaluated without a crop.
-        synthesis, images, training: see :mod:`nsa.settings.config`.
+        help: for ``--help``; ends in the default in brackets.
+        flags: on the command line, where that is not the name with dashes.
+        panel: heading that ``--help`` shows it under.
+        low, high: bounds of a whole number.
+        parse: makes the value of what the command line or a YAML file says.
+        null: what ``null`` in a YAML file means; None: as if the option was not given.
+        section: the section of settings in which it stands for the field of its name.
+        elsewhere: what else to do where another method is asked for it.
     """
 
-    category: str
-    kind: str
-    synthesis: SynthesisConfig
-    images: ImageConfig
-    training: TrainConfig
+    help: str
+    flags: tuple[str, ...] = ()
+    panel: str | None = None
+    low: int | None = None
+    high: int | None = None
+    parse: Callable[[Any], Any] | None = None
+    null: Any = None
+    section: str | None = None
+    elsewhere: str = ""
 
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InputError(f"kind must be one of {', '.join(_KINDS)}, got {self.kind!r}.")
 
-    @property
-    def test_size(self) -> tuple[int, int]:
-        """(height, width) to which images are resized that a detector judges."""
-        # Textures fill the picture: the whole of it is resized to the size of a training crop.
-        return self.images.crop if self.kind == "texture" else self.images.size
+def option(help: str, *, default: Any = None, **more: Any) -> Any:
+    """A field of a request that is an option; None means that it was not given."""
+    return field(default=default, metadata={_OPTION: Option(help=help, **more)})
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for YAML and JSON."""
-        sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}
-        return {"category": self.category, "kind": self.kind, **sections}
+
+def section() -> Any:
+    """A field of a request that is a section of a YAML file: settings by name."""
+    return field(default_factory=dict, metadata={_SECTION: True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a command was asked for; options that were not given are None."""
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Settings:
-        """The inverse of :meth:`to_dict`; other keys are left alone.
+    def options(cls) -> dict[str, Option]:
+        """The options by name, in the order in which they are declared."""
+        found = dataclasses.fields(cls)
+        return {one.name: one.metadata[_OPTION] for one in found if _OPTION in one.metadata}
+
+    @classmethod
+    def sections(cls) -> list[str]:
+        """Names of the sections that a YAML file may have."""
+        return [one.name for one in dataclasses.fields(cls) if _SECTION in one.metadata]
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], source: str = "") -> Self:
+        """From values as a YAML file or the command line has them; names must be known.
+
+        Args:
+            source: the file, for messages.
 
         Raises:
-            InputError: something is missing, unknown or out of range.
+            InputError: a value has the wrong type.
         """
-        for name in ("category", "kind", *SECTIONS):
-            if name not in values:
-                raise InputError(f"The configuration lacks {name!r}.")
-        return cls(
-            category=str(values["category"]),
-            kind=values["kind"],
-            synthesis=from_dict(SynthesisConfig, values["synthesis"]),
-            images=from_dict(ImageConfig, values["images"]),
-            training=from_dict(TrainConfig, values["training"]),
-        )
+        hints, options = typing.get_type_hints(cls), cls.options()
+        read = {}
+        for name, given in values.items():
+            if name in cls.sections():
+                if not isinstance(given, dict):
+                    where = f" in {source}" if source else ""
+                    raise InputError(f"{name!r}{where} must be a section of names and values.")
+                read[name] = dict(given)
+                continue
+            value = options[name].null if given is None else given
+            if value is None:
+                continue
+            parse = options[name].parse
+            read[name] = convert(name, value, hints[name]) if parse is None else parse(value)
+        return cls(**read)
+
+    def given(self) -> dict[str, Any]:
+        """What was given, as plain values for YAML: :meth:`read` makes the same request of them."""
+        values = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in values.items()
+            if value is not None and value != {}
+        }
+
+    def overrides(self, name: str) -> dict[str, Any]:
+        """The settings of a section that were given, in it or by an option that is short for it."""
+        found = dict(getattr(self, name))
+        for short, one in self.options().items():
+            value = getattr(self, short)
+            if one.section == name and value is not None:
+                found[short] = None if value == NONE else value
+        return found
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some options changed."""
+        return dataclasses.replace(self, **changes)
+
+
+NONE = "none"  # of an option whose setting may be None
+
+
+def parse_background(value: object) -> float | str:
+    """What ``--background`` and a YAML file's ``background`` mean: a number, or ``"none"``.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(value, str) and value.lower() == NONE:
+        return NONE
+    try:
+        return float(typing.cast(Any, value))
+    except (TypeError, ValueError):
+        raise InputError(
+            f"--background must be a number from 0 to 255 or none, got {value!r}."
+        ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest(Request):
+    """What every method's training can be asked for."""
+
+    data_root: Path | None = option(
+        "Folder of categories in the layout of MVTec AD, MVTec LOCO AD, MPDD, BTAD, VisA or "
+        "KolektorSDD2, or with lists of files; or one such category."
+    )
+    category: str | None = option(
+        "Folder below --data-root; its name also chooses the preset. Several by commas, or all: "
+        "each is trained by itself, into a folder of its own below --output."
+    )
+    normal_dir: Path | None = option("Instead of --data-root: a plain folder of good images.")
+    method: str | None = option(
+        "A system of the paper: nsa, cutpaste, fpi, pii, nsa_paste, or the ablations "
+        "no_object_masks, single_patch, cutpaste_shapes, ellipses; or gaussian (Rippel et al.: "
+        "fitted in seconds to the features of a pretrained network). [default: nsa]"
+    )
+    seed: int | None = option("Fixes everything random. [default: 0]")
+    device: str | None = option("auto, cpu or cuda. [default: auto]")
+    precision: str | None = option(
+        "bf16, fp32, or auto: bf16 where the hardware has it. [default: auto]"
+    )
+    output: Path | None = option("New folder for the results. [default: runs/<category>-<number>]")
+
+    def places(self) -> dict[str, str | None]:
+        """Where the images lie, absolute, as a run folder keeps it."""
+        named = {"data_root": self.data_root, "normal_dir": self.normal_dir}
+        return {name: None if path is None else str(path.resolve()) for name, path in named.items()}
 
 
 def read_options(path: Path) -> dict[str, Any]:
-    """Read an options file: the command line's names, plus one section per dataclass.
-
-    Returns:
-        Checked names; values as YAML has them.
+    """An options file without what a run stamps into it; names are not checked.
 
     Raises:
-        InputError: the file is missing, is not YAML, or has an unknown key.
+        InputError: the file is missing or is not YAML.
     """
-    values = read_yaml(path)
-    known = (*_SHORTHANDS, *_PLACES, *SECTIONS, GAUSSIAN, *GAUSSIAN_OPTIONS, *_STAMPS)
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
-            raise InputError(f"{path} has an unknown key {name!r}; {hint}")
-    for section in (*SECTIONS, GAUSSIAN):
-        if not isinstance(values.get(section, {}), dict):
-            raise InputError(f"{section!r} in {path} must be a section of names and values.")
-    unset = ("data_root", "normal_dir", "category", "output")  # null means nothing is named
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in _STAMPS and not (name in unset and value is None)
-    }
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that must hold names and values at the top.
-
-    Raises:
-        InputError: it is missing or does not.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} is not valid YAML: {reason}.") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold names and values, one 'name: value' a line.")
-    return values
-
-
-def merge_options(command_line: dict[str, Any], config: Path | None) -> dict[str, Any]:
-    """Command line over YAML file; an option that was not given is in neither."""
-    return {**(read_options(config) if config is not None else {}), **command_line}
-
-
-def resolve(options: dict[str, Any], category: str, suggest: Callable[[], Preset]) -> Settings:
-    """Combine preset or suggestion with what the user asked for.
-
-    Args:
-        options: as :func:`merge_options` returns them.
-        category: name of the dataset.
-        suggest: called for an unknown category, or where ``kind`` asks for automatic settings.
-
-    Raises:
-        InputError: an option is unknown or out of range.
-    """
-    refuse_gaussian(options)
-    preset = PRESETS.get(category.lower().replace(" ", "_").replace("-", "_"))
-    if preset is not None and options.get("kind") in (None, preset.kind):
-        _log.info("Settings: preset '%s' (%s).", preset.name, preset.kind)
-    else:
-        preset = suggest()
-    sections = {name: dict(options.get(name, {})) for name in SECTIONS}
-    for name, section in _SHORTHANDS.items():
-        if name in options:
-            sections[section][name] = options[name]
-    return Settings(
-        category=category,
-        kind=preset.kind,
-        synthesis=replace(preset.synthesis, **sections["synthesis"]),
-        images=replace(preset.images, **sections["images"]),
-        training=replace(preset.training, **sections["training"]),
-    )
-
-
-def refuse_gaussian(options: dict[str, Any]) -> None:
-    """Check that no option is meant for the Gaussian detector.
-
-    Raises:
-        InputError: one is.
-    """
-    if options.get("method") == GAUSSIAN:
-        raise InputError(
-            "The Gaussian detector has no synthetic anomalies and no epochs to resume; --method "
-            "gaussian goes with nsa train and a new --output."
-        )
-    for name in (*GAUSSIAN_OPTIONS, GAUSSIAN):
-        if name in options:
-            other = (
-                ", or use nsa calibrate on the finished run" if name in ("fpr", "holdout") else ""
-            )
-            raise InputError(f"{name!r} is an option of --method gaussian; add that{other}.")
-
-
-def to_yaml(values: dict[str, Any]) -> str:
-    """YAML in the order given, short lists on one line."""
-    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
-
-
-def changed(settings: Settings, options: dict[str, Any]) -> list[str]:
-    """Names of options whose value differs from that in ``settings``."""
-    different = []
-    for name, section in _SHORTHANDS.items():
-        current = dataclasses.asdict(getattr(settings, section))[name]
-        if name in options and options[name] != current:
-            different.append(name)
-    return different
+    return {name: value for name, value in read_yaml(path).items() if name not in STAMPS}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from nsa.errors import InputError
+from nsa.errors import InputError, hint
 from nsa.settings.config import Bounds, ImageConfig, SynthesisConfig, TrainConfig
+
+KINDS = ("object", "texture", "x-ray")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """The settings of one category; ``kind`` is ``"object"``, ``"texture"`` or ``"x-ray"``."""
+    """The settings of one category; ``kind`` is one of :data:`KINDS`."""
 
     name: str
     kind: str
@@ -108,15 +109,18 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+def find_preset(category: str) -> Preset | None:
+    """The preset of a category, however it is spelt; None: there is none."""
+    return PRESETS.get(category.lower().replace(" ", "_").replace("-", "_"))
+
+
 def preset(name: str) -> Preset:
     """The preset of a category.
 
     Raises:
         InputError: no such category; the nearest one is suggested.
     """
-    found = PRESETS.get(name.lower().replace(" ", "_").replace("-", "_"))
+    found = find_preset(name)
     if found is None:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PRESETS)}."
-        raise InputError(f"No preset is named {name!r}; {hint}")
+        raise InputError(f"No preset is named {name!r}; {hint(name, PRESETS)}")
     return found

@@ -14,8 +14,8 @@ from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.label import label
 from nsa.plan import Plan, draw_plan, object_masks
-from nsa.settings import config as configs
 from nsa.settings.config import SynthesisConfig
+from nsa.settings.fields import replace
 from nsa.settings.presets import preset
 from nsa.synthesis.on_gpu import synthesize as synthesize_on_gpu
 
@@ -51,7 +51,7 @@ class NSA(nn.Module):
         **fields: Any,
     ) -> None:
         super().__init__()
-        self.config = configs.replace(config or SynthesisConfig(), **fields)
+        self.config = replace(config or SynthesisConfig(), **fields)
         if generator is not None and generator.device.type != "cpu":
             raise InputError(f"generator must be a CPU generator, got one on {generator.device}.")
         self.generator = generator

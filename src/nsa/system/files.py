@@ -1,11 +1,17 @@
-"""Writing files so that a crash or a full disk never leaves half of one."""
+"""Files: written so that a crash or a full disk never leaves half of one, and YAML."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from nsa.errors import InputError
 
@@ -28,6 +34,24 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
         kept = "; the earlier version is untouched" if path.exists() else ""
         raise InputError(f"Cannot write {path}: {error.strerror or error}{kept}.") from error
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with a heading as :func:`write_atomically` does.
+
+    Args:
+        path: the file.
+        columns: the names of the columns.
+        rows: the values of every line: None is an empty cell, a float keeps all its digits.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
 
 
 def need_space(folder: Path, size: int) -> None:
@@ -60,3 +84,28 @@ def make_folder(path: Path) -> None:
         ) from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError(f"The folder {path} is read-only; choose another --output.")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that must hold names and values at the top.
+
+    Raises:
+        InputError: it is missing or does not.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is not valid YAML: {reason}.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold names and values, one 'name: value' a line.")
+    return values
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """YAML in the order given, short lists on one line."""
+    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)

@@ -1,1 +1,53 @@
-"""The detector of Rippel et al. 2020 as a method: settings, fit, run folder."""
+"""The method of Rippel et al. 2020: Gaussians in the features of a pretrained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsa.detectors.gaussian.request import GaussianRequest
+from nsa.detectors.method import DetectionMethod, Fitting
+from nsa.errors import InputError
+
+if TYPE_CHECKING:
+    from nsa.detectors.gaussian.detector import FittedGaussian
+    from nsa.detectors.gaussian.folder import GaussianRun
+    from nsa.images import Dataset
+    from nsa.training.distributed import Ranks
+
+
+class GaussianMethod(DetectionMethod[GaussianRequest, "GaussianRun"]):
+    """See :class:`nsa.detectors.method.DetectionMethod`."""
+
+    names = ("gaussian",)
+    request = GaussianRequest
+    lacks = "which fits its features in one pass without synthetic anomalies"
+
+    def open_run(self, path: Path) -> GaussianRun:
+        from nsa.detectors.gaussian.folder import open_run
+
+        return open_run(path)
+
+    def load(self, run: GaussianRun, device: str) -> FittedGaussian:
+        from nsa.detectors.gaussian.detector import load
+
+        return load(run, device)
+
+    def begin(
+        self, request: GaussianRequest, dataset: Dataset, ranks: Ranks, *, profile: bool = False
+    ) -> Fitting[GaussianRun]:
+        if profile:
+            raise InputError(
+                "--profile measures training steps, and --method gaussian has none; leave it out."
+            )
+        if ranks.count > 1:
+            raise InputError(
+                "--method gaussian fits its features in one pass, which several processes cannot "
+                "share; start it without torchrun."
+            )
+        from nsa.detectors.gaussian.fit import begin
+
+        return begin(request, dataset)
+
+
+METHOD = GaussianMethod()

@@ -1,8 +1,8 @@
-"""A fitted Gaussian detector behind the interface that all methods share."""
+"""A fitted Gaussian detector with its settings: images in, scores out."""
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,69 +10,61 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from nsa.detectors.gaussian.settings import GaussianRun, GaussianSettings
-from nsa.detectors.network.detector import stack
+from nsa.detectors.detector import Detector, Map, Pixels, Scored
+from nsa.detectors.gaussian import storage
+from nsa.detectors.gaussian.folder import GaussianRun
+from nsa.detectors.gaussian.settings import GaussianSettings
 from nsa.errors import InputError
-from nsa.folder import BaseRun
 from nsa.gaussian.detector import GaussianDetector
-from nsa.images import Dataset, LoadedTest, load_images, load_test_set
-from nsa.report import choose_examples
-from nsa.runs.evaluate import EXAMPLES, NO_MAPS, Evaluation, compute_metrics
+from nsa.gaussian.distributions import Distribution
+from nsa.images import stack
 from nsa.system.console import console
 from nsa.system.device import choose_device
 
+_log = logging.getLogger("nsa")
 
-class GaussianScorer:
-    """Scores of files by the sum of a fitted detector's distances.
+
+class FittedGaussian(Detector):
+    """Scores of images by the sum of a fitted detector's distances.
 
     Attributes:
-        run: the run folder.
-        detector: fitted.
+        settings: the settings of its run.
+        gaussian: the distributions.
         extractor: of the detector, with its network.
     """
 
-    no_maps: str | None = NO_MAPS
-    map_limit = 1.0
+    no_maps = "the Gaussian detector gives no pixel map"
 
-    def __init__(self, run: GaussianRun, detector: GaussianDetector) -> None:
-        if detector.extractor is None:
-            raise InputError(f"The detector in {run.path} has no network; train it again.")
-        self.run: BaseRun[GaussianSettings] = run
-        self.detector = detector
-        self.extractor = detector.extractor
-        self.channels: int = detector.extractor.network.channels
+    def __init__(self, gaussian: GaussianDetector, settings: GaussianSettings, path: Path) -> None:
+        if gaussian.extractor is None:
+            raise InputError(f"The detector in {path} has no network; train it again.")
+        self.gaussian, self.settings = gaussian, settings
+        self.extractor = gaussian.extractor
+        self.size = settings.size
+        self.channels = self.extractor.network.channels
+        self.default_fpr = settings.gaussian.fpr
+        self._path = path
 
-    @classmethod
-    def load(cls, path: Path, device: str = "auto") -> GaussianScorer:
-        """Load a finished run; see :meth:`nsa.detectors.network.detector.Detector.load`."""
-        run = GaussianRun.open(path)
-        detector = GaussianDetector.load(path, device=choose_device(device))
-        scorer = cls(run, detector)
-        scorer.extractor.progress = console.is_terminal
-        return scorer
+    def score(self, images: Tensor) -> Scored:
+        """See :meth:`Detector.score`."""
+        empty = torch.empty(0, dtype=torch.float64)
+        return Scored(self.gaussian.score(images) if len(images) else empty, None)
 
-    @property
-    def default_fpr(self) -> float | None:
-        """The rate that the training was asked for."""
-        return self.run.settings.gaussian.fpr
-
-    def judge(
-        self, images: Sequence[npt.NDArray[np.uint8]]
-    ) -> list[tuple[float, npt.NDArray[np.float32] | None]]:
-        """The score of each image, uint8 (H, W, channels) of any size; there are no maps."""
-        pixels, scores = stack(images, self.run.settings.size), []
-        for part in torch.split(pixels, self.extractor.batch_size):
+    def judge(self, images: Sequence[Pixels]) -> list[tuple[float, Map | None]]:
+        """See :meth:`Detector.judge`."""
+        scores: list[float] = []
+        for part in torch.split(stack(images, self.size), self.extractor.batch_size):
             # Not through the extractor's own loop, whose progress bar would flash for every group.
-            scores += self.detector.score(self.extractor.batch(part)).tolist()
+            scores += self.gaussian.score(self.extractor.batch(part)).tolist()
         return [(score, None) for score in scores]
 
-    def calibrate(self, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
-        """Scores of held-out normal images, float64 (N,); their distances are kept in the run."""
-        distances = self.detector.level_scores(self._images(paths))
-        self.detector.calibration = distances
-        self.detector.save(self.run.path)
+    def calibrate(self, images: Tensor) -> npt.NDArray[np.float64]:
+        """See :meth:`Detector.calibrate`; the distances of every level are kept in the run."""
+        distances = self.gaussian.level_scores(images)
+        self.gaussian.calibration = distances
+        storage.save(self.gaussian, self._path)
         scores: npt.NDArray[np.float64] = distances.sum(1).numpy()
         return scores
 
@@ -81,11 +73,11 @@ class GaussianScorer:
 
         Empty for ``l2``, whose distance follows no chi-square distribution.
         """
-        if self.detector.kind == "l2":
+        if self.settings.gaussian.distribution == "l2":
             return []
         points = []
-        for number, level in enumerate(self.detector.levels, 1):
-            point = self.detector.working_point(fpr, number, "chi-square")
+        for number, level in enumerate(self.gaussian.levels, 1):
+            point = self.gaussian.working_point(fpr, number, "chi-square")
             points.append(
                 {
                     "level": number,
@@ -96,28 +88,46 @@ class GaussianScorer:
             )
         return points
 
-    def evaluate(self, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
-        """Score the test images and compute the image metrics; there are no pixel metrics.
+    def deployable(self) -> tuple[nn.Module, dict[str, str]]:
+        """See :meth:`Detector.deployable`."""
+        if self.extractor.precision == "bfloat16":
+            _log.warning(
+                "%s computes its features in bfloat16, the file in float32: scores differ by some "
+                "0.4 %%.", self._path,
+            )  # fmt: skip
+        distances = _Distances(self.extractor.network, self.gaussian.levels)
+        return distances, {"scores": "float64 (N)"}
 
-        Args:
-            loaded: the test set at the size of the run, where it is in memory already.
 
-        Raises:
-            InputError: an image or a mask cannot be read, or a mask does not fit its image.
-        """
-        size, test = self.run.settings.size, dataset.test
-        if loaded is None:
-            loaded = load_test_set(test, size, self.channels, console.is_terminal)
-        start = time.perf_counter()
-        scores = self.detector.score(loaded.images).numpy() if test else np.empty(0)
-        metrics, reasons = compute_metrics(test, scores, None, np.empty((0, 0, 0), np.uint8))
-        seconds = time.perf_counter() - start
-        defects = [sample.defect for sample in test]
-        examples = choose_examples(defects, scores.tolist(), EXAMPLES) if test else []
-        return Evaluation(
-            metrics, metrics, reasons, scores, scores, seconds,
-            examples, loaded.images, None, loaded.masks,
-        )  # fmt: skip
+class _Distances(nn.Module):
+    """The sum over levels of ``||W (features - mean)||``."""
 
-    def _images(self, paths: Sequence[Path]) -> Tensor:
-        return load_images(paths, self.run.settings.size, self.channels, console.is_terminal)
+    def __init__(self, levels: nn.Module, distributions: Sequence[Distribution]) -> None:
+        super().__init__()
+        self.levels = levels
+        self.means = nn.ParameterList(level.mean for level in distributions)
+        self.whitenings = nn.ParameterList(level.whitening() for level in distributions)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Scores, float64 (N,), of normalised images."""
+        parts = zip(self.levels(x), self.means, self.whitenings, strict=True)
+        distances = [
+            ((features.double() - mean) @ whitening).square().sum(1).sqrt()
+            for features, mean, whitening in parts
+        ]
+        return (torch.stack(distances, 1).sum(1),)
+
+
+def load(run: GaussianRun, device: str = "auto") -> FittedGaussian:
+    """The detector of a finished run.
+
+    Args:
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        InputError: the run has not finished, or there is no such device.
+    """
+    gaussian = storage.load(run.path, device=choose_device(device))
+    detector = FittedGaussian(gaussian, run.settings, run.path)
+    detector.extractor.progress = console.is_terminal
+    return detector

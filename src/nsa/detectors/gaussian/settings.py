@@ -1,22 +1,61 @@
-"""The run folder of a Gaussian detector, and the options that lead to it."""
+"""The settings of a Gaussian detector."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.errors import InputError
-from nsa.folder import BaseRun, places_of, read_config
 from nsa.model.backbones import find_network
-from nsa.settings.config import GaussianConfig, from_dict, to_dict
-from nsa.settings.options import GAUSSIAN, GAUSSIAN_OPTIONS
+from nsa.settings.fields import check_choice, check_number, from_dict, to_dict
 
-# Options of the other methods that mean nothing to a detector without epochs and anomalies.
-_FOREIGN = (
-    "epochs", "batch_size", "learning_rate", "variant", "label", "background", "kind", "synthesis",
-    "images", "training",
-)  # fmt: skip
+METHOD = "gaussian"
+# How a level's normal features are modelled; nsa.gaussian.distributions has the formulas.
+GaussianModel = Literal[
+    "full", "standardised", "l2", "pca95", "pca99", "npca1", "npca01", "npca001"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianConfig:
+    """How the Gaussian detector is fitted (Rippel et al., ICPR 2020).
+
+    Attributes:
+        network: one of :data:`nsa.gaussian.NETWORKS`.
+        weights: ``"default"`` (torchvision's, trained on ImageNet), ``"random"``, a state-dict file
+            or a run folder, see :func:`nsa.model.pretrained.load_network`.
+        distribution: model of each level's features; ``"npca01"`` keeps the components that hold
+            the last 0.1 % of the variance.
+        size: (height, width) in pixels to which every image is resized; None: the size that the
+            network was designed for.
+        augment: fit on so many augmented copies of every image, by what the category allows
+            (Figure 2 of the paper, which makes 100); 0: on the images themselves.
+        seed: fixes random weights, augmentation and which images are held out.
+        fpr: wanted false positive rate, for which images are held out; None: none are.
+        holdout: share of the training images that is held out.
+    """
+
+    network: str = "efficientnet_b4"
+    weights: str = "default"
+    distribution: GaussianModel = "full"
+    size: tuple[int, int] | None = None
+    augment: int = 0
+    seed: int = 0
+    fpr: float | None = None
+    holdout: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_choice(self, "distribution", get_args(GaussianModel))
+        check_number(self, "augment", 0, 10_000)
+        check_number(self, "seed", 0, 2**63 - 1)
+        if self.size is not None and not all(32 <= side <= 8192 for side in self.size):
+            raise InputError(f"size must be two numbers from 32 to 8192, got {self.size!r}.")
+        for name in ("fpr", "holdout"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise InputError(f"{name} must be between 0 and 1, got {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +64,7 @@ class GaussianSettings:
 
     Attributes:
         category: name of what is inspected.
-        gaussian: see :class:`nsa.settings.config.GaussianConfig`.
+        gaussian: how it is fitted.
     """
 
     category: str
@@ -39,56 +78,33 @@ class GaussianSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
-        return {"method": GAUSSIAN, "category": self.category, GAUSSIAN: to_dict(self.gaussian)}
-
-
-class GaussianRun(BaseRun[GaussianSettings]):
-    """A run that fits a Gaussian detector."""
+        return {"method": METHOD, "category": self.category, "gaussian": to_dict(self.gaussian)}
 
     @classmethod
-    def open(cls, path: Path) -> GaussianRun:
-        """Open an existing run folder.
+    def from_dict(cls, values: dict[str, Any]) -> GaussianSettings:
+        """The inverse of :meth:`to_dict`; other keys are left alone.
 
         Raises:
-            InputError: it is no run folder of a Gaussian detector, or of a format this version does
-                not know.
+            InputError: something is missing, unknown or out of range.
         """
-        values = read_config(path)
-        section = values.get(GAUSSIAN)
-        if values.get("method") != GAUSSIAN or not isinstance(section, dict):
-            raise InputError(
-                f"{path} holds no Gaussian detector; train one with --method gaussian."
-            )
-        try:
-            settings = GaussianSettings(
-                category=str(values.get("category")), gaussian=from_dict(GaussianConfig, section)
-            )
-        except InputError as error:
-            raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
-        return cls(path, settings, places_of(values))
+        section = values.get("gaussian")
+        if not isinstance(section, dict):
+            raise InputError("The configuration lacks the section 'gaussian'.")
+        config = from_dict(GaussianConfig, section)
+        return cls(category=str(values.get("category")), gaussian=config)
 
 
-def resolve(options: dict[str, Any], category: str) -> GaussianSettings:
-    """Settings from the options a user gave.
+def resolve(request: GaussianRequest, category: str) -> GaussianSettings:
+    """Settings from what the user asked for.
 
     Args:
-        options: as :func:`nsa.settings.options.merge_options` returns them.
         category: name of the dataset.
 
     Raises:
-        InputError: an option is unknown, out of range or of another method.
+        InputError: a setting is unknown or out of range, or serves nothing.
     """
-    foreign = [name for name in _FOREIGN if name in options]
-    if foreign:
-        raise InputError(
-            f"{', '.join(foreign)} cannot be set with --method gaussian, which fits its features "
-            "in one pass without synthetic anomalies; leave it out."
-        )
-    section = dict(options.get(GAUSSIAN, {}))
-    for name in (*GAUSSIAN_OPTIONS, "seed"):
-        if name in options:
-            section[name] = options[name]
-    if section.get("fpr") is None and "holdout" in options:
+    section = request.overrides("gaussian")
+    if section.get("fpr") is None and request.holdout is not None:
         raise InputError("--holdout serves to set a false positive rate; add --fpr.")
     weights = Path(str(section.get("weights", ""))).expanduser()
     if "weights" in section and weights.exists():

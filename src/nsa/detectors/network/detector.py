@@ -3,68 +3,63 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from nsa.detectors.detector import Detector, Scored
+from nsa.detectors.network.folder import NetworkRun
+from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
-from nsa.folder import Run
-from nsa.images import resize, to_network_input
+from nsa.images import center_crop, to_network_input
 from nsa.model import EncoderDecoder
-from nsa.settings.options import Settings
+from nsa.settings.config import ImageConfig
 from nsa.system.device import choose_device, memory_format
 from nsa.training import load_model
 
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time: what keeps either busy
 
 
-class Detector:
-    """Finds anomalies in images of the kind it was trained on.
+class NetworkDetector(Detector):
+    """Finds anomalies by a network that was trained on synthetic ones.
 
     Attributes:
         settings: the settings of its run.
-        size: (height, width) in pixels to which the network's images are resized.
         network: what finds the anomalies, in evaluation mode.
-
-    Example:
-        >>> detector = nsa.load("runs/bottle-001")
-        >>> maps, scores = detector.predict(images)
     """
 
-    def __init__(self, model: EncoderDecoder, settings: Settings, device: torch.device) -> None:
-        self.network = model.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
+    def __init__(
+        self, network: EncoderDecoder, settings: NetworkSettings, device: torch.device
+    ) -> None:
+        self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
         self._device = device
         self.settings = settings
         self.size = settings.test_size
+        self.channels = settings.images.channels
+        # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
+        # others end at 1.
+        synthesis = settings.synthesis
+        self.map_limit = 2 * synthesis.label_midpoint if synthesis.unbounded else 1.0
 
-    @classmethod
-    def load(cls, run: str | Path, device: str = "auto") -> Detector:
-        """Load the detector of a finished run.
+    def score(self, images: Tensor) -> Scored:
+        """See :meth:`Detector.score`; the score of an image is the mean of its map."""
+        maps = self.maps(images)
+        return Scored(image_scores(maps), maps)
 
-        Args:
-            run: the run folder.
-            device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
-
-        Raises:
-            InputError: the folder holds no finished run of this format, or there is no such device.
-        """
-        opened = Run.open(Path(run))
-        opened.need_model()
-        settings = opened.settings
-        unbounded = settings.synthesis.unbounded
-        model = EncoderDecoder(settings.images.channels, "relu" if unbounded else "sigmoid")
-        load_model(opened.model, model)
-        return cls(model, settings, choose_device(device))
+    def score_as_published(self, images: Tensor) -> Scored | None:
+        """The centre crop of objects (Section 4.1), with zeros around its map."""
+        config = self.settings.images
+        if self.size == config.crop:  # the crop is the whole image
+            return None
+        maps = self.maps(center_crop(images, config))
+        return Scored(image_scores(maps), _pad(maps, config))
 
     @torch.inference_mode()
     def maps(self, images: Tensor) -> Tensor:
-        """Anomaly maps of images that already have the network's size; nothing is resized.
+        """Anomaly maps of images of any one size; nothing is resized.
 
         Runs in float32 on every device, so that maps hardly depend on the machine.
 
@@ -94,6 +89,12 @@ class Detector:
                 first += len(part)
         return result
 
+    def deployable(self) -> tuple[nn.Module, dict[str, str]]:
+        """See :meth:`Detector.deployable`."""
+        height, width = self.size
+        outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float32 (N)"}
+        return _MapsAndScores(self.network), outputs
+
     def _maps(self, batch: Tensor) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
         inputs = to_network_input(batch.to(self._device), self.settings.images)
@@ -101,31 +102,45 @@ class Detector:
         maps: Tensor = self.network.predict(inputs)
         return maps[:, 0]
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps at the images' own resolution and one score per image.
 
-        The whole image is judged, up to its borders.
+class _MapsAndScores(nn.Module):
+    def __init__(self, network: EncoderDecoder) -> None:
+        super().__init__()
+        self.network = network
 
-        Args:
-            images: uint8 (N, channels, H, W) of any size.
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps, float32 (N, H, W), and scores, float32 (N,), of normalised images."""
+        maps = self.network.predict(x)[:, 0]
+        return maps, image_scores(maps)
 
-        Returns:
-            Maps, float32 (N, 1, H, W), and scores, float32 (N,), the mean of the map at the
-            network's resolution; higher is more anomalous. Both on the CPU.
 
-        Raises:
-            InputError: wrong dtype, shape or number of channels.
-        """
-        channels = self.settings.images.channels
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
-            raise InputError(
-                f"images must be a uint8 tensor (N, {channels}, H, W), got {images.dtype} with "
-                f"shape {tuple(images.shape)}."
-            )
-        if not len(images):
-            return torch.empty((0, 1, *images.shape[2:])), torch.empty(0)
-        maps = self.maps(stack(images.cpu().permute(0, 2, 3, 1).numpy(), self.size))[:, None]
-        return enlarge(maps, tuple(images.shape[2:])), image_scores(maps)
+def load(run: NetworkRun, device: str = "auto") -> NetworkDetector:
+    """The detector of a finished run.
+
+    Args:
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        InputError: the run has not finished, or there is no such device.
+    """
+    run.need_model()
+    settings = run.settings
+    unbounded = settings.synthesis.unbounded
+    network = EncoderDecoder(settings.images.channels, "relu" if unbounded else "sigmoid")
+    load_model(run.model, network)
+    return NetworkDetector(network, settings, choose_device(device))
+
+
+def image_scores(maps: Tensor) -> Tensor:
+    """The score of an image, the mean of its map: (N, ...) -> float32 (N,)."""
+    return maps.flatten(1).mean(1)
+
+
+def _pad(maps: Tensor, config: ImageConfig) -> Tensor:
+    """Zeros around the maps of centre crops, so that they cover the whole image again."""
+    (height, width), (rows, columns) = config.size, config.crop
+    top, left = round((height - rows) / 2), round((width - columns) / 2)
+    return F.pad(maps, (left, width - columns - left, top, height - rows - top))
 
 
 @contextlib.contextmanager
@@ -146,24 +161,3 @@ def _full_float32() -> Iterator[None]:
     finally:
         for owner, value in zip(owners, before, strict=True):
             setattr(owner, name, value)
-
-
-def stack(images: Iterable[npt.NDArray[np.uint8]], size: tuple[int, int]) -> Tensor:
-    """Images, uint8 (H, W, C) of any sizes, resized into one uint8 tensor (N, C, *size)."""
-    scaled = np.stack([resize(image, size) for image in images])
-    return torch.from_numpy(scaled).permute(0, 3, 1, 2)
-
-
-def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Maps (N, 1, h, w) at the (height, width) of their images, bilinear."""
-    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
-
-
-def image_scores(maps: Tensor) -> Tensor:
-    """The score of an image, the mean of its map: (N, ...) -> float32 (N,)."""
-    return maps.flatten(1).mean(1)
-
-
-def load(run: str | Path, device: str = "auto") -> Detector:
-    """:meth:`Detector.load` as a function: ``nsa.load("runs/bottle-001")``."""
-    return Detector.load(run, device)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import time
 
 import torch
 from rich.console import Console
 
-from nsa.folder import Run
+from nsa.detectors.network.folder import NetworkRun
 from nsa.report import loss_curve
 from nsa.system.console import TrainingProgress, counted, duration
-from nsa.system.files import write_atomically
+from nsa.system.files import write_csv
 from nsa.system.interrupt import Interrupted, StopRequest
 from nsa.training import Trainer, save_checkpoint, save_model
 from nsa.training.failures import checkpoint_named
@@ -26,7 +24,7 @@ _log = logging.getLogger("nsa")
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 
-def train_to_the_end(trainer: Trainer, run: Run, profile: bool) -> None:
+def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
     """Train from where the trainer stands, and write the weights, the log and the loss curve.
 
     Args:
@@ -93,7 +91,7 @@ def training_times(trainer: Trainer) -> dict[str, float]:
     }
 
 
-def _describe(trainer: Trainer, run: Run) -> None:
+def _describe(trainer: Trainer, run: NetworkRun) -> None:
     settings, position, count = run.settings, trainer.position, trainer.ranks.count
     where = trainer.device.type if count == 1 else f"{count} x {trainer.device.type}"
     _log.info(
@@ -106,12 +104,12 @@ def _describe(trainer: Trainer, run: Run) -> None:
         _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
 
 
-def _save(trainer: Trainer, run: Run) -> None:
+def _save(trainer: Trainer, run: NetworkRun) -> None:
     save_checkpoint(run.checkpoint, trainer)
     _note_checkpoint(trainer, run)
 
 
-def _note_checkpoint(trainer: Trainer, run: Run) -> None:
+def _note_checkpoint(trainer: Trainer, run: NetworkRun) -> None:
     """Say what is there for whichever process reports the loss of another."""
     position = trainer.position
     state = f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
@@ -121,10 +119,9 @@ def _note_checkpoint(trainer: Trainer, run: Run) -> None:
     )
 
 
-def _write_log(trainer: Trainer, run: Run) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["epoch", "loss", "learning_rate"])
-    for epoch, loss in enumerate(trainer.position.losses):
-        writer.writerow([epoch + 1, repr(loss), repr(learning_rate(trainer.training, epoch))])
-    write_atomically(run.path / "log.csv", text.getvalue())
+def _write_log(trainer: Trainer, run: NetworkRun) -> None:
+    lines = [
+        (epoch + 1, loss, learning_rate(trainer.training, epoch))
+        for epoch, loss in enumerate(trainer.position.losses)
+    ]
+    write_csv(run.path / "log.csv", ("epoch", "loss", "learning_rate"), lines)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nsa.detectors.gaussian.settings import GaussianConfig
 from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.model.backbones import find_network
@@ -17,8 +18,8 @@ from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import OF_TABLE, System, find_system, systems_for
 from nsa.reproduce.gaussian.work import run_job
 from nsa.reproduce.job import Job, Request
-from nsa.settings.config import GaussianConfig, from_dict
-from nsa.settings.options import GAUSSIAN, merge_options
+from nsa.settings.fields import from_dict
+from nsa.settings.options import read_options
 from nsa.system.device import choose_device, choose_precision
 
 FOLDS = 5
@@ -28,7 +29,16 @@ EPOCHS = {"autoencoder": 100, "supervised": 50}
 # What the paper had of torchvision, before there were later ones.
 WEIGHTS = "IMAGENET1K_V1"
 _SECTION = ("network", "weights", "augment", "size")
-_OPTIONS = ("network", "weights", "augment", "epochs", "device", "precision", "data_root", GAUSSIAN)
+_OPTIONS = (
+    "network",
+    "weights",
+    "augment",
+    "epochs",
+    "device",
+    "precision",
+    "data_root",
+    "gaussian",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +153,8 @@ def _options(request: Request) -> dict[str, Any]:
     names = ("network", "weights", "augment", "epochs", "device", "precision")
     given = {name: getattr(request, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
-    options = merge_options({}, None if request.config is None else Path(request.config))
-    section = options.pop(GAUSSIAN, {})
+    options = {} if request.config is None else read_options(Path(request.config))
+    section = options.pop("gaussian", {})
     wrong = [name for name in options if name not in _OPTIONS]
     wrong += [name for name in section if name not in _SECTION]
     if wrong:

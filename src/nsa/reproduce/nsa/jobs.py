@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.network.settings import (
+    SECTIONS,
+    NetworkSettings,
+    choose_preset,
+    of_preset,
+)
+from nsa.detectors.registry import read_request
 from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.reproduce.categories import find_categories
@@ -14,9 +23,7 @@ from nsa.reproduce.job import Job, Request
 from nsa.reproduce.nsa.systems import SYSTEMS, System, system
 from nsa.reproduce.nsa.tables import TABLES, TableSpec
 from nsa.reproduce.nsa.training import run_training
-from nsa.runs.automatic import suggest_settings
-from nsa.settings.config import replace
-from nsa.settings.options import SECTIONS, Settings, merge_options, resolve
+from nsa.settings.fields import replace
 from nsa.system.device import choose_device, choose_precision
 
 # A job's own business.
@@ -33,7 +40,7 @@ class TrainingJob(Job):
 
     paper = "nsa"
     system: System
-    settings: Settings
+    settings: NetworkSettings
 
     def settings_dict(self) -> dict[str, Any]:
         """See :meth:`Job.settings_dict`."""
@@ -41,7 +48,7 @@ class TrainingJob(Job):
 
     def run(self, request: Request) -> dict[str, Any]:
         """See :meth:`Job.run`."""
-        return run_training(self, request, _training_options(self, request))
+        return run_training(self, request, _training_request(self, request))
 
 
 def plan_jobs(request: Request) -> list[TrainingJob]:
@@ -58,9 +65,9 @@ def plan_jobs(request: Request) -> list[TrainingJob]:
     systems = [system(name) for name in request.methods]
     options = _options(request)
     precision = choose_precision(
-        options.get("precision", "auto"), choose_device(options.get("device", "auto"))
+        options.precision or "auto", choose_device(options.device or "auto")
     )
-    overrides = {name: options[name] for name in options if name not in ("device", "precision")}
+    overrides = options.replace(device=None, precision=None).given()
     groups = []
     wanted = [name for spec in _specs(request) for name in spec.categories]
     for category in find_categories(request, wanted):
@@ -87,59 +94,44 @@ def plan_jobs(request: Request) -> list[TrainingJob]:
     ]
 
 
-def _training_options(job: TrainingJob, request: Request) -> dict[str, Any]:
-    """Options of :func:`nsa.runs.train.train` that give exactly this job."""
+def _training_request(job: TrainingJob, request: Request) -> NetworkRequest:
+    """What gives exactly this job."""
     settings = job.settings.to_dict()
-    return {
-        "data_root": request.data_root,
-        "category": job.category,
-        "kind": job.settings.kind,
-        "device": _options(request).get("device", "auto"),
-        "precision": job.precision,
+    return NetworkRequest(
+        data_root=Path(request.data_root),
+        category=job.category,
+        kind=job.settings.kind,
+        device=_options(request).device,
+        precision=job.precision,
         **{name: settings[name] for name in SECTIONS},
-    }
+    )
 
 
-def _options(request: Request) -> dict[str, Any]:
+def _options(request: Request) -> NetworkRequest:
     """The config file's options with the command line's over them."""
     given = {name: getattr(request, name) for name in ("epochs", "device", "precision")}
     given = {name: value for name, value in given.items() if value is not None}
     for name in ("network", "weights", "augment"):
         if getattr(request, name) is not None:
             raise InputError(f"--{name} is an option of --paper gaussian; add that.")
-    options = merge_options(given, None if request.config is None else Path(request.config))
-    names = {*options, *(name for section in SECTIONS for name in options.get(section, {}))}
+    options = read_request(given, None if request.config is None else Path(request.config))
+    sections = [getattr(options, section, {}) for section in SECTIONS]
+    names = {*options.given(), *(name for section in sections for name in section)}
     for name in _FIXED:
         if name in names:
             raise InputError(
                 f"{request.config} sets {name!r}, which nsa reproduce sets for every job itself; "
                 "leave it out."
             )
-    options.pop("data_root", None)
-    return options
+    assert isinstance(options, NetworkRequest)  # since it names no method
+    return options.replace(data_root=None)
 
 
-def _settings(root: Path, category: str, options: dict[str, Any]) -> tuple[Settings, int]:
+def _settings(root: Path, category: str, options: NetworkRequest) -> tuple[NetworkSettings, int]:
     """The settings of a category, and the epochs they have without the user's changes."""
     dataset = open_dataset(root, category)
-    preset = resolve(
-        {name: options[name] for name in ("kind",) if name in options},
-        dataset.name, lambda: suggest_settings(dataset, options.get("kind")),
-    )  # fmt: skip
-    sections = {name: dict(options.get(name, {})) for name in SECTIONS}
-    for name in ("epochs", "batch_size", "learning_rate"):
-        if name in options:
-            sections["training"][name] = options[name]
-    for name in ("variant", "background"):
-        if name in options:
-            sections["synthesis"][name] = options[name]
-    settings = dataclasses.replace(
-        preset,
-        synthesis=replace(preset.synthesis, **sections["synthesis"]),
-        images=replace(preset.images, **sections["images"]),
-        training=replace(preset.training, **sections["training"]),
-    )
-    return settings, preset.training.epochs
+    preset = choose_preset(options, dataset.name, lambda: suggest_settings(dataset, options.kind))
+    return of_preset(preset, dataset.name).changed(options), preset.training.epochs
 
 
 def _systems_for(category: str, request: Request) -> list[System]:
@@ -153,5 +145,5 @@ def _specs(request: Request) -> list[TableSpec]:
     return [spec for number in request.tables or TABLES for spec in TABLES[number]]
 
 
-def _differs(one: System, settings: Settings) -> bool:
+def _differs(one: System, settings: NetworkSettings) -> bool:
     return one.method != "no_object_masks" or settings.synthesis.background is not None

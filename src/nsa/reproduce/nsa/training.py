@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nsa.folder import Run, find_begun
+from nsa.detectors.network.folder import find_begun
+from nsa.detectors.network.request import NetworkRequest
 from nsa.reproduce.evidence import cases, curves
 from nsa.runs.train import Trained, open_run_dataset, resume, train
 
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nsa")
 
 
-def run_training(job: TrainingJob, request: Request, options: dict[str, Any]) -> dict[str, Any]:
+def run_training(job: TrainingJob, request: Request, training: NetworkRequest) -> dict[str, Any]:
     """Train, or continue the training of, one job and evaluate it.
 
     Args:
-        options: of :func:`nsa.runs.train.train`, which give exactly this job.
+        training: what gives exactly this job.
 
     Raises:
         InputError: the training or the evaluation cannot be done.
         Interrupted: a signal stopped the training; its state is saved.
     """
     output, start = Path(request.output), time.perf_counter()
-    trained = _train(job, request, options, output / "runs" / job.name)
+    trained = _train(job, request, training, output / "runs" / job.name)
     trained_at = time.perf_counter()
-    evaluation, run = trained.evaluation, Run.open(trained.run.path)
+    evaluation, run = trained.evaluation, trained.run
     test = open_run_dataset(run).test
     times = {**run.training_times(), "evaluation_seconds": evaluation.seconds}
     pictures = cases(evaluation, test, output / "jobs", job.name) if test else []
@@ -55,14 +56,14 @@ def run_training(job: TrainingJob, request: Request, options: dict[str, Any]) ->
     }
 
 
-def _train(job: TrainingJob, request: Request, options: dict[str, Any], folder: Path) -> Trained:
+def _train(job: TrainingJob, request: Request, training: NetworkRequest, folder: Path) -> Trained:
     begun = find_begun(folder)
     if begun is not None and begun.settings == job.settings:
-        place = {"data_root": request.data_root, "precision": job.precision}
-        if request.device is not None:
-            place["device"] = request.device
         _log.info("Continuing %s.", job.name)
+        place = NetworkRequest(
+            data_root=Path(request.data_root), precision=job.precision, device=request.device
+        )
         return resume(folder, place)
     if folder.exists():  # stopped before it had begun, or damaged
         shutil.rmtree(folder)
-    return train({**options, "output": folder})
+    return train(training.replace(output=folder))

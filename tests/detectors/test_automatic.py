@@ -7,10 +7,10 @@ import cv2
 import pytest
 from tiny import nsa, picture, write, write_config, write_product
 
+from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.folder import open_run
 from nsa.errors import InputError
-from nsa.folder import Run
 from nsa.images import open_dataset
-from nsa.runs.automatic import suggest_settings
 
 
 def test_an_object_on_a_plain_background_is_recognised(
@@ -44,7 +44,7 @@ def test_grey_images_train_a_network_of_one_channel(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "one channel" in result.stderr
     assert "There are no test images" in result.stderr
-    assert Run.open(output).settings.images.channels == 1
+    assert open_run(output).settings.images.channels == 1
     predicted = nsa("predict", output, folder, "--output", tmp_path / "out")
     assert predicted.exit_code == 0, predicted.output
 
@@ -55,6 +55,6 @@ def test_the_preset_of_a_known_category_is_used(tmp_path: Path) -> None:
     result = nsa("train", "--data-root", tmp_path, "--config", config, "--output", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "preset 'screw'" in result.stderr
-    synthesis = Run.open(tmp_path / "run").settings.synthesis
+    synthesis = open_run(tmp_path / "run").settings.synthesis
     assert synthesis.max_patches == 4
     assert synthesis.label_steepness == 1

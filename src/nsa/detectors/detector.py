@@ -1,0 +1,136 @@
+"""What every trained detector offers, whatever its method: images in, scores and maps out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from nsa.errors import InputError
+from nsa.images import stack
+
+Pixels = npt.NDArray[np.uint8]
+Map = npt.NDArray[np.float32]
+_CHUNK = 64  # images to calibrate with, so that their maps are never all in memory
+
+
+class Scored(NamedTuple):
+    """What a detector says of images.
+
+    Attributes:
+        scores: float (N,), on the CPU; higher is more anomalous.
+        maps: float32 (N, H, W), on the CPU; 0 is normal. None: the method gives none.
+    """
+
+    scores: Tensor
+    maps: Tensor | None
+
+
+class Detector(ABC):
+    """Finds anomalies in images of the kind it was trained on; :func:`nsa.load` opens one.
+
+    >>> detector = nsa.load("runs/bottle-001")
+    >>> maps, scores = detector.predict(images)
+
+    Attributes:
+        size: (height, width) in pixels to which images are resized that it judges.
+        channels: of its images, 1 or 3.
+        no_maps: why it gives no maps; None: it does.
+        map_limit: top of the colour scale of its maps, the same for every picture.
+        default_fpr: the false positive rate that its training was asked for; None: it was not.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    no_maps: str | None = None
+    map_limit: float = 1.0
+    default_fpr: float | None = None
+
+    @abstractmethod
+    def score(self, images: Tensor) -> Scored:
+        """Judge images that already have the detector's size; nothing is resized.
+
+        Args:
+            images: uint8 (N, channels, *size).
+        """
+
+    @abstractmethod
+    def deployable(self) -> tuple[nn.Module, dict[str, str]]:
+        """The detector as a module for :func:`nsa.runs.export.export`.
+
+        Returns:
+            From normalised images, float32 (N, channels, *size), to a tuple of tensors whose last
+            is the scores; and what each of them is called and holds.
+        """
+
+    def score_as_published(self, images: Tensor) -> Scored | None:
+        """Judge test images by the protocol of the method's paper; None: it is :meth:`score`.
+
+        Args:
+            images: as for :meth:`score`; maps cover the whole of them.
+        """
+        del images
+        return None
+
+    def calibrate(self, images: Tensor) -> npt.NDArray[np.float64]:
+        """Scores, float64 (N,), of normal images that were not trained on.
+
+        Args:
+            images: as for :meth:`score`.
+        """
+        parts = [self.score(images[i : i + _CHUNK]).scores for i in range(0, len(images), _CHUNK)]
+        return torch.cat(parts).double().numpy()
+
+    def level_points(self, fpr: float) -> list[dict[str, Any]]:
+        """Working points of the method's parts, where it has any with a threshold of their own."""
+        del fpr
+        return []
+
+    def predict(self, images: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Maps at the images' own resolution and one score per image.
+
+        The whole image is judged, up to its borders.
+
+        Args:
+            images: uint8 (N, channels, H, W) of any size.
+
+        Returns:
+            Maps, float32 (N, 1, H, W), or None where the method gives none, and scores, float
+            (N,); higher is more anomalous. Both on the CPU.
+
+        Raises:
+            InputError: wrong dtype, shape or number of channels.
+        """
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != self.channels:
+            raise InputError(
+                f"images must be a uint8 tensor (N, {self.channels}, H, W), got {images.dtype} "
+                f"with shape {tuple(images.shape)}."
+            )
+        if not len(images):
+            maps = None if self.no_maps else torch.empty((0, 1, *images.shape[2:]))
+            return maps, torch.empty(0)
+        scored = self.score(stack(images.cpu().permute(0, 2, 3, 1).numpy(), self.size))
+        if scored.maps is None:
+            return None, scored.scores
+        return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
+
+    def judge(self, images: Sequence[Pixels]) -> list[tuple[float, Map | None]]:
+        """Score and map (H, W) of each image, uint8 (H, W, channels) of any size."""
+        scores, maps = self.score(stack(images, self.size))
+        if maps is None:
+            return [(score, None) for score in scores.tolist()]
+        return [
+            (score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
+            for score, one, image in zip(scores.tolist(), maps, images, strict=True)
+        ]
+
+
+def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Maps (N, 1, h, w) at the (height, width) of their images, bilinear."""
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)

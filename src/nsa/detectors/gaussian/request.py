@@ -1,0 +1,65 @@
+"""What the fit of a Gaussian detector can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nsa.settings.options import TrainRequest, option, section
+
+_PANEL = "Options of --method gaussian"
+_ELSEWHERE = "use nsa calibrate on the finished run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianRequest(TrainRequest):
+    """Options that are short for a setting, and a section for every other one.
+
+    Attributes:
+        gaussian: fields of :class:`nsa.detectors.gaussian.settings.GaussianConfig`, by name.
+    """
+
+    network: str | None = option(
+        "efficientnet_b0 to b7, resnet18, 34 or 50. [default: efficientnet_b4; resnet18 where "
+        "--weights is a run folder]",
+        panel=_PANEL,
+        section="gaussian",
+    )
+    weights: str | None = option(
+        "default (ImageNet), random, a state-dict file, or a run folder whose encoder is taken. "
+        "[default: default]",
+        panel=_PANEL,
+        section="gaussian",
+    )
+    distribution: str | None = option(
+        "full, standardised, l2, pca95, pca99, npca1, npca01 or npca001. [default: full]",
+        panel=_PANEL,
+        section="gaussian",
+    )
+    augment: int | None = option(
+        "Fit on so many augmented copies of every image, by what the category allows; the paper "
+        "makes 100 for its working points. [default: 0, the images themselves]",
+        panel=_PANEL,
+        section="gaussian",
+    )
+    fpr: float | None = option(
+        "Hold out normal images and set the threshold for this false positive rate. With any "
+        "other method: nsa calibrate after the training.",
+        panel=_PANEL,
+        section="gaussian",
+        elsewhere=_ELSEWHERE,
+    )
+    holdout: float | None = option(
+        "Share of the training images held out for --fpr. [default: 0.2]",
+        panel=_PANEL,
+        section="gaussian",
+        elsewhere=_ELSEWHERE,
+    )
+    gaussian: dict[str, Any] = section()
+
+    def overrides(self, name: str) -> dict[str, Any]:
+        """See :meth:`Request.overrides`; the seed is an option of every method."""
+        found = super().overrides(name)
+        if self.seed is not None:
+            found["seed"] = self.seed
+        return found

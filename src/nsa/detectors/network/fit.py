@@ -1,0 +1,153 @@
+"""Train a network: from a checked request to a run folder with its weights."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nsa.detectors.method import Fitted, Fitting
+from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.detector import NetworkDetector
+from nsa.detectors.network.folder import NetworkRun
+from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.network.session import train_to_the_end, training_times
+from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
+from nsa.errors import InputError
+from nsa.images import Dataset, load_images, open_dataset
+from nsa.settings.options import TrainRequest
+from nsa.system.console import console
+from nsa.system.device import Precision, choose_precision, choose_training_device
+from nsa.system.files import need_space
+from nsa.system.interrupt import Interrupted, StopRequest
+from nsa.training import Trainer, load_checkpoint, load_model, need_two_images, share_state
+from nsa.training.distributed import ALONE, Ranks
+
+_log = logging.getLogger("nsa")
+
+
+class NetworkFitting(Fitting[NetworkRun]):
+    """The training of a network, from its leader's side."""
+
+    settings: NetworkSettings
+    precision: Precision
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        device: torch.device,
+        precision: Precision,
+        ranks: Ranks,
+        profile: bool,
+    ) -> None:
+        self.settings, self.device, self.precision = settings, device.type, precision
+        self.test_size, self.channels = settings.test_size, settings.images.channels
+        self._device, self._ranks, self._profile = device, ranks, profile
+
+    def load(self, run: NetworkRun, dataset: Dataset) -> None:
+        """See :meth:`Fitting.load`; the other ranks hear what they are to train."""
+        if run.model.is_file():  # the training is complete
+            self._ranks.tell(None)
+            self._ranks.leave()
+            self._ranks = ALONE
+        else:
+            places = {**run.places, "precision": self.precision, "checkpoint": str(run.checkpoint)}
+            self._ranks.tell({**places, "settings": self.settings.to_dict()})
+        self._trainer = _make_trainer(
+            self.settings, dataset, self._device, self.precision, self._ranks
+        )
+        if not run.model.is_file() and not run.checkpoint.is_file():
+            weights = sum(value.nbytes for value in self._trainer.model.state_dict().values())
+            need_space(run.path, 4 * weights)  # weights, and a checkpoint that holds Adam's too
+
+    def fit(self, run: NetworkRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
+        """See :meth:`Fitting.fit`; what is left to train."""
+        trainer, times = self._trainer, run.training_times()
+        if run.checkpoint.is_file():
+            load_checkpoint(run.checkpoint, trainer)
+        if run.model.is_file():
+            _log.info("The training in %s is complete; evaluating.", run.path)
+            load_model(run.model, trainer.model)
+        else:
+            share_state(trainer, run.checkpoint)
+            train_to_the_end(trainer, run, self._profile)
+            trainer.ranks.leave()
+        if trainer.finished:
+            times = training_times(trainer)
+        return Fitted(NetworkDetector(trainer.model, run.settings, trainer.device), times)
+
+    def finish(self, run: NetworkRun) -> None:
+        """Remove the checkpoint: until now --resume could finish the job with all its times."""
+        run.checkpoint.unlink(missing_ok=True)
+
+
+def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool) -> NetworkFitting:
+    """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
+    device = choose_training_device(request.device or "auto")
+    precision = choose_precision(request.precision or "auto", device)
+    need_two_images(len(dataset.train))
+    settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
+    ranks.check_batch_size(settings.training.batch_size)
+    return NetworkFitting(settings, device, precision, ranks, profile)
+
+
+def resume(run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool) -> NetworkFitting:
+    """See :meth:`nsa.detectors.method.DetectionMethod.resume`."""
+    different = contradictions(run.settings, request)
+    if different:
+        listed = ", ".join("--" + name.replace("_", "-") for name in different)
+        raise InputError(
+            f"{listed} cannot change in a run that has begun; leave it out or start a new run."
+        )
+    device = choose_training_device(run.places["device"])
+    precision = choose_precision(run.places["precision"], device)
+    return NetworkFitting(run.settings, device, precision, ranks, profile)
+
+
+def follow(request: TrainRequest, ranks: Ranks) -> None:
+    """Compute a rank's share of the training that rank 0 leads; nothing is written.
+
+    Args:
+        request: only ``data_root`` and ``normal_dir`` are used, where the images lie elsewhere on
+            this machine. The rest is what the leader says.
+
+    Raises:
+        InputError: the device or the images cannot be used, or are not those of the leader.
+        Interrupted: a signal stopped the training.
+    """
+    with StopRequest() as stop:  # from here on, since stopping is agreed on after a step
+        order: dict[str, Any] | None = ranks.hear()
+        if order is None:  # the training was complete
+            return
+        own = {"data_root": request.data_root, "normal_dir": request.normal_dir}
+        places = {name: order[name] if path is None else path for name, path in own.items()}
+        settings = NetworkSettings.from_dict(order["settings"])
+        dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
+        device = choose_training_device(order["device"])
+        trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
+        share_state(trainer, Path(order["checkpoint"]))
+        trainer.run(lambda _loss, _count: not stop.made)
+        ranks.leave()
+    if not trainer.finished:
+        raise Interrupted("Stopped.")
+
+
+def _make_trainer(
+    settings: NetworkSettings,
+    dataset: Dataset,
+    device: torch.device,
+    precision: Precision,
+    ranks: Ranks,
+) -> Trainer:
+    """Load the images and make the trainer; all ranks do this at the same time."""
+    ranks.use(device)
+    paths = [sample.path for sample in dataset.train]
+    progress = console.is_terminal and ranks.leads
+    images = load_images(paths, settings.images.size, settings.images.channels, progress)
+    ranks.check_same_images(paths, images)
+    return Trainer(
+        images, settings.synthesis, settings.images, settings.training,
+        device=device, precision=precision, ranks=ranks,
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""What the training of a network can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nsa.settings.options import NONE, TrainRequest, option, parse_background, section
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRequest(TrainRequest):
+    """Options that are short for a setting, and sections for every other one.
+
+    Attributes:
+        synthesis, images, training: fields of :mod:`nsa.settings.config`, by name.
+    """
+
+    epochs: int | None = option(
+        "Passes over the training images. [default: preset, 320]", section="training"
+    )
+    batch_size: int | None = option(
+        "Most images per step, at least 2. [default: 64]", section="training"
+    )
+    learning_rate: float | None = option(
+        "Of the first epoch; follows a cosine. [default: 0.001]", section="training"
+    )
+    variant: str | None = option(
+        "released (the authors' code) or paper (the equations). [default: released]",
+        section="synthesis",
+    )
+    label: str | None = option(
+        "binary, continuous or logistic. [default: logistic]", section="synthesis"
+    )
+    background: float | str | None = option(
+        "Brightness of a plain background, 0-255, or none. [default: preset, or estimated]",
+        section="synthesis",
+        parse=parse_background,
+        null=NONE,
+    )
+    kind: str | None = option(
+        "object or texture, for automatic settings. [default: preset, or estimated]"
+    )
+    synthesis: dict[str, Any] = section()
+    images: dict[str, Any] = section()
+    training: dict[str, Any] = section()
+
+    def overrides(self, name: str) -> dict[str, Any]:
+        """See :meth:`Request.overrides`; these two options are of every method."""
+        found = super().overrides(name)
+        if name == "synthesis" and self.method is not None:
+            found["method"] = self.method
+        if name == "training" and self.seed is not None:
+            found["seed"] = self.seed
+        return found

@@ -1,0 +1,143 @@
+"""The settings of a network's run: preset or what the images suggest, and the user's over them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nsa.detectors.network.request import NetworkRequest
+from nsa.errors import InputError
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.fields import from_dict, replace, to_dict
+from nsa.settings.presets import KINDS, Preset, find_preset
+
+_log = logging.getLogger("nsa")
+
+SECTIONS = ("synthesis", "images", "training")
+# Two to three minutes on two cores with bfloat16: many small steps teach more in that time than
+# few large ones, and at this size the finest defects are still several pixels wide.
+_DEMO_TRAINING = {"epochs": 32, "batch_size": 8}
+_DEMO_IMAGES = {
+    "flange": {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
+    "fabric": {"size": [168, 168], "center_crop": None, "crop": [160, 160]},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Everything that decides the outcome of a run, apart from the images.
+
+    Attributes:
+        category: name of what is inspected.
+        kind: ``"object"``, ``"texture"`` or ``"x-ray"``; a texture is evaluated without a crop.
+        synthesis, images, training: see :mod:`nsa.settings.config`.
+    """
+
+    category: str
+    kind: str
+    synthesis: SynthesisConfig
+    images: ImageConfig
+    training: TrainConfig
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}.")
+
+    @property
+    def test_size(self) -> tuple[int, int]:
+        """(height, width) to which images are resized that a detector judges."""
+        # Textures fill the picture: the whole of it is resized to the size of a training crop.
+        return self.images.crop if self.kind == "texture" else self.images.size
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON."""
+        sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}
+        return {"category": self.category, "kind": self.kind, **sections}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetworkSettings:
+        """The inverse of :meth:`to_dict`; other keys are left alone.
+
+        Raises:
+            InputError: something is missing, unknown or out of range.
+        """
+        for name in ("category", "kind", *SECTIONS):
+            if name not in values:
+                raise InputError(f"The configuration lacks {name!r}.")
+        return cls(
+            category=str(values["category"]),
+            kind=values["kind"],
+            synthesis=from_dict(SynthesisConfig, values["synthesis"]),
+            images=from_dict(ImageConfig, values["images"]),
+            training=from_dict(TrainConfig, values["training"]),
+        )
+
+    def changed(self, request: NetworkRequest) -> NetworkSettings:
+        """The settings with what was asked for over them.
+
+        Raises:
+            InputError: a setting is unknown or out of range.
+        """
+        return NetworkSettings(
+            category=self.category,
+            kind=self.kind,
+            synthesis=replace(self.synthesis, **request.overrides("synthesis")),
+            images=replace(self.images, **request.overrides("images")),
+            training=replace(self.training, **request.overrides("training")),
+        )
+
+
+def resolve(
+    request: NetworkRequest, category: str, suggest: Callable[[], Preset]
+) -> NetworkSettings:
+    """Combine preset or suggestion with what the user asked for.
+
+    Args:
+        category: name of the dataset.
+        suggest: called for an unknown category, or where ``kind`` asks for automatic settings.
+
+    Raises:
+        InputError: a setting is unknown or out of range.
+    """
+    return of_preset(choose_preset(request, category, suggest), category).changed(request)
+
+
+def choose_preset(request: NetworkRequest, category: str, suggest: Callable[[], Preset]) -> Preset:
+    """The preset that settings start from; arguments as for :func:`resolve`."""
+    preset = find_preset(category)
+    if preset is None or request.kind not in (None, preset.kind):
+        return suggest()
+    _log.info("Settings: preset '%s' (%s).", preset.name, preset.kind)
+    return preset
+
+
+def of_preset(preset: Preset, category: str) -> NetworkSettings:
+    """A preset's settings for a category."""
+    return NetworkSettings(
+        category=category,
+        kind=preset.kind,
+        synthesis=preset.synthesis,
+        images=preset.images,
+        training=preset.training,
+    )
+
+
+def contradictions(settings: NetworkSettings, request: NetworkRequest) -> list[str]:
+    """Names of options whose value differs from that in ``settings``."""
+    different = []
+    for section in SECTIONS:
+        current = to_dict(getattr(settings, section))
+        asked = request.overrides(section)
+        different += [name for name, value in asked.items() if value != current.get(name)]
+    return different
+
+
+def demo_settings(request: NetworkRequest, category: str) -> NetworkRequest:
+    """The request with settings that suit the demo set and two cores, where it has no others."""
+    named = {**request.overrides("training")}
+    training = {name: value for name, value in _DEMO_TRAINING.items() if name not in named}
+    return request.replace(
+        training={**request.training, **training}, images=request.images or _DEMO_IMAGES[category]
+    )

@@ -1,0 +1,137 @@
+"""The methods there are: every folder of this package with a ``METHOD``."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nsa.detectors
+from nsa.detectors.method import AnyMethod
+from nsa.errors import InputError, hint
+from nsa.folder import read_config
+from nsa.settings.options import STAMPS, Option, TrainRequest, read_options
+
+if TYPE_CHECKING:
+    from nsa.detectors.detector import Detector
+    from nsa.folder import AnyRun
+
+DEFAULT = "nsa"
+
+
+@functools.cache
+def methods() -> dict[str, AnyMethod]:
+    """Every method by the values of ``--method`` that mean it, the default's first."""
+    folders = [one.name for one in pkgutil.iter_modules(nsa.detectors.__path__) if one.ispkg]
+    found = [importlib.import_module(f"nsa.detectors.{name}").METHOD for name in folders]
+    found.sort(key=lambda method: DEFAULT not in method.names)
+    return {name: method for method in found for name in method.names}
+
+
+def find_method(name: str | None) -> AnyMethod:
+    """The method called ``name``; None: the default.
+
+    Raises:
+        InputError: there is no such method; the nearest one is suggested.
+    """
+    known = methods()
+    if name is None:
+        name = DEFAULT
+    if name not in tuple(known):
+        raise InputError(f"No method is named {name!r}; {hint(str(name), known)}")
+    return known[name]
+
+
+def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
+    """The options of every method's training by name, and a request that has them."""
+    found: dict[str, tuple[type[TrainRequest], Option]] = {}
+    for method in dict.fromkeys(methods().values()):
+        for name, option in method.request.options().items():
+            found.setdefault(name, (method.request, option))
+    return found
+
+
+def read_request(given: Mapping[str, Any], config: Path | None = None) -> TrainRequest:
+    """What a training is asked for: the command line over a YAML file.
+
+    Args:
+        given: options by name (underscores), only those that were given.
+        config: a YAML file with further options, and sections for every other setting.
+
+    Returns:
+        A request of the method that is meant.
+
+    Raises:
+        InputError: a name is unknown (the nearest one is suggested) or an option of another method,
+            or a value has the wrong type.
+    """
+    values = {**({} if config is None else read_options(config)), **given}
+    chosen = find_method(values.get("method"))
+    known = dict.fromkeys([*_names(chosen.request)])
+    others = {name: other for other in methods().values() for name in _names(other.request)}
+    for name in values:
+        if name not in known and name not in others:
+            where = config if config is not None and name not in given else "What is asked for"
+            names = [*known, *others, *STAMPS]
+            ending = hint(str(name), names, f"known are {', '.join(names)}.")
+            raise InputError(f"{where} has an unknown key {name!r}; {ending}")
+    foreign = [name for name in values if name not in known]
+    if foreign:
+        raise InputError(_refusal(chosen, others[foreign[0]], foreign))
+    request: TrainRequest = chosen.request.read(values, "" if config is None else str(config))
+    return request
+
+
+def open_run(path: str | Path) -> AnyRun:
+    """The run in a folder, whatever its method.
+
+    Raises:
+        InputError: it is no run folder, or of a format this version does not know.
+    """
+    path = Path(path)
+    run: AnyRun = method_of(path).open_run(path)
+    return run
+
+
+def method_of(path: Path) -> AnyMethod:
+    """The method of the run in a folder.
+
+    Raises:
+        InputError: it is no run folder, or of a format or method this version does not know.
+    """
+    return find_method(read_config(path).get("method"))
+
+
+def load(run: str | Path, device: str = "auto") -> Detector:
+    """Load the detector of a finished run of any method: ``nsa.load("runs/bottle-001")``.
+
+    Args:
+        run: the run folder.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        InputError: the folder holds no finished run of this format, or there is no such device.
+    """
+    path = Path(run)
+    method = method_of(path)
+    return method.load(method.open_run(path), device)
+
+
+def _names(request: type[TrainRequest]) -> list[str]:
+    return [one.name for one in dataclasses.fields(request)]
+
+
+def _refusal(chosen: AnyMethod, other: AnyMethod, foreign: list[str]) -> str:
+    """Why options of another method cannot be used."""
+    if DEFAULT not in chosen.names:
+        return (
+            f"{', '.join(foreign)} cannot be set with --method {chosen.names[0]}, {chosen.lacks}; "
+            "leave it out."
+        )
+    option = other.request.options().get(foreign[0])
+    elsewhere = f", or {option.elsewhere}" if option is not None and option.elsewhere else ""
+    return f"{foreign[0]!r} is an option of --method {other.names[0]}; add that{elsewhere}."
