@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from nsa.system.lazy import lazy_names
+
 if TYPE_CHECKING:
+    from nsa import gaussian, metrics, plan
     from nsa.blend import seamless_clone
     from nsa.detectors.detector import Detector
     from nsa.detectors.registry import load
@@ -35,36 +37,36 @@ __all__ = [
     "Detector",
     "load",
     "InputError",
+    "plan",
+    "metrics",
+    "gaussian",
     "__version__",
 ]
 
-_HOMES = {
-    "NSA": "nsa.synthesis",
-    "SynthesisConfig": "nsa.settings.config",
-    "PRESETS": "nsa.settings.presets",
-    "preset": "nsa.settings.presets",
-    "draw_plan": "nsa.plan",
-    "Plan": "nsa.plan",
-    "object_masks": "nsa.plan",
-    "seamless_clone": "nsa.blend",
-    "difference_label": "nsa.label",
-    "Detector": "nsa.detectors.detector",
-    "load": "nsa.detectors.registry",
-    "InputError": "nsa.errors",
-}
+# So that ``import nsa`` and ``nsa --help`` need not wait for torch and numba.
+_find, __dir__ = lazy_names(
+    __name__,
+    {
+        "NSA": "nsa.synthesis",
+        "SynthesisConfig": "nsa.settings.config",
+        "PRESETS": "nsa.settings.presets",
+        "preset": "nsa.settings.presets",
+        "draw_plan": "nsa.plan",
+        "Plan": "nsa.plan",
+        "object_masks": "nsa.plan",
+        "seamless_clone": "nsa.blend",
+        "difference_label": "nsa.label",
+        "Detector": "nsa.detectors.detector",
+        "load": "nsa.detectors.registry",
+        "InputError": "nsa.errors",
+    },
+    modules=("plan", "metrics", "gaussian"),
+)
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, so that ``nsa --help`` need not wait for torch and numba."""
     if name == "__version__":
-        value: Any = importlib.import_module("importlib.metadata").version("nsa")
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'nsa' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+        from importlib.metadata import version
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+        return version("nsa")
+    return _find(name)

@@ -63,10 +63,10 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
         return Path(value).expanduser()
     if isinstance(value, bool) or wanted is bool:
         valid = isinstance(value, bool) and wanted is bool
-    elif wanted is str:
+    elif wanted in (str, Path):
         valid = isinstance(value, str)
     elif wanted is int:
-        valid = isinstance(value, int | float) and value == int(value)
+        valid = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     else:
         valid = isinstance(value, int | float)
     if not valid:
