@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,11 @@ from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import Dataset, find_images, load_images, open_dataset
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
-from nsa.runs.evaluate import Evaluation
 from nsa.system.console import console
 from nsa.system.files import write_csv
+
+if TYPE_CHECKING:  # those who only predict need no metrics
+    from nsa.runs.evaluate import Evaluation
 
 _log = logging.getLogger("nsa")
 
