@@ -20,7 +20,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -104,7 +103,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if found != FORMAT_VERSION:
         raise InputError(
             f"{path} was written by nsa {values.get('nsa_version', 'of unknown version')} in "
-            f"format {found}, but this nsa {version('nsa')} reads format {FORMAT_VERSION}; "
+            f"format {found}, but this nsa {_version()} reads format {FORMAT_VERSION}; "
             "install the version that wrote it."
         )
     return values
@@ -126,7 +125,7 @@ def create_run(path: Path, settings: AnySettings, places: dict[str, Any]) -> Non
         )
     if any(entry.name != _LOCK for entry in path.iterdir()):
         raise InputError(f"The folder {path} is not empty; choose another --output.")
-    stamps = {"format_version": FORMAT_VERSION, "nsa_version": version("nsa")}
+    stamps = {"format_version": FORMAT_VERSION, "nsa_version": _version()}
     write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
 
 
@@ -141,6 +140,12 @@ def beginning(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # as where it is mounted
             path.rmdir()
         raise
+
+
+def _version() -> str:
+    from importlib.metadata import version  # not before: --help does without
+
+    return version("nsa")
 
 
 class RunLock:

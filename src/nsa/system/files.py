@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nsa.errors import InputError
 
 
@@ -92,6 +90,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing or does not.
     """
+    import yaml  # not before: --help does without
+
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -108,4 +108,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def to_yaml(values: dict[str, Any]) -> str:
     """YAML in the order given, short lists on one line."""
+    import yaml
+
     return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
