@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from nsa.errors import InputError
+from nsa.errors import InputError, hint
 from nsa.settings.config import Bounds, ImageConfig, SynthesisConfig, TrainConfig
 
 
@@ -116,7 +115,5 @@ def preset(name: str) -> Preset:
     """
     found = PRESETS.get(name.lower().replace(" ", "_").replace("-", "_"))
     if found is None:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PRESETS)}."
-        raise InputError(f"No preset is named {name!r}; {hint}")
+        raise InputError(f"No preset is named {name!r}; {hint(name, PRESETS)}")
     return found

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from nsa.errors import InputError
 
@@ -28,6 +32,24 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
         kept = "; the earlier version is untouched" if path.exists() else ""
         raise InputError(f"Cannot write {path}: {error.strerror or error}{kept}.") from error
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with a heading as :func:`write_atomically` does.
+
+    Args:
+        path: the file.
+        columns: the names of the columns.
+        rows: the values of every line: None is an empty cell, a float keeps all its digits.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
 
 
 def need_space(folder: Path, size: int) -> None:

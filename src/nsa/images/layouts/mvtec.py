@@ -7,13 +7,12 @@ MPDD has the same, and so has VisA after its authors' script, with masks named l
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from nsa.errors import InputError
+from nsa.errors import InputError, nearest
 from nsa.images.files import list_folders, list_images, suffix_list
 from nsa.images.sample import GOOD, Dataset, Sample
 
@@ -64,12 +63,9 @@ def choose_category(known: Mapping[str, Item], category: str | None, data_root: 
         return known[category]
     listed = ", ".join(known)
     if category is not None:
-        near = difflib.get_close_matches(category.lower(), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"{data_root} has no category {category!r}; {hint}"
-            f"{'It' if near else 'it'} has {listed}."
-        )
+        near = nearest(category, known)
+        meant = f"did you mean {near!r}? It" if near else "it"
+        raise InputError(f"{data_root} has no category {category!r}; {meant} has {listed}.")
     if len(known) > 1:
         raise InputError(f"{data_root} has several categories, name one of them: {listed}.")
     return next(iter(known.values()))
