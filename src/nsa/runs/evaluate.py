@@ -21,7 +21,8 @@ from nsa.detectors.network.detector import Detector, image_scores
 from nsa.folder import BaseRun
 from nsa.images import Dataset, LoadedTest, Sample, center_crop, load_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
-from nsa.report import choose_examples, heat_map_grid, image_grid
+from nsa.report.examples import choose_examples
+from nsa.report.grids import heat_map_grid, image_grid
 from nsa.settings.config import ImageConfig
 from nsa.system.console import console
 from nsa.system.files import write_atomically

@@ -21,7 +21,7 @@ from nsa.detectors.network.detector import image_scores
 from nsa.detectors.scorer import NetworkScorer, Scorer
 from nsa.errors import InputError
 from nsa.gaussian.distributions import Distribution
-from nsa.images.augment import input_scale
+from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.runs.calibrate import Calibration
 from nsa.system.files import write_atomically

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nsa.images import augment, load_images, open_dataset
-from nsa.report import Examples, method_grid, synthesis_grid
+from nsa.images import load_images, open_dataset
+from nsa.images.augment import augment
+from nsa.report.grids import synthesis_grid
+from nsa.report.methods import Examples, method_grid
 from nsa.runs.automatic import suggest_settings
 from nsa.settings.config import SynthesisConfig, replace
 from nsa.settings.methods import METHODS, needs_object_masks, title

@@ -18,7 +18,7 @@ from nsa.errors import InputError
 from nsa.folder import BaseRun
 from nsa.gaussian.detector import GaussianDetector
 from nsa.images import Dataset, LoadedTest, load_images, load_test_set
-from nsa.report import choose_examples
+from nsa.report.examples import choose_examples
 from nsa.runs.evaluate import EXAMPLES, NO_MAPS, Evaluation, compute_metrics
 from nsa.system.console import console
 from nsa.system.device import choose_device

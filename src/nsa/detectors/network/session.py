@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from nsa.folder import Run
-from nsa.report import loss_curve
+from nsa.report.curves import loss_curve
 from nsa.system.console import TrainingProgress, counted, duration
 from nsa.system.files import write_atomically
 from nsa.system.interrupt import Interrupted, StopRequest

@@ -1,0 +1,31 @@
+"""Packages whose names are imported when they are first asked for.
+
+What only lists files or prints help then need not wait for torch, numba or matplotlib.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def lazily(package: str, **names: tuple[str, ...]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package.
+
+    Args:
+        package: its ``__name__``.
+        names: the public names of each of its modules; none may be called like a module, which
+            would hide it.
+    """
+    homes = {name: module for module, of_module in names.items() for name in of_module}
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return load
