@@ -6,8 +6,9 @@ import torch
 from common import product_images
 
 import nsa
-from nsa.images.augment import apply_augmentation, draw_augmentation
+from nsa.images.augment import apply_augmentation
 from nsa.images.gather import gather
+from nsa.plan.augmentation import draw_augmentation
 from nsa.training.draw import StepDrawer
 from nsa.training.masks import AugmentedMasks
 from nsa.training.packed import PackedStep

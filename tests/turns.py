@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nsa.images.augment import Augmentation
+from nsa.plan.augmentation import Augmentation
 
 # No turn, turns of a fraction of a pixel, around where the kernel stops walking runs, and large.
 ANGLES = (0.0, 1e-6, -0.01, 0.3, 5.0, -5.0, 14.3, 14.4, -14.5, 29, 45, 90, -90, 135, 180, -180)

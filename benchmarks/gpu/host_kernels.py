@@ -20,10 +20,10 @@ from nsa._native.cuda import kernels, plan
 from nsa._native.cuda.kernels import shape_of
 from nsa._native.layout import space_to_depth
 from nsa.blend import blend as blend_batch
-from nsa.images.augment import Augmentation
 from nsa.images.gather import gather
 from nsa.label import label as label_batch
 from nsa.plan import Plan
+from nsa.plan.augmentation import Augmentation
 from nsa.settings.config import SynthesisConfig
 from nsa.synthesis import on_gpu
 

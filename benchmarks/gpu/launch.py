@@ -19,9 +19,11 @@ import nsa
 from nsa._native import C
 from nsa._native.layout import plan_tensors
 from nsa.blend import blend
-from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
+from nsa.images.augment import apply_augmentation
+from nsa.images.network_input import to_network_input
 from nsa.label import label
 from nsa.plan import Plan, object_masks
+from nsa.plan.augmentation import draw_augmentation
 from nsa.settings.config import ImageConfig, SynthesisConfig
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "cuda"))

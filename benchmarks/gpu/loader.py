@@ -20,7 +20,7 @@ from step import BATCH, make_trainer
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from nsa import reference
-from nsa.images import augment
+from nsa.images.augment import augment
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.training import Trainer
 from nsa.training.profile import NO_CLOCK

@@ -27,8 +27,8 @@ from device import (
 import nsa
 from nsa._native import C
 from nsa._native.layout import plan_tensors
-from nsa.images.augment import Augmentation
 from nsa.plan import Plan
+from nsa.plan.augmentation import Augmentation
 from nsa.plan.table import HEIGHT, ROI_H, ROI_W, WIDTH
 
 CHANNELS = 3

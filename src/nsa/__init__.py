@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nsa.system.lazy import lazy_names
+from nsa.system.lazy import lazily
 
 if TYPE_CHECKING:
     from nsa import gaussian, metrics, plan
@@ -44,29 +44,33 @@ __all__ = [
 ]
 
 # So that ``import nsa`` and ``nsa --help`` need not wait for torch and numba.
-_find, __dir__ = lazy_names(
+_find = lazily(
     __name__,
-    {
-        "NSA": "nsa.synthesis",
-        "SynthesisConfig": "nsa.settings.config",
-        "PRESETS": "nsa.settings.presets",
-        "preset": "nsa.settings.presets",
-        "draw_plan": "nsa.plan",
-        "Plan": "nsa.plan",
-        "object_masks": "nsa.plan",
-        "seamless_clone": "nsa.blend",
-        "difference_label": "nsa.label",
-        "Detector": "nsa.detectors.detector",
-        "load": "nsa.detectors.registry",
-        "InputError": "nsa.errors",
+    **{
+        "synthesis": ("NSA",),
+        "settings.config": ("SynthesisConfig",),
+        "settings.presets": ("PRESETS", "preset"),
+        "plan": ("draw_plan", "Plan", "object_masks"),
+        "blend": ("seamless_clone",),
+        "label": ("difference_label",),
+        "detectors.detector": ("Detector",),
+        "detectors.registry": ("load",),
+        "errors": ("InputError",),
+        "metrics": (),
+        "gaussian": (),
     },
-    modules=("plan", "metrics", "gaussian"),
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # which knows the names from above
 
-        return version("nsa")
-    return _find(name)
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("nsa")
+        return _find(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

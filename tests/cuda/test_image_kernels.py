@@ -10,7 +10,9 @@ from host_device import HostDevice, guarded
 
 from nsa._native import C
 from nsa._native.cuda import kernels, operators
-from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
+from nsa.images.augment import apply_augmentation
+from nsa.images.network_input import to_network_input
+from nsa.plan.augmentation import draw_augmentation
 from nsa.settings.config import ImageConfig
 
 

@@ -17,9 +17,9 @@ from nsa._native.cuda import kernels, operators
 from nsa._native.cuda.plan import DevicePlan
 from nsa._native.layout import plan_tensors
 from nsa.errors import InputError
-from nsa.images.augment import draw_augmentation
 from nsa.label import label
 from nsa.plan import draw_plan
+from nsa.plan.augmentation import draw_augmentation
 from nsa.plan.table import Plan
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.synthesis import on_gpu

@@ -18,9 +18,11 @@ from nsa._native.cuda.plan import DevicePlan
 from nsa._native.layout import plan_tensors
 from nsa.blend import blend
 from nsa.errors import InputError
-from nsa.images.augment import apply_augmentation, draw_augmentation, to_network_input
+from nsa.images.augment import apply_augmentation
+from nsa.images.network_input import to_network_input
 from nsa.label import difference_label, label
 from nsa.plan import draw_plan, object_masks
+from nsa.plan.augmentation import draw_augmentation
 from nsa.plan.table import ROUND, Plan
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.synthesis.on_gpu import capture

@@ -9,17 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy import stats
 
 from nsa.errors import InputError
-from nsa.images import (
-    Augmentation,
-    apply_augmentation,
-    augment,
-    center_crop,
-    draw_augmentation,
-    to_network_input,
-)
+from nsa.images import apply_augmentation, center_crop, to_network_input
+from nsa.images.augment import augment
+from nsa.plan.augmentation import Augmentation, draw_augmentation
 from nsa.settings.config import ImageConfig
 
 CONFIGS = [
@@ -111,21 +105,6 @@ def test_the_seed_decides() -> None:
     images = pictures(config, 3)
     assert torch.equal(augment(images, config, seed=1), augment(images, config, seed=1))
     assert not torch.equal(augment(images, config, seed=1), augment(images, config, seed=2))
-
-
-def test_distributions() -> None:
-    config = ImageConfig(rotation=7.0, vertical_flip=True)  # 256, centre 230, crop 224
-    drawn = draw_augmentation(config, 20_000, seed=3)
-    assert len(drawn) == 20_000
-    assert stats.kstest(drawn.angle, stats.uniform(-7, 14).cdf).pvalue > 1e-3
-    for offset in (drawn.top, drawn.left):
-        assert (offset.min(), offset.max()) == (13, 19)
-        assert stats.chisquare(np.bincount(offset)[13:]).pvalue > 1e-3
-    assert np.corrcoef(drawn.top, drawn.left)[0, 1] == pytest.approx(0, abs=0.03)
-    assert stats.binomtest(int(drawn.flip.sum()), 20_000).pvalue > 1e-3
-    still = draw_augmentation(dataclasses.replace(config, vertical_flip=False, rotation=0.0), 99, 0)
-    assert not still.flip.any()
-    assert not still.angle.any()
 
 
 def test_center_crop_lies_in_the_middle() -> None:

@@ -7,8 +7,8 @@ import pytest
 from turns import random_turns
 
 from nsa.errors import InputError
-from nsa.images.augment import Augmentation
 from nsa.images.gather import Pixels, gather
+from nsa.plan.augmentation import Augmentation
 
 
 def formula(store: Pixels, image: np.ndarray, turns: Augmentation) -> Pixels:

@@ -1,9 +1,10 @@
+import matplotlib
 import numpy as np
 import pytest
 import torch
 
 from nsa.errors import InputError
-from nsa.report import overlay, shared_limit
+from nsa.report.overlay import COLOURS, overlay, shared_limit
 
 
 @pytest.fixture
@@ -76,3 +77,8 @@ def test_the_shared_limit_follows_the_most_anomalous_map():
 def test_bad_input(picture, scores, limit, message):
     with pytest.raises(InputError, match=message):
         overlay(picture, scores, limit)
+
+
+def test_the_colours_are_those_of_the_figures():
+    inferno = matplotlib.colormaps["inferno"](np.linspace(0.2, 1, 256))[:, :3]
+    assert np.array_equal(COLOURS, (255 * inferno).round())

@@ -16,8 +16,8 @@ from device_block import unpack
 from test_loop import pictures, same_weights, steps, trainer
 
 from nsa._native import C
-from nsa.images.augment import Augmentation
 from nsa.images.gather import gather
+from nsa.plan.augmentation import Augmentation
 from nsa.synthesis import NSA
 from nsa.training import Trainer, device_steps
 from nsa.training.device_steps import WARM_UP, DeviceSteps

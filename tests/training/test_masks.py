@@ -7,9 +7,9 @@ import pytest
 import torch
 from turns import random_turns
 
-from nsa.images import augment
-from nsa.images.augment import apply_augmentation, draw_augmentation
+from nsa.images.augment import apply_augmentation, augment
 from nsa.plan import object_masks
+from nsa.plan.augmentation import draw_augmentation
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.synthesis import NSA
 from nsa.training.draw import StepDrawer

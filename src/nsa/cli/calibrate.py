@@ -24,7 +24,7 @@ def calibrate_command(
     Their scores are kept in the run folder and replace earlier ones.
     """
     from nsa.detectors.registry import load, open_run
-    from nsa.report import calibration_table
+    from nsa.report.tables import calibration_table
     from nsa.runs.calibrate import calibrate
 
     calibration = calibrate(open_run(run), load(run, device or "auto"), normals)

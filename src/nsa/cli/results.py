@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def print_results(evaluation: Evaluation, category: str) -> None:
     """A table of the metrics, and the working point where there is one."""
-    from nsa.report import results_table
+    from nsa.report.tables import results_table
 
     if len(evaluation.images) > 0:
         table = results_table(evaluation.metrics, title=category, reasons=evaluation.reasons)

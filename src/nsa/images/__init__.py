@@ -1,19 +1,30 @@
 """Images from disk to the network's input: listing, decoding, cropping and normalising."""
 
-from nsa.images.augment import (
-    Augmentation,
-    apply_augmentation,
-    augment,
-    center_crop,
-    draw_augmentation,
-    to_network_input,
-)
-from nsa.images.dataset import list_categories, open_dataset
-from nsa.images.decode import load_mask, read_image, resize
-from nsa.images.files import find_images
-from nsa.images.load import load_images, stack
-from nsa.images.sample import Dataset, Sample
-from nsa.images.test_set import LoadedTest, load_test_set
+from typing import TYPE_CHECKING
+
+from nsa.system.lazy import lazily
+
+if TYPE_CHECKING:
+    from nsa.images.augment import apply_augmentation
+    from nsa.images.dataset import list_categories, open_dataset
+    from nsa.images.decode import load_mask, read_image, resize
+    from nsa.images.files import find_images
+    from nsa.images.load import load_images, stack
+    from nsa.images.network_input import center_crop, to_network_input
+    from nsa.images.sample import Dataset, Sample
+    from nsa.images.test_set import LoadedTest, load_test_set
+else:
+    __getattr__ = lazily(
+        __name__,
+        sample=("Sample", "Dataset"),
+        dataset=("open_dataset", "list_categories"),
+        files=("find_images",),
+        load=("load_images", "stack"),
+        decode=("load_mask", "read_image", "resize"),
+        test_set=("LoadedTest", "load_test_set"),
+        augment=("apply_augmentation",),
+        network_input=("center_crop", "to_network_input"),
+    )
 
 __all__ = [
     "Sample",
@@ -28,10 +39,7 @@ __all__ = [
     "load_test_set",
     "read_image",
     "resize",
-    "Augmentation",
-    "draw_augmentation",
     "apply_augmentation",
-    "augment",
     "center_crop",
     "to_network_input",
 ]

@@ -1,18 +1,17 @@
 """From what a user names, a folder and perhaps a category, to a list of samples.
 
-The folder's layout is recognised: MVTec AD (also MPDD and others that share it), MVTec LOCO AD,
-BTAD, VisA, KolektorSDD2, or lists of files as for the chest X-rays.
+The layout of a folder is recognised; the known ones are the modules of :mod:`nsa.images.layouts`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from nsa.errors import InputError
-from nsa.images.files import list_folders
-from nsa.images.layouts import btad, chest_xray, kolektor, loco, mvtec, visa
-from nsa.images.layouts.folder import open_folder
-from nsa.images.sample import Dataset
+from nsa.errors import InputError, nearest
+from nsa.images.files import find_images, list_folders, list_images, natural_key
+from nsa.images.layout import Layout
+from nsa.images.layouts import all_layouts, dataset_names
+from nsa.images.sample import GOOD, Dataset, Sample
 
 
 def open_dataset(
@@ -42,7 +41,7 @@ def open_dataset(
             "(--normal-dir, a plain folder of normal images)."
         )
     if normal_dir is not None:
-        return open_folder(Path(normal_dir).expanduser(), category)
+        return _open_plain(Path(normal_dir).expanduser(), category)
     assert data_root is not None
     return _open_root(Path(data_root).expanduser(), category)
 
@@ -51,40 +50,74 @@ def list_categories(data_root: str | Path) -> list[str]:
     """The names that :func:`open_dataset` takes for ``category``, in natural order.
 
     Raises:
-        InputError: the folder is missing.
+        InputError: the folder is missing, or a table that names its categories is damaged.
     """
     root = Path(data_root).expanduser()
-    if visa.find_root(root) == root:
-        return visa.list_categories(root)
-    if kolektor.is_root(root) or chest_xray.is_category(root) or _is_folder_of_images(root):
-        return [root.resolve().name]
-    lists = chest_xray.list_categories(root)
-    # A root with lists of X-rays is read as such only.
-    return list(lists) or [
-        folder.name for folder in list_folders(root) if _is_folder_of_images(folder)
-    ]
-
-
-def _is_folder_of_images(folder: Path) -> bool:
-    return mvtec.is_category(folder) or btad.is_category(folder)
+    return list(_categories(root)) if _layout(root) is None else [root.resolve().name]
 
 
 def _open_root(root: Path, category: str | None) -> Dataset:
-    visa_root = visa.find_root(root)
-    if visa_root is not None:
-        return visa.open_category(visa_root, category or (None if visa_root == root else root.name))
-    if kolektor.is_root(root):
-        return kolektor.open_root(root, category or root.resolve().name)
-    if chest_xray.is_category(root):
-        return chest_xray.open_category(root, category or root.resolve().name, root)
-    lists = chest_xray.list_categories(root) if root.is_dir() else {}
-    if lists:
-        folder = mvtec.choose_category(lists, category, root)
-        return chest_xray.open_category(folder, folder.name, root)
-    folder = mvtec.find_category(root, category, _is_folder_of_images)
-    name = category or folder.resolve().name
-    if btad.is_category(folder):
-        return btad.open_category(folder, name)
-    if loco.is_category(folder):
-        return loco.open_category(folder, name)
-    return mvtec.open_category(folder, name)
+    known = _categories(root)
+    if category not in known:
+        layout = _layout(root)
+        if layout is not None:
+            return layout.open_category(root, category or root.resolve().name)
+        category = _choose(root, list(known), category)
+    layout, folder = known[category]
+    return layout.open_category(folder, category)
+
+
+def _categories(root: Path) -> dict[str, tuple[Layout, Path]]:
+    found: dict[str, tuple[Layout, Path]] = {}
+    for layout in all_layouts():
+        for name, folder in layout.categories(root).items():
+            found.setdefault(name, (layout, folder))
+    return {name: found[name] for name in sorted(found, key=lambda name: natural_key(Path(name)))}
+
+
+def _layout(folder: Path) -> Layout | None:
+    """The first layout that ``folder`` has as a category itself."""
+    return next((layout for layout in all_layouts() if layout.is_category(folder)), None)
+
+
+def _choose(root: Path, known: list[str], category: str | None) -> str:
+    """The only category where none is named; all else is a mistake, which is explained."""
+    if category is not None and category in (folder.name for folder in list_folders(root)):
+        raise InputError(
+            f"Category {category!r} has no images to train on: the folder "
+            f"{root / category / 'train' / GOOD} does not exist."
+        )
+    if not known:
+        raise InputError(_nothing_in(root))
+    listed = ", ".join(known)
+    if category is not None:
+        near = nearest(category, known)
+        meant = f"did you mean {near!r}? It" if near else "it"
+        raise InputError(f"{root} has no category {category!r}; {meant} has {listed}.")
+    if len(known) > 1:
+        raise InputError(f"{root} has several categories, name one of them: {listed}.")
+    return known[0]
+
+
+def _nothing_in(root: Path) -> str:
+    expected = f"{root}/<category>/train/good or {root}/train/good"
+    if list_images(root):
+        return (
+            f"{root} holds images itself, but the data root needs {expected}; a plain folder "
+            "of normal images is given as normal_dir (--normal-dir)."
+        )
+    return (
+        f"{root} holds no category: images are expected in {expected}, or in the layout of "
+        f"{dataset_names()}."
+    )
+
+
+def _open_plain(folder: Path, name: str | None) -> Dataset:
+    """All images directly inside a folder to train on, with nothing to test on.
+
+    Unless it gets a name it has the folder's, or the category's for ``<category>/train/good``.
+    """
+    parts = folder.resolve().parts
+    of_category = len(parts) > 3 and parts[-2:] == ("train", GOOD)
+    samples = [Sample(path) for path in find_images(folder)]
+    return Dataset(name or parts[-3 if of_category else -1], samples)

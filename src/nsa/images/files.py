@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +22,7 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
 
 def is_image(path: Path) -> bool:
     """Whether ``path`` is a visible file with the suffix of an image."""
-    return (
-        path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    return _is_named_image(path) and path.is_file()
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -32,7 +31,8 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         InputError: the folder does not exist or cannot be read.
     """
-    return sorted((path for path in _entries(folder) if is_image(path)), key=natural_key)
+    found = (Path(entry) for entry in _entries(folder) if entry.is_file())
+    return sorted((path for path in found if _is_named_image(path)), key=natural_key)
 
 
 def list_folders(folder: Path) -> list[Path]:
@@ -41,8 +41,8 @@ def list_folders(folder: Path) -> list[Path]:
     Raises:
         InputError: the folder does not exist or cannot be read.
     """
-    inner = (path for path in _entries(folder) if path.is_dir() and not path.name.startswith("."))
-    return sorted(inner, key=natural_key)
+    inner = (entry for entry in _entries(folder) if entry.is_dir())
+    return sorted((Path(entry) for entry in inner if entry.name[0] != "."), key=natural_key)
 
 
 def find_images(path: str | Path) -> list[Path]:
@@ -77,12 +77,18 @@ def list_missing(names: Sequence[str], shown: int = 20) -> str:
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
-def _entries(folder: Path) -> list[Path]:
+def _is_named_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    # They know what they are: asking the file system once more for each is slow over a network.
     if not folder.exists():
         raise InputError(f"The folder {folder} does not exist; check the path.")
     if not folder.is_dir():
         raise InputError(f"{folder} is a file, but a folder of images is needed.")
     try:
-        return list(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return list(entries)
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be read: {error.strerror}.") from error

@@ -6,16 +6,12 @@ threads may gather at once: the kernels hold no lock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from nsa._native import C
 from nsa._native.cuda.kernels import views
-
-if TYPE_CHECKING:
-    from nsa.images.augment import Augmentation
+from nsa.plan.augmentation import Augmentation
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -9,7 +9,6 @@ blocks.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nsa.errors import InputError
+from nsa.errors import InputError, hint
 from nsa.model._torchvision import torchvision
 
 
@@ -66,9 +65,7 @@ def find_network(name: str) -> Network:
     """
     found = NETWORKS.get(name.lower().replace("-", "_"))
     if found is None:
-        near = difflib.get_close_matches(name, NETWORKS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NETWORKS)}."
-        raise InputError(f"There is no network {name!r}; {hint}")
+        raise InputError(f"There is no network {name!r}; {hint(name, NETWORKS)}")
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsa.errors import InputError
-from nsa.report._canvas import INK, PRIMARY, SECONDARY, new_figure, plain, save
+from nsa.report.canvas import INK, PRIMARY, SECONDARY, new_figure, plain, save
 
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 _MOST_POINTS = 2000  # more than a figure has pixels

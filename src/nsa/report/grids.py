@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.colors import ListedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from nsa.errors import InputError
-from nsa.report._canvas import INK, frameless, new_figure, save
-from nsa.report._pixels import Image, Map, Rgb, plane, rgb
-from nsa.report.overlay import COLORMAP, GAMMA, overlay, shared_limit
+from nsa.report.canvas import INK, frameless, new_figure, save
+from nsa.report.examples import same_length
+from nsa.report.overlay import COLOURS, GAMMA, overlay, shared_limit
+from nsa.report.pixels import Image, Map, Rgb, plane, rgb
 
 _TILE = 1.75  # inches
 # A dollar sign in a folder's name is no formula.
@@ -48,7 +48,7 @@ def heat_map_grid(
     Raises:
         InputError: no images, or lists of different lengths.
     """
-    count = _same_length(images=images, masks=masks, maps=maps, scores=scores, titles=titles)
+    count = same_length(images=images, masks=masks, maps=maps, scores=scores, titles=titles)
     limit = shared_limit(maps) if limit is None else limit
     columns, bands = _arrangement(count)
     figure = new_figure(columns * _TILE + 0.9, bands * (2 * _TILE + 0.5))
@@ -68,7 +68,7 @@ def heat_map_grid(
     for band in range(bands):
         axes[2 * band, 0].set_ylabel("test image", fontsize=9, color=INK)
         axes[2 * band + 1, 0].set_ylabel("anomaly score", fontsize=9, color=INK)
-    scale = ScalarMappable(PowerNorm(GAMMA, 0, limit), COLORMAP)
+    scale = ScalarMappable(PowerNorm(GAMMA, 0, limit), ListedColormap(COLOURS / 255, "scores"))
     _color_bar(figure, axes, scale, "anomaly score of a pixel")
     return save(figure, path)
 
@@ -88,7 +88,7 @@ def image_grid(
     Raises:
         InputError: no images, or lists of different lengths.
     """
-    count = _same_length(images=images, masks=masks, scores=scores, titles=titles)
+    count = same_length(images=images, masks=masks, scores=scores, titles=titles)
     columns, rows = _arrangement(count)
     figure = new_figure(columns * _TILE, rows * (_TILE + 0.5))
     cells = figure.subplots(rows, columns, squeeze=False)
@@ -124,7 +124,7 @@ def synthesis_grid(
     Raises:
         InputError: no images, or lists of different lengths.
     """
-    count = _same_length(originals=originals, anomalies=anomalies, labels=labels, titles=titles)
+    count = same_length(originals=originals, anomalies=anomalies, labels=labels, titles=titles)
     columns, bands = _arrangement(count)
     heading = 0.25 if titles is not None else 0.0
     figure = new_figure(columns * _TILE + 0.9, bands * (3 * _TILE + 0.25 + heading))
@@ -147,47 +147,6 @@ def synthesis_grid(
             axes[3 * band + row, 0].set_ylabel(name, fontsize=9, color=INK)
     _color_bar(figure, axes, ScalarMappable(Normalize(0, top), "inferno"), "label")
     return save(figure, path)
-
-
-def choose_examples(
-    defects: Sequence[str], scores: Sequence[float], count: int = 8, good: str = "good"
-) -> list[int]:
-    """Indices of images that together show what a detector does.
-
-    Every kind of defect gets an equal share of the places and normal images get one share too (at
-    most two places more for whoever comes first). Within a kind the examples spread evenly over its
-    scores, so that hard cases show beside easy ones.
-
-    Args:
-        defects: the kind of each image; ``good`` marks a normal one.
-        scores: image scores, of the same length.
-        count: places; fewer indices come back if there are fewer images.
-
-    Returns:
-        Indices grouped by kind, normal images first, then kinds by name; within a kind the highest
-        score first.
-    """
-    _same_length(defects=defects, scores=scores)
-    kinds = sorted(set(defects), key=lambda kind: (kind != good, kind))
-    groups = {
-        kind: sorted((i for i, d in enumerate(defects) if d == kind), key=lambda i: -scores[i])
-        for kind in kinds
-    }
-    places = dict.fromkeys(kinds, 0)
-    free = min(count, len(defects))
-    while free > 0:
-        for kind in kinds[1:] + kinds[:1]:  # a defect before another normal image
-            if free > 0 and places[kind] < len(groups[kind]):
-                places[kind] += 1
-                free -= 1
-    return [index for kind in kinds for index in _spread(groups[kind], places[kind])]
-
-
-def _spread(items: list[int], count: int) -> list[int]:
-    """``count`` items at equal distances: the middle one, or both ends and what lies between."""
-    if count == 1:
-        return [items[len(items) // 2]]
-    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
 
 
 def _arrangement(count: int, widest: int = 8) -> tuple[int, int]:
@@ -225,14 +184,3 @@ def _outline(axes: Axes, mask: Map, size: tuple[int, ...]) -> None:
 
 def _shorten(title: str, longest: int = 22) -> str:
     return title if len(title) <= longest else title[: longest - 3].rstrip() + "..."
-
-
-def _same_length(**lists: Sequence[Any] | None) -> int:
-    lengths = {name: len(values) for name, values in lists.items() if values is not None}
-    if len(set(lengths.values())) != 1:
-        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise InputError(f"The lists must have the same length, got {listed}.")
-    count = next(iter(lengths.values()))
-    if count == 0:
-        raise InputError("There is no image to draw.")
-    return count

@@ -12,8 +12,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from nsa.errors import InputError
-from nsa.report._canvas import INK, frameless, new_figure, save
-from nsa.report._pixels import Image, Map, Rgb, plane, rgb
+from nsa.report.canvas import INK, frameless, new_figure, save
+from nsa.report.pixels import Image, Map, Rgb, plane, rgb
 
 _TILE = 1.25  # inches
 _GAP = 0.03  # white between an image and its label, relative to a tile

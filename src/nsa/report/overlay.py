@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib
+import cv2
 import numpy as np
-from matplotlib.colors import ListedColormap
 
 from nsa.errors import InputError
-from nsa.report._pixels import Image, Map, Rgb, plane, rgb
+from nsa.report.pixels import Image, Map, Rgb, plane, rgb
 
-# Perceptually uniform, and bright where the score is high; its black end would not show on a dark
-# product.
-COLORMAP = ListedColormap(matplotlib.colormaps["inferno"](np.linspace(0.2, 1, 256)), "scores")
+# Of the scores from 0 to the limit, uint8 (256, 3) RGB: inferno, which is perceptually uniform and
+# bright where the score is high, without its black end, which would not show on a dark product.
+_LEVELS = np.minimum(256 * np.linspace(0.2, 1, 256), 255).astype(np.uint8)
+COLOURS: Rgb = np.asarray(
+    cv2.applyColorMap(_LEVELS[:, None], cv2.COLORMAP_INFERNO)[:, 0, ::-1], np.uint8
+)
 # Of the colour scale: colours follow the square root of a score, so that a faint find shows beside
 # one that is ten times as certain.
 GAMMA = 0.5
-_COLOURS = COLORMAP(np.arange(256))[:, :3] * 255
 _OPACITY = 0.75  # of high scores, so that the defect's own texture shows through
 _OPAQUE_FROM = 0.6  # share of the limit; below it opacity falls to none
 _HIGH_PERCENTILE = 99.9  # one outlying pixel must not darken every other map
@@ -47,7 +48,7 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
         raise InputError(f"limit must be above 0, got {limit!r}.")
     share = np.clip(scores / limit, 0, 1) ** GAMMA
     levels = (share * 255).astype(np.uint8)
-    colours = _COLOURS[levels]
+    colours = COLOURS[levels].astype(np.float64)
     opacity = _OPACITY * np.minimum(share / _OPAQUE_FROM, 1)[..., None]
     return np.asarray(base + opacity * (colours - base) + 0.5).astype(np.uint8)
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from nsa.images import Sample
 from nsa.metrics.overlap import pixel_weights
-from nsa.report import overlay, shared_limit
-from nsa.report._pixels import rgb
+from nsa.report.overlay import overlay, shared_limit
+from nsa.report.pixels import rgb
 from nsa.runs.evaluate import Evaluation, Scores
 from nsa.system.files import make_folder, write_atomically
 

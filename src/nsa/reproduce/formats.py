@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,10 @@ if TYPE_CHECKING:
     from nsa.reproduce.papers import Paper
 
 MINUS = "\N{MINUS SIGN}"
+CSV_COLUMNS = (
+    "table", "metric", "protocol", "row", "average", "system", "seeds", "mean",
+    "standard_error", "paper_mean", "paper_standard_error", "difference", "runs",
+)  # fmt: skip
 
 
 def beside(table: Table, where: str) -> str:
@@ -107,19 +109,14 @@ def _markdown_tests(tests: Sequence[PairedTest], paper: Paper) -> list[str]:
     return [*lines, ""]
 
 
-def table_csv(tables: Sequence[Table]) -> str:
-    """All tables as one CSV, a line a cell; numbers in percent, unrounded, empty where unknown."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["table", "metric", "protocol", "row", "average", "system", "seeds", "mean",
-         "standard_error", "paper_mean", "paper_standard_error", "difference", "runs"]
-    )  # fmt: skip
+def csv_rows(tables: Sequence[Table]) -> list[list[str | float | None]]:
+    """All tables as the rows of one CSV, a line a cell: numbers in percent, unrounded."""
+    rows: list[list[str | float | None]] = []
     for table in tables:
         for row in table.rows:
             for system, cell in row.cells.items():
                 ours, theirs = cell.ours, cell.paper
-                writer.writerow(
+                rows.append(
                     [
                         table.name, table.metric, table.protocol, row.name,
                         int(row.is_average), system, ours.count if ours else 0,
@@ -128,7 +125,7 @@ def table_csv(tables: Sequence[Table]) -> str:
                         cell.difference, row.note,
                     ]
                 )  # fmt: skip
-    return text.getvalue()
+    return rows
 
 
 def latex(tables: Sequence[Table], paper: Paper) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.reproduce.cells import Table
-from nsa.reproduce.formats import latex, markdown, table_csv
+from nsa.reproduce.formats import CSV_COLUMNS, csv_rows, latex, markdown
 from nsa.reproduce.job import Job
 from nsa.reproduce.page import page
 from nsa.reproduce.papers import Paper
 from nsa.reproduce.results import Result, check_consistent, read_results
 from nsa.system.console import counted, duration
-from nsa.system.files import write_atomically
+from nsa.system.files import write_atomically, write_csv
 
 FILES = ("tables.md", "tables.csv", "tables.tex", "index.html")
 
@@ -53,7 +53,8 @@ def _write(folder: Path, paper: Paper, numbers: Sequence[str], jobs: Sequence[Jo
         return []
     about = summary(results, jobs, paper.work)
     write_atomically(folder / "tables.md", markdown(tables, paper, about))
-    write_atomically(folder / "tables.csv", table_csv([*tables.shown, *tables.further]))
+    rows = csv_rows([*tables.shown, *tables.further])
+    write_csv(folder / "tables.csv", CSV_COLUMNS, rows)
     write_atomically(folder / "tables.tex", latex(tables.shown, paper))
     write_atomically(folder / "index.html", page(tables, paper, results, folder / "jobs", about))
     return tables.shown

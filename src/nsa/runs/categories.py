@@ -7,9 +7,7 @@ and at the end ``summary.csv``, the scores of all.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import logging
 import shutil
@@ -30,7 +28,7 @@ from nsa.runs.train import resume, train
 from nsa.settings.options import TrainRequest
 from nsa.system.console import LiveView, console
 from nsa.system.device import choose_device, use_own_gpu
-from nsa.system.files import read_yaml, to_yaml, write_atomically
+from nsa.system.files import read_yaml, to_yaml, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
 from nsa.system.processes import Worker, count_devices, exit_status, last_lines, run_workers
 from nsa.training.distributed import ALONE, Ranks
@@ -241,7 +239,11 @@ def _report(folder: Path, names: Sequence[str], workers: Mapping[str, Worker]) -
     for name in names:
         worker = workers.get(name)
         results[name] = Scores(_metrics(folder / name), worker.failure() if worker else None)
-    write_atomically(folder / "summary.csv", _csv(results))
+    write_csv(
+        folder / "summary.csv",
+        ["category", *_COLUMNS, *_TIMES, "failure"],
+        [_line(name, one) for name, one in results.items()],
+    )
     finished = {name: one.metrics for name, one in results.items() if one.metrics is not None}
     if finished:
         from rich.console import Console
@@ -263,17 +265,12 @@ _COLUMNS = (
 _TIMES = ("training_seconds", "images_per_second", "evaluation_seconds")
 
 
-def _csv(results: Mapping[str, Scores]) -> str:
-    """One line a category: scores as fractions, empty where there is none, and times."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["category", *_COLUMNS, *_TIMES, "failure"])
-    for name, one in results.items():
-        metrics = one.metrics or {}
-        times = metrics.get("times", {})
-        values = [metrics.get(key) for key in _COLUMNS] + [times.get(key) for key in _TIMES]
-        writer.writerow([name, *values, one.failure if one.metrics is None else ""])
-    return text.getvalue()
+def _line(name: str, one: Scores) -> list[Any]:
+    """Of a category in the table: scores as fractions, times, and why it has none."""
+    metrics = one.metrics or {}
+    times = metrics.get("times", {})
+    values = [metrics.get(key) for key in _COLUMNS] + [times.get(key) for key in _TIMES]
+    return [name, *values, one.failure if one.metrics is None else ""]
 
 
 def _train_one(folder: Path, name: str) -> None:

@@ -18,7 +18,8 @@ from nsa.detectors.detector import Detector, Scored
 from nsa.folder import AnyRun
 from nsa.images import Dataset, LoadedTest, Sample, load_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
-from nsa.report import choose_examples, heat_map_grid, image_grid
+from nsa.report.examples import choose_examples
+from nsa.report.grids import heat_map_grid, image_grid
 from nsa.system.console import console
 from nsa.system.files import write_atomically, write_csv
 from nsa.system.info import hardware, versions

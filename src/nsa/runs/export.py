@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun
-from nsa.images.augment import input_scale
+from nsa.images.network_input import input_scale
 from nsa.runs.calibrate import Calibration
 from nsa.system.files import write_atomically
 from nsa.system.info import versions

@@ -17,7 +17,7 @@ from nsa.errors import InputError
 from nsa.images import find_images, read_image
 from nsa.images.load import describe, worker_count
 from nsa.images.stream import Pixels, groups, map_ahead
-from nsa.report import overlay
+from nsa.report.overlay import overlay
 from nsa.runs.calibrate import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.system.console import console, counted
 from nsa.system.files import make_folder

@@ -10,8 +10,10 @@ from torch import Tensor
 from nsa.detectors.network.automatic import suggest_settings
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import resolve
-from nsa.images import augment, load_images, open_dataset
-from nsa.report import Examples, method_grid, synthesis_grid
+from nsa.images import load_images, open_dataset
+from nsa.images.augment import augment
+from nsa.report.grids import synthesis_grid
+from nsa.report.methods import Examples, method_grid
 from nsa.settings.config import SynthesisConfig
 from nsa.settings.fields import replace
 from nsa.settings.methods import METHODS

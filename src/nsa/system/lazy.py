@@ -1,35 +1,34 @@
-"""Names of a package that are imported when they are first used."""
+"""Packages whose names are imported when they are first asked for.
+
+What only lists files or prints help then need not wait for torch, numba or matplotlib.
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 
-def lazy_names(
-    package: str, homes: Mapping[str, str], modules: tuple[str, ...] = ()
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package that waits with its imports.
+def lazily(package: str, **names: tuple[str, ...]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package.
 
     Args:
         package: its ``__name__``.
-        homes: the module in which each public name is defined.
-        modules: of the package, public as well.
+        names: the public names of each of its modules; none may be called like a module, which
+            would hide it. The modules themselves are there too.
     """
+    homes = {name: module for module, of_module in names.items() for name in of_module}
 
-    def get(name: str) -> Any:
+    def load(name: str) -> Any:
         if name in homes:
-            value = getattr(importlib.import_module(homes[name]), name)
-        elif name in modules:
+            value = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        elif name in names:
             value = importlib.import_module(f"{package}.{name}")
         else:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         setattr(sys.modules[package], name, value)
         return value
 
-    def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes, *modules})
-
-    return get, names
+    return load

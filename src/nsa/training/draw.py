@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa.images.augment import Augmentation, draw_augmentation
 from nsa.plan import Plan, draw_plan
+from nsa.plan.augmentation import Augmentation, draw_augmentation
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.masks import AugmentedMasks

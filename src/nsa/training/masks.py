@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nsa._native import C
 from nsa._native.cuda.kernels import views
-from nsa.images.augment import Augmentation
+from nsa.plan.augmentation import Augmentation
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -75,6 +75,23 @@ def test_lists_make_a_data_root(root: Path, tmp_path_factory: pytest.TempPathFac
         chest_xray.write_lists(root / "Data_Entry_2017.csv", {}, root)
 
 
+def test_a_category_may_be_the_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = root / "rcxr_male"
+    for part, names in (("normal_train", NAMES[:2]), ("normal_test", []), ("abnormal_test", [])):
+        write_list(folder / f"{part}.txt", names)
+    expected = [sample.path for sample in open_dataset(root, "rcxr_male").train]
+    assert [path.name for path in expected] == NAMES[:2]
+    assert [sample.path for sample in open_dataset(folder).train] == expected  # beside it
+    monkeypatch.chdir(folder)
+    beside = [sample.path for sample in open_dataset(".", "screw").train]
+    assert [path.resolve() for path in beside] == expected
+    for name in NAMES[:2]:
+        Image.new("L", (8, 8)).save(folder / name)
+    inside = open_dataset(folder, "screw")
+    assert inside.name == "screw"
+    assert [sample.path for sample in inside.train] == [folder / name for name in NAMES[:2]]
+
+
 def test_lists_beside_any_images(root: Path, tmp_path: Path) -> None:
     lists = [
         write_list(tmp_path / f"{k}.list", names)

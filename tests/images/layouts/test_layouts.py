@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nsa.errors import InputError
-from nsa.images import Dataset, load_mask, open_dataset
+from nsa.images import Dataset, list_categories, load_mask, open_dataset
 
 
 def draw(path: Path, box: tuple[int, int, int, int] | None = None, value: int = 255) -> Path:
@@ -66,6 +66,21 @@ def test_visa_split(visa: Path) -> None:
     assert mask is not None
     assert load_mask(mask, (8, 12)).sum() == 4  # VisA numbers its kinds of defects
     assert open_dataset(visa / "pcb1") == dataset
+    assert list_categories(visa) == ["candle", "pcb1"]
+    assert list_categories(visa / "pcb1") == ["pcb1"]
+
+
+def test_an_object_of_visa_by_any_path(
+    visa: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [sample.path.resolve() for sample in open_dataset(visa, "pcb1").train]
+    link = tmp_path_factory.mktemp("elsewhere") / "boards"
+    link.symlink_to(visa / "pcb1")
+    monkeypatch.chdir(visa / "pcb1")
+    for path, name in ((link, "pcb1"), (Path(), "pcb1"), (Path("../pcb1"), "pcb1")):
+        dataset = open_dataset(path)
+        assert dataset.name == name
+        assert [sample.path.resolve() for sample in dataset.train] == images
 
 
 def test_visa_mistakes(visa: Path) -> None:

@@ -23,7 +23,7 @@ from nsa._native.cuda.tables import label_table, sine_tables
 from nsa.errors import InputError
 
 if TYPE_CHECKING:
-    from nsa.images.augment import Augmentation
+    from nsa.plan.augmentation import Augmentation
 
 LOGISTIC, FACTOR = 2, 3  # of LabelKind in csrc/label/label.h
 _WORKSPACE = 256 << 20  # bytes for boxes beyond shared memory: as many at a time as fit into this

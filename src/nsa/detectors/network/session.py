@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from nsa.detectors.network.folder import NetworkRun
-from nsa.report import loss_curve
+from nsa.report.curves import loss_curve
 from nsa.system.console import TrainingProgress, counted, duration
 from nsa.system.files import write_csv
 from nsa.system.interrupt import Interrupted, StopRequest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nsa.images.layout import Layout
 from nsa.images.layouts.mvtec import defect_masks, kind_samples, list_training_images
 from nsa.images.sample import Dataset, Sample
 
@@ -28,3 +29,6 @@ def open_category(folder: Path, name: str) -> Dataset:
             masks = defect_masks(folder / "ground_truth" / kind) if kind == DEFECTIVE else {}
             test += kind_samples(images, masks, normal=NORMAL)
     return Dataset(name, list_training_images(folder / "train" / NORMAL), test)
+
+
+LAYOUT = Layout(("BTAD",), is_category, open_category)

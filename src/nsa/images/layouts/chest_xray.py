@@ -2,7 +2,8 @@
 
 A list is a text file with one file name a line. A category is a folder with three of them,
 ``normal_train.txt``, ``normal_test.txt`` and ``abnormal_test.txt``; its images lie anywhere below
-the folder above it (``<root>/rcxr_male/normal_train.txt``, ``<root>/images_001/images/*.png``).
+it, or anywhere below the folder above it (``<root>/rcxr_male/normal_train.txt``,
+``<root>/images_001/images/*.png``).
 :func:`write_lists` makes such folders for the paper's rCXR, posteroanterior views of adults by
 sex, out of curated lists and the dataset's own ``Data_Entry_2017.csv``.
 """
@@ -15,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.images.files import is_image, list_folders, list_missing
+from nsa.images.files import is_image, list_missing
+from nsa.images.layout import Layout
 from nsa.images.sample import Dataset, Sample
 from nsa.system.files import make_folder, write_atomically
 
@@ -30,18 +32,17 @@ def is_category(folder: Path) -> bool:
     return (folder / LISTS[0]).is_file()
 
 
-def list_categories(root: Path) -> dict[str, Path]:
-    """The folders with lists below ``root``, by name."""
-    return {folder.name: folder for folder in list_folders(root) if is_category(folder)}
-
-
-def open_category(folder: Path, name: str, images: Path) -> Dataset:
-    """List the images that the lists of ``folder`` name, which lie anywhere below ``images``.
+def open_category(folder: Path, name: str) -> Dataset:
+    """List the images that the lists of ``folder`` name, which lie below it or the one above.
 
     Raises:
         InputError: as :func:`open_lists`.
     """
-    return open_lists(images, *(folder / name_of_list for name_of_list in LISTS), name=name)
+    train, good, bad = (folder / name_of_list for name_of_list in LISTS)
+    wanted = {image for path in (train, good, bad) for image in read_list(path)}
+    above = Path(os.path.normpath(folder / ".."))
+    images = folder if wanted <= _index(folder).keys() else above
+    return open_lists(images, train, good, bad, name=name)
 
 
 def open_lists(
@@ -198,3 +199,6 @@ def _find(source: Path, found: dict[str, list[Path]], root: Path) -> list[Path]:
         first = ", ".join(str(path) for path in found[twice[0]])
         raise InputError(f"{len(twice)} images in {source} are found several times: {first}.")
     return [found[name][0] for name in names]
+
+
+LAYOUT = Layout(("ChestX-ray14 (by lists of its files)",), is_category, open_category, rank=0)

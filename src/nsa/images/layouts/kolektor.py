@@ -9,20 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.images.decode import load_mask
 from nsa.images.files import list_images, list_missing
+from nsa.images.layout import Layout
 from nsa.images.sample import Dataset, Sample
 
 _MASK = "_GT"
 
 
-def is_root(folder: Path) -> bool:
+def is_category(folder: Path) -> bool:
     """Whether ``folder`` is laid out as KolektorSDD2."""
     train = folder / "train"
     return train.is_dir() and any(path.stem.endswith(_MASK) for path in train.glob("*.png"))
 
 
-def open_root(root: Path, name: str) -> Dataset:
+def open_category(folder: Path, name: str) -> Dataset:
     """List the images; training images with a defect are left out.
 
     All masks are read, which takes a few seconds.
@@ -30,13 +30,15 @@ def open_root(root: Path, name: str) -> Dataset:
     Raises:
         InputError: an image has no mask, a mask cannot be read, or no training image is normal.
     """
-    train = [sample for sample in _samples(root / "train") if sample.is_good]
+    train = [sample for sample in _samples(folder / "train") if sample.is_good]
     if not train:
-        raise InputError(f"{root / 'train'} holds no image whose mask is empty.")
-    return Dataset(name, train, _samples(root / "test") if (root / "test").is_dir() else [])
+        raise InputError(f"{folder / 'train'} holds no image whose mask is empty.")
+    return Dataset(name, train, _samples(folder / "test") if (folder / "test").is_dir() else [])
 
 
 def _samples(folder: Path) -> list[Sample]:
+    from nsa.images.decode import load_mask
+
     files = list_images(folder)
     masks = {path.stem.removesuffix(_MASK): path for path in files if path.stem.endswith(_MASK)}
     paths = [path for path in files if not path.stem.endswith(_MASK)]
@@ -49,12 +51,11 @@ def _samples(folder: Path) -> list[Sample]:
 
     def sample(path: Path) -> Sample:
         mask = masks[path.stem]
-        return Sample(path, "defect", mask) if _has_defect(mask) else Sample(path)
+        # Only whether anything is set: the smallest defect would be lost in a smaller mask.
+        return Sample(path, "defect", mask) if load_mask(mask, None).any() else Sample(path)
 
     with ThreadPoolExecutor() as pool:
         return list(pool.map(sample, paths))
 
 
-def _has_defect(mask: Path) -> bool:
-    # Only whether anything is set: the smallest defect would be lost in a smaller mask.
-    return bool(load_mask(mask, None).any())
+LAYOUT = Layout(("KolektorSDD2",), is_category, open_category, rank=0)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nsa.images.files import list_folders
+from nsa.images.layout import Layout
+from nsa.images.layouts import mvtec
 from nsa.images.layouts.mvtec import kind_samples, list_training_images
 from nsa.images.sample import GOOD, Dataset, Sample
 
@@ -17,7 +19,7 @@ from nsa.images.sample import GOOD, Dataset, Sample
 def is_category(folder: Path) -> bool:
     """Whether ``folder`` is laid out as a category of MVTec LOCO AD."""
     truth = folder / "ground_truth"
-    kinds = list_folders(truth) if truth.is_dir() else []
+    kinds = list_folders(truth) if mvtec.is_category(folder) and truth.is_dir() else []
     return any(list_folders(kind) for kind in kinds)
 
 
@@ -34,3 +36,6 @@ def open_category(folder: Path, name: str) -> Dataset:
         masks = {inner.name: inner for inner in list_folders(truth)} if truth.is_dir() else {}
         test += kind_samples(kind, masks)
     return Dataset(name, list_training_images(folder / "train" / GOOD), test)
+
+
+LAYOUT = Layout(("MVTec LOCO AD",), is_category, open_category)

@@ -7,72 +7,21 @@ MPDD has the same, and so has VisA after its authors' script, with masks named l
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from nsa.errors import InputError
 from nsa.images.files import list_folders, list_images, suffix_list
+from nsa.images.layout import Layout
 from nsa.images.sample import GOOD, Dataset, Sample
 
 _log = logging.getLogger("nsa")
-
-Item = TypeVar("Item")
 
 
 def is_category(folder: Path) -> bool:
     """Whether ``folder`` is laid out as one category, with images in it or not."""
     return (folder / "train" / GOOD).is_dir()
-
-
-def find_category(
-    data_root: Path, category: str | None, is_layout: Callable[[Path], bool] = is_category
-) -> Path:
-    """The folder of ``category`` below ``data_root``, or ``data_root`` if it is a category itself.
-
-    A root that is a category itself is taken whatever ``category`` says: the name then only
-    chooses the preset. ``is_layout`` tells a category from another folder.
-
-    Raises:
-        InputError: no such category, several and none named, or none at all.
-    """
-    folders = {folder.name: folder for folder in list_folders(data_root)}
-    known = {name: folder for name, folder in folders.items() if is_layout(folder)}
-    if category in known:
-        return known[category]
-    if is_layout(data_root):
-        return data_root
-    if category in folders:
-        raise InputError(
-            f"Category {category!r} has no images to train on: the folder "
-            f"{folders[category] / 'train' / GOOD} does not exist."
-        )
-    if not known:
-        raise InputError(_nothing_here(data_root))
-    return choose_category(known, category, data_root)
-
-
-def choose_category(known: Mapping[str, Item], category: str | None, data_root: Path) -> Item:
-    """The category that is meant.
-
-    Raises:
-        InputError: no such category (the nearest one is suggested), or several and none named.
-    """
-    if category is not None and category in known:
-        return known[category]
-    listed = ", ".join(known)
-    if category is not None:
-        near = difflib.get_close_matches(category.lower(), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"{data_root} has no category {category!r}; {hint}"
-            f"{'It' if near else 'it'} has {listed}."
-        )
-    if len(known) > 1:
-        raise InputError(f"{data_root} has several categories, name one of them: {listed}.")
-    return next(iter(known.values()))
 
 
 def open_category(folder: Path, name: str) -> Dataset:
@@ -124,14 +73,4 @@ def kind_samples(images: Path, masks: Mapping[str, Path], normal: str = GOOD) ->
     return samples
 
 
-def _nothing_here(data_root: Path) -> str:
-    expected = f"{data_root}/<category>/train/good or {data_root}/train/good"
-    if list_images(data_root):
-        return (
-            f"{data_root} holds images itself, but the data root needs {expected}; a plain folder "
-            "of normal images is given as normal_dir (--normal-dir)."
-        )
-    return (
-        f"{data_root} holds no category: images are expected in {expected}, or in the layout of "
-        "MVTec LOCO AD, BTAD, VisA or KolektorSDD2, or named by lists."
-    )
+LAYOUT = Layout(("MVTec AD", "MPDD"), is_category, open_category, rank=2)

@@ -10,40 +10,39 @@ from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.images.files import list_missing
-from nsa.images.layouts.mvtec import choose_category
+from nsa.images.layout import Layout
 from nsa.images.sample import Dataset, Sample
 
 _SPLIT = Path("split_csv", "1cls.csv")  # trains on normal images only
 _COLUMNS = ("object", "split", "label", "image", "mask")
 
 
-def find_root(folder: Path) -> Path | None:
-    """The dataset's root if ``folder`` is that or one of its objects."""
-    for root in (folder, folder.resolve().parent):
-        if (root / _SPLIT).is_file() and (root == folder or (folder / "Data").is_dir()):
-            return root
-    return None
+def is_category(folder: Path) -> bool:
+    """Whether ``folder`` is one object of VisA: the table lies beside it."""
+    return (folder / "Data").is_dir() and (_root(folder) / _SPLIT).is_file()
 
 
-def list_categories(root: Path) -> list[str]:
-    """The objects of the dataset.
+def list_categories(root: Path) -> dict[str, Path]:
+    """The objects of the dataset, if ``root`` holds its table.
 
     Raises:
         InputError: a damaged table.
     """
-    return list(dict.fromkeys(row["object"] for row in _read_table(root / _SPLIT)))
+    if not (root / _SPLIT).is_file():
+        return {}
+    return {row["object"]: root / row["object"] for row in _read_table(root / _SPLIT)}
 
 
-def open_category(root: Path, category: str | None) -> Dataset:
+def open_category(folder: Path, name: str) -> Dataset:
     """List the images of one object.
 
     Raises:
-        InputError: no such object, several and none named, a damaged table, or missing files.
+        InputError: no such object, a damaged table, or missing files.
     """
+    root = _root(folder)
     table = root / _SPLIT
-    rows = _read_table(table)
-    name = choose_category({row["object"]: row["object"] for row in rows}, category, root)
-    rows = [row for row in rows if row["object"] == name]
+    names = (folder.name, folder.resolve().name)
+    rows = [row for row in _read_table(table) if row["object"] in names]
     samples: dict[str, list[Sample]] = {"train": [], "test": []}
     for row in rows:
         sample = Sample(root / row["image"])
@@ -55,13 +54,19 @@ def open_category(root: Path, category: str | None) -> Dataset:
     missing = [str(path) for path in listed if not path.is_file()]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(listed)} files of {name!r} in {table} do not exist: "
+            f"{len(missing)} of {len(listed)} files of {folder.name!r} in {table} do not exist: "
             f"{list_missing(missing)}."
         )
     train = [sample for sample in samples["train"] if sample.is_good]
     if not train:
-        raise InputError(f"{table} has no normal training image of {name!r}.")
+        raise InputError(f"{table} has no normal training image of {folder.name!r}.")
     return Dataset(name, train, samples["test"])
+
+
+def _root(folder: Path) -> Path:
+    """Where the table lies, of whose objects ``folder`` is one, or a link to one."""
+    beside = folder.parent
+    return beside if (beside / _SPLIT).is_file() else folder.resolve().parent
 
 
 def _read_table(table: Path) -> list[dict[str, str]]:
@@ -70,3 +75,6 @@ def _read_table(table: Path) -> list[dict[str, str]]:
         if not set(_COLUMNS) <= set(reader.fieldnames or ()):
             raise InputError(f"{table} must have the columns {', '.join(_COLUMNS)}.")
         return list(reader)
+
+
+LAYOUT = Layout(("VisA",), is_category, open_category, list_categories, rank=0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nsa.errors import InputError
+from nsa.errors import InputError, hint
 from nsa.gaussian.distributions import KINDS
 from nsa.model.backbones import NETWORKS
 from nsa.reproduce.gaussian.paper import APPROACHES, TABLE_II, TABLE_IV, TABLE_VII
@@ -120,12 +119,9 @@ def find_system(name: str) -> System:
     """
     plain = name.strip().lower().replace("-", "_")
     if plain not in SYSTEMS:
-        near = difflib.get_close_matches(plain, SYSTEMS, n=1)
-        hint = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else "there are autoencoder, NETWORK, NETWORK_augmented and supervised_NETWORK, where "
-            f"NETWORK is one of {', '.join(NETWORKS)}."
+        forms = "autoencoder, NETWORK, NETWORK_augmented and supervised_NETWORK"
+        all_of_them = f"there are {forms}, where NETWORK is one of {', '.join(NETWORKS)}."
+        raise InputError(
+            f"--methods: no system is named {name.strip()!r}; {hint(plain, SYSTEMS, all_of_them)}"
         )
-        raise InputError(f"--methods: no system is named {name.strip()!r}; {hint}")
     return SYSTEMS[plain]

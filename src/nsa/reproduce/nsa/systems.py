@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
-from nsa.errors import InputError
+from nsa.errors import InputError, hint
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,5 @@ def system(name: str) -> System:
     """
     plain = name.strip().lower().replace("-", "_")
     if plain not in SYSTEMS:
-        near = difflib.get_close_matches(plain, SYSTEMS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SYSTEMS)}."
-        raise InputError(f"--methods: no system is named {name.strip()!r}; {hint}")
+        raise InputError(f"--methods: no system is named {name.strip()!r}; {hint(plain, SYSTEMS)}")
     return SYSTEMS[plain]

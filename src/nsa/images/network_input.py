@@ -1,0 +1,102 @@
+"""From resized images to what the network reads: the crop of evaluation, and scaled pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nsa._native.cuda import kernels, support
+from nsa._native.layout import space_to_depth
+from nsa.errors import InputError
+from nsa.plan.augmentation import middle
+from nsa.settings.config import ImageConfig
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
+    """The crop that evaluation sees: ``config.crop`` from the centre of ``config.size``.
+
+    Args:
+        images: uint8 (N, config.channels, *config.size), any device.
+
+    Returns:
+        uint8 (N, config.channels, *config.crop), channels-last.
+
+    Raises:
+        InputError: the images are not as ``config`` says.
+    """
+    check_images(images, config)
+    (rows, columns), (height, width) = config.crop, config.size
+    top, left = middle(height, rows), middle(width, columns)
+    cropped = images[:, :, top : top + rows, left : left + columns]
+    return cropped.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def to_network_input(
+    images: Tensor,
+    config: ImageConfig,
+    dtype: torch.dtype = torch.float32,
+    *,
+    in_blocks: bool = False,
+) -> Tensor:
+    """Scale pixels as the network expects them.
+
+    RGB images get ImageNet's mean and deviation, grey ones are only scaled to [0, 1].
+
+    Args:
+        images: uint8 (N, config.channels, H, W), any device.
+        dtype: float32 or bfloat16.
+        in_blocks: the layout that the network's form ``stem`` reads.
+
+    Returns:
+        ``dtype`` of the same shape, channels-last; ``in_blocks``: (N, 4 (C + 1), ceil(H / 2) + 3,
+        ceil(W / 2) + 3), channels-last, see :func:`nsa._native.layout.space_to_depth`.
+
+    Raises:
+        InputError: the images are not uint8 or have other channels, or the dtype is another.
+    """
+    check_images(images)
+    if images.shape[1] != config.channels:
+        raise InputError(f"images must have {config.channels} channels, got {images.shape[1]}.")
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise InputError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}.")
+    scale, shift = input_scale(config.channels)
+    if images.is_cuda and support.usable(images.device):
+        kernel = kernels.normalise_in_blocks if in_blocks else kernels.normalise
+        pixels = images.permute(0, 2, 3, 1).contiguous()
+        return kernel(pixels, scale.tolist(), shift.tolist(), dtype).permute(0, 3, 1, 2)
+    width = images.shape[3]
+    # One long row of interleaved values a line: three at a time would not vectorise.
+    lines = images.permute(0, 2, 3, 1).flatten(2).to(torch.float32)
+    scale, shift = (values.to(lines.device).repeat(width) for values in (scale, shift))
+    lines.mul_(scale).add_(shift)
+    inputs = lines.view(*lines.shape[:2], width, config.channels).permute(0, 3, 1, 2).to(dtype)
+    return space_to_depth(inputs) if in_blocks else inputs
+
+
+def input_scale(channels: int) -> tuple[Tensor, Tensor]:
+    """What pixels are multiplied by and what is then added, each float32 (channels,)."""
+    if channels == 1:
+        return torch.tensor([1 / 255]), torch.zeros(1)
+    mean, deviation = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_DEVIATION)
+    return 1 / (255 * deviation), -(mean / deviation)
+
+
+def check_images(images: Tensor, config: ImageConfig | None = None) -> None:
+    """Check dtype, channels and, with a configuration, the size of a batch.
+
+    Raises:
+        InputError: the images are not uint8 (N, 1 or 3, H, W), or not as ``config`` says.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise InputError(
+            f"images must be a uint8 tensor (N, 1 or 3, H, W), got {images.dtype} with shape "
+            f"{tuple(images.shape)}."
+        )
+    if config is not None and tuple(images.shape[1:]) != (config.channels, *config.size):
+        raise InputError(
+            f"images must be (N, {config.channels}, {config.size[0]}, {config.size[1]}) as the "
+            f"configuration says, got {tuple(images.shape)}."
+        )

@@ -1,0 +1,65 @@
+"""Draw how images are rotated, cropped and flipped, once; whoever applies it draws nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nsa.settings.config import ImageConfig
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How each image of a batch is rotated, cropped and flipped.
+
+    Attributes:
+        angle: float32 (N,), counter-clockwise rotation about the image's centre, degrees.
+        top, left: int32 (N,), position of the final crop in the rotated image, px.
+        flip: uint8 (N,), 1 where the crop is turned upside down.
+        crop: (height, width) of the result, px.
+    """
+
+    angle: npt.NDArray[np.float32]
+    top: npt.NDArray[np.int32]
+    left: npt.NDArray[np.int32]
+    flip: npt.NDArray[np.uint8]
+    crop: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.angle)
+
+    def of(self, chosen: npt.NDArray[np.int64]) -> Augmentation:
+        """The parameters of some images."""
+        return Augmentation(
+            self.angle[chosen], self.top[chosen], self.left[chosen], self.flip[chosen], self.crop
+        )
+
+
+def draw_augmentation(config: ImageConfig, count: int, seed: int) -> Augmentation:
+    """Draw the parameters of ``count`` images; the same seed gives the same parameters.
+
+    The angle is uniform in [-rotation, rotation], the crop's position uniform inside the centre
+    crop, the flip has probability 1/2.
+    """
+    random = np.random.default_rng(seed)
+    inner = config.center_crop or config.size
+    margin = [outer - side for outer, side in zip(inner, config.crop, strict=True)]
+    frame = [middle(outer, side) for outer, side in zip(config.size, inner, strict=True)]
+    angle = random.uniform(-config.rotation, config.rotation, count)
+    top = frame[0] + random.integers(0, margin[0], count, endpoint=True)
+    left = frame[1] + random.integers(0, margin[1], count, endpoint=True)
+    flip = random.random(count) < (0.5 if config.vertical_flip else 0.0)
+    return Augmentation(
+        angle.astype(np.float32),
+        top.astype(np.int32),
+        left.astype(np.int32),
+        flip.astype(np.uint8),
+        config.crop,
+    )
+
+
+def middle(outer: int, inner: int) -> int:
+    """First pixel of a centred window, rounded as torchvision's CenterCrop rounds."""
+    return round((outer - inner) / 2)
