@@ -19,7 +19,7 @@ from torch import Tensor
 from nsa.detectors.network.detector import Detector, image_scores, stack
 from nsa.detectors.scorer import open_scorer
 from nsa.gaussian import GaussianDetector
-from nsa.gaussian.distributions import KINDS, fit_distribution
+from nsa.gaussian.distributions import DISTRIBUTIONS, fit_distribution
 from nsa.runs.export import export
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -141,7 +141,7 @@ def test_features_in_bfloat16_are_said_to_become_float32(
         assert any("some 0.4 %." in line for line in said) == (precision == "bfloat16")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
 def test_whitened_features_have_the_distance_of_every_model(kind: str) -> None:
     generator = torch.Generator().manual_seed(len(kind))
     features = torch.randn((40, 12), generator=generator) * torch.logspace(0, -3, 12)

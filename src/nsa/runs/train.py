@@ -14,6 +14,7 @@ from nsa.detectors.network.session import train_to_the_end, training_times
 from nsa.errors import InputError
 from nsa.folder import BaseRun, Run, RunLock, make_output
 from nsa.images import Dataset, LoadedTest, load_images, load_test_set, open_dataset
+from nsa.model.weights import load_model
 from nsa.runs.automatic import suggest_settings
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import (
@@ -28,7 +29,7 @@ from nsa.system.console import console
 from nsa.system.device import Precision, choose_precision, choose_training_device
 from nsa.system.files import need_space
 from nsa.system.interrupt import Interrupted, StopRequest
-from nsa.training import Trainer, load_checkpoint, load_model, need_two_images, share_state
+from nsa.training import Trainer, load_checkpoint, need_two_images, share_state
 from nsa.training.distributed import ALONE, Ranks
 
 _log = logging.getLogger("nsa")

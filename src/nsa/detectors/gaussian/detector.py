@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.settings import GaussianRun, GaussianSettings
 from nsa.detectors.network.detector import stack
 from nsa.errors import InputError
@@ -48,7 +49,7 @@ class GaussianScorer:
     def load(cls, path: Path, device: str = "auto") -> GaussianScorer:
         """Load a finished run; see :meth:`nsa.detectors.network.detector.Detector.load`."""
         run = GaussianRun.open(path)
-        detector = GaussianDetector.load(path, device=choose_device(device))
+        detector = storage.load(path, device=choose_device(device))
         scorer = cls(run, detector)
         scorer.extractor.progress = console.is_terminal
         return scorer
@@ -72,7 +73,7 @@ class GaussianScorer:
         """Scores of held-out normal images, float64 (N,); their distances are kept in the run."""
         distances = self.detector.level_scores(self._images(paths))
         self.detector.calibration = distances
-        self.detector.save(self.run.path)
+        storage.save(self.detector, self.run.path)
         scores: npt.NDArray[np.float64] = distances.sum(1).numpy()
         return scores
 
@@ -81,7 +82,7 @@ class GaussianScorer:
 
         Empty for ``l2``, whose distance follows no chi-square distribution.
         """
-        if self.detector.kind == "l2":
+        if self.detector.distribution == "l2":
             return []
         points = []
         for number, level in enumerate(self.detector.levels, 1):

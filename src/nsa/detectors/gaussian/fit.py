@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.detector import GaussianScorer
 from nsa.detectors.gaussian.settings import GaussianRun, resolve
 from nsa.errors import InputError
@@ -26,11 +27,6 @@ from nsa.system.console import console, duration
 from nsa.system.device import choose_device, choose_precision
 
 _log = logging.getLogger("nsa")
-
-KIND_OF = {
-    "full": "mahalanobis", "standardised": "standardised", "l2": "l2", "pca95": "pca-95",
-    "pca99": "pca-99", "npca1": "npca-1", "npca01": "npca-0.1", "npca001": "npca-0.01",
-}  # fmt: skip
 
 
 def train(merged: dict[str, Any]) -> tuple[GaussianRun, Evaluation]:
@@ -88,14 +84,14 @@ def _work(
     )  # fmt: skip
     start = time.perf_counter()
     holdout = 0.0 if config.fpr is None else config.holdout
-    detector = GaussianDetector(extractor, KIND_OF[config.distribution])
+    detector = GaussianDetector(extractor, config.distribution)
     augmentation = pipeline_for(settings.category) if config.augment else None
     detector.fit(
         images, holdout=holdout, augmentation=augmentation, passes=config.augment, seed=config.seed
     )
     seconds = time.perf_counter() - start
     _log.info("Fitted in %s.", duration(seconds))
-    detector.save(run.path)
+    storage.save(detector, run.path)
     scorer = GaussianScorer(run, detector)
     result = scorer.evaluate(dataset, test)
     if config.fpr is not None and detector.calibration is not None:

@@ -17,10 +17,10 @@ from nsa.errors import InputError
 from nsa.folder import Run
 from nsa.images import resize, to_network_input
 from nsa.model import EncoderDecoder
+from nsa.model.weights import load_model
 from nsa.settings.methods import is_unbounded
 from nsa.settings.options import Settings
 from nsa.system.device import choose_device, memory_format
-from nsa.training import load_model
 
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time: what keeps either busy
 

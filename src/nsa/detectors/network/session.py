@@ -11,11 +11,12 @@ import torch
 from rich.console import Console
 
 from nsa.folder import Run
+from nsa.model.weights import save_model
 from nsa.report import loss_curve
 from nsa.system.console import TrainingProgress, counted, duration
 from nsa.system.files import write_atomically
 from nsa.system.interrupt import Interrupted, StopRequest
-from nsa.training import Trainer, save_checkpoint, save_model
+from nsa.training import Trainer, save_checkpoint
 from nsa.training.failures import checkpoint_named
 from nsa.training.profile import Profile
 from nsa.training.profile import table as profile_table
