@@ -12,11 +12,12 @@ SIZE = "83 maps of 256 x 256"  # the test set of MVTec AD's bottle
 
 
 @pytest.fixture(scope="module")
-def maps_and_masks():
-    return defect_maps(83, 256)
+def masks_and_maps():
+    maps, masks = defect_maps(83, 256)
+    return masks, maps
 
 
-def vectorised_au_pro(maps, masks, max_fpr=0.3):
+def vectorised_au_pro(masks, maps, max_fpr=0.3):
     """The MVTec AD benchmark's algorithm in NumPy: sort all pixels, sum the changes, integrate."""
     regions = 0
     change = np.zeros(maps.shape)
@@ -38,14 +39,14 @@ def vectorised_au_pro(maps, masks, max_fpr=0.3):
 
 
 @pytest.mark.parametrize("peer", ["nsa", "vectorised NumPy"])
-def test_au_pro(benchmark, maps_and_masks, peer):
+def test_au_pro(benchmark, masks_and_maps, peer):
     benchmark.group = f"AU-PRO, {SIZE}"
     benchmark.extra_info["peer"] = peer
     if peer == "nsa":
-        area = benchmark(nsa.metrics.au_pro, *maps_and_masks)
-        assert area == pytest.approx(vectorised_au_pro(*maps_and_masks), abs=1e-6)
+        area = benchmark(nsa.metrics.au_pro, *masks_and_maps)
+        assert area == pytest.approx(vectorised_au_pro(*masks_and_maps), abs=1e-6)
     else:
-        benchmark.pedantic(vectorised_au_pro, maps_and_masks, rounds=3)
+        benchmark.pedantic(vectorised_au_pro, masks_and_maps, rounds=3)
 
 
 @pytest.mark.parametrize("peer", ["nsa", "scikit-learn"])
@@ -61,11 +62,11 @@ def test_au_pro(benchmark, maps_and_masks, peer):
     ],
     ids=["auroc", "average_precision"],
 )
-def test_pixels(benchmark, maps_and_masks, metric, ours, theirs, peer):
+def test_pixels(benchmark, masks_and_maps, metric, ours, theirs, peer):
     benchmark.group = f"pixel {metric}, {SIZE}"
     benchmark.extra_info["peer"] = peer
-    scores, labels = (array.ravel() for array in maps_and_masks)
+    labels, scores = (array.ravel() for array in masks_and_maps)
     if peer == "nsa":
-        assert benchmark(ours, scores, labels) == pytest.approx(theirs(labels, scores), abs=1e-9)
+        assert benchmark(ours, labels, scores) == pytest.approx(theirs(labels, scores), abs=1e-9)
     else:
         benchmark.pedantic(theirs, (labels, scores), rounds=3)

@@ -16,10 +16,10 @@ import torch
 from tiny import nsa, picture, sentence
 from torch import Tensor
 
+from nsa.detectors.gaussian import storage
 from nsa.detectors.network.detector import NetworkDetector, image_scores
 from nsa.detectors.registry import load, open_run
-from nsa.gaussian import GaussianDetector
-from nsa.gaussian.distributions import KINDS, fit_distribution
+from nsa.gaussian import DISTRIBUTIONS, DistributionName, fit_distribution
 from nsa.images import stack
 from nsa.runs.export import export
 
@@ -111,7 +111,7 @@ def test_pt2_runs_without_this_package(
 
 def test_a_gaussian_detector_gives_its_scores(gaussian_run: Path, tmp_path: Path) -> None:
     images = five((64, 72))
-    detector = GaussianDetector.load(gaussian_run)
+    detector = storage.load(gaussian_run)
     expected = detector.score(images)
     onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
     assert nsa("export", gaussian_run, "--output", onnx, "--fpr", 0.25).exit_code == 0
@@ -144,11 +144,13 @@ def test_features_in_bfloat16_are_said_to_become_float32(
         assert any("some 0.4 %." in line for line in said) == (precision == "bfloat16")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_whitened_features_have_the_distance_of_every_model(kind: str) -> None:
-    generator = torch.Generator().manual_seed(len(kind))
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_whitened_features_have_the_distance_of_every_model(
+    distribution: DistributionName,
+) -> None:
+    generator = torch.Generator().manual_seed(len(distribution))
     features = torch.randn((40, 12), generator=generator) * torch.logspace(0, -3, 12)
-    level = fit_distribution(features, kind)
+    level = fit_distribution(features, distribution)
     new = torch.randn((7, 12), generator=generator)
     distances = ((new.double() - level.mean) @ level.whitening()).norm(dim=1)
     torch.testing.assert_close(distances, level.distance(new), rtol=1e-9, atol=1e-9)

@@ -9,7 +9,7 @@ import torch
 import yaml
 from tiny import GAUSSIAN, nsa, rows, write_product
 
-from nsa.gaussian import GaussianDetector
+from nsa.detectors.gaussian import storage
 from nsa.images import load_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -58,7 +58,7 @@ def test_held_out_images_are_not_fitted(gaussian_run: Path, more_data: Path) -> 
     train = sorted((more_data / "disc" / "train" / "good").iterdir())
     assert set(held) < {str(path.resolve()) for path in train}
     kept = [path for path in train if str(path.resolve()) not in held]
-    detector = GaussianDetector.load(gaussian_run)
+    detector = storage.load(gaussian_run)
     assert detector.extractor is not None
     means = [level.mean(0) for level in detector.extractor(load_images(kept, (64, 72)))]
     for level, mean in zip(detector.levels, means, strict=True):

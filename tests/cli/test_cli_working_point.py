@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from tiny import nsa, picture, rows, sentence, write
 
-from nsa.gaussian import GaussianDetector, chi_square_threshold
+from nsa.detectors.gaussian import storage
+from nsa.gaussian import chi_square_threshold
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -23,7 +24,7 @@ def test_the_working_point_is_reported_for_the_sum_and_every_level(gaussian_run:
     above = [float(row["score"]) > point["threshold"] for row in scores]
     assert point["test_fpr"] == pytest.approx(np.mean(above[:3]))
     assert point["test_tpr"] == pytest.approx(np.mean(above[3:]))
-    calibration = GaussianDetector.load(gaussian_run).calibration
+    calibration = storage.load(gaussian_run).calibration
     assert calibration is not None
     assert sorted(calibration.sum(1).tolist()) == held
     assert [level["dimensions"] for level in point["levels"]] == [64, 64, 128, 256, 512]

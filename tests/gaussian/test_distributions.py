@@ -10,10 +10,18 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.gaussian import KINDS, Distribution, fit_distribution
+from nsa.gaussian import (
+    DISTRIBUTIONS,
+    Distribution,
+    DistributionName,
+    fit_distribution,
+)
 from nsa.gaussian.moments import ledoit_wolf, moments
 
-PCA_KINDS = [kind for kind in KINDS if "pca" in kind]
+# Share of the variance that the retained components reach (PCA) or stay within (NPCA).
+SHARES: dict[DistributionName, float] = {
+    "pca95": 0.95, "pca99": 0.99, "npca1": 0.01, "npca01": 0.001, "npca001": 0.0001,
+}  # fmt: skip
 
 
 def correlated(count: int, dimensions: int, seed: int = 0, decay: float = 2.5) -> Tensor:
@@ -59,37 +67,38 @@ def test_standardised_and_l2_distances() -> None:
     np.testing.assert_allclose(fit_distribution(features, "l2").distance(new), expected, rtol=1e-12)
 
 
-def direct_components(features: np.ndarray, kind: str) -> np.ndarray:
+def direct_components(features: np.ndarray, leading: bool, wanted: float) -> np.ndarray:
     """The retained components by a plain loop over the sorted eigenvalues."""
     variance, vectors = np.linalg.eigh(np.cov(features.T))
     rank = min(len(features) - 1, features.shape[1])
     variance, vectors = variance[::-1][:rank], vectors[:, ::-1][:, :rank]
     share = variance / variance.sum()
-    percent = float(kind.split("-")[1]) / 100
     kept: list[int] = []
-    if kind.startswith("pca"):
-        while share[kept].sum() < percent:
+    if leading:
+        while share[kept].sum() < wanted:
             kept.append(len(kept))
     else:
         for index in reversed(range(rank)):
-            if share[[*kept, index]].sum() > percent:
+            if share[[*kept, index]].sum() > wanted:
                 break
             kept.append(index)
         kept = kept or [rank - 1]
     return vectors[:, kept]
 
 
-@pytest.mark.parametrize("kind", PCA_KINDS)
+@pytest.mark.parametrize("distribution", SHARES)
 @pytest.mark.parametrize(("count", "dimensions"), [(80, 12), (15, 40)])
-def test_pca_kinds(kind: str, count: int, dimensions: int) -> None:
+def test_principal_components(distribution: DistributionName, count: int, dimensions: int) -> None:
     features, new = correlated(count, dimensions), correlated(9, dimensions, seed=1)
-    basis = direct_components(features.numpy(), kind)
+    basis = direct_components(
+        features.numpy(), distribution.startswith("pca"), SHARES[distribution]
+    )
     estimate = LedoitWolf().fit(features.numpy() @ basis)
     centred = new.numpy() @ basis - estimate.location_
     expected = np.sqrt(
         np.einsum("ni,ij,nj->n", centred, np.linalg.inv(estimate.covariance_), centred)
     )
-    found = fit_distribution(features, kind)
+    found = fit_distribution(features, distribution)
     assert found.dimensions == basis.shape[1]
     np.testing.assert_allclose(found.distance(new), expected, rtol=1e-6)
 
@@ -97,8 +106,8 @@ def test_pca_kinds(kind: str, count: int, dimensions: int) -> None:
 def test_pca_and_its_negation_split_the_components() -> None:
     """99 % of the leading and 1 % of the trailing variance share at most the component between."""
     features = correlated(200, 20)
-    leading = fit_distribution(features, "pca-99").dimensions
-    trailing = [fit_distribution(features, f"npca-{p}").dimensions for p in ("1", "0.1", "0.01")]
+    leading = fit_distribution(features, "pca99").dimensions
+    trailing = [fit_distribution(features, name).dimensions for name in list(SHARES)[2:]]
     assert leading + trailing[0] in (19, 20)
     assert trailing == sorted(trailing, reverse=True)
 
@@ -133,12 +142,12 @@ def test_full_shrinkage_is_a_scaled_l2_distance() -> None:
     torch.testing.assert_close(ratio, ratio[:1].expand(9))
 
 
-@pytest.mark.parametrize("kind", ["mahalanobis", "pca-99", "npca-1"])
-def test_chi_square_working_point_by_simulation(kind: str) -> None:
+@pytest.mark.parametrize("distribution", ["full", "pca99", "npca1"])
+def test_chi_square_working_point_by_simulation(distribution: DistributionName) -> None:
     """With many Gaussian images the achieved rate is the wanted one within sampling error."""
     # Shrinkage inflates components whose variance is below rho times the mean: keep them alike.
     features, fresh = correlated(80_000, 6, decay=0.5).split(40_000)
-    model = fit_distribution(features, kind)
+    model = fit_distribution(features, distribution)
     for fpr in (0.317, 0.05, 0.003):
         achieved = float((model.distance(fresh) > model.threshold(fpr)).double().mean())
         assert abs(achieved - fpr) < 4 * np.sqrt(fpr * (1 - fpr) / 40_000) + 0.03 * fpr
@@ -158,12 +167,14 @@ def test_l2_has_no_chi_square_working_point() -> None:
         fit_distribution(correlated(9, 3), "l2").threshold(0.05)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_constant_features_and_few_images_give_finite_scores(kind: str) -> None:
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_constant_features_and_few_images_give_finite_scores(
+    distribution: DistributionName,
+) -> None:
     features = correlated(3, 20).float()
     features[:, ::2] = 0.0
     new = correlated(5, 20, seed=1).float()
-    distance = fit_distribution(features, kind).distance(new)
+    distance = fit_distribution(features, distribution).distance(new)
     assert torch.isfinite(distance).all()
     assert (distance > 0).all()
 
@@ -178,12 +189,12 @@ def test_a_feature_that_never_varies_among_many_images() -> None:
     assert fit_distribution(features, "standardised").dimensions == 3
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "l2"])
-def test_one_image_or_equal_images_are_told(kind: str) -> None:
+@pytest.mark.parametrize("distribution", [name for name in DISTRIBUTIONS if name != "l2"])
+def test_one_image_or_equal_images_are_told(distribution: DistributionName) -> None:
     with pytest.raises(InputError, match="needs at least two images"):
-        fit_distribution(correlated(1, 4), kind)
+        fit_distribution(correlated(1, 4), distribution)
     with pytest.raises(InputError, match="the same features"):
-        fit_distribution(correlated(1, 4).repeat(5, 1).float(), kind)
+        fit_distribution(correlated(1, 4).repeat(5, 1).float(), distribution)
 
 
 def test_l2_needs_one_image_only() -> None:
@@ -193,7 +204,7 @@ def test_l2_needs_one_image_only() -> None:
 
 def test_wrong_arguments() -> None:
     features = correlated(9, 4)
-    with pytest.raises(InputError, match="must be one of mahalanobis"):
+    with pytest.raises(InputError, match="must be one of full"):
         fit_distribution(features, "cosine")
     with pytest.raises(InputError, match="shrinkage must be"):
         fit_distribution(features, shrinkage=1.5)
@@ -207,10 +218,10 @@ def test_wrong_arguments() -> None:
         fit_distribution(features).distance(correlated(9, 5))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_tensors_round_trip(kind: str) -> None:
-    model = fit_distribution(correlated(30, 6), kind)
-    again = Distribution.from_tensors(kind, model.tensors())
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_tensors_round_trip(distribution: DistributionName) -> None:
+    model = fit_distribution(correlated(30, 6), distribution)
+    again = Distribution.from_tensors(distribution, model.tensors())
     new = correlated(9, 6, seed=1)
     assert torch.equal(model.distance(new), again.distance(new))
     assert again.dimensions == model.dimensions

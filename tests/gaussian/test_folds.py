@@ -47,5 +47,5 @@ def test_column_aurocs() -> None:
     scores = torch.randn(30, 3, generator=torch.Generator().manual_seed(0)).double()
     scores += torch.from_numpy(labels)[:, None]
     found = column_aurocs(scores, labels)
-    assert found[:3] == [auroc(scores[:, level], labels) for level in range(3)]
-    assert found[3] == auroc(scores.sum(1), labels)
+    assert found[:3] == [auroc(labels, scores[:, level]) for level in range(3)]
+    assert found[3] == auroc(labels, scores.sum(1))

@@ -21,7 +21,7 @@ def regions(mask: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def pro_curve(maps: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pro_curve(masks: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False positive rate and mean per-region overlap at every threshold, from (0, 0)."""
     found = [(image, region) for image, mask in zip(maps, masks, strict=True)
              for region in regions(mask)]  # fmt: skip
@@ -32,9 +32,9 @@ def pro_curve(maps: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.array(fpr), np.array(pro)
 
 
-def au_pro(maps: np.ndarray, masks: np.ndarray, max_fpr: float) -> float:
+def au_pro(masks: np.ndarray, maps: np.ndarray, max_fpr: float) -> float:
     """Trapezoids up to ``max_fpr``, the last one cut by linear interpolation."""
-    fpr, pro = pro_curve(maps, masks)
+    fpr, pro = pro_curve(masks, maps)
     area = 0.0
     for x0, x1, y0, y1 in zip(fpr, fpr[1:], pro, pro[1:], strict=False):
         if x0 < max_fpr and x1 > x0:

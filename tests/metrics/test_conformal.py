@@ -1,4 +1,4 @@
-"""Working points: the chi-square quantile and split-conformal thresholds, by simulation."""
+"""Split-conformal thresholds, by simulation."""
 
 from __future__ import annotations
 
@@ -9,23 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chi2
 
 from nsa.errors import InputError
-from nsa.gaussian import ConformalThreshold, achieved_rate, chi_square_threshold
-
-
-@pytest.mark.parametrize("dimensions", [1, 16, 272, 2560])
-@pytest.mark.parametrize("fpr", [0.317, 0.046, 0.003, 6e-5])
-def test_chi_square_threshold_is_eq_8(fpr: float, dimensions: int) -> None:
-    expected = math.sqrt(chi2.ppf(1 - fpr, dimensions))
-    assert chi_square_threshold(fpr, dimensions) == pytest.approx(expected, rel=1e-9)
-
-
-def test_chi_square_threshold_of_one_dimension_is_n_sigma() -> None:
-    """Table IV: a rate of 31.7 % is one standard deviation, 6e-5 % five."""
-    assert chi_square_threshold(0.317310507863, 1) == pytest.approx(1, rel=1e-9)
-    assert chi_square_threshold(5.733031437584e-7, 1) == pytest.approx(5, rel=1e-9)
+from nsa.metrics import ConformalThreshold, achieved_rate
+from nsa.metrics.conformal import allowed_exceedances, images_needed
 
 
 @pytest.mark.parametrize("fpr", [0.01, 0.05, 0.3])
@@ -94,6 +81,28 @@ def test_smallest_attainable_rate_is_told() -> None:
         calibration.threshold(0.005)
 
 
+@pytest.mark.parametrize(
+    ("fpr", "needed"), [(0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (0.01, 99), (0.003, 333)]
+)
+def test_images_needed_are_the_fewest_that_allow_an_exceedance(fpr: float, needed: int) -> None:
+    assert images_needed(fpr) == needed
+    assert allowed_exceedances(fpr, needed) == 1
+    with pytest.raises(InputError, match=f"hold out at least {needed}"):
+        allowed_exceedances(fpr, needed - 1)
+
+
+def test_a_rate_means_what_is_written_whatever_its_last_bit() -> None:
+    assert [allowed_exceedances(percent / 100, 99) for percent in range(1, 100)] == [*range(1, 100)]
+
+
+def test_scores_may_be_tensors_of_any_precision() -> None:
+    scores = [0.25, 0.5, 1.0]
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        tensor = torch.tensor(scores, dtype=dtype, requires_grad=True)
+        assert ConformalThreshold(tensor).threshold(0.25) == 1.0
+        assert ConformalThreshold(scores).p_value(tensor).tolist() == [1.0, 0.75, 0.5]
+
+
 def test_achieved_rate() -> None:
     assert achieved_rate([1.0, 2.0, 3.0, 4.0], 2.0) == 0.5
     assert achieved_rate(torch.tensor([1.0, 2.0]), 0.0) == 1.0
@@ -102,11 +111,7 @@ def test_achieved_rate() -> None:
 def test_wrong_arguments() -> None:
     for fpr in (0.0, 1.0, -0.1, float("nan"), True):
         with pytest.raises(InputError, match="between 0 and 1"):
-            chi_square_threshold(fpr, 3)
-        with pytest.raises(InputError, match="between 0 and 1"):
             ConformalThreshold([1.0]).threshold(fpr)
-    with pytest.raises(InputError, match="dimensions"):
-        chi_square_threshold(0.1, 0)
     for scores in ([], [1.0, math.nan], [math.inf]):
         with pytest.raises(InputError, match="at least one number"):
             ConformalThreshold(scores)

@@ -22,16 +22,16 @@ def random_case(seed, levels=None):
     maps = rng.normal(size=masks.shape) + masks * rng.choice([0.0, 1.0, 3.0])
     if levels is not None:  # heavy ties
         maps = np.round(maps * levels) / levels
-    return maps.astype(rng.choice([np.float32, np.float64])), masks
+    return masks, maps.astype(rng.choice([np.float32, np.float64]))
 
 
 @pytest.mark.parametrize("max_fpr", [0.05, 0.3, 1 / 3, 0.5, 1.0])
 @pytest.mark.parametrize("levels", [None, 8, 2, 0.5])
 def test_au_pro_equals_the_definition(levels, max_fpr):
     for seed in range(25):
-        maps, masks = random_case(seed, levels)
-        assert au_pro(maps, masks, max_fpr) == pytest.approx(
-            naive.au_pro(maps, masks, max_fpr), abs=1e-12
+        masks, maps = random_case(seed, levels)
+        assert au_pro(masks, maps, max_fpr) == pytest.approx(
+            naive.au_pro(masks, maps, max_fpr), abs=1e-12
         )
 
 
@@ -43,19 +43,19 @@ def test_au_pro_equals_the_definition(levels, max_fpr):
 )
 def test_au_pro_equals_the_definition_whatever_the_shapes(masks, maps, max_fpr):
     masks[0, 0, :2] = True, False
-    expected = naive.au_pro(maps, masks, max_fpr)
-    assert au_pro(maps, masks, max_fpr) == pytest.approx(expected, abs=1e-9)
+    expected = naive.au_pro(masks, maps, max_fpr)
+    assert au_pro(masks, maps, max_fpr) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("levels", [None, 2])
 def test_the_curve_equals_the_definition_and_holds_the_same_area(levels):
     for seed in range(20):
-        maps, masks = random_case(seed, levels)
-        fpr, pro = pro_curve(maps, masks)
-        expected_fpr, expected_pro = naive.pro_curve(maps, masks)
+        masks, maps = random_case(seed, levels)
+        fpr, pro = pro_curve(masks, maps)
+        expected_fpr, expected_pro = naive.pro_curve(masks, maps)
         np.testing.assert_allclose(fpr, expected_fpr, atol=1e-12)
         np.testing.assert_allclose(pro, expected_pro, atol=1e-12)
-        assert auc(fpr, pro) == pytest.approx(au_pro(maps, masks, 1.0), abs=1e-12)
+        assert auc(fpr, pro) == pytest.approx(au_pro(masks, maps, 1.0), abs=1e-12)
 
 
 def test_many_pixels_with_ties_at_the_cut():
@@ -64,8 +64,8 @@ def test_many_pixels_with_ties_at_the_cut():
     masks[:3, 30:50, 40:90] = masks[0, 100:103, 5:9] = True
     maps = np.round(rng.random(masks.shape) * 20 + 5 * masks).astype(np.float32) / 20
     for max_fpr in (0.1, 0.3, 0.7):
-        assert au_pro(maps, masks, max_fpr) == pytest.approx(
-            naive.au_pro(maps, masks, max_fpr), abs=1e-10
+        assert au_pro(masks, maps, max_fpr) == pytest.approx(
+            naive.au_pro(masks, maps, max_fpr), abs=1e-10
         )
 
 
@@ -76,7 +76,7 @@ def test_diagonal_neighbours_are_one_region():
     mask[0, 6, 6] = True
     maps = np.zeros(mask.shape)
     maps[0, 0, 0] = maps[0, 1, 1] = 1
-    _, pro = pro_curve(maps, mask)
+    _, pro = pro_curve(mask, maps)
     assert pro[1] == pytest.approx((2 / 3 + 0) / 2)
 
 
@@ -87,7 +87,7 @@ def test_extremes(found, expected):
     """A constant map is the diagonal, whose mean up to 0.3 is 0.15."""
     masks = np.zeros((2, 8, 8), bool)
     masks[0, 2:4, 2:5] = True
-    assert au_pro(masks * found, masks) == pytest.approx(expected)
+    assert au_pro(masks, masks * found) == pytest.approx(expected)
 
 
 def test_small_regions_weigh_as_much_as_large_ones():
@@ -95,31 +95,31 @@ def test_small_regions_weigh_as_much_as_large_ones():
     masks[0, :10, :10] = masks[0, 15, 15] = True
     maps = np.zeros(masks.shape)
     maps[0, 15, 15] = 1
-    assert au_pro(maps, masks, 1.0) == pytest.approx(0.5 + 0.5 / 2)
+    assert au_pro(masks, maps, 1.0) == pytest.approx(0.5 + 0.5 / 2)
 
 
 def test_order_is_all_that_matters():
-    maps, masks = random_case(7)
-    expected = au_pro(maps, masks)
-    assert au_pro(np.exp(maps), masks) == expected
-    assert au_pro(3 * maps - 100, masks) == expected
-    assert au_pro(maps[::-1], masks[::-1]) == pytest.approx(expected, abs=1e-14)
+    masks, maps = random_case(7)
+    expected = au_pro(masks, maps)
+    assert au_pro(masks, np.exp(maps)) == expected
+    assert au_pro(masks, 3 * maps - 100) == expected
+    assert au_pro(masks[::-1], maps[::-1]) == pytest.approx(expected, abs=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 def test_tensors_of_every_precision(dtype):
-    maps, masks = random_case(3)
+    masks, maps = random_case(3)
     tensor = torch.from_numpy(maps).to(dtype)
-    expected = naive.au_pro(tensor.double().numpy(), masks, 0.3)
-    assert au_pro(tensor, torch.from_numpy(masks)) == pytest.approx(expected, abs=1e-12)
-    assert au_pro(tensor, torch.from_numpy(masks).float()) == pytest.approx(expected, abs=1e-12)
+    expected = naive.au_pro(masks, tensor.double().numpy(), 0.3)
+    assert au_pro(torch.from_numpy(masks), tensor) == pytest.approx(expected, abs=1e-12)
+    assert au_pro(torch.from_numpy(masks).float(), tensor) == pytest.approx(expected, abs=1e-12)
 
 
 def test_neither_argument_changes():
-    maps, masks = random_case(5)
+    masks, maps = random_case(5)
     maps_before, masks_before = maps.copy(), masks.copy()
-    au_pro(maps, masks)
-    pro_curve(maps, masks)
+    au_pro(masks, maps)
+    pro_curve(masks, maps)
     assert np.array_equal(maps, maps_before)
     assert np.array_equal(masks, masks_before)
 
@@ -131,28 +131,30 @@ MASKS[0, 1, 1] = True
 
 @pytest.mark.parametrize("function", [au_pro, pro_curve])
 @pytest.mark.parametrize(
-    ("maps", "masks", "message"),
+    ("masks", "maps", "message"),
     [
-        (MAPS, MASKS[:1], r"same shape, got \(2, 4, 4\) and \(1, 4, 4\)"),
-        (MAPS[0], MASKS[0], r"shape \(N, H, W\)"),
-        (np.where(MASKS, np.nan, MAPS), MASKS, "maps hold NaN or infinity"),
-        (np.where(MASKS, np.inf, MAPS), MASKS, "maps hold NaN or infinity"),
-        (MAPS, np.zeros_like(MASKS), "No mask marks a defective pixel"),
-        (MAPS[:0], MASKS[:0], "No mask marks a defective pixel"),
-        (MAPS, np.ones_like(MASKS), "mark every pixel"),
-        (MAPS, MASKS * 255, r"masks must be 0 \(normal\) or 1 \(defective\), got 255"),
-        (MAPS, MASKS * np.nan, "masks must be 0 .* got nan"),
-        (MAPS.astype(complex), MASKS, "maps must be numbers, got complex"),
-        (MAPS.astype(str), MASKS, "maps must be numbers"),
-        ([[1.0], [1.0, 2.0]], MASKS, "maps must be a regular array"),
+        (MASKS[:1], MAPS, r"same shape, got \(1, 4, 4\) and \(2, 4, 4\)"),
+        (MASKS[0], MAPS[0], r"shape \(N, H, W\)"),
+        (MASKS, np.where(MASKS, np.nan, MAPS), "maps hold NaN or infinity"),
+        (MASKS, np.where(MASKS, np.inf, MAPS), "maps hold NaN or infinity"),
+        (np.zeros_like(MASKS), MAPS, "No mask marks a defective pixel"),
+        (MASKS[:0], MAPS[:0], "No mask marks a defective pixel"),
+        (np.ones_like(MASKS), MAPS, "mark every pixel"),
+        (MASKS * 255, MAPS, r"masks must be 0 \(normal\) or 1 \(defective\), got 255"),
+        (MASKS * np.nan, MAPS, "masks must be 0 .* got nan"),
+        (MASKS, MAPS.astype(complex), "maps must be numbers, got complex"),
+        (MASKS, MAPS.astype(str), "maps must be numbers"),
+        (MASKS, [[1.0], [1.0, 2.0]], "maps must be a regular array"),
+        (MAPS + 0.5, MASKS * 1, r"got 0.5; masks come first, then maps\."),
+        (MAPS, MASKS, "maps are booleans, but masks are not; masks come first, then maps"),
     ],
 )
-def test_bad_input(function, maps, masks, message):
+def test_bad_input(function, masks, maps, message):
     with pytest.raises(InputError, match=message):
-        function(maps, masks)
+        function(masks, maps)
 
 
 @pytest.mark.parametrize("max_fpr", [0.0, -0.1, 1.01, float("nan")])
 def test_bad_limit(max_fpr):
     with pytest.raises(InputError, match="max_fpr must be above 0 and at most 1"):
-        au_pro(MAPS, MASKS, max_fpr)
+        au_pro(MASKS, MAPS, max_fpr)

@@ -12,7 +12,7 @@ import torch
 
 from nsa.errors import InputError
 from nsa.model import EncoderDecoder
-from nsa.model._torchvision import torchvision
+from nsa.model._torchvision import torchvision_models
 from nsa.model.backbones import Levels, random_network
 from nsa.model.pretrained import load_network
 
@@ -50,7 +50,7 @@ def test_cached_registry_file_needs_no_network(
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", _no_network)
-    url = torchvision.models.get_model_weights("resnet18").IMAGENET1K_V1.url
+    url = torchvision_models().get_model_weights("resnet18").IMAGENET1K_V1.url
     (tmp_path / "checkpoints").mkdir(parents=True)
     save(tmp_path / "checkpoints" / url.rpartition("/")[2], source.body.state_dict())
     for weights in ("default", "imagenet1k_v1"):
@@ -64,7 +64,7 @@ def test_weights_that_cannot_be_fetched_say_what_to_put_where(
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", _no_network)
-    entry = torchvision.models.get_model_weights("efficientnet_b4").DEFAULT
+    entry = torchvision_models().get_model_weights("efficientnet_b4").DEFAULT
     with pytest.raises(InputError) as caught:
         load_network("efficientnet_b4", "default")
     message = str(caught.value)

@@ -39,9 +39,9 @@ def test_curves_are_those_of_the_metrics(ties: bool) -> None:
     evaluation, test = judged(ties)
     found = curves(evaluation, test)
     maps, masks = evaluation.maps.numpy()[:6], evaluation.masks[:6]
-    fpr, tpr, _ = roc_curve(maps, masks)
-    exact = {"pixel_roc": (fpr, tpr), "pro": pro_curve(maps, masks)}
-    exact["image_roc"] = roc_curve(evaluation.scores, np.array([0, 0, 0, 1, 1, 1, 1]))[:2]
+    fpr, tpr, _ = roc_curve(masks, maps)
+    exact = {"pixel_roc": (fpr, tpr), "pro": pro_curve(masks, maps)}
+    exact["image_roc"] = roc_curve([0, 0, 0, 1, 1, 1, 1], evaluation.scores)[:2]
     for name, (rates, shares) in exact.items():
         wanted = np.interp(FALSE_POSITIVE_RATES, rates, shares)
         assert found[name] == pytest.approx(wanted, abs=1e-4), name

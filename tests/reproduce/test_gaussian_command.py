@@ -16,7 +16,7 @@ import yaml
 from tiny import nsa, sentence, write_product
 from typer.testing import Result as CliResult
 
-from nsa.gaussian import KINDS, FeatureExtractor, GaussianDetector
+from nsa.gaussian import DISTRIBUTIONS, FeatureExtractor, GaussianDetector
 from nsa.gaussian.folds import fold_rows
 from nsa.images import load_images
 from nsa.metrics import auroc
@@ -64,7 +64,7 @@ def job(folder: Path, system: str) -> dict[str, Any]:
 def test_a_job_judges_every_distribution_on_the_same_features(finished: Path) -> None:
     values = job(finished, "resnet18")
     assert (values["paper"], values["weights"]) == ("gaussian", "random weights (seed 0)")
-    assert set(values["metrics"]["aurocs"]) == {*KINDS, "one-class-svm"}
+    assert set(values["metrics"]["aurocs"]) == {*DISTRIBUTIONS, "one-class-svm"}
     for folds in values["metrics"]["aurocs"].values():
         assert np.asarray(folds).shape == (5, 6)
     assert len(list((finished / "features").iterdir())) == 1  # the augmented job shares them
@@ -75,17 +75,17 @@ def test_a_job_judges_every_distribution_on_the_same_features(finished: Path) ->
     extractor = FeatureExtractor.load("resnet18", "random", seed=0)
     features = extractor(load_images(train, (32, 64)))
     rows = list(fold_rows(len(train), 5, seed=0))[3]
-    detector = GaussianDetector(extractor, "pca-95").fit([level[rows] for level in features])
+    detector = GaussianDetector(extractor, "pca95").fit([level[rows] for level in features])
     scores = detector.score(load_images([*good, *bad], (32, 64)))
-    expected = auroc(scores, torch.arange(len(good) + len(bad)) >= len(good))
-    assert values["metrics"]["aurocs"]["pca-95"][3][-1] == pytest.approx(expected)
-    assert values["metrics"]["dimensions"]["mahalanobis"][3] == [64, 64, 128, 256, 512]
+    expected = auroc(torch.arange(len(good) + len(bad)) >= len(good), scores)
+    assert values["metrics"]["aurocs"]["pca95"][3][-1] == pytest.approx(expected)
+    assert values["metrics"]["dimensions"]["full"][3] == [64, 64, 128, 256, 512]
 
 
 def test_augmented_and_trained_jobs(finished: Path) -> None:
     augmented = job(finished, "resnet18_augmented")
-    assert set(augmented["metrics"]["rates"]) == {"mahalanobis", "pca-99", "npca-1"}
-    assert np.asarray(augmented["metrics"]["rates"]["npca-1"]).shape == (5, 5, 2)
+    assert set(augmented["metrics"]["rates"]) == {"full", "pca99", "npca1"}
+    assert np.asarray(augmented["metrics"]["rates"]["npca1"]).shape == (5, 5, 2)
     assert (augmented["epochs"], augmented["preset_epochs"]) == (2, 100)
     assert augmented["shortened"]
     autoencoder = job(finished, "autoencoder")["metrics"]["aurocs"]
@@ -111,13 +111,13 @@ def test_the_tables_name_weights_and_work(finished: Path) -> None:
 def test_figures_are_those_of_the_jobs(finished: Path) -> None:
     with (finished / "tables.csv").open() as file:
         lines = {(x["table"], x["row"], x["system"]): x for x in csv.DictReader(file)}
-    folds = 100 * np.asarray(job(finished, "resnet18")["metrics"]["aurocs"]["npca-0.1"])
-    found = lines["table-iii-resnet18", "sum", "npca-0.1"]
+    folds = 100 * np.asarray(job(finished, "resnet18")["metrics"]["aurocs"]["npca01"])
+    found = lines["table-iii-resnet18", "sum", "npca01"]
     assert float(found["mean"]) == pytest.approx(folds[:, -1].mean())
     assert float(found["standard_error"]) == pytest.approx(folds[:, -1].std(ddof=1) / 5**0.5)
     assert found["paper_mean"] == ""  # it has no such network
-    rates = 100 * np.asarray(job(finished, "resnet18_augmented")["metrics"]["rates"]["npca-1"])
-    found = lines["table-iv-fpr", "n = 2", "resnet18-npca-1"]
+    rates = 100 * np.asarray(job(finished, "resnet18_augmented")["metrics"]["rates"]["npca1"])
+    found = lines["table-iv-fpr", "n = 2", "resnet18-npca1"]
     assert float(found["mean"]) == pytest.approx(rates[:, 1, 0].mean())
     found = lines["table-vii", "level 4", "resnet18"]
     assert (found["paper_mean"], found["paper_standard_error"]) == ("86.7", "4.1")

@@ -14,7 +14,8 @@ from nsa.gaussian import FeatureExtractor, pipeline_for
 from nsa.gaussian.augmented_images import augmented_features
 from nsa.images import Dataset, load_images, open_dataset
 from nsa.reproduce.gaussian import features
-from nsa.reproduce.gaussian.jobs import GaussianJob, plan_jobs
+from nsa.reproduce.gaussian.job import GaussianJob
+from nsa.reproduce.gaussian.jobs import plan_jobs
 from nsa.reproduce.job import Request
 
 CPU = torch.device("cpu")

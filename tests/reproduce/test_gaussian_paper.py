@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nsa.gaussian import KINDS, NETWORKS
+from nsa.gaussian import DISTRIBUTIONS
+from nsa.model.backbones import NETWORKS
 from nsa.reproduce.gaussian import paper
 from nsa.reproduce.statistics import estimate
 from nsa.settings.presets import PRESETS
@@ -20,13 +21,13 @@ def test_table_viii_averages_to_table_v(column: int) -> None:
 
 
 def test_tables_repeat_the_same_run() -> None:
-    assert paper.TABLE_I["mahalanobis"] == paper.TABLE_II["efficientnet_b4"]
-    assert paper.TABLE_I["mahalanobis"] == paper.TABLE_III["mahalanobis"]
+    assert paper.TABLE_I["full"] == paper.TABLE_II["efficientnet_b4"]
+    assert paper.TABLE_I["full"] == paper.TABLE_III["full"]
 
 
 def test_names_and_lengths() -> None:
     assert set(paper.TABLE_VIII) == {name for name in PRESETS if not name.startswith("rcxr")}
-    assert set(paper.TABLE_I) | set(paper.TABLE_III) == set(KINDS)
+    assert set(paper.TABLE_I) | set(paper.TABLE_III) == set(DISTRIBUTIONS)
     assert set(paper.TABLE_II) | set(paper.TABLE_VII) == set(NETWORKS)
     for table in (paper.TABLE_II, paper.TABLE_VII):
         for name, column in table.items():

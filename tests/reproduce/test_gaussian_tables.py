@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from records import record, values
 
-from nsa.gaussian import NETWORKS
+from nsa.model.backbones import NETWORKS
 from nsa.reproduce.cells import Row, Table
 from nsa.reproduce.gaussian import paper
 from nsa.reproduce.gaussian.tables import TABLES, build
@@ -59,11 +59,11 @@ def test_a_level_is_averaged_over_categories_as_the_papers(tmp_path: Path) -> No
     for name, figure in figures.items():
         finish(tmp_path, name, "efficientnet_b4", "features", {
             kind: levels("efficientnet_b4", figure - 0.01, figure + 0.01)
-            for kind in ("mahalanobis", "l2")
+            for kind in ("full", "l2")
         })  # fmt: skip
     shown = build(["I", "II"], read_results(tmp_path)).shown
     assert [table.name for table in shown] == ["table-i", "table-ii"]
-    cell = one(shown, "table-i")["level 7"].cells["mahalanobis"]
+    cell = one(shown, "table-i")["level 7"].cells["full"]
     assert cell.ours is not None
     column = 100 * np.array(list(figures.values()))
     expected = (column.mean(), column.std(ddof=1) / 15**0.5, 15)
@@ -79,7 +79,7 @@ def test_a_level_is_averaged_over_categories_as_the_papers(tmp_path: Path) -> No
 
 def test_one_category_is_over_its_folds_and_is_not_compared(tmp_path: Path) -> None:
     finish(tmp_path, "bottle", "resnet34", "features",
-           {"mahalanobis": levels("resnet34", 0.8, 0.9)})  # fmt: skip
+           {"full": levels("resnet34", 0.8, 0.9)})  # fmt: skip
     shown = build(["VII"], read_results(tmp_path)).shown
     cell = one(shown, "table-vii")["level 5"].cells["resnet34"]
     assert cell.ours is not None
@@ -91,7 +91,7 @@ def test_one_category_is_over_its_folds_and_is_not_compared(tmp_path: Path) -> N
 def test_several_seeds_of_one_category_are_the_spread(tmp_path: Path) -> None:
     for seed, figure in enumerate((0.7, 0.8, 0.9)):
         finish(tmp_path, "bottle", "resnet18", "features",
-               {"mahalanobis": levels("resnet18", figure - 0.02, figure + 0.02)}, seed,
+               {"full": levels("resnet18", figure - 0.02, figure + 0.02)}, seed,
                "random")  # fmt: skip
     shown = build(["VII", "VIII"], read_results(tmp_path)).shown
     cell = one(shown, "table-vii")["sum"].cells["resnet18"]
@@ -104,8 +104,8 @@ def test_several_seeds_of_one_category_are_the_spread(tmp_path: Path) -> None:
 def test_approaches_are_compared_on_the_same_categories(tmp_path: Path) -> None:
     for name, figure in (("bottle", 0.9), ("carpet", 0.7)):
         finish(tmp_path, name, "efficientnet_b4", "augmented", {
-            "mahalanobis": levels("efficientnet_b4", figure, figure),
-            "npca-1": levels("efficientnet_b4", figure, figure),
+            "full": levels("efficientnet_b4", figure, figure),
+            "npca1": levels("efficientnet_b4", figure, figure),
         })  # fmt: skip
         finish(tmp_path, name, "resnet18", "autoencoder", {"autoencoder-mean": [[0.5], [0.6]]})
     finish(tmp_path, "bottle", "resnet18", "supervised", {"supervised": [[0.97], [0.99]]})
@@ -136,24 +136,24 @@ def test_approaches_are_compared_on_the_same_categories(tmp_path: Path) -> None:
 def test_working_points_of_table_iv(tmp_path: Path) -> None:
     rates = [[[0.3, 0.9], [0.2, 0.8], [0.1, 0.7], [0.05, 0.6], [0.0, 0.5]]] * 2
     finish(tmp_path, "bottle", "efficientnet_b0", "augmented",
-           {kind: levels("efficientnet_b0", 0.9, 0.9) for kind in ("pca-99", "mahalanobis",
-                                                                   "npca-1")},
-           rates=dict.fromkeys(("pca-99", "mahalanobis", "npca-1"), rates))  # fmt: skip
+           {kind: levels("efficientnet_b0", 0.9, 0.9) for kind in ("pca99", "full",
+                                                                   "npca1")},
+           rates=dict.fromkeys(("pca99", "full", "npca1"), rates))  # fmt: skip
     shown = build(["IV"], read_results(tmp_path)).shown
     assert [table.name for table in shown] == ["table-iv-fpr", "table-iv-tpr"]
     false = one(shown, "table-iv-fpr")["n = 3"]
-    cell = false.cells["efficientnet_b0-pca-99"]
+    cell = false.cells["efficientnet_b0-pca99"]
     assert cell.ours is not None
     assert cell.ours.mean == pytest.approx(10)
     assert cell.paper == (5.8, None)
     true = one(shown, "table-iv-tpr")
-    assert true["AUROC"].cells["efficientnet_b0-npca-1"].paper == (93.7, None)
+    assert true["AUROC"].cells["efficientnet_b0-npca1"].paper == (93.7, None)
     assert "level 7, fitted on 100 augmented copies" in shown[1].caption
 
 
 def test_another_network_stands_in_only_where_the_papers_was_not_run(tmp_path: Path) -> None:
     finish(tmp_path, "bottle", "resnet18", "features", {
-        kind: levels("resnet18", 0.8, 0.9) for kind in ("mahalanobis", "l2", "one-class-svm")
+        kind: levels("resnet18", 0.8, 0.9) for kind in ("full", "l2", "one-class-svm")
     })  # fmt: skip
     results = read_results(tmp_path)
     shown = build(["I", "II", "V"], results).shown
@@ -162,7 +162,7 @@ def test_another_network_stands_in_only_where_the_papers_was_not_run(tmp_path: P
     assert "another network in their place" in shown[1].title
     assert "one-class SVM, ResNet-18" in one(shown, "table-v")
     finish(tmp_path, "bottle", "efficientnet_b4", "features",
-           {"mahalanobis": levels("efficientnet_b4", 0.8, 0.9)})  # fmt: skip
+           {"full": levels("efficientnet_b4", 0.8, 0.9)})  # fmt: skip
     shown = build(["I", "II"], read_results(tmp_path)).shown
     assert [table.name for table in shown] == ["table-i", "table-ii"]
     assert list(shown[1].columns) == ["efficientnet_b4"]
@@ -170,7 +170,7 @@ def test_another_network_stands_in_only_where_the_papers_was_not_run(tmp_path: P
 
 def test_a_page_draws_levels_as_lines(tmp_path: Path) -> None:
     finish(tmp_path, "bottle", "resnet50", "features",
-           {"mahalanobis": levels("resnet50", 0.8, 0.9)})  # fmt: skip
+           {"full": levels("resnet50", 0.8, 0.9)})  # fmt: skip
     write_report(tmp_path, PAPERS["gaussian"], ["VII"], [])
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert page.count("<polyline") == 2  # ours, and the paper's faint

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.gaussian.augmented_images import augmented_features
-from nsa.gaussian.distributions import Distribution, Shrinkage, fit_distribution
+from nsa.gaussian.distributions import (
+    Distribution,
+    DistributionName,
+    Shrinkage,
+    fit_distribution,
+)
 from nsa.gaussian.features import FeatureExtractor, Features, check_images
 from nsa.gaussian.pipelines import Pipeline
-from nsa.metrics.conformal import ConformalThreshold, Scores, achieved_rate
+from nsa.metrics import ConformalThreshold, achieved_rate
 
 Method = Literal["auto", "chi-square", "conformal"]
 
@@ -51,7 +56,7 @@ class GaussianDetector:
 
     Args:
         extractor: from images to features; None: the detector takes features only.
-        kind: model of each level, one of :data:`nsa.gaussian.distributions.KINDS`.
+        distribution: model of each level, one of :data:`nsa.gaussian.DISTRIBUTIONS`.
         shrinkage: rho of eq. 6, or ``"ledoit-wolf"``.
 
     Attributes:
@@ -63,12 +68,12 @@ class GaussianDetector:
     def __init__(
         self,
         extractor: FeatureExtractor | None = None,
-        kind: str = "mahalanobis",
+        distribution: DistributionName = "full",
         *,
         shrinkage: Shrinkage = "ledoit-wolf",
     ) -> None:
         self.extractor = extractor
-        self.kind = kind
+        self.distribution: DistributionName = distribution
         self.shrinkage: Shrinkage = shrinkage
         self.levels: list[Distribution] = []
         self.calibration: Tensor | None = None
@@ -114,7 +119,7 @@ class GaussianDetector:
         levels = []
         for number, level in enumerate(features, 1):
             try:
-                levels.append(fit_distribution(level, self.kind, shrinkage=self.shrinkage))
+                levels.append(fit_distribution(level, self.distribution, shrinkage=self.shrinkage))
             except InputError as error:
                 raise InputError(f"Level {number} cannot be fitted: {error}") from error
         self.levels = levels
@@ -167,7 +172,7 @@ class GaussianDetector:
         level: int | None = None,
         method: Method = "auto",
         *,
-        held_out: Scores | None = None,
+        held_out: npt.ArrayLike | Tensor | None = None,
     ) -> WorkingPoint:
         """The threshold for a wanted false positive rate.
 
@@ -189,7 +194,8 @@ class GaussianDetector:
             raise InputError(f"method must be 'auto', 'chi-square' or 'conformal', got {method!r}.")
         calibration = None if self.calibration is None else self._reduce(self.calibration, level)
         if method == "auto":
-            method = "conformal" if level is None or self.kind == "l2" else "chi-square"
+            conformal = level is None or self.distribution == "l2"
+            method = "conformal" if conformal else "chi-square"
         if method == "chi-square":
             if level is None:
                 raise InputError(
@@ -212,21 +218,6 @@ class GaussianDetector:
     def threshold(self, fpr: float, level: int | None = None, method: Method = "auto") -> float:
         """The threshold of :meth:`working_point`: a score above it is called defective."""
         return self.working_point(fpr, level, method).threshold
-
-    def save(self, folder: str | Path) -> None:
-        """Write the fitted detector and its network, see :mod:`nsa.detectors.gaussian.storage`."""
-        from nsa.detectors.gaussian import storage
-
-        storage.save(self, folder)
-
-    @staticmethod
-    def load(
-        folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int = 32
-    ) -> GaussianDetector:
-        """Read a saved detector, see :func:`nsa.detectors.gaussian.storage.load`."""
-        from nsa.detectors.gaussian import storage
-
-        return storage.load(folder, device=device, batch_size=batch_size)
 
     def _features(self, data: Tensor | Sequence[Tensor]) -> Features:
         if not isinstance(data, Tensor):

@@ -2,35 +2,40 @@
 
 Every one of them is ``||W (x - mean)||`` with another W (Section III and eq. 9 of the paper):
 
-==================  ==============================================================================
-``mahalanobis``     full covariance with Ledoit-Wolf shrinkage, eq. 2 and 6
-``standardised``    every feature divided by its own standard deviation, eq. 9
-``l2``              no scaling: the distance from the mean
-``pca-95, pca-99``  Mahalanobis distance in the fewest leading principal components that hold 95 or
-                    99 % of the variance
-``npca-1, -0.1,     Mahalanobis distance in the most trailing principal components that together
--0.01``             hold at most 1, 0.1 or 0.01 % of the variance
-==================  ==============================================================================
+================  ================================================================================
+``full``          Mahalanobis distance: full covariance with Ledoit-Wolf shrinkage, eq. 2 and 6
+``standardised``  every feature divided by its own standard deviation, eq. 9
+``l2``            no scaling: the distance from the mean
+``pca95``,        Mahalanobis distance in the fewest leading principal components that hold 95 or
+``pca99``         99 % of the variance
+``npca1``,        Mahalanobis distance in the most trailing principal components that together hold
+``npca01``,       at most 1, 0.1 or 0.01 % of the variance
+``npca001``
+================  ================================================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from nsa.errors import InputError
+from nsa.gaussian.chi_square import chi_square_threshold
 from nsa.gaussian.moments import Moments, ledoit_wolf, moments, shrink
-from nsa.metrics.conformal import chi_square_threshold
 
+DistributionName = Literal[
+    "full", "standardised", "l2", "pca95", "pca99", "npca1", "npca01", "npca001"
+]
+DISTRIBUTIONS: tuple[DistributionName, ...] = get_args(DistributionName)
 Shrinkage = float | Literal["ledoit-wolf"]
 
-_PCA = {"pca-95": 0.95, "pca-99": 0.99}
-_NEGATED_PCA = {"npca-1": 0.01, "npca-0.1": 0.001, "npca-0.01": 0.0001}
-KINDS: tuple[str, ...] = ("mahalanobis", "standardised", "l2", *_PCA, *_NEGATED_PCA)
+# Shares of the variance that the leading components reach, and that the trailing ones stay within.
+_LEADING = {"pca95": 0.95, "pca99": 0.99}
+_TRAILING = {"npca1": 0.01, "npca01": 0.001, "npca001": 0.0001}
 
 # Below this share of its magnitude a feature's deviation is the rounding of float32.
 _CONSTANT = 8 * torch.finfo(torch.float32).eps
@@ -44,7 +49,7 @@ class Distribution:
     """A fitted model of normal features; all tensors are float64 on the CPU.
 
     Attributes:
-        kind: one of :data:`KINDS`.
+        name: one of :data:`DISTRIBUTIONS`.
         mean: (D,).
         basis: (D, k), the retained principal components in columns; None: all D dimensions.
         factor: (k, k), lower Cholesky factor of the covariance in the retained dimensions; None for
@@ -54,7 +59,7 @@ class Distribution:
         shrinkage: the rho of eq. 6 that was used; 0 where there is no covariance.
     """
 
-    kind: str
+    name: DistributionName
     mean: Tensor
     basis: Tensor | None = None
     factor: Tensor | None = None
@@ -112,10 +117,10 @@ class Distribution:
         the training images suffice for their covariance; compare the achieved rate.
 
         Raises:
-            InputError: ``fpr`` is not between 0 and 1, or the kind is ``l2``, whose distance has a
-                unit and no chi-square distribution.
+            InputError: ``fpr`` is not between 0 and 1, or the distribution is ``l2``, whose
+                distance has a unit and no chi-square distribution.
         """
-        if self.kind == "l2":
+        if self.name == "l2":
             raise InputError(
                 "The L2 distance follows no chi-square distribution; set its working point by "
                 "held-out normal images (method 'conformal')."
@@ -129,14 +134,14 @@ class Distribution:
         return kept | {"shrinkage": torch.tensor(self.shrinkage, dtype=torch.float64)}
 
     @classmethod
-    def from_tensors(cls, kind: str, tensors: Mapping[str, Tensor]) -> Distribution:
+    def from_tensors(cls, name: DistributionName, tensors: Mapping[str, Tensor]) -> Distribution:
         """The inverse of :meth:`tensors`.
 
         Raises:
             KeyError: the mean or the shrinkage is missing.
         """
         return cls(
-            kind,
+            name,
             tensors["mean"],
             tensors.get("basis"),
             tensors.get("factor"),
@@ -146,49 +151,55 @@ class Distribution:
 
 
 def fit_distribution(
-    features: Tensor, kind: str = "mahalanobis", *, shrinkage: Shrinkage = "ledoit-wolf"
+    features: Tensor,
+    distribution: DistributionName = "full",
+    *,
+    shrinkage: Shrinkage = "ledoit-wolf",
 ) -> Distribution:
     """Fit a model of normal features.
 
     Args:
         features: (n, D) of normal images, any floating dtype. ``l2`` needs one image, all others
             two; there may be fewer images than dimensions.
-        kind: one of :data:`KINDS`.
+        distribution: one of :data:`DISTRIBUTIONS`.
         shrinkage: rho of eq. 6 in [0, 1], or ``"ledoit-wolf"`` to estimate it.
 
     Raises:
         InputError: an argument is wrong, there are too few images, no feature varies, or a fixed
             shrinkage leaves the covariance singular.
     """
-    _check(features, kind, shrinkage)
+    _check(features, distribution, shrinkage)
     data = moments(features)
-    if kind == "l2":
-        return Distribution(kind, data.mean)
+    if distribution == "l2":
+        return Distribution(distribution, data.mean)
     if data.count < 2:
-        raise InputError(f"The distribution {kind!r} needs at least two images, got one.")
+        raise InputError(f"The distribution {distribution!r} needs at least two images, got one.")
     deviation = data.covariance.diagonal().clamp_min(0).sqrt()
     varies = deviation > _CONSTANT * data.mean.abs()
     if not varies.any():
         raise InputError(
-            f"The {data.count} images have the same features, so no {kind!r} distribution can be "
-            "fitted; check that the images differ."
+            f"The {data.count} images have the same features, so no {distribution!r} distribution "
+            "can be fitted; check that the images differ."
         )
-    if kind == "standardised":
+    if distribution == "standardised":
         # A feature that never varied (a ReLU that never fired) has no scale to be judged by.
         scale = torch.where(varies, deviation, torch.inf).reciprocal()
-        return Distribution(kind, data.mean, scale=scale * ((data.count - 1) / data.count) ** 0.5)
+        scale = scale * ((data.count - 1) / data.count) ** 0.5
+        return Distribution(distribution, data.mean, scale=scale)
     basis = None
     mean = data.mean
-    if kind != "mahalanobis":
-        basis = _components(features, data, kind)
+    if distribution != "full":
+        basis = _components(features, data, distribution)
         data = moments(features, basis)
     rho = max(ledoit_wolf(data), _LEAST_SHRINKAGE) if shrinkage == "ledoit-wolf" else shrinkage
-    return Distribution(kind, mean, basis, _cholesky(data, rho), shrinkage=rho)
+    return Distribution(distribution, mean, basis, _cholesky(data, rho), shrinkage=rho)
 
 
-def _check(features: Tensor, kind: str, shrinkage: Shrinkage) -> None:
-    if kind not in KINDS:
-        raise InputError(f"The distribution must be one of {', '.join(KINDS)}, got {kind!r}.")
+def _check(features: Tensor, distribution: str, shrinkage: Shrinkage) -> None:
+    if distribution not in DISTRIBUTIONS:
+        raise InputError(
+            f"The distribution must be one of {', '.join(DISTRIBUTIONS)}, got {distribution!r}."
+        )
     if shrinkage != "ledoit-wolf" and not (
         isinstance(shrinkage, int | float) and 0 <= shrinkage <= 1
     ):
@@ -202,7 +213,7 @@ def _check(features: Tensor, kind: str, shrinkage: Shrinkage) -> None:
         raise InputError("features hold values that are not finite.")
 
 
-def _components(features: Tensor, data: Moments, kind: str) -> Tensor:
+def _components(features: Tensor, data: Moments, distribution: str) -> Tensor:
     """The retained principal components, float64 (D, k) with k at least 1.
 
     Directions in which the training images do not vary at all (there are many when images are
@@ -218,11 +229,11 @@ def _components(features: Tensor, data: Moments, kind: str) -> Tensor:
     eps = torch.finfo(torch.float64).eps
     rank = int((variance > variance[0] * eps * max(features.shape)).sum())
     share = variance[:rank] / variance[:rank].sum()
-    if kind in _PCA:
-        keep = int((share.cumsum(0) < _PCA[kind] - eps).sum()) + 1
+    if distribution in _LEADING:
+        keep = int((share.cumsum(0) < _LEADING[distribution] - eps).sum()) + 1
         return components[:, : min(keep, rank)].contiguous()
     trailing = share.flip(0).cumsum(0)
-    keep = max(int((trailing <= _NEGATED_PCA[kind]).sum()), 1)
+    keep = max(int((trailing <= _TRAILING[distribution]).sum()), 1)
     return components[:, rank - keep : rank].contiguous()
 
 

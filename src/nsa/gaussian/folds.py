@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor
 
 from nsa.errors import InputError
@@ -33,13 +32,16 @@ def make_folds(
     Raises:
         InputError: there are fewer images, or images of a class, than folds.
     """
+    from sklearn.model_selection import KFold, StratifiedKFold  # slow to import
+
     classes = np.zeros(count, int) if labels is None else np.asarray(labels).astype(int)
     smallest = min(np.unique(classes, return_counts=True)[1], default=0)
     if not 2 <= number <= smallest:
         what = "images" if labels is None else "images of the smaller class"
         raise InputError(f"{number} folds need at least 2 and at most as many {what} ({smallest}).")
-    kind = KFold if labels is None else StratifiedKFold
-    splitter = kind(number, shuffle=True, random_state=seed)
+    splitter = (KFold if labels is None else StratifiedKFold)(
+        number, shuffle=True, random_state=seed
+    )
     return [(fit, held) for fit, held in splitter.split(np.zeros(count), classes)]
 
 
@@ -63,4 +65,4 @@ def column_aurocs(scores: Tensor, labels: npt.ArrayLike) -> list[float]:
         labels: (images,), 1 is defective.
     """
     columns = torch.cat([scores, scores.sum(1, keepdim=True)], 1)
-    return [auroc(column, labels) for column in columns.T]
+    return [auroc(labels, column) for column in columns.T]

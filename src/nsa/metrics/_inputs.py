@@ -1,26 +1,92 @@
-"""Checks and conversions shared by every metric."""
+"""Checks and conversions shared by every metric.
+
+Tensors are known by what they offer, so that metrics of arrays need not wait for torch.
+"""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from nsa.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Values: TypeAlias = "npt.ArrayLike | Tensor"
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]  # float32 or float64
 Booleans: TypeAlias = npt.NDArray[np.bool_]
 
 
-def scores_array(values: npt.ArrayLike | torch.Tensor, name: str) -> Floats:
-    """``values`` as a contiguous float32 or float64 array; narrower types widen without loss.
+def to_numpy(values: Values, name: str) -> npt.NDArray[Any]:
+    """An array of any dtype from numbers, nested sequences, an array or a tensor on any device.
+
+    Raises:
+        InputError: rows of different lengths.
+    """
+    if hasattr(values, "detach"):
+        tensor = cast("Tensor", values).detach().cpu()
+        if tensor.is_floating_point() and tensor.element_size() < 4:
+            tensor = tensor.float()  # NumPy has no bfloat16
+        return tensor.numpy()
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InputError(
+            f"{name} must be a regular array, got rows of different lengths."
+        ) from None
+
+
+def labels_and_scores(labels: Values, scores: Values) -> tuple[Booleans, Floats]:
+    """Both flattened; they have the same shape and both classes occur."""
+    truth, values = _truth_and_values(labels, scores, "labels", "scores")
+    if truth.all() or not truth.any():
+        classes = "defective" if truth.any() else "normal"
+        what = f"all {truth.size} labels are {classes}" if truth.size else "there are no labels"
+        raise InputError(f"The metric needs normal and defective labels, but {what}.")
+    return truth.ravel(), values.ravel()
+
+
+def masks_and_maps(masks: Values, maps: Values) -> tuple[Booleans, Floats]:
+    """Both of shape (N, H, W); normal and defective pixels occur."""
+    truth, values = _truth_and_values(masks, maps, "masks", "maps")
+    if values.ndim != 3:
+        raise InputError(f"maps must have the shape (N, H, W), got {values.shape}.")
+    if not truth.any():
+        raise InputError("No mask marks a defective pixel, so there is no region to overlap with.")
+    if truth.all():
+        raise InputError("The masks mark every pixel, so a false positive rate does not exist.")
+    return truth, values
+
+
+def _truth_and_values(
+    truth: Values, values: Values, truth_name: str, values_name: str
+) -> tuple[Booleans, Floats]:
+    """Both as arrays of the same shape; what cannot be in this order is refused."""
+    given, judged = to_numpy(truth, truth_name), to_numpy(values, values_name)
+    if judged.dtype == bool and given.dtype != bool:
+        raise InputError(
+            f"{values_name} are booleans, but {truth_name} are not; {truth_name} come first, then "
+            f"{values_name}."
+        )
+    numbers = _scores_array(judged, values_name)
+    labels = _labels_array(given, truth_name, f"; {truth_name} come first, then {values_name}.")
+    if labels.shape != numbers.shape:
+        raise InputError(
+            f"{truth_name} and {values_name} must have the same shape, got {labels.shape} and "
+            f"{numbers.shape}."
+        )
+    return labels, numbers
+
+
+def _scores_array(array: npt.NDArray[Any], name: str) -> Floats:
+    """A contiguous float32 or float64 array; narrower types widen without loss.
 
     Raises:
         InputError: no numbers, complex numbers, NaN or infinity.
     """
-    array = _to_numpy(values, name)
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} must be numbers, got {array.dtype}.")
     if array.dtype.itemsize > 2 and array.dtype != np.float32:
@@ -33,63 +99,13 @@ def scores_array(values: npt.ArrayLike | torch.Tensor, name: str) -> Floats:
     return array
 
 
-def labels_array(values: npt.ArrayLike | torch.Tensor, name: str) -> Booleans:
-    """``values``, which must be 0/1 or booleans, as a contiguous boolean array."""
-    array = _to_numpy(values, name)
+def _labels_array(array: npt.NDArray[Any], name: str, hint: str) -> Booleans:
+    """What must be 0/1 or booleans, as a contiguous boolean array."""
     if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} must be 0 (normal) or 1 (defective), got {array.dtype}.")
+        raise InputError(f"{name} must be 0 (normal) or 1 (defective), got {array.dtype}{hint}")
     truth = np.ascontiguousarray(array != 0)
     strange = array != truth  # NaN differs too
     if strange.any():
         found = array[strange].flat[0]
-        raise InputError(f"{name} must be 0 (normal) or 1 (defective), got {found}.")
+        raise InputError(f"{name} must be 0 (normal) or 1 (defective), got {found}{hint}")
     return truth
-
-
-def scores_and_labels(
-    scores: npt.ArrayLike | torch.Tensor, labels: npt.ArrayLike | torch.Tensor
-) -> tuple[Floats, Booleans]:
-    """Both flattened; they have the same shape and both classes occur."""
-    values, truth = scores_array(scores, "scores"), labels_array(labels, "labels")
-    _same_shape(values, truth, "scores", "labels")
-    if truth.all() or not truth.any():
-        kind = "defective" if truth.any() else "normal"
-        what = f"all {truth.size} labels are {kind}" if truth.size else "there are no labels"
-        raise InputError(f"The metric needs normal and defective labels, but {what}.")
-    return values.ravel(), truth.ravel()
-
-
-def maps_and_masks(
-    maps: npt.ArrayLike | torch.Tensor, masks: npt.ArrayLike | torch.Tensor
-) -> tuple[Floats, Booleans]:
-    """Both of shape (N, H, W); normal and defective pixels occur."""
-    values, truth = scores_array(maps, "maps"), labels_array(masks, "masks")
-    _same_shape(values, truth, "maps", "masks")
-    if values.ndim != 3:
-        raise InputError(f"maps must have the shape (N, H, W), got {values.shape}.")
-    if not truth.any():
-        raise InputError("No mask marks a defective pixel, so there is no region to overlap with.")
-    if truth.all():
-        raise InputError("The masks mark every pixel, so a false positive rate does not exist.")
-    return values, truth
-
-
-def _same_shape(values: Floats, truth: Booleans, first: str, second: str) -> None:
-    if values.shape != truth.shape:
-        raise InputError(
-            f"{first} and {second} must have the same shape, got {values.shape} and {truth.shape}."
-        )
-
-
-def _to_numpy(values: npt.ArrayLike | torch.Tensor, name: str) -> npt.NDArray[Any]:
-    if isinstance(values, torch.Tensor):
-        values = values.detach()
-        if values.dtype == torch.bfloat16:  # which NumPy does not have
-            values = values.float()
-        return values.cpu().numpy()
-    try:
-        return np.asarray(values)
-    except ValueError:
-        raise InputError(
-            f"{name} must be a regular array, got rows of different lengths."
-        ) from None

@@ -3,14 +3,19 @@
 Millions of pixels are ranked for every metric, and only order matters. A float is therefore mapped
 to an unsigned integer of the same order, which a radix sort handles several times faster than a
 comparison sort handles floats.
+
+numba is imported when the first function is called, so that a program without metrics, or with the
+working points alone, need not wait for it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -23,10 +28,28 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _DIGIT = 11  # bits a pass; 2048 counters and write positions stay in the first-level cache
 _BUCKETS = 1 << _DIGIT
 _PREFIX = 16  # leading bits that narrow the binary search
+_LOCK = threading.Lock()
 
 
 def _compiled(function: Function) -> Function:
-    return cast(Function, numba.njit(nogil=True, cache=True)(function))
+    """Compile on first use and keep the machine code on disk; release the GIL while it runs."""
+
+    @functools.cache
+    def compiled() -> Callable[..., Any]:
+        import numba
+
+        dispatcher: Any = numba.njit(nogil=True)(function)
+        with contextlib.suppress(RuntimeError):  # there may be no folder that can be written
+            dispatcher.enable_caching()
+        return cast(Callable[..., Any], dispatcher)
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        with _LOCK:  # metrics run in threads, and none of them should compile what another does
+            dispatcher = compiled()
+        return dispatcher(*arguments)
+
+    return cast(Function, call)
 
 
 def order_keys(scores: Floats) -> Keys:

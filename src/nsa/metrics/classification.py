@@ -1,55 +1,56 @@
 """How well scores separate defective from normal: ROC, precision and recall.
 
-All functions take image scores or pixel maps of any shape, with labels of the same shape. The
-results are those of scikit-learn's functions of the same names; ranks by integer sort make them
-affordable for the tens of millions of pixels of a test set.
+All functions take labels of any shape, and then image scores or pixel maps of the same shape: the
+truth comes first everywhere in :mod:`nsa.metrics`, as in scikit-learn, whose function
+:func:`roc_curve` shares its name with. (Torchmetrics and anomalib have it the other way round;
+scores in the place of labels are refused.) The results are scikit-learn's; ranks by integer sort
+make them affordable for the tens of millions of pixels of a test set.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from nsa.metrics._inputs import Floats, scores_and_labels
+from nsa.metrics._inputs import Booleans, Floats, Values, labels_and_scores
 from nsa.metrics._ranks import Counts, order_keys, ranks, sort_keys
 
-Array = npt.ArrayLike | torch.Tensor
 Curve = npt.NDArray[np.float64]
 
 
-def auroc(scores: Array, labels: Array) -> float:
+def auroc(labels: Values, scores: Values) -> float:
     """Area under the ROC curve: the chance that a defective score exceeds a normal one.
 
     Args:
-        scores: numbers of any shape, higher is more anomalous.
-        labels: the same shape, boolean or 0 (normal) and 1 (defective).
+        labels: of any shape, boolean or 0 (normal) and 1 (defective).
+        scores: numbers of the same shape, higher is more anomalous.
 
     Returns:
         A fraction in [0, 1]; ties count one half.
 
     Raises:
-        InputError: shapes differ, a score is NaN or infinite, or only one class occurs.
+        InputError: shapes differ, a label is neither 0 nor 1, a score is NaN or infinite, only one
+            class occurs, or the scores are boolean while the labels are not.
     """
-    values, truth = scores_and_labels(scores, labels)
+    truth, values = labels_and_scores(labels, scores)
     keys = order_keys(values)
     normal, defective = sort_keys(keys[~truth]), keys[truth]
     below, equal = ranks(normal, defective)
     return (2 * int(below.sum()) + int(equal.sum())) / (2 * len(normal) * len(defective))
 
 
-def average_precision(scores: Array, labels: Array) -> float:
+def average_precision(labels: Values, scores: Values) -> float:
     """Mean precision over recall: the sum of precision times the gain in recall per threshold.
 
     Arguments and errors as in :func:`auroc`.
     """
-    values, truth = scores_and_labels(scores, labels)
-    _, hits, false_alarms = _counts_per_threshold(values, truth)
+    truth, values = labels_and_scores(labels, scores)
+    _, hits, false_alarms = _counts_per_threshold(truth, values)
     gains = np.diff(hits, prepend=0)
     return float(np.sum(gains * (hits / (hits + false_alarms))) / hits[-1])
 
 
-def f1_max(scores: Array, labels: Array) -> tuple[float, float]:
+def f1_max(labels: Values, scores: Values) -> tuple[float, float]:
     """The best F1 over all thresholds and the threshold that reaches it.
 
     Arguments and errors as in :func:`auroc`.
@@ -58,14 +59,14 @@ def f1_max(scores: Array, labels: Array) -> tuple[float, float]:
         F1 as a fraction, and the largest threshold with that F1: ``score >= threshold`` is
         defective.
     """
-    values, truth = scores_and_labels(scores, labels)
-    thresholds, hits, false_alarms = _counts_per_threshold(values, truth)
+    truth, values = labels_and_scores(labels, scores)
+    thresholds, hits, false_alarms = _counts_per_threshold(truth, values)
     f1 = 2 * hits / (hits[-1] + hits + false_alarms)
     best = int(np.argmax(f1))
     return float(f1[best]), float(thresholds[best])
 
 
-def roc_curve(scores: Array, labels: Array) -> tuple[Curve, Curve, Curve]:
+def roc_curve(labels: Values, scores: Values) -> tuple[Curve, Curve, Curve]:
     """The ROC curve, with collinear points left out.
 
     Arguments and errors as in :func:`auroc`.
@@ -76,14 +77,12 @@ def roc_curve(scores: Array, labels: Array) -> tuple[Curve, Curve, Curve]:
     """
     from sklearn import metrics  # slow to import, and only curves need it
 
-    values, truth = scores_and_labels(scores, labels)
+    truth, values = labels_and_scores(labels, scores)
     fpr, tpr, thresholds = metrics.roc_curve(truth, values)
     return fpr, tpr, thresholds.astype(np.float64)
 
 
-def _counts_per_threshold(
-    values: Floats, truth: npt.NDArray[np.bool_]
-) -> tuple[Floats, Counts, Counts]:
+def _counts_per_threshold(truth: Booleans, values: Floats) -> tuple[Floats, Counts, Counts]:
     """Every distinct defective score, descending, with the defective and normal scores >= it.
 
     A threshold between them only adds false alarms, so neither recall nor the best F1 needs it.

@@ -1,47 +1,25 @@
-"""The working point: from a wanted false positive rate to a threshold on the score.
+"""The working point: from a wanted false positive rate to a threshold on any score.
 
-Two ways, one meaning: an image is called defective when its score is *above* the threshold.
-
-* :func:`chi_square_threshold` needs no further images, but holds only for the Mahalanobis distance
-  of features that are Gaussian (eq. 7-8 of the paper).
-* :class:`ConformalThreshold` holds for any score, summed over levels or of another method, and
-  needs normal images that were not trained on.
+An image is called defective when its score is *above* the threshold. All that a threshold needs is
+normal images that were not trained on.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
-from torch import Tensor
 
 from nsa.errors import InputError
+from nsa.metrics._inputs import Values, to_numpy
 
-Scores = npt.ArrayLike | Tensor
 _Array = npt.NDArray[np.float64]
 # A rate given as 0.29 of 99 images must mean 29 of 100, whatever its last bit is.
 _ROUNDING = 1e-9
 
 
-def chi_square_threshold(fpr: float, dimensions: int) -> float:
-    """The distance that a D-dimensional Gaussian exceeds with probability ``fpr``, eq. 8.
-
-    ``sqrt(F^-1(1 - fpr))`` with the chi-square distribution of D degrees of freedom, from its
-    upper tail so that rates down to 1e-300 keep their precision.
-
-    Raises:
-        InputError: ``fpr`` is not between 0 and 1, or ``dimensions`` below 1.
-    """
-    _check_rate(fpr)
-    if dimensions < 1:
-        raise InputError(f"dimensions must be at least 1, got {dimensions!r}.")
-    return math.sqrt(float(chi2.isf(fpr, dimensions)))
-
-
-def achieved_rate(scores: Scores, threshold: float) -> float:
+def achieved_rate(scores: Values, threshold: float) -> float:
     """Share of scores above a threshold: on normal images the false positive rate, on defective
     ones the true positive rate."""
     return float((_scores(scores) > threshold).mean())
@@ -68,7 +46,7 @@ class ConformalThreshold:
         InputError: there are no scores, or one is not finite.
     """
 
-    def __init__(self, scores: Scores) -> None:
+    def __init__(self, scores: Values) -> None:
         self.scores: _Array = np.sort(_scores(scores))
 
     @property
@@ -76,9 +54,9 @@ class ConformalThreshold:
         """The smallest false positive rate that n images can set: ``1 / (n + 1)``."""
         return 1 / (len(self.scores) + 1)
 
-    def p_value(self, scores: Scores) -> _Array:
+    def p_value(self, scores: Values) -> _Array:
         """p-value of each score, float64 of the same shape: small means anomalous."""
-        new = np.asarray(_to_numpy(scores), dtype=np.float64)
+        new = np.asarray(to_numpy(scores, "scores"), dtype=np.float64)
         as_high = len(self.scores) - np.searchsorted(self.scores, new, side="left")
         return np.asarray((1 + as_high) / (len(self.scores) + 1), dtype=np.float64)
 
@@ -98,7 +76,7 @@ def allowed_exceedances(fpr: float, count: int) -> int:
     Raises:
         InputError: ``fpr`` is not between 0 and 1, or below ``1 / (count + 1)``.
     """
-    _check_rate(fpr)
+    check_rate(fpr)
     allowed = math.floor(fpr * (count + 1) + _ROUNDING)
     if allowed < 1:
         needed = images_needed(fpr)
@@ -115,17 +93,18 @@ def images_needed(fpr: float) -> int:
     return math.ceil(1 / fpr - _ROUNDING) - 1
 
 
-def _check_rate(fpr: float) -> None:
+def check_rate(fpr: float) -> None:
+    """Refuse what is no false positive rate.
+
+    Raises:
+        InputError: ``fpr`` is not between 0 and 1.
+    """
     if isinstance(fpr, bool) or not isinstance(fpr, int | float) or not 0 < fpr < 1:
         raise InputError(f"The false positive rate must be between 0 and 1, got {fpr!r}.")
 
 
-def _to_numpy(scores: Any) -> Any:
-    return scores.detach().cpu().numpy() if isinstance(scores, Tensor) else scores
-
-
-def _scores(scores: Scores) -> _Array:
-    values = np.asarray(_to_numpy(scores), dtype=np.float64).reshape(-1)
+def _scores(scores: Values) -> _Array:
+    values = np.asarray(to_numpy(scores, "scores"), dtype=np.float64).reshape(-1)
     if not len(values) or not np.isfinite(values).all():
         raise InputError("scores must be at least one number, all of them finite.")
     return values

@@ -5,17 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from nsa.errors import InputError
-from nsa.metrics._inputs import Booleans, maps_and_masks
+from nsa.metrics._inputs import Booleans, Values, masks_and_maps
 from nsa.metrics._ranks import largest_keys, order_keys, ranks, sort_keys
 
-Array = npt.ArrayLike | torch.Tensor
 Curve = npt.NDArray[np.float64]
 
 
-def au_pro(maps: Array, masks: Array, max_fpr: float = 0.3) -> float:
+def au_pro(masks: Values, maps: Values, max_fpr: float = 0.3) -> float:
     """Area under the PRO curve up to a false positive rate, divided by that rate.
 
     The definition is that of the MVTec AD benchmark: a region is an 8-connected component of a
@@ -23,20 +21,21 @@ def au_pro(maps: Array, masks: Array, max_fpr: float = 0.3) -> float:
     the curve is linear between thresholds and at the limit. The result is exact.
 
     Args:
-        maps: (N, H, W) scores, higher is more anomalous.
         masks: (N, H, W) boolean or 0 (normal) and 1 (defective).
+        maps: (N, H, W) scores, higher is more anomalous.
         max_fpr: limit of the false positive rate over all normal pixels, in (0, 1].
 
     Returns:
         A fraction in [0, 1].
 
     Raises:
-        InputError: shapes differ, a score is NaN or infinite, no pixel is defective, none is
-            normal, or ``max_fpr`` is out of range.
+        InputError: shapes differ, a mask holds anything but 0 and 1, a score is NaN or infinite,
+            no pixel is defective, none is normal, the maps are boolean while the masks are not, or
+            ``max_fpr`` is out of range.
     """
     if not 0 < max_fpr <= 1:
         raise InputError(f"max_fpr must be above 0 and at most 1, got {max_fpr!r}.")
-    values, truth = maps_and_masks(maps, masks)
+    truth, values = masks_and_maps(masks, maps)
     keys, flat = order_keys(values.ravel()), truth.ravel()
     weights = pixel_weights(truth)
     limit = max_fpr * (flat.size - len(weights))  # in false positives
@@ -52,7 +51,7 @@ def au_pro(maps: Array, masks: Array, max_fpr: float = 0.3) -> float:
     return float(np.sum(weights * area, where=above < limit) / limit)
 
 
-def pro_curve(maps: Array, masks: Array) -> tuple[Curve, Curve]:
+def pro_curve(masks: Values, maps: Values) -> tuple[Curve, Curve]:
     """The whole PRO curve, one point per distinct score.
 
     Arguments and errors as in :func:`au_pro`.
@@ -61,7 +60,7 @@ def pro_curve(maps: Array, masks: Array) -> tuple[Curve, Curve]:
         False positive rates and mean per-region overlaps, each (points,), ascending from (0, 0)
         to (1, 1).
     """
-    values, truth = maps_and_masks(maps, masks)
+    truth, values = masks_and_maps(masks, maps)
     scores, flat = values.ravel(), truth.ravel()
     order = np.argsort(scores)[::-1]
     scores, flat = scores[order], flat[order]

@@ -1,6 +1,9 @@
 """Import torchvision, also where its compiled operators do not match the installed torch.
 
-This package needs only torchvision's Python code: ``torchvision.models.resnet18`` is plain torch.
+This package needs only the Python code of ``torchvision.models``, whose networks are plain torch.
+It is imported when the first of them is built or its weights are looked up, as that takes about as
+long as importing torch.
+
 Its wheel for CUDA beside a CPU-only torch, a common pair, cannot load its compiled operators
 (box suppression and the like) and then fails at import in the one module that describes them to
 torch's compiler: ``operator torchvision::nms does not exist``. Where that happens this module
@@ -9,21 +12,25 @@ imports torchvision without the descriptions: what is not there needs none.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
+from typing import Any
 
 _DESCRIPTIONS = "torchvision._meta_registrations"
 
-try:
-    import torchvision
-except RuntimeError as error:
-    if "operator torchvision::" not in str(error):
-        raise
-    # The failed attempt leaves submodules behind that were only half set up.
-    for _name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[_name]
-    sys.modules[_DESCRIPTIONS] = types.ModuleType(_DESCRIPTIONS)
-    torchvision = importlib.import_module("torchvision")
 
-__all__ = ["torchvision"]
+@functools.cache
+def torchvision_models() -> Any:
+    """The module ``torchvision.models``."""
+    try:
+        return importlib.import_module("torchvision.models")
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+    # The failed attempt leaves submodules behind that were only half set up.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    sys.modules[_DESCRIPTIONS] = types.ModuleType(_DESCRIPTIONS)
+    return importlib.import_module("torchvision.models")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError, hint
-from nsa.model._torchvision import torchvision
+from nsa.model._torchvision import torchvision_models
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ class Levels(nn.Module):
         self.entry = find_network(name)
         self.channels = channels
         self.source = "initial weights"
-        self.body = torchvision.models.get_model(self.entry.name, weights=None)
-        if isinstance(self.body, torchvision.models.ResNet):
+        self.body: Any = torchvision_models().get_model(self.entry.name, weights=None)
+        self._is_resnet = self.entry.name.startswith("resnet")
+        if self._is_resnet:
             self.body.fc = nn.Identity()
         else:
             self.body.classifier = nn.Identity()
@@ -96,14 +97,14 @@ class Levels(nn.Module):
             self._replace_first_convolution(channels)
 
     def _replace_first_convolution(self, channels: int) -> None:
-        if not isinstance(self.body, torchvision.models.ResNet):
+        if not self._is_resnet:
             raise InputError(f"Only a ResNet can take {channels} channel; name one.")
         self.body.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
 
     def stages(self) -> list[list[nn.Module]]:
         """The modules of each level, in the order in which they run."""
         body = self.body
-        if isinstance(body, torchvision.models.ResNet):
+        if self._is_resnet:
             return [
                 [body.conv1, body.bn1, body.relu],
                 [body.maxpool, body.layer1],

@@ -10,8 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa.errors import InputError
 from nsa.model import layers
-from nsa.model._torchvision import torchvision
 from nsa.model.forms import Forms
+from nsa.model.resnet import resnet18_encoder
 
 Activation = Literal["sigmoid", "relu"]
 
@@ -74,14 +74,11 @@ class EncoderDecoder(nn.Module):
             raise InputError(f"activation must be 'sigmoid' or 'relu', got {activation!r}.")
         self.channels = channels
         self.activation = activation
-        resnet = torchvision.models.resnet18(weights=None)
+        self.encoder = resnet18_encoder()
         if channels == 1:
-            resnet.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
-            nn.init.kaiming_normal_(resnet.conv1.weight, mode="fan_out", nonlinearity="relu")
-        stages = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-        self.encoder = nn.Sequential()
-        for name in stages:
-            self.encoder.add_module(name, getattr(resnet, name))
+            grey = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+            nn.init.kaiming_normal_(grey.weight, mode="fan_out", nonlinearity="relu")
+            self.encoder.conv1 = grey
         self.bottleneck = nn.Sequential(
             nn.Conv2d(512, 256, 1, bias=False),
             nn.ReLU(inplace=True),
@@ -94,7 +91,7 @@ class EncoderDecoder(nn.Module):
         self.head = nn.ConvTranspose2d(16, 1, 7, stride=2, padding=3, output_padding=1)
         nn.init.constant_(self.head.bias, -4.0 if activation == "sigmoid" else 0.0)  # type: ignore[arg-type]
         for module in (*self.bottleneck.modules(), *self.decoder.modules()):
-            if isinstance(module, nn.Conv2d):  # as torchvision begins the encoder
+            if isinstance(module, nn.Conv2d):  # as the encoder begins
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forms_on(self, device: torch.device) -> Forms:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.model._torchvision import torchvision
+from nsa.model._torchvision import torchvision_models
 from nsa.model.backbones import Levels, find_network, network_from_state, random_network
 
 RUN_WEIGHTS = "model.safetensors"
@@ -72,7 +72,7 @@ def weights_file(network: str, weights: str | Path) -> Path:
     if path.is_dir():
         path = path / RUN_WEIGHTS
     if not path.is_file():
-        names = ", ".join(member.name for member in torchvision.models.get_model_weights(network))
+        names = ", ".join(member.name for member in torchvision_models().get_model_weights(network))
         raise InputError(
             f"The weights {str(weights)!r} are neither a file nor a run folder; give a path, "
             f"'default', 'random' or one of {names}."
@@ -146,7 +146,7 @@ def _encoder_state(state: Mapping[str, Tensor], path: Path, network: str) -> dic
 
 def _registered(network: str, weights: str) -> Any:
     """The member of torchvision's weights enum that is meant; None: it is a path."""
-    members = torchvision.models.get_model_weights(network)
+    members = torchvision_models().get_model_weights(network)
     if weights.lower() == "default":
         return members.DEFAULT
     return members.__members__.get(weights.upper())

@@ -35,13 +35,13 @@ def curves(evaluation: Evaluation, test: list[Sample]) -> dict[str, list[float]]
     defective = np.array([not sample.is_good for sample in test], dtype=bool)
     if evaluation.metrics["image_auroc"] is not None:
         scores = evaluation.scores
-        found["image_roc"] = roc_curve(scores[~defective], scores[defective])
+        found["image_roc"] = roc_at_rates(normal=scores[~defective], defective=scores[defective])
     if evaluation.metrics["pixel_auroc"] is not None and evaluation.maps is not None:
         marked = np.array([s.is_good or s.mask is not None for s in test], dtype=bool)
         maps, masks = evaluation.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
         normal, inside = maps[~masks], maps[masks]
-        found["pixel_roc"] = roc_curve(normal, inside)
-        found["pro"] = roc_curve(normal, inside, pixel_weights(masks))
+        found["pixel_roc"] = roc_at_rates(normal=normal, defective=inside)
+        found["pro"] = roc_at_rates(normal=normal, defective=inside, weights=pixel_weights(masks))
     return found
 
 
@@ -82,12 +82,16 @@ def cases(
     return entries
 
 
-def roc_curve(
-    normal: Scores, defective: Scores, weights: npt.NDArray[np.float64] | None = None
+def roc_at_rates(
+    *, normal: Scores, defective: Scores, weights: npt.NDArray[np.float64] | None = None
 ) -> list[float]:
-    """Share of ``defective`` found at every rate, linear between thresholds; ``weights`` sum to 1.
+    """Share of defects found at each of :data:`FALSE_POSITIVE_RATES`, linear between thresholds.
 
     Only thresholds near the wanted rates are looked at, so one sort is all it takes.
+
+    Args:
+        normal, defective: their scores, (n,) and (m,).
+        weights: (m,), how much each defective score counts, with the sum 1; None: all the same.
     """
     ordered: npt.NDArray[np.floating[Any]] = np.sort(normal)
     order = np.argsort(defective)

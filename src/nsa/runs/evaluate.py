@@ -124,12 +124,12 @@ def compute_metrics(
         if pixel_reason is None and not masks.any():
             pixel_reason = "no defective test image has a mask"
     metrics: dict[str, tuple[str | None, Callable[[], float]]] = {
-        "image_auroc": (image_reason, lambda: auroc(scores, defective)),
-        "pixel_auroc": (pixel_reason, lambda: auroc(maps, masks)),
-        "au_pro": (pixel_reason, lambda: au_pro(maps, masks)),
-        "image_average_precision": (image_reason, lambda: average_precision(scores, defective)),
-        "image_f1_max": (image_reason, lambda: f1_max(scores, defective)[0]),
-        "pixel_average_precision": (pixel_reason, lambda: average_precision(maps, masks)),
+        "image_auroc": (image_reason, lambda: auroc(defective, scores)),
+        "pixel_auroc": (pixel_reason, lambda: auroc(masks, maps)),
+        "au_pro": (pixel_reason, lambda: au_pro(masks, maps)),
+        "image_average_precision": (image_reason, lambda: average_precision(defective, scores)),
+        "image_f1_max": (image_reason, lambda: f1_max(defective, scores)[0]),
+        "pixel_average_precision": (pixel_reason, lambda: average_precision(masks, maps)),
     }
     with ThreadPoolExecutor() as pool:  # they sort and count, which needs no lock
         running = {name: pool.submit(run) for name, (why, run) in metrics.items() if why is None}

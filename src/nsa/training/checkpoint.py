@@ -11,13 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.system.files import write_atomically
+from nsa.model.weights import assign_weights, read_tensors, write_tensors
 from nsa.training.loop import Position, Trainer
 
 _MODEL, _OPTIMIZER = "model/", "optimizer/"
@@ -30,7 +28,7 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    write_atomically(path, _encode(*_state(trainer)))
+    write_tensors(path, *_state(trainer))
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> None:
@@ -39,7 +37,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     _restore(trainer, tensors, metadata, path)
 
 
@@ -73,7 +71,7 @@ def _state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _restore(
     trainer: Trainer, tensors: dict[str, Tensor], metadata: dict[str, Any], path: Path
 ) -> None:
-    load_weights(trainer.model, _with_prefix(tensors, _MODEL), path)
+    assign_weights(trainer.model, _with_prefix(tensors, _MODEL), path)
     moments = _with_prefix(tensors, _OPTIMIZER)
     for name, parameter in trainer.model.named_parameters():
         saved = _with_prefix(moments, f"{name}/")
@@ -91,47 +89,6 @@ def _restore(
             f"{len(trainer.images)}; restore them or start a new run."
         )
     trainer.position = Position(**json.loads(metadata[_POSITION]))
-
-
-def save_model(path: Path, model: nn.Module) -> None:
-    """Write the weights alone.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    write_atomically(path, _encode(model.state_dict(), {"format": "pt"}))
-
-
-def load_model(path: Path, model: nn.Module) -> None:
-    """Read what :func:`save_model` wrote.
-
-    Raises:
-        InputError: the file is missing, damaged or of another network.
-    """
-    load_weights(model, _read(path)[0], path)
-
-
-def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Copy ``tensors`` into ``model``; ``path`` is for the message if they do not fit."""
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(f"{path} holds the weights of another network; train again.") from error
-
-
-def _encode(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    return safetensors.torch.save(plain, metadata)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; the run has not saved its state yet.") from error
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path} is damaged and cannot be read ({error}).") from error
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

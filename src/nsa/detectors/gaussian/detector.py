@@ -73,7 +73,7 @@ class FittedGaussian(Detector):
 
         Empty for ``l2``, whose distance follows no chi-square distribution.
         """
-        if self.settings.gaussian.distribution == "l2":
+        if self.gaussian.distribution == "l2":
             return []
         points = []
         for number, level in enumerate(self.gaussian.levels, 1):

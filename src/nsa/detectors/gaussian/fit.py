@@ -25,11 +25,6 @@ from nsa.system.device import Precision, choose_device, choose_precision
 
 _log = logging.getLogger("nsa")
 
-KIND_OF = {
-    "full": "mahalanobis", "standardised": "standardised", "l2": "l2", "pca95": "pca-95",
-    "pca99": "pca-99", "npca1": "npca-1", "npca01": "npca-0.1", "npca001": "npca-0.01",
-}  # fmt: skip
-
 
 class GaussianFitting(Fitting[GaussianRun]):
     """The fit of a Gaussian detector, with the network at hand."""
@@ -60,7 +55,7 @@ class GaussianFitting(Fitting[GaussianRun]):
         )  # fmt: skip
         start = time.perf_counter()
         holdout = 0.0 if config.fpr is None else config.holdout
-        gaussian = GaussianDetector(self._extractor, KIND_OF[config.distribution])
+        gaussian = GaussianDetector(self._extractor, config.distribution)
         augmentation = pipeline_for(settings.category) if config.augment else None
         gaussian.fit(
             images, holdout=holdout, augmentation=augmentation, passes=config.augment,

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.errors import InputError
+from nsa.gaussian.distributions import DistributionName
 from nsa.model.backbones import find_network
 from nsa.settings.fields import check_choice, check_number, from_dict, to_dict
 
 METHOD = "gaussian"
-# How a level's normal features are modelled; nsa.gaussian.distributions has the formulas.
-GaussianModel = Literal[
-    "full", "standardised", "l2", "pca95", "pca99", "npca1", "npca01", "npca001"
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +36,7 @@ class GaussianConfig:
 
     network: str = "efficientnet_b4"
     weights: str = "default"
-    distribution: GaussianModel = "full"
+    distribution: DistributionName = "full"
     size: tuple[int, int] | None = None
     augment: int = 0
     seed: int = 0
@@ -47,7 +44,7 @@ class GaussianConfig:
     holdout: float = 0.2
 
     def __post_init__(self) -> None:
-        check_choice(self, "distribution", get_args(GaussianModel))
+        check_choice(self, "distribution", get_args(DistributionName))
         check_number(self, "augment", 0, 10_000)
         check_number(self, "seed", 0, 2**63 - 1)
         if self.size is not None and not all(32 <= side <= 8192 for side in self.size):

@@ -18,14 +18,20 @@ from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
-from nsa.gaussian.distributions import KINDS, Distribution
+from nsa.gaussian.distributions import DISTRIBUTIONS, Distribution, DistributionName
 from nsa.gaussian.features import FeatureExtractor, Precision
 from nsa.model.backbones import NETWORKS, network_from_state
+from nsa.model.weights import write_tensors
 from nsa.system.files import make_folder, write_atomically
 
 WEIGHTS_FILE = "gaussian.safetensors"
 SETTINGS_FILE = "gaussian.yaml"
-FORMAT = 1
+FORMAT = 2
+# Names that distributions had in format 1, where they are others now.
+FORMER_NAMES: dict[str, DistributionName] = {
+    "mahalanobis": "full", "pca-95": "pca95", "pca-99": "pca99",
+    "npca-1": "npca1", "npca-0.1": "npca01", "npca-0.01": "npca001",
+}  # fmt: skip
 
 
 def save(detector: GaussianDetector, folder: str | Path) -> None:
@@ -39,7 +45,7 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
     tensors: dict[str, Tensor] = {}
     settings: dict[str, Any] = {
         "format": FORMAT,
-        "kind": detector.kind,
+        "distribution": detector.distribution,
         "shrinkage": detector.shrinkage,
         "levels": len(detector.levels),
         "network": None,
@@ -56,17 +62,16 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
         settings["precision"] = extractor.precision
         state = extractor.network.body.state_dict()
         tensors |= {f"network.{name}": value for name, value in state.items()}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     folder = Path(folder)
     make_folder(folder)
-    write_atomically(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
+    write_tensors(folder / WEIGHTS_FILE, tensors)
     write_atomically(folder / SETTINGS_FILE, yaml.safe_dump(settings, sort_keys=False))
 
 
 def load(
     folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int = 32
 ) -> GaussianDetector:
-    """Read a detector that :func:`save` wrote.
+    """Read a detector that :func:`save` wrote, also in the format of earlier versions.
 
     Args:
         folder: where it was saved.
@@ -82,11 +87,13 @@ def load(
         tensors = safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read ({error}); fit the detector again.") from error
-    detector = GaussianDetector(kind=settings["kind"], shrinkage=settings["shrinkage"])
+    detector = GaussianDetector(
+        distribution=settings["distribution"], shrinkage=settings["shrinkage"]
+    )
     try:
         for number in range(1, settings["levels"] + 1):
             detector.levels.append(
-                Distribution.from_tensors(detector.kind, _below(tensors, f"level{number}."))
+                Distribution.from_tensors(detector.distribution, _below(tensors, f"level{number}."))
             )
     except KeyError as error:
         raise InputError(
@@ -117,15 +124,18 @@ def _read_settings(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read ({reason}); name a saved detector.") from error
-    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
-        found = settings.get("format") if isinstance(settings, dict) else None
+    found = settings.get("format") if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or found not in (1, FORMAT):
         raise InputError(
-            f"{path} has the format {found!r}, but this version of nsa reads {FORMAT}; fit the "
-            "detector again."
+            f"{path} has the format {found!r}, but this version of nsa reads 1 and {FORMAT}; fit "
+            "the detector again."
         )
+    if found == 1:
+        former = settings.pop("kind", None)
+        settings["distribution"] = FORMER_NAMES.get(str(former), former)
     network = settings.get("network")
     valid = (
-        settings.get("kind") in KINDS
+        settings.get("distribution") in DISTRIBUTIONS
         and isinstance(settings.get("levels"), int)
         and "shrinkage" in settings
         and (

@@ -16,9 +16,9 @@ from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import center_crop, to_network_input
 from nsa.model import EncoderDecoder
+from nsa.model.weights import load_model
 from nsa.settings.config import ImageConfig
 from nsa.system.device import choose_device, memory_format
-from nsa.training import load_model
 
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time: what keeps either busy
 

@@ -17,12 +17,13 @@ from nsa.detectors.network.session import train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
 from nsa.errors import InputError
 from nsa.images import Dataset, load_images, open_dataset
+from nsa.model.weights import load_model
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
 from nsa.system.device import Precision, choose_precision, choose_training_device
 from nsa.system.files import need_space
 from nsa.system.interrupt import Interrupted, StopRequest
-from nsa.training import Trainer, load_checkpoint, load_model, need_two_images, share_state
+from nsa.training import Trainer, load_checkpoint, need_two_images, share_state
 from nsa.training.distributed import ALONE, Ranks
 
 _log = logging.getLogger("nsa")

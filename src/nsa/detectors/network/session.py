@@ -9,11 +9,12 @@ import torch
 from rich.console import Console
 
 from nsa.detectors.network.folder import NetworkRun
+from nsa.model.weights import save_model
 from nsa.report.curves import loss_curve
 from nsa.system.console import TrainingProgress, counted, duration
 from nsa.system.files import write_csv
 from nsa.system.interrupt import Interrupted, StopRequest
-from nsa.training import Trainer, save_checkpoint, save_model
+from nsa.training import Trainer, save_checkpoint
 from nsa.training.failures import checkpoint_named
 from nsa.training.profile import Profile
 from nsa.training.profile import table as profile_table

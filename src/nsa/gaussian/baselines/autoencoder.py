@@ -13,7 +13,7 @@ from nsa.gaussian.baselines.components import component_scores
 from nsa.gaussian.baselines.fitting import train_epochs
 from nsa.gaussian.features import channels_last, check_images, prepare
 from nsa.gaussian.pipelines import NOISE, Pipeline, without
-from nsa.model._torchvision import torchvision
+from nsa.model.resnet import resnet18_encoder
 
 
 def _shuffled(inputs: int, outputs: int, kernel: int, scale: int) -> nn.Sequential:
@@ -61,13 +61,9 @@ class Autoencoder(nn.Module):
             )
         self.channels = channels
         self.size = size
-        encoder = torchvision.models.resnet18(weights=None)
+        self.encoder = resnet18_encoder()
         if channels == 1:
-            encoder.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
-        self.encoder = nn.Sequential(
-            encoder.conv1, encoder.bn1, encoder.relu, encoder.maxpool,
-            encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4,
-        )  # fmt: skip
+            self.encoder.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         grid = (512, size[0] // 32, size[1] // 32)
         self.bottleneck = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(grid)), latent))
         self.expansion = nn.Sequential(nn.Linear(latent, int(np.prod(grid))), nn.Unflatten(1, grid))

@@ -106,7 +106,7 @@ class ClassifierDetector:
             augmentation=augmentation,
             seed=self.seed,
         ):
-            reached = auroc(self.score(validation[0]), validation[1])
+            reached = auroc(validation[1], self.score(validation[0]))
             if reached > best:
                 best, state = reached, copy.deepcopy(self.model.state_dict())
         assert state is not None
@@ -188,4 +188,4 @@ def validate_fold(
         learning_rate=learning_rate,
         augmentation=augmentation,
     )
-    return auroc(detector.score(images[torch.from_numpy(held)]), truth[held])
+    return auroc(truth[held], detector.score(images[torch.from_numpy(held)]))

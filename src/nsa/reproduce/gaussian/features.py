@@ -7,23 +7,20 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from nsa.errors import InputError
 from nsa.gaussian.augmented_images import augmented_features
 from nsa.gaussian.features import FeatureExtractor, Features
 from nsa.gaussian.pipelines import pipeline_for
 from nsa.images import Dataset, load_images
 from nsa.model.backbones import NETWORKS
+from nsa.model.weights import read_tensors, write_tensors
+from nsa.reproduce.gaussian.job import GaussianJob
 from nsa.system.console import console
-from nsa.system.files import make_folder, write_atomically
-
-if TYPE_CHECKING:
-    from nsa.reproduce.gaussian.jobs import GaussianJob
+from nsa.system.files import make_folder
 
 _log = logging.getLogger("nsa")
 
@@ -129,8 +126,8 @@ def _key(job: GaussianJob) -> str:
 
 
 def _write(path: Path, tensors: list[Tensor], source: str) -> None:
-    named = {f"{number:03d}": tensor.contiguous() for number, tensor in enumerate(tensors)}
-    write_atomically(path, safetensors.torch.save(named, {"source": source}))
+    named = {f"{number:03d}": tensor for number, tensor in enumerate(tensors)}
+    write_tensors(path, named, {"source": source})
 
 
 def _read(path: Path, count: int) -> tuple[list[Tensor], str] | None:
@@ -138,10 +135,10 @@ def _read(path: Path, count: int) -> tuple[list[Tensor], str] | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            names, source = sorted(file.keys()), file.metadata()["source"]
-            tensors = [file.get_tensor(name) for name in names]
-    except (SafetensorError, OSError, KeyError) as error:
-        _log.warning("%s is damaged (%s); it is made again.", path, type(error).__name__)
+        named, metadata = read_tensors(path)
+    except InputError as error:
+        _log.warning("%s It is made again.", error)
         return None
-    return (tensors, source) if len(tensors) == count else None
+    if len(named) != count or "source" not in metadata:
+        return None
+    return [named[name] for name in sorted(named)], metadata["source"]

@@ -14,6 +14,7 @@ from nsa.images import open_dataset
 from nsa.model.backbones import find_network
 from nsa.model.pretrained import fetch_weights, is_weights_file, load_network, weights_file
 from nsa.reproduce.categories import find_categories
+from nsa.reproduce.gaussian.job import GaussianJob, weights_name
 from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import OF_TABLE, System, find_system, systems_for
 from nsa.reproduce.gaussian.work import run_job
@@ -22,7 +23,6 @@ from nsa.settings.fields import from_dict
 from nsa.settings.options import read_options
 from nsa.system.device import choose_device, choose_precision
 
-FOLDS = 5
 PASSES = 100
 # The paper gives no number of epochs; these are ours.
 EPOCHS = {"autoencoder": 100, "supervised": 50}
@@ -42,37 +42,8 @@ _OPTIONS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianJob(Job):
-    """One system on one category, over all folds.
-
-    ``epochs`` are those of a trained baseline, augmented passes over the images where features are
-    augmented, and 0 where the images are looked at once.
-
-    Attributes:
-        weights: name in torchvision's registry, ``"random"`` or a file; None: the system has none.
-        digest: of a weights file's content, which says what it is wherever it lies; else None.
-        size: (height, width) of the images.
-        folds: number of folds.
-    """
-
-    paper = "gaussian"
-    system: System
-    weights: str | None
-    digest: str | None
-    size: tuple[int, int]
-    folds: int = FOLDS
-
-    def settings_dict(self) -> dict[str, Any]:
-        """See :meth:`Job.settings_dict`."""
-        return {
-            "category": self.category,
-            "system": self.system.kind,
-            "network": self.system.network,
-            "weights": _weights_name(self.weights, self.digest),
-            "digest": self.digest,
-            "size": list(self.size),
-            "training": {"seed": self.seed, "folds": self.folds, "epochs": self.epochs},
-        }
+class _PlannedJob(GaussianJob):
+    """A job together with what runs it."""
 
     def run(self, request: Request) -> dict[str, Any]:
         """See :meth:`Job.run`."""
@@ -110,13 +81,13 @@ def plan_jobs(request: Request) -> list[GaussianJob]:
         name: options[name] for name in ("augment", "epochs", "size") if name in options
     }
     if weights != WEIGHTS:
-        overrides["weights"] = _weights_name(weights, digest)
+        overrides["weights"] = weights_name(weights, digest)
     categories = [
         open_dataset(request.data_root, name).name
         for name in find_categories(request, list(TABLE_VIII))
     ]
     return [
-        GaussianJob(
+        _PlannedJob(
             system=one, category=category, seed=seed, precision=precision,
             epochs=_usual(one) if asked is None else int(asked), preset_epochs=_usual(one),
             overrides=overrides, weights=weights if one.needs_weights else None,
@@ -168,14 +139,14 @@ def _options(request: Request) -> dict[str, Any]:
 
 def _option(one: System) -> str | None:
     """The option that shortens a system; None: it looks at the images once."""
-    if one.kind == "augmented":
+    if one.task == "augmented":
         return "augment"
-    return "epochs" if one.kind in EPOCHS else None
+    return "epochs" if one.task in EPOCHS else None
 
 
 def _usual(one: System) -> int:
     """Passes or epochs of a system without the user's changes."""
-    return PASSES if one.kind == "augmented" else EPOCHS.get(one.kind, 0)
+    return PASSES if one.task == "augmented" else EPOCHS.get(one.task, 0)
 
 
 def _check(request: Request, options: dict[str, Any], systems: Sequence[System]) -> None:
@@ -211,11 +182,6 @@ def _network_and_weights(options: dict[str, Any]) -> tuple[str | None, str, str 
         network = network or "resnet18"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return network, str(path.resolve()), digest
-
-
-def _weights_name(weights: str | None, digest: str | None) -> str | None:
-    """Weights as results name them: a file by its name and folder, on every machine the same."""
-    return weights if weights is None or digest is None else "/".join(Path(weights).parts[-2:])
 
 
 def _check_one_network(systems: Sequence[System], weights: str) -> None:

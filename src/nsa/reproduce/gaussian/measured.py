@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nsa.model.backbones import NETWORKS
 from nsa.reproduce.cells import Cell, Figure
 from nsa.reproduce.gaussian.paper import TABLE_VIII
-from nsa.reproduce.gaussian.systems import approach_system
+from nsa.reproduce.gaussian.systems import approach_system, by_current_names
 from nsa.reproduce.results import Result
 from nsa.reproduce.statistics import Estimate, estimate
 
@@ -45,28 +45,28 @@ class Measured:
     def __init__(self, results: Sequence[Result]) -> None:
         self._results = [result for result in results if result.values["paper"] == "gaussian"]
 
-    def has(self, network: str, *kinds: str) -> bool:
-        """Whether any job of such a kind (any kind if none is named) ran on a network."""
+    def has(self, network: str, *tasks: str) -> bool:
+        """Whether any job with such a task (any if none is named) ran on a network."""
         return any(
             r.values["settings"]["network"] == network
-            and (not kinds or r.values["settings"]["system"] in kinds)
+            and (not tasks or r.values["settings"]["system"] in tasks)
             for r in self._results
         )
 
-    def networks(self, kind: str, known: Sequence[str]) -> list[str]:
-        """The known networks that jobs of a kind ran on, else whichever they ran on."""
-        found = [network for network in known if self.has(network, kind)]
-        return found or [network for network in NETWORKS if self.has(network, kind)]
+    def networks(self, task: str, known: Sequence[str]) -> list[str]:
+        """The known networks that jobs with a task ran on, else whichever they ran on."""
+        found = [network for network in known if self.has(network, task)]
+        return found or [network for network in NETWORKS if self.has(network, task)]
 
-    def shortened(self, *kinds: str) -> bool:
-        """Whether any job of such a kind was shorter than usual."""
-        return any(r.shortened for r in self._results if r.values["settings"]["system"] in kinds)
+    def shortened(self, *tasks: str) -> bool:
+        """Whether any job with such a task was shorter than usual."""
+        return any(r.shortened for r in self._results if r.values["settings"]["system"] in tasks)
 
     def folds(self, system: str, approach: str, what: str = "aurocs") -> _Folds:
         """AUROCs (folds, levels and sum), or rates (folds, rows of Table IV, FPR and TPR)."""
         found: _Folds = {}
         for result in self._results:
-            values = result.values["metrics"][what].get(approach)
+            values = by_current_names(result.values["metrics"][what]).get(approach)
             if result.system == system and values is not None:
                 found.setdefault(result.category, []).append(np.asarray(values, np.float64))
         order = [*TABLE_VIII, *sorted(set(found) - set(TABLE_VIII))]
@@ -108,11 +108,11 @@ class Measured:
         })  # fmt: skip
         return " to ".join(str(number) for number in dict.fromkeys((found[0], found[-1])))
 
-    def weights(self, networks: Sequence[str], kinds: Sequence[str]) -> str:
+    def weights(self, networks: Sequence[str], tasks: Sequence[str]) -> str:
         """A sentence on the weights that the networks started from."""
         used = [
             r for r in self._results
-            if r.values["settings"]["system"] in kinds
+            if r.values["settings"]["system"] in tasks
             and r.values["settings"]["network"] in networks
         ]  # fmt: skip
         sources = {_source(r) for r in used if r.values["settings"]["weights"] != "random"}

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
+from nsa.detectors.gaussian.storage import FORMER_NAMES
 from nsa.errors import InputError, hint
-from nsa.gaussian.distributions import KINDS
+from nsa.gaussian.distributions import DISTRIBUTIONS, DistributionName
 from nsa.model.backbones import NETWORKS
 from nsa.reproduce.gaussian.paper import APPROACHES, TABLE_II, TABLE_IV, TABLE_VII
 
-Kind = Literal["features", "augmented", "autoencoder", "supervised"]
+Task = Literal["features", "augmented", "autoencoder", "supervised"]
 
-ONE_CLASS_SVM = "one-class-svm"
-PLAIN_APPROACHES = (*KINDS, ONE_CLASS_SVM)
+ONE_CLASS_SVM: Final = "one-class-svm"
+Approach = DistributionName | Literal["one-class-svm"]
+"""What is fitted to features."""
+PLAIN_APPROACHES: tuple[Approach, ...] = (*DISTRIBUTIONS, ONE_CLASS_SVM)
 # Table IV and the sums of Tables V and VIII; each of the others would cost another covariance of
 # a hundred times as many images.
-AUGMENTED_APPROACHES = ("mahalanobis", "pca-99", "npca-1")
+AUGMENTED_APPROACHES: tuple[Approach, ...] = ("full", "pca99", "npca1")
 AUTOENCODER_APPROACHES = ("autoencoder-mean", "autoencoder-components")
 SUPERVISED = "supervised"
 
 APPROACH_TITLES: dict[str, str] = {
-    "mahalanobis": "Mahalanobis", "standardised": "standardised Euclidean", "l2": "L2",
-    "pca-95": "PCA 95 %", "pca-99": "PCA 99 %", "npca-1": "NPCA 1 %", "npca-0.1": "NPCA 0.1 %",
-    "npca-0.01": "NPCA 0.01 %", ONE_CLASS_SVM: "one-class SVM", SUPERVISED: "fine-tuned classifier",
+    "full": "Mahalanobis", "standardised": "standardised Euclidean", "l2": "L2",
+    "pca95": "PCA 95 %", "pca99": "PCA 99 %", "npca1": "NPCA 1 %", "npca01": "NPCA 0.1 %",
+    "npca001": "NPCA 0.01 %", ONE_CLASS_SVM: "one-class SVM", SUPERVISED: "fine-tuned classifier",
     AUTOENCODER_APPROACHES[0]: "autoencoder, map mean",
     AUTOENCODER_APPROACHES[1]: "autoencoder, components",
 }  # fmt: skip
+
+
+def by_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by approach from a results folder, which an earlier version may have written."""
+    return {FORMER_NAMES.get(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class System:
     Attributes:
         name: on the command line and in file names.
         title: in tables.
-        kind: ``"features"``: every distribution and the one-class SVM in a network's features of
+        task: ``"features"``: every distribution and the one-class SVM in a network's features of
             the training images; ``"augmented"``: distributions in those of augmented copies;
             ``"autoencoder"``; ``"supervised"``: fine-tuning, the upper bound.
         network: whose features, or which network is trained.
@@ -45,13 +53,13 @@ class System:
 
     name: str
     title: str
-    kind: Kind
+    task: Task
     network: str
 
     @property
     def needs_weights(self) -> bool:
         """Whether it starts from given weights; the autoencoder starts from its seed."""
-        return self.kind != "autoencoder"
+        return self.task != "autoencoder"
 
 
 def network_title(network: str) -> str:
@@ -106,8 +114,8 @@ def systems_for(tables: Sequence[str], network: str | None = None) -> list[Syste
     """
     found = [system for table in tables for system in OF_TABLE[table]]
     if network is not None:
-        by_kind = {(one.kind, one.network): one for one in SYSTEMS.values()}
-        found = [by_kind[one.kind, network] if one.needs_weights else one for one in found]
+        by_task = {(one.task, one.network): one for one in SYSTEMS.values()}
+        found = [by_task[one.task, network] if one.needs_weights else one for one in found]
     return list(dict.fromkeys(found))
 
 

@@ -42,8 +42,12 @@ def _by_distribution(
     """Tables I and III: one network, a column per distribution."""
     tables = []
     for network in measured.networks("features", [_B4]):
-        columns = {kind: APPROACH_TITLES[kind] for kind in printed if measured.folds(network, kind)}
-        spreads = {kind: measured.levels(network, kind) for kind in columns}
+        columns = {
+            distribution: APPROACH_TITLES[distribution]
+            for distribution in printed
+            if measured.folds(network, distribution)
+        }
+        spreads = {distribution: measured.levels(network, distribution) for distribution in columns}
         figures = printed if network == _B4 else {}
         title = f"Table {number}: {what} by level, {network_title(network)}"
         name = f"table-{number.lower()}" + ("" if network == _B4 else f"-{network}")
@@ -59,7 +63,7 @@ def _by_network(
     if not networks:
         return []
     columns = {network: network_title(network) for network in networks}
-    spreads = {network: measured.levels(network, "mahalanobis") for network in networks}
+    spreads = {network: measured.levels(network, "full") for network in networks}
     title = f"Table {number}: {what} by level, Mahalanobis distance"
     if not set(networks) & set(printed):
         title += " (another network in their place)"
@@ -112,14 +116,14 @@ def _working_points(measured: Measured) -> list[Table]:
     networks = measured.networks("augmented", known)
     pairs = [pair for pair in paper.TABLE_IV if pair[0] in networks]
     pairs += [
-        (network, kind) for network in networks if network not in known
-        for kind in ("pca-99", "mahalanobis", "npca-1")
+        (network, distribution) for network in networks if network not in known
+        for distribution in ("pca99", "full", "npca1")
     ]  # fmt: skip
     if not pairs:
         return []
     columns = {
-        f"{network}-{kind}": f"{network_title(network)}, {APPROACH_TITLES[kind]}"
-        for network, kind in pairs
+        f"{network}-{distribution}": f"{network_title(network)}, {APPROACH_TITLES[distribution]}"
+        for network, distribution in pairs
     }
     spreads = {pair: measured.rates(*pair) for pair in pairs}
     aurocs = {pair: _at_working_level(measured, pair) for pair in pairs}
@@ -137,10 +141,10 @@ def _working_points(measured: Measured) -> list[Table]:
         rows = []
         for row, sigmas in enumerate(SIGMAS):
             cells = {}
-            for (network, kind), rates in spreads.items():
-                printed = paper.TABLE_IV.get((network, kind))
+            for (network, distribution), rates in spreads.items():
+                printed = paper.TABLE_IV.get((network, distribution))
                 figure = None if printed is None else (printed[0][row][which], None)
-                cells[f"{network}-{kind}"] = cell(rates[row][which], figure)
+                cells[f"{network}-{distribution}"] = cell(rates[row][which], figure)
             target = f"{100 * sigma_target(sigmas):.3g} %"
             rows.append(Row(f"n = {sigmas}", False, cells, f"target FPR {target}"))
         if which:
@@ -162,6 +166,6 @@ def _working_points(measured: Measured) -> list[Table]:
 
 
 def _at_working_level(measured: Measured, pair: tuple[str, str]) -> Spread:
-    network, kind = pair
-    levels = measured.levels(f"{network}_augmented", kind)
+    network, distribution = pair
+    levels = measured.levels(f"{network}_augmented", distribution)
     return levels[working_level(network) - 1]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,27 +29,27 @@ from nsa.gaussian.pipelines import pipeline_for
 from nsa.images import Dataset, load_images, load_mask, open_dataset
 from nsa.metrics import auroc
 from nsa.model.pretrained import load_network
-from nsa.reproduce.evidence import roc_curve
+from nsa.reproduce.evidence import roc_at_rates
 from nsa.reproduce.gaussian.features import (
     augmented_train_features,
     category_features,
     forget_passes,
 )
+from nsa.reproduce.gaussian.job import GaussianJob
 from nsa.reproduce.gaussian.systems import (
     AUGMENTED_APPROACHES,
     AUTOENCODER_APPROACHES,
     ONE_CLASS_SVM,
     PLAIN_APPROACHES,
     SUPERVISED,
+    Approach,
+    by_current_names,
 )
 from nsa.reproduce.gaussian.working_points import sigma_rates, working_level
+from nsa.reproduce.job import Request
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically
 from nsa.system.interrupt import Interrupted
-
-if TYPE_CHECKING:
-    from nsa.reproduce.gaussian.jobs import GaussianJob
-    from nsa.reproduce.job import Request
 
 _log = logging.getLogger("nsa")
 
@@ -59,7 +59,7 @@ sense ``rates`` and ``dimensions`` by approach and ``curve``, the first approach
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Work:
     job: GaussianJob
     dataset: Dataset
     defective: npt.NDArray[np.bool_]
@@ -80,13 +80,13 @@ def run_job(job: GaussianJob, request: Request, device: torch.device) -> dict[st
         raise InputError(
             f"The test set of {job.category} needs normal and defective images for an AUROC."
         )
-    task = _Task(job, dataset, defective, output, output / "runs" / job.name, device)
-    make_folder(task.folder)
+    work = _Work(job, dataset, defective, output, output / "runs" / job.name, device)
+    make_folder(work.folder)
     try:
-        folds, source = _KINDS[job.system.kind](task)
+        folds, source = _TASKS[job.system.task](work)
     except KeyboardInterrupt:
         raise Interrupted(f"Stopped {job.name}; its finished folds are saved.") from None
-    forget_passes(task.folder)
+    forget_passes(work.folder)
     aurocs = _gather(folds, "aurocs")
     first = next(iter(aurocs.values()))
     curves = [fold["curve"] for fold in folds if "curve" in fold]
@@ -114,13 +114,17 @@ def _gather(folds: Sequence[Fold], what: str) -> dict[str, list[Any]]:
     return {name: [fold[what][name] for fold in folds] for name in folds[0].get(what, {})}
 
 
-def _each_fold(task: _Task, judge: Callable[[int], Fold]) -> list[Fold]:
+def _each_fold(work: _Work, judge: Callable[[int], Fold]) -> list[Fold]:
     """Every fold of a job, from its folder where it is finished."""
     folds = []
-    for number in range(task.job.folds):
-        path = task.folder / f"fold-{number}.json"
+    for number in range(work.job.folds):
+        path = work.folder / f"fold-{number}.json"
         try:
-            fold = json.loads(path.read_text(encoding="utf-8"))
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            fold = {
+                what: by_current_names(values) if isinstance(values, dict) else values
+                for what, values in saved.items()
+            }
         except (OSError, ValueError):  # not there yet, or damaged
             fold = judge(number)
             write_atomically(path, json.dumps(fold))
@@ -128,39 +132,39 @@ def _each_fold(task: _Task, judge: Callable[[int], Fold]) -> list[Fold]:
     return folds
 
 
-def _features(task: _Task) -> tuple[list[Fold], str]:
-    found = category_features(task.job, task.dataset, task.output, task.device)
-    rows = list(fold_rows(len(found.train[0]), task.job.folds, seed=task.job.seed))
+def _features(work: _Work) -> tuple[list[Fold], str]:
+    found = category_features(work.job, work.dataset, work.output, work.device)
+    rows = list(fold_rows(len(found.train[0]), work.job.folds, seed=work.job.seed))
 
     def judge(fold: int) -> Fold:
         train = [level[rows[fold]] for level in found.train]
-        return _judge(task, PLAIN_APPROACHES, train, found.test)
+        return _judge(work, PLAIN_APPROACHES, train, found.test)
 
-    return _each_fold(task, judge), found.source
+    return _each_fold(work, judge), found.source
 
 
-def _augmented(task: _Task) -> tuple[list[Fold], str]:
-    found = category_features(task.job, task.dataset, task.output, task.device)
-    copies = augmented_train_features(task.job, task.dataset, task.folder, task.device)
-    count, passes = len(found.train[0]), task.job.epochs
-    rows = list(fold_rows(count, task.job.folds, passes=passes, seed=task.job.seed))
+def _augmented(work: _Work) -> tuple[list[Fold], str]:
+    found = category_features(work.job, work.dataset, work.output, work.device)
+    copies = augmented_train_features(work.job, work.dataset, work.folder, work.device)
+    count, passes = len(found.train[0]), work.job.epochs
+    rows = list(fold_rows(count, work.job.folds, passes=passes, seed=work.job.seed))
 
     def judge(fold: int) -> Fold:
         train = [level[rows[fold]] for level in copies]
-        return _judge(task, AUGMENTED_APPROACHES, train, found.test, rates=True)
+        return _judge(work, AUGMENTED_APPROACHES, train, found.test, rates=True)
 
-    return _each_fold(task, judge), found.source
+    return _each_fold(work, judge), found.source
 
 
 def _judge(
-    task: _Task,
-    approaches: Sequence[str],
+    work: _Work,
+    approaches: Sequence[Approach],
     train: list[Tensor],
     test: list[Tensor],
     rates: bool = False,
 ) -> Fold:
     """Fit every approach on ``train`` and judge it on ``test``."""
-    bad = task.defective
+    bad = work.defective
     good = [level[torch.from_numpy(~bad)] for level in test]
     defects = [level[torch.from_numpy(bad)] for level in test]
     fold: Fold = {"aurocs": {}, "rates": {}, "dimensions": {}}
@@ -168,11 +172,11 @@ def _judge(
         if approach == ONE_CLASS_SVM:
             scores = OneClassSVMDetector().fit(train).level_scores(test)
         else:
-            detector = GaussianDetector(kind=approach).fit(train)
+            detector = GaussianDetector(distribution=approach).fit(train)
             scores = detector.level_scores(test)
             fold["dimensions"][approach] = [level.dimensions for level in detector.levels]
             if rates:
-                level = working_level(task.job.system.network)
+                level = working_level(work.job.system.network)
                 found = sigma_rates(detector, good, defects, level)
                 fold["rates"][approach] = [[row.fpr, row.tpr] for row in found]
         fold["aurocs"][approach] = column_aurocs(scores, bad)
@@ -181,10 +185,10 @@ def _judge(
     return fold
 
 
-def _autoencoder(task: _Task) -> tuple[list[Fold], str]:
-    job, test = task.job, task.dataset.test
-    images = task.images([sample.path for sample in task.dataset.train])
-    seen = task.images([sample.path for sample in test])
+def _autoencoder(work: _Work) -> tuple[list[Fold], str]:
+    job, test = work.job, work.dataset.test
+    images = work.images([sample.path for sample in work.dataset.train])
+    seen = work.images([sample.path for sample in test])
     masks = [load_mask(s.mask, job.size, s.path) for s in test if s.mask is not None]
     area = smallest_area(masks) if any(mask.any() for mask in masks) else None
     if area is None:
@@ -192,42 +196,42 @@ def _autoencoder(task: _Task) -> tuple[list[Fold], str]:
     rows = list(fold_rows(len(images), job.folds, seed=job.seed))
 
     def judge(fold: int) -> Fold:
-        detector = AutoencoderDetector(job.size, 3, seed=job.seed, device=task.device)
+        detector = AutoencoderDetector(job.size, 3, seed=job.seed, device=work.device)
         detector.fit(images[rows[fold]], epochs=job.epochs, augmentation=pipeline_for(job.category))
         maps = detector.maps(seen)
         mean = maps.double().mean((1, 2))
-        aurocs = {AUTOENCODER_APPROACHES[0]: [auroc(mean, task.defective)]}
+        aurocs = {AUTOENCODER_APPROACHES[0]: [auroc(work.defective, mean)]}
         if area is not None:
             scores = component_scores(maps.numpy(), area)
-            aurocs[AUTOENCODER_APPROACHES[1]] = [auroc(scores, task.defective)]
-        return {"aurocs": aurocs, "curve": _curve(mean, task.defective)}
+            aurocs[AUTOENCODER_APPROACHES[1]] = [auroc(work.defective, scores)]
+        return {"aurocs": aurocs, "curve": _curve(mean, work.defective)}
 
-    return _each_fold(task, judge), "trained from its initial weights"
+    return _each_fold(work, judge), "trained from its initial weights"
 
 
-def _supervised(task: _Task) -> tuple[list[Fold], str]:
-    job, samples = task.job, [*task.dataset.train, *task.dataset.test]
+def _supervised(work: _Work) -> tuple[list[Fold], str]:
+    job, samples = work.job, [*work.dataset.train, *work.dataset.test]
     levels = load_network(job.system.network, job.weights, job.seed)
-    images = task.images([sample.path for sample in samples], levels.channels)
+    images = work.images([sample.path for sample in samples], levels.channels)
     labels = np.array([not sample.is_good for sample in samples])
 
     def judge(fold: int) -> Fold:
         reached = validate_fold(
             images, labels, fold, job.system.network, job.weights, folds=job.folds,
             epochs=job.epochs, augmentation=pipeline_for(job.category), seed=job.seed,
-            device=task.device,
+            device=work.device,
         )  # fmt: skip
         return {"aurocs": {SUPERVISED: [reached]}}
 
-    return _each_fold(task, judge), levels.source
+    return _each_fold(work, judge), levels.source
 
 
 def _curve(scores: Tensor, defective: npt.NDArray[np.bool_]) -> list[float]:
     values = scores.numpy()
-    return roc_curve(values[~defective], values[defective])
+    return roc_at_rates(normal=values[~defective], defective=values[defective])
 
 
-_KINDS: dict[str, Callable[[_Task], tuple[list[Fold], str]]] = {
+_TASKS: dict[str, Callable[[_Work], tuple[list[Fold], str]]] = {
     "features": _features,
     "augmented": _augmented,
     "autoencoder": _autoencoder,

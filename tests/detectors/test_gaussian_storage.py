@@ -1,0 +1,105 @@
+"""A fitted Gaussian detector in a folder: saved, loaded, damaged, and of an earlier version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from nsa.detectors.gaussian.storage import FORMER_NAMES, SETTINGS_FILE, WEIGHTS_FILE, load, save
+from nsa.errors import InputError
+from nsa.gaussian import DISTRIBUTIONS, DistributionName, FeatureExtractor, GaussianDetector
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    rng = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (12, 3, 32, 64), generator=rng, dtype=torch.uint8)
+
+
+@pytest.fixture
+def features() -> list[Tensor]:
+    return [torch.randn(9, 4, generator=torch.Generator().manual_seed(0))]
+
+
+def test_a_loaded_detector_is_the_saved_one(images: Tensor, tmp_path: Path) -> None:
+    extractor = FeatureExtractor.load("resnet18", "random", seed=1, size=(32, 32), batch_size=5)
+    detector = GaussianDetector(extractor, "npca1").fit(images, holdout=0.25)
+    save(detector, tmp_path / "run")
+    again = load(tmp_path / "run", batch_size=5)
+    assert torch.equal(again.score(images), detector.score(images))
+    assert torch.equal(again.calibration, detector.calibration)
+    assert again.threshold(0.3) == detector.threshold(0.3)
+    assert again.distribution == "npca1"
+    assert again.extractor is not None
+    assert again.extractor.size == (32, 32)
+    assert again.extractor.network.source == "random weights (seed 1)"
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [WEIGHTS_FILE, SETTINGS_FILE]
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_every_distribution_without_a_network(
+    distribution: DistributionName, features: list[Tensor], tmp_path: Path
+) -> None:
+    detector = GaussianDetector(distribution=distribution, shrinkage=0.5).fit(features)
+    save(detector, tmp_path)
+    again = load(tmp_path)
+    assert torch.equal(again.score(features), detector.score(features))
+    assert (again.distribution, again.shrinkage) == (distribution, 0.5)
+    assert again.calibration is None
+    written = yaml.safe_load((tmp_path / SETTINGS_FILE).read_text())
+    assert (written["format"], written["distribution"]) == (2, distribution)
+    assert "kind" not in written
+
+
+@pytest.mark.parametrize(
+    ("former", "distribution"),
+    [*FORMER_NAMES.items(), ("l2", "l2"), ("standardised", "standardised")],
+)
+def test_format_1_had_other_names(
+    former: str, distribution: DistributionName, features: list[Tensor], tmp_path: Path
+) -> None:
+    detector = GaussianDetector(distribution=distribution).fit(features)
+    save(detector, tmp_path)
+    (tmp_path / SETTINGS_FILE).write_text(
+        f"format: 1\nkind: {former}\nshrinkage: ledoit-wolf\nlevels: 1\nnetwork: null\n"
+    )
+    again = load(tmp_path)
+    assert again.distribution == distribution
+    assert torch.equal(again.score(features), detector.score(features))
+
+
+def test_damaged_folders(features: list[Tensor], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to save"):
+        save(GaussianDetector(), tmp_path)
+    with pytest.raises(InputError, match=r"gaussian.yaml cannot be read"):
+        load(tmp_path)
+    detector = GaussianDetector().fit(features)
+    save(detector, tmp_path)
+    settings = (tmp_path / SETTINGS_FILE).read_text()
+    for text, message in (
+        (settings.replace("format: 2", "format: 9"), "has the format 9, .* reads 1 and 2"),
+        (settings.replace("levels: 1", "levels: 2"), "lacks 'mean' of level 2"),
+        (settings.replace("full", "cosine"), "not as it was saved"),
+        (settings.replace("full", "mahalanobis"), "not as it was saved"),
+        (settings.replace("format: 2", "format: 1"), "not as it was saved"),
+        ("format: 1\nkind: [l2]\n", "not as it was saved"),
+        ("- format", "has the format None"),
+        (": [", "cannot be read"),
+    ):
+        (tmp_path / SETTINGS_FILE).write_text(text)
+        with pytest.raises(InputError, match=message):
+            load(tmp_path)
+    (tmp_path / SETTINGS_FILE).write_text(settings)
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="fit the detector again"):
+        load(tmp_path)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(InputError, match="is a file, not a folder"):
+        save(detector, blocked)
