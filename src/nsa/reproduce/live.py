@@ -11,7 +11,8 @@ from rich.text import Text
 
 from nsa.reproduce.job import Job
 from nsa.reproduce.results import Result, read_result, result_path
-from nsa.runs.farm import Farm, last_line
+from nsa.runs.farm import Farm
+from nsa.runs.workers import last_line
 
 
 class LiveTable:

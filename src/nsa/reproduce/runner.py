@@ -14,7 +14,8 @@ from nsa.reproduce.claims import claim
 from nsa.reproduce.job import Job, Request
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.results import read_result, result_path, write_result
-from nsa.runs.farm import Farm, count_devices
+from nsa.runs.farm import Farm
+from nsa.runs.workers import count_devices
 from nsa.system.console import console, duration
 from nsa.system.files import make_folder
 
@@ -113,7 +114,7 @@ def run_jobs(jobs: Sequence[Job], request: Request, per_device: int) -> dict[str
     """
     folder, rank = Path(request.output), Rank.from_environment()
     tasks = [JobTask(job, request) for job in rank.order(jobs)]
-    farm = Farm(tasks, "the same command continues")
+    farm = Farm(tasks, "the same command continues.")
     if not farm.left():
         _log.info("All jobs are finished.")
     elif per_device == 1 and (rank.count > 1 or not console.is_terminal):

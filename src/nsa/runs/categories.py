@@ -24,8 +24,9 @@ from nsa.errors import InputError
 from nsa.folder import RunLock, find_begun, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
-from nsa.runs.farm import RUNS, Farm, count_devices, last_line
+from nsa.runs.farm import RUNS, Farm
 from nsa.runs.train import resume, train
+from nsa.runs.workers import count_devices, last_line
 from nsa.settings.options import GAUSSIAN, merge_options, read_yaml, to_yaml
 from nsa.system.console import console
 from nsa.system.device import choose_device

@@ -7,26 +7,16 @@ if a task ends its worker, as when memory runs out, the next task gets a new one
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
-import os
-import pickle
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol
-
-import torch
 from rich.console import RenderableType
 
 from nsa.errors import InputError
-from nsa.system.console import LiveView, console, log_to_console
-from nsa.system.cores import PROCESSES, usable_cores
-from nsa.system.device import choose_device, keep_freed_memory, use_own_gpu
+from nsa.runs.workers import Task, Worker, worker_environment
+from nsa.system.console import LiveView, console
+from nsa.system.device import use_own_gpu
 from nsa.system.interrupt import Interrupted
 
 _log = logging.getLogger("nsa")
@@ -34,30 +24,6 @@ _log = logging.getLogger("nsa")
 WAITS, RUNS, FINISHED, FAILED = "waits", "runs", "is finished", "failed"
 _ELSEWHERE = "is in the hands of another process"
 _SECONDS_BETWEEN_LOOKS = 0.5
-_INTERRUPTED = 130
-
-
-class Task(Protocol):
-    """A piece of work. It is pickled on its way to a worker, so it holds plain values."""
-
-    @property
-    def name(self) -> str:
-        """What a reader calls it; no other task of a farm has the same."""
-
-    @property
-    def log(self) -> Path:
-        """What it prints in a worker is appended to this file."""
-
-    def is_finished(self) -> bool:
-        """Whether there is nothing left to do."""
-
-    def run(self) -> None:
-        """Do it, or continue it; left unfinished where another process is at it.
-
-        Raises:
-            InputError: it cannot be done.
-            Interrupted: a signal stopped it; its state is saved.
-        """
 
 
 class Farm:
@@ -65,7 +31,7 @@ class Farm:
 
     Args:
         tasks: in the order in which they begin.
-        further: how to continue after a signal, the end of a sentence.
+        further: how to continue after a signal, which ends what is said then.
 
     Attributes:
         states: of every task, by name: :data:`WAITS`, :data:`RUNS`, :data:`FINISHED`,
@@ -78,7 +44,7 @@ class Farm:
         self.states = {task.name: FINISHED if task.is_finished() else WAITS for task in tasks}
         self.failures: dict[str, str] = {}
         self._waiting = [task for task in tasks if self.states[task.name] == WAITS]
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._stopping = False
         self._broken: Exception | None = None
         self._lock = threading.Lock()
@@ -109,7 +75,7 @@ class Farm:
             except Interrupted as stop:
                 raise Interrupted(
                     f"Stopped during {task.name} and saved, {self.left()} of {len(self.tasks)} "
-                    f"left; {self._further}."
+                    f"left; {self._further}"
                 ) from stop
             self._put(task, failure)
             if self._waiting:
@@ -152,7 +118,7 @@ class Farm:
             for slot in slots:
                 slot.join()
             if isinstance(stop, KeyboardInterrupt):
-                raise Interrupted(f"Stopped and saved; {self._further}.") from None
+                raise Interrupted(f"Stopped and saved; {self._further}") from None
             raise
         finally:
             for number, handler in previous.items():
@@ -194,7 +160,7 @@ class Farm:
     def _tend(self, device: int, at_once: int) -> None:
         """Keep a worker busy, in a thread of its own."""
         try:
-            worker: _Worker | None = None
+            worker: Worker | None = None
             while (task := self._take()) is not None:
                 worker = self._worker(worker, task, device, at_once)
                 failure = worker.do(task) if worker is not None else None
@@ -208,15 +174,15 @@ class Farm:
             self._stop()
 
     def _worker(
-        self, worker: _Worker | None, task: Task, device: int, at_once: int
-    ) -> _Worker | None:
+        self, worker: Worker | None, task: Task, device: int, at_once: int
+    ) -> Worker | None:
         """The worker of a slot, or a new one where it is gone; None once all are to stop."""
         with self._lock:
             if self._stopping or (worker is not None and not worker.gone):
                 return worker
             if worker is not None:
                 worker.end()
-            worker = _Worker(task.log, worker_environment(device, at_once))
+            worker = Worker(task.log, worker_environment(device, at_once))
             self._workers.append(worker)
         return worker
 
@@ -226,132 +192,3 @@ class Farm:
             self._waiting.clear()
             for worker in self._workers:
                 worker.interrupt()
-
-
-class _Worker:
-    """A worker process, seen from the farm.
-
-    Args:
-        log: for what it prints before its first task.
-        environment: all its variables.
-    """
-
-    def __init__(self, log: Path, environment: dict[str, str]) -> None:
-        with log.open("ab") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from nsa.runs import farm; raise SystemExit(farm.serve())"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=environment,
-                start_new_session=True,  # Ctrl-C reaches us only, and we pass it on once
-            )  # fmt: skip
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._orders, self._replies = self._process.stdin, self._process.stdout
-
-    @property
-    def gone(self) -> bool:
-        return self._process.poll() is not None
-
-    def do(self, task: Task) -> str | None:
-        """Have a task done; why it failed, if it did."""
-        reply = b""
-        with contextlib.suppress(BrokenPipeError):  # it is gone
-            self._orders.write(pickle.dumps(task))
-            self._orders.flush()
-            reply = self._replies.readline()
-        failure = json.loads(reply) if reply else self._death(task.log)
-        return None if failure is None else f"{failure} (all of it: {task.log})"
-
-    def _death(self, log: Path) -> str:
-        """Why it is gone."""
-        status = self._process.wait()
-        if status < 0:
-            return f"the process was ended by {signal.Signals(-status).name}"
-        return last_line(log) or "it said nothing"
-
-    def interrupt(self) -> None:
-        if not self.gone:
-            self._process.send_signal(signal.SIGINT)
-
-    def end(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._orders.close()
-        self._replies.close()
-        self._process.wait()
-
-
-def count_devices(device: str) -> int:
-    """Devices that workers are spread over: the GPUs of this machine, or one CPU.
-
-    Raises:
-        InputError: there is no such device.
-    """
-    # Under torchrun every rank already has a device of its own.
-    on_gpu = choose_device(device).type == "cuda"
-    return torch.cuda.device_count() if on_gpu and "LOCAL_RANK" not in os.environ else 1
-
-
-def worker_environment(device: int, at_once: int) -> dict[str, str]:
-    """The variables of a worker that has ``device`` among ``at_once`` workers side by side."""
-    environment = {**os.environ, PROCESSES: str(at_once)}
-    environment.setdefault("LOCAL_RANK", str(device))
-    # They share the cores; more threads than cores only slow each other down.
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // at_once)))
-    return environment
-
-
-def last_line(path: Path) -> str:
-    """The last line of a log file, without reading the rest of a long one; empty without one."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    return text.splitlines()[-1] if text else ""
-
-
-def serve() -> int:
-    """Do the tasks that come by standard input; how each ended goes to standard output.
-
-    Returns:
-        The exit status of the process.
-    """
-    orders, replies = os.fdopen(os.dup(0), "rb"), os.dup(1)
-    with Path(os.devnull).open("rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    try:
-        use_own_gpu()
-        keep_freed_memory()
-        log_to_console()
-        while (task := _next(orders)) is not None:
-            failure = _attempt(task)
-            torch.cuda.empty_cache()  # for the workers beside this one
-            with contextlib.suppress(BrokenPipeError):  # the farm is gone, and no task will follow
-                os.write(replies, json.dumps(failure).encode() + b"\n")
-    except (Interrupted, KeyboardInterrupt) as stop:
-        console.print(str(stop) or "Interrupted.", markup=False, soft_wrap=True)
-        return _INTERRUPTED
-    return 0
-
-
-def _next(orders: Any) -> Task | None:
-    try:
-        task: Task = pickle.load(orders)
-    except EOFError:
-        return None
-    return task
-
-
-def _attempt(task: Task) -> str | None:
-    """Do a task, all that it prints into its log; why it failed, if it did."""
-    with task.log.open("ab") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
-    try:
-        task.run()
-    except InputError as error:
-        console.print(f"Error: {error}", markup=False, soft_wrap=True)
-        return str(error)
-    finally:
-        sys.stdout.flush()
-    return None
