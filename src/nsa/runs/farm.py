@@ -11,6 +11,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
+
 from rich.console import RenderableType
 
 from nsa.errors import InputError

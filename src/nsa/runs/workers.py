@@ -57,7 +57,7 @@ class Worker:
     def __init__(self, log: Path, environment: dict[str, str]) -> None:
         with log.open("ab") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from nsa.runs import workers; raise SystemExit(workers.serve())"],
+                [sys.executable, "-c", "from nsa.runs.workers import serve; raise SystemExit(serve())"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=environment,
                 start_new_session=True,  # Ctrl-C reaches us only, and we pass it on once
             )  # fmt: skip
