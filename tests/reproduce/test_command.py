@@ -2,11 +2,9 @@
 
 import io
 import json
-import os
+import pickle
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ from typer.testing import Result as CliResult
 from nsa.reproduce.job import Request
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.nsa.jobs import plan_jobs
+from nsa.reproduce.runner import JobTask
+from nsa.runs.farm import RUNS, Farm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -149,26 +149,25 @@ def test_a_damaged_checkpoint_starts_again(folder: Path, data: Path, one_epoch: 
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
 
 
-def test_workers_share_the_jobs(data: Path, one_epoch: Path, tmp_path: Path) -> None:
+def test_workers_share_the_jobs(
+    data: Path, one_epoch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two processes in one folder: every job runs once, and the tables have all of them."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     output = tmp_path / "out"
-    command = [
-        sys.executable, "-m", "nsa", "reproduce", "--data-root", data,
-        "--categories", "disc", "--config", one_epoch, "--output", output, "--table", "1",
-        "--methods", "fpi,pii", "--seeds", "3,", "--jobs-per-device", "2",
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True,
-        timeout=300, check=False,
+    done = nsa(
+        "reproduce", "--data-root", data, "--categories", "disc", "--config", one_epoch,
+        "--output", output, "--table", "1", "--methods", "fpi,pii", "--seeds", "3,",
+        "--jobs-per-device", 2,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     logs = [path.read_text() for path in sorted((output / "logs").iterdir())]
     assert len(logs) == 2
     names = [path.stem for path in (output / "jobs").glob("*.json")]
     assert len(names) == 2
     for name in names:
         assert sum(log.count(f"Finished {name}") for log in logs) == 1, name
+        assert f"{name} is finished." in done.stderr
     assert all("seed3" in name for name in names)
     text = (output / "tables.md").read_text()
     assert "FPI" in text
@@ -197,11 +196,17 @@ def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_e
         data_root=str(data), output=str(finished), categories=("disc",), seeds=(0, 1),
         methods=("fpi", "pii"), config=str(one_epoch),
     )  # fmt: skip
-    assert Request.from_json(request.to_json()) == request
+    jobs = plan_jobs(request)
+    assert pickle.loads(pickle.dumps(jobs)) == jobs  # as they get to workers
+    tasks = [JobTask(job, request) for job in jobs]
+    farm = Farm(tasks, "")
+    farm.states[tasks[1].name] = RUNS
+    tasks[1].log.write_text("Looking at the images.\nTraining.\n")
     text = io.StringIO()
-    Console(file=text, width=80).print(LiveTable(finished, plan_jobs(request)).table())
+    Console(file=text, width=120).print(LiveTable(finished, jobs, farm).draw())
     assert "1 of 4 jobs finished" in text.getvalue()
     assert re.search(r"disc .* \d+\.\d 1/2 .* 0/2", text.getvalue())
+    assert text.getvalue().splitlines()[-1].strip() == f"{tasks[1].name}: Training."
 
 
 def test_a_job_that_fails_does_not_stop_the_others(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from nsa.gaussian.folds import fold_rows
 from nsa.images import load_images
 from nsa.metrics import auroc
 from nsa.model.backbones import random_network
-from nsa.reproduce import pool
 from nsa.reproduce.gaussian.jobs import plan_jobs
 from nsa.reproduce.job import Request
+from nsa.reproduce.runner import JobTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -161,7 +162,8 @@ def test_a_worker_does_what_is_left(finished: Path, small: Path, tmp_path: Path)
         categories=("disc",), seeds=(0,), network="resnet18", weights="random", config=str(small),
         device="cpu",
     )  # fmt: skip
-    pool.do_jobs(Request.from_json(request.to_json()))
+    task = pickle.loads(pickle.dumps(JobTask(plan_jobs(request)[0], request)))
+    task.run()
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
 
 

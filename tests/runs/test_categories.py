@@ -6,17 +6,18 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import yaml
-from ranks import LOCAL, start
 from rich.console import Console
 from tiny import nsa, picture, sentence, write, write_config, write_product
 
 from nsa.images import list_categories
-from nsa.runs.categories import state_table
+from nsa.runs.categories import Category, state_table
+from nsa.runs.farm import RUNS
 
 
 @pytest.fixture
@@ -56,9 +57,11 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: 
     assert (settings["category"], settings["training"]["epochs"]) == ("plate", 1)
 
     shown = io.StringIO()
-    Console(file=shown, width=100).print(state_table(folder, list(found), {}))
+    tasks = [Category(folder, name, {}) for name in found]
+    Console(file=shown, width=100).print(state_table(tasks, dict.fromkeys(found, RUNS)))
     assert "2 of 3 categories finished" in shown.getvalue()
     assert "plate" in shown.getvalue()
+    assert "Error: " in shown.getvalue()  # the last line of the log
 
     weights = (folder / "disc" / "model.safetensors").stat().st_mtime_ns
     write(data / "ring" / "train" / "good" / "2.png", picture(2)[0])
@@ -75,24 +78,33 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
-def test_ctrl_c_saves_all(data: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_all(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, folder = write_config(tmp_path / "o.yaml", epochs=100_000), tmp_path / "out"
-    command = (
-        "-m", "nsa.train", "--data-root", data, "--category", "disc,plate", "--config", config,
-        "--output", folder, "--jobs-per-device", 2,
-    )  # fmt: skip
     logs = [folder / "disc.log", folder / "plate.log"]
-    with start(command, {**os.environ, **LOCAL}) as process:
-        try:
-            while not all(log.is_file() and "Training '" in log.read_text() for log in logs):
-                assert process.poll() is None
-                time.sleep(0.1)
-            process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=120)[1]
-        finally:
-            process.kill()
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1].endswith(f"continue with: nsa train --resume {folder}")
+    begun = []
+
+    def interrupt() -> None:
+        for _ in range(1200):
+            if all(log.is_file() and "Training '" in log.read_text() for log in logs):
+                begun.append(True)
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+            time.sleep(0.1)
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    waiter = threading.Thread(target=interrupt)
+    waiter.start()
+    try:
+        result = nsa(
+            "train", "--data-root", data, "--category", "disc,plate", "--config", config,
+            "--output", folder, "--jobs-per-device", 2,
+        )  # fmt: skip
+    finally:
+        waiter.join()
+    assert begun
+    assert result.exit_code == 130, result.output
+    said = result.stderr.splitlines()[-1]
+    assert said.endswith(f"continue with: nsa train --resume {folder}")
     for name in ("disc", "plate"):
         assert (folder / name / "checkpoint.safetensors").is_file()
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
 from nsa.system import cores
-from nsa.system.processes import Worker, run_workers
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +31,3 @@ def test_processes_side_by_side_share(
     monkeypatch.setenv(variable, count)
     assert cores.own_cores() == share
     assert cores.usable_cores() == 16
-
-
-def test_processes_started_side_by_side_know_of_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    say = "import os; print(os.environ['NSA_PROCESSES'], os.environ['OMP_NUM_THREADS'])"
-    workers = [Worker(name, ("-c", say), tmp_path / name) for name in ("one", "two", "three")]
-    run_workers(workers, at_once=2, devices=1, watch=lambda: None)
-    for worker in workers:
-        assert worker.status == 0
-        assert worker.log.read_text().split() == ["2", "8"]

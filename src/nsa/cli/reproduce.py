@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nsa.errors import InputError
 from nsa.system.console import console
-
-if TYPE_CHECKING:
-    from nsa.reproduce.job import Job, Request
-    from nsa.reproduce.runner import Outcome
 
 _log = logging.getLogger("nsa")
 
@@ -115,7 +110,7 @@ def reproduce_command(
     from nsa.reproduce.papers import check_tables, find_paper
     from nsa.reproduce.report import FILES, write_report
     from nsa.reproduce.results import check_consistent, read_results
-    from nsa.reproduce.runner import is_finished, prepare_folder
+    from nsa.reproduce.runner import is_finished, prepare_folder, run_jobs
 
     chosen = find_paper(paper)
     output = output or Path("reproduction" if paper == "nsa" else f"reproduction-{paper}")
@@ -141,40 +136,22 @@ def reproduce_command(
     prepare_folder(folder)
     check_consistent(read_results(folder), jobs)
     _log.info("%d jobs, results go to %s.", len(jobs), request.output)
-    outcome = _run(jobs, request, jobs_per_device or 1)
+    failures = run_jobs(jobs, request, jobs_per_device or 1)
     tables = write_report(folder, chosen, request.tables, jobs)
     if tables:
         paths = ", ".join(str(folder / name) for name in FILES)
         console.print(f"Wrote {paths}", markup=False, soft_wrap=True)
     left = sum(not is_finished(folder, job) for job in jobs)
-    if left > len(outcome.failed):  # whoever finishes them writes the tables again
-        _log.info("%d jobs are in the hands of other processes.", left - len(outcome.failed))
-    if outcome.failed:
-        name, reason = next(iter(outcome.failed.items()))
-        raise InputError(
-            f"{len(outcome.failed)} could not be finished, the first is {name}: {reason}"
-        )
+    if left > len(failures):  # whoever finishes them writes the tables again
+        _log.info("%d jobs are in the hands of other processes.", left - len(failures))
+    if failures:
+        name, reason = next(iter(failures.items()))
+        raise InputError(f"{len(failures)} could not be finished, the first is {name}: {reason}")
     if not tables and not left:
         raise InputError(
             f"No table of {', '.join(request.tables)} can be filled: the test sets lack what its "
             "metric needs, such as masks of the defects, or --methods names none of its systems."
         )
-
-
-def _run(jobs: Sequence[Job], request: Request, jobs_per_device: int) -> Outcome:
-    """In this process, or in workers where several run at once or a live table is to be drawn."""
-    from nsa.reproduce.live import LiveTable
-    from nsa.reproduce.pool import run_workers
-    from nsa.reproduce.runner import Outcome, Rank, is_finished, work
-
-    folder, rank = Path(request.output), Rank.from_environment()
-    if not [job for job in jobs if not is_finished(folder, job)]:
-        _log.info("All jobs are finished.")
-        return Outcome()
-    if jobs_per_device == 1 and (rank.count > 1 or not console.is_terminal):
-        return work(jobs, request, rank)
-    with LiveTable(folder, jobs) as live:
-        return run_workers(request, rank, jobs_per_device, live.update)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

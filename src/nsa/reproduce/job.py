@@ -6,7 +6,6 @@ version of this package, so that a finished job is recognised in a results folde
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -49,17 +48,6 @@ class Request:
     config: str | None = None
     device: str | None = None
     precision: str | None = None
-
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Request:
-        values: dict[str, Any] = json.loads(text)
-        for name, value in values.items():
-            if isinstance(value, list):
-                values[name] = tuple(value)
-        return cls(**values)
 
 
 class NamedSystem(Protocol):

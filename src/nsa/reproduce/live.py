@@ -1,4 +1,4 @@
-"""What a person sees while jobs run: what is finished, and where every worker is."""
+"""What a person sees while jobs run: what is finished, and where every running job is."""
 
 from __future__ import annotations
 
@@ -11,46 +11,33 @@ from rich.text import Text
 
 from nsa.reproduce.job import Job
 from nsa.reproduce.results import Result, read_result, result_path
-from nsa.system.console import LiveView
-from nsa.system.processes import Worker, last_lines
+from nsa.runs.farm import Farm
+from nsa.runs.workers import last_line
 
 
 class LiveTable:
-    """Categories x systems with the mean image AUROC so far, and a line per worker below.
+    """Categories x systems with the mean image AUROC so far, and a line per running job below.
 
     Args:
         folder: the results folder.
         jobs: all jobs of the request.
+        farm: does them.
     """
 
-    def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
-        self._folder, self._jobs = folder, jobs
+    def __init__(self, folder: Path, jobs: Sequence[Job], farm: Farm) -> None:
+        self._folder, self._jobs, self._farm = folder, jobs, farm
         self._finished: dict[str, Result] = {}
-        self._workers: Sequence[Worker] = ()
-        self._view = LiveView(self._draw)
 
-    def __enter__(self) -> LiveTable:
-        self._view.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._view.__exit__()
-
-    def update(self, workers: Sequence[Worker]) -> None:
-        """Look at the folder and draw anew; only a terminal shows anything."""
-        self._workers = workers
-        self._view.update()
-
-    def _draw(self) -> Group:
+    def draw(self) -> Group:
+        """The state of the folder now."""
         lines = [
-            Text(f"{worker.name}: {' '.join(last_lines(worker.log, 1))}", overflow="ellipsis",
-                 no_wrap=True, style="dim")
-            for worker in self._workers
+            Text(f"{task.name}: {last_line(task.log)}", overflow="ellipsis", no_wrap=True,
+                 style="dim")
+            for task in self._farm.running()
         ]  # fmt: skip
-        return Group(self.table(), *lines)
+        return Group(self._table(), *lines)
 
-    def table(self) -> RichTable:
-        """The state of the folder."""
+    def _table(self) -> RichTable:
         for job in self._jobs:
             path = result_path(self._folder, job)
             if job.name not in self._finished and path.is_file():

@@ -1,4 +1,4 @@
-"""Work through the jobs of a results folder, one at a time, beside any number of others."""
+"""The jobs of a results folder as tasks of a farm, beside any number of other processes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.reproduce.claims import claim
 from nsa.reproduce.job import Job, Request
+from nsa.reproduce.live import LiveTable
 from nsa.reproduce.results import read_result, result_path, write_result
-from nsa.system.console import duration
-from nsa.system.device import use_own_gpu
+from nsa.runs.farm import Farm
+from nsa.runs.workers import count_devices
+from nsa.system.console import console, duration
 from nsa.system.files import make_folder
-from nsa.system.interrupt import Interrupted
 
 _log = logging.getLogger("nsa")
 
@@ -51,12 +52,37 @@ class Rank:
         return [job for share in shares for job in share]
 
 
-@dataclass
-class Outcome:
-    """What a process did: names of jobs."""
+@dataclass(frozen=True)
+class JobTask:
+    """A job of a request, a task of a farm."""
 
-    done: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
+    job: Job
+    request: Request
+
+    @property
+    def name(self) -> str:
+        return self.job.name
+
+    @property
+    def log(self) -> Path:
+        return Path(self.request.output) / "logs" / f"{self.name}.log"
+
+    def is_finished(self) -> bool:
+        """See :func:`is_finished`."""
+        return is_finished(Path(self.request.output), self.job)
+
+    def run(self) -> None:
+        """Do, or continue, the job, unless another process is at it.
+
+        Raises:
+            InputError: it cannot be done.
+            Interrupted: a signal stopped it; its state is saved.
+        """
+        with claim(Path(self.request.output) / "claims" / f"{self.name}.lock") as ours:
+            # Another process may have finished it between our look and our claim.
+            if ours and not self.is_finished():
+                _log.info("Job %s.", self.name)
+                run_job(self.job, self.request)
 
 
 def prepare_folder(output: Path) -> None:
@@ -69,40 +95,34 @@ def prepare_folder(output: Path) -> None:
         make_folder(output / part)
 
 
-def work(jobs: Sequence[Job], request: Request, rank: Rank) -> Outcome:
+def run_jobs(jobs: Sequence[Job], request: Request, per_device: int) -> dict[str, str]:
     """Run every job that is not finished and that no other process is at.
 
-    A job that fails for a reason of its own, such as an unreadable image, is logged, and the others
-    go on.
+    That is in this process, or in workers where several run at once or a live table is to be drawn.
+    A job that fails for a reason of its own, such as an unreadable image, stops no other.
+
+    Args:
+        per_device: jobs at once on every device.
+
+    Returns:
+        Why jobs failed, by their names.
 
     Raises:
-        InputError: a result was written by another version of this package.
-        Interrupted: a signal stopped a job; its state is saved.
+        InputError: a result was written by another version of this package, or there is no such
+            device.
+        Interrupted: a signal came; what ran is saved.
     """
-    output, outcome = Path(request.output), Outcome()
-    use_own_gpu()
-    for job in rank.order(jobs):
-        if is_finished(output, job):
-            continue
-        with claim(output / "claims" / f"{job.name}.lock") as ours:
-            # Another process may have finished it between our look and our claim.
-            if not ours or is_finished(output, job):
-                continue
-            left = sum(not result_path(output, other).is_file() for other in jobs)
-            _log.info("Job %s; %d of %d left.", job.name, left, len(jobs))
-            try:
-                run_job(job, request)
-            except InputError as error:
-                _log.warning("Job %s failed: %s", job.name, error)
-                outcome.failed[job.name] = str(error)
-            except Interrupted as stop:
-                raise Interrupted(
-                    f"Stopped during {job.name} and saved, {left} of {len(jobs)} jobs left; the "
-                    "same command continues."
-                ) from stop
-            else:
-                outcome.done.append(job.name)
-    return outcome
+    folder, rank = Path(request.output), Rank.from_environment()
+    tasks = [JobTask(job, request) for job in rank.order(jobs)]
+    farm = Farm(tasks, "the same command continues.")
+    if not farm.left():
+        _log.info("All jobs are finished.")
+    elif per_device == 1 and (rank.count > 1 or not console.is_terminal):
+        farm.work()
+    else:
+        devices = count_devices(request.device or "auto")
+        farm.spread(per_device * devices, devices, LiveTable(folder, jobs, farm).draw)
+    return farm.failures
 
 
 def is_finished(output: Path, job: Job) -> bool:

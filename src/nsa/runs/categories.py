@@ -1,6 +1,6 @@
 """Train several categories, so many at once on every device: ``nsa train --category all``.
 
-Every category is a run of its own, in a process of its own, the same as ``nsa train`` makes alone.
+Every category is a run of its own, the same as ``nsa train`` makes alone, by a worker of a farm.
 Beside them the results folder holds ``categories.yaml``, what was asked for; a log per category;
 and at the end ``summary.csv``, the scores of all.
 """
@@ -11,8 +11,7 @@ import dataclasses
 import json
 import logging
 import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,13 @@ from nsa.errors import InputError
 from nsa.folder import RunLock, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
+from nsa.runs.farm import RUNS, Farm
 from nsa.runs.train import resume, train
+from nsa.runs.workers import count_devices, last_line
 from nsa.settings.options import TrainRequest
-from nsa.system.console import LiveView, console
-from nsa.system.device import choose_device, use_own_gpu
+from nsa.system.console import console
+from nsa.system.device import choose_device
 from nsa.system.files import read_yaml, to_yaml, write_atomically, write_csv
-from nsa.system.interrupt import Interrupted
-from nsa.system.processes import Worker, count_devices, exit_status, last_lines, run_workers
 from nsa.training.distributed import ALONE, Ranks
 
 _log = logging.getLogger("nsa")
@@ -41,16 +40,49 @@ _CHANGEABLE = ("data_root", "device")  # when the trainings continue
 
 
 @dataclass(frozen=True)
-class Scores:
-    """How a category ended.
+class Category:
+    """The training of one category, a task of a farm.
 
     Attributes:
-        metrics: what its ``metrics.json`` holds; None: it has not finished.
-        failure: why not, if there is a reason.
+        results: the folder that holds the run folder.
+        name: of the category and of the run folder.
+        request: what its training is asked for.
     """
 
-    metrics: dict[str, Any] | None
-    failure: str | None = None
+    results: Path
+    name: str
+    request: TrainRequest
+
+    @property
+    def log(self) -> Path:
+        return self.results / f"{self.name}.log"
+
+    def metrics(self) -> dict[str, Any] | None:
+        """The scores if it has finished: they are written last, then the checkpoint goes."""
+        run = self.results / self.name
+        path = run / "metrics.json"
+        if not path.is_file() or (run / "checkpoint.safetensors").is_file():
+            return None
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return values
+
+    def is_finished(self) -> bool:
+        return self.metrics() is not None
+
+    def run(self) -> None:
+        """Train, or continue the training.
+
+        Raises:
+            InputError: it cannot be done.
+            Interrupted: a signal stopped it; its state is saved.
+        """
+        run, asked = self.results / self.name, self.request
+        if find_method(asked.method).find_begun(run) is not None:
+            resume(run, type(asked)(**{name: getattr(asked, name) for name in _CHANGEABLE}))
+            return
+        if run.exists():  # stopped before it had begun, or damaged
+            shutil.rmtree(run)
+        train(asked.replace(output=run))
 
 
 @dataclass
@@ -60,7 +92,7 @@ class Categories:
     Attributes:
         folder: holds a run folder per category.
         names: the categories.
-        options: of :func:`nsa.runs.train.train`, for every category; plain values.
+        options: of every category's training; plain values.
         per_device: trainings at once on every GPU, or on the CPU.
     """
 
@@ -68,6 +100,13 @@ class Categories:
     names: list[str]
     options: dict[str, Any]
     per_device: int = 1
+
+    def tasks(self) -> list[Category]:
+        """One a category."""
+        return [
+            Category(self.folder, name, read_request({**self.options, "category": name}))
+            for name in self.names
+        ]
 
     def train(self, per_device: int | None = None) -> None:
         """Train, or continue, what is not finished yet, and print the scores of all.
@@ -84,27 +123,14 @@ class Categories:
             values = dataclasses.asdict(self)
             del values["folder"]
             write_atomically(self.folder / _FILE, to_yaml(values))
-            _report(self.folder, self.names, self._run())
-
-    def _run(self) -> dict[str, Worker]:
-        left = [name for name in self.names if _metrics(self.folder / name) is None]
-        workers = {
-            name: Worker(name, _arguments(self.folder, name), self.folder / f"{name}.log")
-            for name in left
-        }
-        if left:
-            devices = count_devices(self.options.get("device", "auto"))
-            at_once = min(len(left), devices * self.per_device)
-            _log.info("%d categories, %d at once, into %s.", len(left), at_once, self.folder)
-            view = LiveView(lambda: state_table(self.folder, self.names, workers))
-            try:
-                with view:
-                    run_workers(list(workers.values()), at_once, devices, _watch(workers, view))
-            except Interrupted:
-                raise Interrupted(
-                    f"Stopped and saved; continue with: nsa train --resume {self.folder}"
-                ) from None
-        return workers
+            tasks = self.tasks()
+            farm = Farm(tasks, f"continue with: nsa train --resume {self.folder}")
+            if farm.left():
+                devices = count_devices(self.options.get("device", "auto"))
+                at_once = min(farm.left(), devices * self.per_device)
+                _log.info("%d categories, %d at once, into %s.", farm.left(), at_once, self.folder)
+                farm.spread(at_once, devices, lambda: state_table(tasks, farm.states))
+            _report(self.folder, tasks, farm.failures)
 
 
 def find(request: TrainRequest, resumed: Path | None, ranks: Ranks = ALONE) -> Categories | None:
@@ -180,80 +206,49 @@ def _open(folder: Path, request: TrainRequest) -> Categories:
     return found
 
 
-def _arguments(folder: Path, name: str) -> list[str]:
-    return ["-m", "nsa.runs.categories", str(folder), name]
+def state_table(tasks: Sequence[Category], states: Mapping[str, str]) -> Table:
+    """What a person sees while the trainings run.
 
-
-def _watch(workers: Mapping[str, Worker], view: LiveView) -> Callable[[], None]:
-    told: dict[str, str] = {}
-
-    def look() -> None:
-        view.update()
-        for name, worker in workers.items():
-            state = _state(worker)
-            if told.get(name, "waits") != state and not console.is_terminal:
-                _log.info("%s %s.", name, state)
-            told[name] = state
-
-    return look
-
-
-def _state(worker: Worker) -> str:
-    if worker.status is None:
-        return "waits" if worker.process is None else "trains"
-    return "failed" if worker.status else "is finished"
-
-
-def state_table(folder: Path, names: Sequence[str], workers: Mapping[str, Worker]) -> Table:
-    """What a person sees while the trainings run."""
-    finished = {name: metrics for name in names if (metrics := _metrics(folder / name))}
+    Args:
+        states: of the tasks by name, as a farm has them.
+    """
+    finished = {task.name: metrics for task in tasks if (metrics := task.metrics()) is not None}
     table = Table(
-        title=f"{len(finished)} of {len(names)} categories finished", title_justify="left"
+        title=f"{len(finished)} of {len(tasks)} categories finished", title_justify="left"
     )
     table.add_column("category")
     table.add_column("image AUROC %", justify="right")
     # As long as a log line, it would squeeze the others to nothing.
+    names = [task.name for task in tasks]
     rest = console.width - max(map(len, (*names, "category"))) - len("image AUROC %") - 10
     table.add_column("now", no_wrap=True, overflow="ellipsis", max_width=max(10, rest))
-    for name in names:
-        auroc = finished.get(name, {}).get("image_auroc")
-        state, worker = "", workers.get(name)
-        if worker is not None and name not in finished:
-            said = last_lines(worker.log, 1) if worker.process is not None else []
-            state = said[-1] if said else _state(worker)
-        table.add_row(name, "" if auroc is None else f"{100 * auroc:.1f}", state)
+    for task in tasks:
+        auroc = finished.get(task.name, {}).get("image_auroc")
+        state = "" if task.name in finished else states[task.name]
+        said = last_line(task.log) if state == RUNS else ""
+        table.add_row(task.name, "" if auroc is None else f"{100 * auroc:.1f}", said or state)
     return table
 
 
-def _metrics(run: Path) -> dict[str, Any] | None:
-    """The scores of a run, if it has finished: they are written last, then the checkpoint goes."""
-    path = run / "metrics.json"
-    if not path.is_file() or (run / "checkpoint.safetensors").is_file():
-        return None
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
+def _report(folder: Path, tasks: Sequence[Category], failures: Mapping[str, str]) -> None:
+    """Write ``summary.csv`` and print the scores of what has finished.
 
-
-def _report(folder: Path, names: Sequence[str], workers: Mapping[str, Worker]) -> None:
-    results = {}
-    for name in names:
-        worker = workers.get(name)
-        results[name] = Scores(_metrics(folder / name), worker.failure() if worker else None)
-    write_csv(
-        folder / "summary.csv",
-        ["category", *_COLUMNS, *_TIMES, "failure"],
-        [_line(name, one) for name, one in results.items()],
-    )
-    finished = {name: one.metrics for name, one in results.items() if one.metrics is not None}
+    Raises:
+        InputError: some have not.
+    """
+    results = {task.name: task.metrics() for task in tasks}
+    lines = [_line(name, metrics, failures.get(name)) for name, metrics in results.items()]
+    write_csv(folder / "summary.csv", ("category", *_COLUMNS, *_TIMES, "failure"), lines)
+    finished = {name: metrics for name, metrics in results.items() if metrics is not None}
     if finished:
         from rich.console import Console
 
         Console().print(categories_table(finished))
-    missing = [name for name in names if name not in finished]
+    missing = [name for name in results if name not in finished]
     if missing:
-        reasons = "; ".join(f"{name}: {results[name].failure}" for name in missing)
+        reasons = "; ".join(f"{name}: {failures.get(name)}" for name in missing)
         raise InputError(
-            f"{len(missing)} of {len(names)} categories failed, mend the cause and continue with "
+            f"{len(missing)} of {len(results)} categories failed, mend the cause and continue with "
             f"--resume {folder}. {reasons}"
         )
 
@@ -265,26 +260,9 @@ _COLUMNS = (
 _TIMES = ("training_seconds", "images_per_second", "evaluation_seconds")
 
 
-def _line(name: str, one: Scores) -> list[Any]:
+def _line(name: str, metrics: dict[str, Any] | None, failure: str | None) -> list[Any]:
     """Of a category in the table: scores as fractions, times, and why it has none."""
-    metrics = one.metrics or {}
-    times = metrics.get("times", {})
-    values = [metrics.get(key) for key in _COLUMNS] + [times.get(key) for key in _TIMES]
-    return [name, *values, one.failure if one.metrics is None else ""]
-
-
-def _train_one(folder: Path, name: str) -> None:
-    """What the process of a category does: train, or continue the training of, one run."""
-    options = read_yaml(folder / _FILE)["options"]
-    run, request = folder / name, read_request({**options, "category": name})
-    use_own_gpu()
-    if find_method(request.method).find_begun(run) is not None:
-        resume(run, read_request({key: options[key] for key in _CHANGEABLE if key in options}))
-        return
-    if run.exists():  # stopped before it had begun, or damaged
-        shutil.rmtree(run)
-    train(request.replace(output=run))
-
-
-if __name__ == "__main__":
-    raise SystemExit(exit_status(lambda: _train_one(Path(sys.argv[1]), sys.argv[2])))
+    found = metrics or {}
+    times = found.get("times", {})
+    values = [found.get(key) for key in _COLUMNS] + [times.get(key) for key in _TIMES]
+    return [name, *values, failure if metrics is None else ""]

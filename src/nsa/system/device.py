@@ -64,7 +64,7 @@ def choose_training_device(name: str = "auto") -> torch.device:
 def use_own_gpu() -> None:
     """With several GPUs, take the one that ``LOCAL_RANK`` means for this process.
 
-    ``torchrun`` sets it, and so does :mod:`nsa.system.processes`.
+    ``torchrun`` sets it, and so does who starts several processes on one machine.
     """
     local, count = os.environ.get("LOCAL_RANK", "0"), torch.cuda.device_count()
     if count > 1 and local.isdigit():

@@ -1,0 +1,177 @@
+"""The worker processes of a farm: each does one task after the other, with a log file a task."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from nsa.errors import InputError
+from nsa.system.console import console, log_to_console
+from nsa.system.cores import PROCESSES, usable_cores
+from nsa.system.device import choose_device, keep_freed_memory, use_own_gpu
+from nsa.system.interrupt import Interrupted
+
+_INTERRUPTED = 130
+_SERVE = "from nsa.runs.workers import serve; raise SystemExit(serve())"
+
+
+class Task(Protocol):
+    """A piece of work. It is pickled on its way to a worker, so it holds plain values."""
+
+    @property
+    def name(self) -> str:
+        """What a reader calls it; no other task of a farm has the same."""
+
+    @property
+    def log(self) -> Path:
+        """What it prints in a worker is appended to this file."""
+
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to do."""
+
+    def run(self) -> None:
+        """Do it, or continue it; left unfinished where another process is at it.
+
+        Raises:
+            InputError: it cannot be done.
+            Interrupted: a signal stopped it; its state is saved.
+        """
+
+
+class Worker:
+    """A worker process, seen from the farm.
+
+    Args:
+        log: for what it prints before its first task.
+        environment: all its variables.
+    """
+
+    def __init__(self, log: Path, environment: dict[str, str]) -> None:
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _SERVE],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=environment,
+                start_new_session=True,  # Ctrl-C reaches us only, and we pass it on once
+            )  # fmt: skip
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders, self._replies = self._process.stdin, self._process.stdout
+
+    @property
+    def gone(self) -> bool:
+        return self._process.poll() is not None
+
+    def do(self, task: Task) -> str | None:
+        """Have a task done; why it failed, if it did."""
+        reply = b""
+        with contextlib.suppress(BrokenPipeError):  # it is gone
+            self._orders.write(pickle.dumps(task))
+            self._orders.flush()
+            reply = self._replies.readline()
+        failure = json.loads(reply) if reply else self._death(task.log)
+        return None if failure is None else f"{failure} (all of it: {task.log})"
+
+    def _death(self, log: Path) -> str:
+        """Why it is gone."""
+        status = self._process.wait()
+        if status < 0:
+            return f"the process was ended by {signal.Signals(-status).name}"
+        return last_line(log) or "it said nothing"
+
+    def interrupt(self) -> None:
+        if not self.gone:
+            self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._orders.close()
+        self._replies.close()
+        self._process.wait()
+
+
+def count_devices(device: str) -> int:
+    """Devices that workers are spread over: the GPUs of this machine, or one CPU.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    # Under torchrun every rank already has a device of its own.
+    on_gpu = choose_device(device).type == "cuda"
+    return torch.cuda.device_count() if on_gpu and "LOCAL_RANK" not in os.environ else 1
+
+
+def worker_environment(device: int, at_once: int) -> dict[str, str]:
+    """The variables of a worker that has ``device`` among ``at_once`` workers side by side."""
+    environment = {**os.environ, PROCESSES: str(at_once)}
+    environment.setdefault("LOCAL_RANK", str(device))
+    # They share the cores; more threads than cores only slow each other down.
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // at_once)))
+    return environment
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log file, without reading the rest of a long one; empty without one."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return text.splitlines()[-1] if text else ""
+
+
+def serve() -> int:
+    """Do the tasks that come by standard input; how each ended goes to standard output.
+
+    Returns:
+        The exit status of the process.
+    """
+    orders, replies = os.fdopen(os.dup(0), "rb"), os.dup(1)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    try:
+        use_own_gpu()
+        keep_freed_memory()
+        log_to_console()
+        while (task := _next(orders)) is not None:
+            failure = _attempt(task)
+            torch.cuda.empty_cache()  # for the workers beside this one
+            with contextlib.suppress(BrokenPipeError):  # the farm is gone, and no task will follow
+                os.write(replies, json.dumps(failure).encode() + b"\n")
+    except (Interrupted, KeyboardInterrupt) as stop:
+        console.print(str(stop) or "Interrupted.", markup=False, soft_wrap=True)
+        return _INTERRUPTED
+    return 0
+
+
+def _next(orders: Any) -> Task | None:
+    try:
+        task: Task = pickle.load(orders)
+    except EOFError:
+        return None
+    return task
+
+
+def _attempt(task: Task) -> str | None:
+    """Do a task, all that it prints into its log; why it failed, if it did."""
+    with task.log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    failure = None
+    try:
+        task.run()
+    except InputError as error:
+        failure = str(error)
+    sys.stdout.flush()
+    if failure is not None:
+        console.print(f"Error: {failure}", markup=False, soft_wrap=True)
+    return failure

@@ -1,0 +1,51 @@
+"""Tasks for a farm; a module of their own, which its workers can import."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsa.errors import InputError
+from nsa.system.interrupt import Interrupted
+
+
+@dataclass(frozen=True)
+class Small:
+    """A task that ends as its name says, and leaves a file with its process if it finishes."""
+
+    folder: Path
+    name: str
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def result(self) -> Path:
+        return self.folder / self.name
+
+    def is_finished(self) -> bool:
+        return self.result.exists()
+
+    def run(self) -> None:
+        print(f"{self.name} begins.")
+        os.write(2, b"Below Python.\n")
+        if self.name == "bad":
+            raise InputError("It cannot be done.")
+        if self.name == "broken":
+            raise ValueError("no such luck")
+        if self.name == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.name == "stopped":
+            raise Interrupted("Saved.")
+        if self.name == "endless":
+            print("Working.", file=sys.stderr, flush=True)
+            time.sleep(600)
+        if self.name != "elsewhere":
+            variables = ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS")
+            values = (os.environ.get(name, "") for name in variables)
+            self.result.write_text(" ".join((str(os.getpid()), *values)))
