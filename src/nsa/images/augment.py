@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsa._native import check_devices
 from nsa._native.cuda import kernels, support
-from nsa._native.layout import space_to_depth
+from nsa._native.devices import check_devices
+from nsa._native.layout import check_images, space_to_depth, views
 from nsa.errors import InputError
 from nsa.images.gather import gather
 from nsa.settings.config import ImageConfig
@@ -87,7 +87,7 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
     Raises:
         InputError: the images are not such a tensor, or their count or size does not fit.
     """
-    _check(images)
+    check_images(images)
     check_devices(images=images)
     if len(images) != len(augmentation):
         raise InputError(
@@ -105,7 +105,7 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
         )
     source = images.permute(0, 2, 3, 1).contiguous()
     if images.is_cuda:
-        table = kernels.views(augmentation, np.arange(len(images)), len(images))
+        table = views(augmentation, np.arange(len(images)), len(images))
         return kernels.augment(source, table, rows, columns).permute(0, 3, 1, 2)
     threads = torch.get_num_threads()
     result = gather(source.numpy(), np.arange(len(images)), augmentation, threads)
@@ -126,7 +126,7 @@ def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
     Raises:
         InputError: the images are not as ``config`` says.
     """
-    _check(images, config)
+    _check_size(images, config)
     return apply_augmentation(images, draw_augmentation(config, len(images), seed))
 
 
@@ -142,7 +142,7 @@ def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
     Raises:
         InputError: the images are not as ``config`` says.
     """
-    _check(images, config)
+    _check_size(images, config)
     (rows, columns), (height, width) = config.crop, config.size
     top, left = _middle(height, rows), _middle(width, columns)
     cropped = images[:, :, top : top + rows, left : left + columns]
@@ -172,9 +172,7 @@ def to_network_input(
     Raises:
         InputError: the images are not uint8 or have other channels, or the dtype is another.
     """
-    _check(images)
-    if images.shape[1] != config.channels:
-        raise InputError(f"images must have {config.channels} channels, got {images.shape[1]}.")
+    check_images(images, channels=(config.channels,))
     if dtype not in (torch.float32, torch.bfloat16):
         raise InputError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}.")
     scale, shift = input_scale(config.channels)
@@ -204,13 +202,9 @@ def _middle(outer: int, inner: int) -> int:
     return round((outer - inner) / 2)
 
 
-def _check(images: Tensor, config: ImageConfig | None = None) -> None:
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise InputError(
-            f"images must be a uint8 tensor (N, 1 or 3, H, W), got {images.dtype} with shape "
-            f"{tuple(images.shape)}."
-        )
-    if config is not None and tuple(images.shape[1:]) != (config.channels, *config.size):
+def _check_size(images: Tensor, config: ImageConfig) -> None:
+    check_images(images)
+    if tuple(images.shape[1:]) != (config.channels, *config.size):
         raise InputError(
             f"images must be (N, {config.channels}, {config.size[0]}, {config.size[1]}) as the "
             f"configuration says, got {tuple(images.shape)}."

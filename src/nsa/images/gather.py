@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nsa._native import C
-from nsa._native.cuda.kernels import views
+from nsa._native.extension import C
+from nsa._native.layout import views
 
 if TYPE_CHECKING:
     from nsa.images.augment import Augmentation
