@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import typing
 
 import blend_cases
 import numpy as np
@@ -17,8 +18,9 @@ from nsa._native.extension import C
 from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.plan.table import COLUMNS, Plan
+from nsa.settings.methods import BlendMode
 
-MODES = ("source", "mixed", "paste", "interpolate")
+MODES = typing.get_args(BlendMode)
 
 
 def batch(seed, channels, masked=True, count=4, size=(70, 91), rounds=1):
@@ -174,6 +176,14 @@ def test_errors_name_the_argument():
     for arguments, keywords, message in wrong:
         with pytest.raises(InputError, match=message):
             blend(*arguments, **keywords)
+
+
+def test_the_kernels_know_the_words_of_the_settings():
+    assert C.blend_modes == MODES
+    pixels = np.zeros((2, 20, 30, 3), np.uint8)
+    plan = one_row()
+    with pytest.raises(InputError, match="'average' is not a blend mode"):
+        C.blend_cpu(pixels, pixels, plan.rows, plan.factors, plan.masks, "average", pixels, 1)
 
 
 @pytest.mark.parametrize("name", ["blend", "seamless_clone"])

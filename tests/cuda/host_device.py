@@ -39,7 +39,7 @@ class HostDevice:
         bindings = SimpleNamespace(**{**vars(C), **vars(native)})
         for module in (kernels, operators, plan, tables):
             monkeypatch.setattr(module, "C", bindings)
-        for module in (kernels, operators, plan):
+        for module in (kernels, plan):
             monkeypatch.setattr(module, "check_device", lambda _device: None)
         for module in (kernels, plan):
             monkeypatch.setattr(module, "torch", GuardedTorch(self.memory))

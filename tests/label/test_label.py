@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from nsa.errors import InputError
 from nsa.label import difference_label, label
 from nsa.plan.table import COLUMNS, DST_X, HEIGHT, IMAGE, LABEL_MASK, WIDTH, Plan
 from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import LabelKind
 
 OBJECT_TESTS = Path(__file__).parents[1] / "plan" / "test_objects.py"
-KINDS = ("binary", "continuous", "logistic", "factor")
+KINDS = typing.get_args(LabelKind)
 # Smaller than the disk, thin, odd, around the widths of vectors and tiles, non-square.
 SIZES = [
     (1, 1), (1, 40), (40, 1), (5, 5), (7, 9), (11, 11), (16, 64), (17, 65), (33, 77), (64, 63),

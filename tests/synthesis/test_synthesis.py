@@ -267,7 +267,7 @@ def test_fields_and_repr() -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (torch.zeros(2, 3, 64, 64), "with values 0 to 255, got torch.float32"),
+        (torch.zeros(2, 3, 64, 64), "values 0 to 255, got torch.float32"),
         (np.zeros((2, 3, 64, 64), np.uint8), "got ndarray"),
         (torch.zeros(3, 64, 64, dtype=torch.uint8), r"shape \(3, 64, 64\)"),
         (
