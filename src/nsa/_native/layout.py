@@ -37,8 +37,8 @@ def check_images(images: object, name: str = "images", *, channels: Sequence[int
         got = f"{images.dtype} with shape {tuple(images.shape)}"
     wanted = " or ".join(map(str, channels))
     raise InputError(
-        f"{name} must be a uint8 tensor (N, {wanted}, H, W) with at least one pixel and values 0 to "
-        f"255, got {got}."
+        f"{name} must be a uint8 tensor (N, {wanted}, H, W) with at least one pixel and values 0 "
+        f"to 255, got {got}."
     )
 
 
