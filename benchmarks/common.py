@@ -135,7 +135,7 @@ def machine() -> dict[str, str]:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         about["memory"] = f"{memory / 2**30:.0f} GiB"
     try:
-        from nsa._native import C
+        from nsa._native.extension import C
     except ImportError:
         about["kernels"] = "not built"
     else:

@@ -12,6 +12,7 @@ if(NOT MSVC)
     # These round as OpenCV and NumPy do, which a fused multiply-add would change.
     set_source_files_properties(
         csrc/blend/resize.cpp csrc/blend/blend.cpp csrc/image/gather.cpp
+        csrc/label/kinds.cpp
         PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 endif()
 

@@ -1,12 +1,15 @@
-// NumPy arrays as the views that kernels read, with the checks that make them safe.
+// What Python passes as what kernels read: NumPy arrays as views, with the checks that make them
+// safe, and words as values of enums.
 #pragma once
 
 #include <pybind11/numpy.h>
 
+#include <array>
 #include <string>
 
 #include "errors.h"
-#include "plan.h"
+#include "names.h"
+#include "plan/table.h"
 #include "view.h"
 
 namespace nsa {
@@ -32,6 +35,16 @@ inline ImagesView images_view(const Array<uint8_t>& array, const char* name) {
             static_cast<int>(array.shape(3))};
 }
 
+// (count, height, width, channels) without pixels: what checks need to know of device images.
+inline ImagesView shape_view(const std::array<int64_t, 4>& shape, const char* name) {
+    if (shape[0] < 0 || (shape[3] != 1 && shape[3] != 3)) {
+        throw InputError(std::string(name) +
+                         " must have the shape (count, height, width, 1 or 3 channels).");
+    }
+    return {nullptr, shape[0], side(shape[1], name), side(shape[2], name),
+            static_cast<int>(shape[3])};
+}
+
 // rows (patches, kPlanColumns) int32, factors (patches) float32, masks (bytes) uint8.
 inline PlanView plan_view(const Array<int32_t>& rows, const Array<float>& factors,
                           const Array<uint8_t>& masks) {
@@ -44,6 +57,25 @@ inline PlanView plan_view(const Array<int32_t>& rows, const Array<float>& factor
     }
     if (masks.ndim() != 1) throw InputError("plan masks must be one flat array.");
     return {rows.data(), factors.data(), masks.data(), rows.shape(0)};
+}
+
+// The value that a word of the settings names.
+template <typename Enum>
+Enum named(const std::string& name) {
+    int value = 0;
+    for (const char* known : Names<Enum>::kAll) {
+        if (name == known) return static_cast<Enum>(value);
+        ++value;
+    }
+    throw InputError("'" + name + "' is not a " + Names<Enum>::kWhat + ".");
+}
+
+// The words of all values, in the enum's order.
+template <typename Enum>
+pybind11::tuple names() {
+    pybind11::list all;
+    for (const char* name : Names<Enum>::kAll) all.append(name);
+    return pybind11::tuple(all);
 }
 
 }  // namespace nsa

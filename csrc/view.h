@@ -20,7 +20,7 @@ struct ImagesView {
 };
 
 // A plan: rows is (patches, kPlanColumns) int32, factors is (patches) float, masks holds the masks
-// that are not rectangles. See plan.h for the columns.
+// that are not rectangles. plan/table.h has the columns.
 struct PlanView {
     const int32_t* rows;
     const float* factors;

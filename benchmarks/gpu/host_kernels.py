@@ -12,18 +12,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nsa._native.cuda import kernels, plan
 from nsa._native.cuda.kernels import shape_of
-from nsa._native.layout import space_to_depth
+from nsa._native.extension import C
+from nsa._native.layout import VIEW, space_to_depth
 from nsa.blend import blend as blend_batch
-from nsa.images.gather import gather
 from nsa.label import label as label_batch
 from nsa.plan import Plan
-from nsa.plan.augmentation import Augmentation
 from nsa.settings.config import SynthesisConfig
 from nsa.synthesis import on_gpu
 
@@ -32,7 +30,6 @@ __all__ = [
     "blend",
     "blend_",
     "label",
-    "views",
     "augment",
     "normalise",
     "normalise_in_blocks",
@@ -105,13 +102,13 @@ def capture(
 
 
 @instead_of(kernels.blend)
-def blend(images: Tensor, sources: Tensor, plan: DevicePlan, mode: int) -> Tensor:
+def blend(images: Tensor, sources: Tensor, plan: DevicePlan, mode: str) -> Tensor:
     blended: Tensor = torch.ops.nsa.blend(images, sources, *plan.arrays(), mode)
     return blended
 
 
 @instead_of(kernels.blend_)
-def blend_(images: Tensor, sources: Tensor, plan: DevicePlan, mode: int) -> Tensor:
+def blend_(images: Tensor, sources: Tensor, plan: DevicePlan, mode: str) -> Tensor:
     return images.copy_(blend(images, sources, plan, mode))
 
 
@@ -121,25 +118,12 @@ def label(original: Tensor, blended: Tensor, plan: DevicePlan, *rule: Any) -> Te
     return labels
 
 
-class Views:
-    """Which images are taken, and how."""
-
-    def __init__(self, image: Any, augmentation: Augmentation) -> None:
-        self.image, self.augmentation = np.asarray(image), augmentation
-
-    def to(self, _device: torch.device) -> Views:
-        return self
-
-
-@instead_of(kernels.views)
-def views(augmentation: Augmentation, image: Any, _stored: int) -> Views:
-    return Views(image, augmentation)
-
-
 @instead_of(kernels.augment)
-def augment(store: Tensor, table: Views, rows: int, columns: int) -> Tensor:
-    assert table.augmentation.crop == (rows, columns)
-    return torch.from_numpy(gather(store.numpy(), table.image, table.augmentation))
+def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
+    count = table.numel() // VIEW.itemsize
+    out = torch.empty((count, rows, columns, store.shape[3]), dtype=torch.uint8)
+    C.gather_cpu(store.contiguous().numpy(), table.numpy(), out.numpy(), 1)
+    return out
 
 
 @instead_of(kernels.normalise)

@@ -16,8 +16,6 @@ from device import DEVICE, DevicePlan, kernels, synchronise, write
 from torch import Tensor
 
 import nsa
-from nsa._native import C
-from nsa._native.layout import plan_tensors
 from nsa.blend import blend
 from nsa.images.augment import apply_augmentation
 from nsa.images.network_input import to_network_input
@@ -41,12 +39,12 @@ def on_device(pixels: np.ndarray) -> Tensor:
 def blend_together(images: Tensor, plan: Plan, mode: str) -> Tensor:
     """:func:`nsa.blend.blend` with one block for all channels of an image."""
     pixels = images.permute(0, 2, 3, 1).contiguous()
-    shape, number = kernels.shape_of(pixels), int(getattr(C.Blend, mode))
+    shape = kernels.shape_of(pixels)
     there = DevicePlan.of(
-        *plan_tensors(plan), images=shape, sources=shape, mode=number, device=DEVICE,
+        *plan.tensors(), images=shape, sources=shape, mode=mode, device=DEVICE,
         channels_together=shape[3],
     )  # fmt: skip
-    return kernels.blend(pixels, pixels, there, number)
+    return kernels.blend(pixels, pixels, there, mode)
 
 
 def launches(channels: int, *, every: bool) -> Iterator[tuple[str, Callable[[], object]]]:

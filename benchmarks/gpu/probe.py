@@ -49,7 +49,7 @@ def _usable(site: str | None, rehearsal: bool) -> str:
         return ""  # there is nothing to import yet
     try:
         import nsa
-        from nsa._native import C
+        from nsa._native.extension import C
     except Exception as error:
         return f"it does not import: {error}"
     if rehearsal:

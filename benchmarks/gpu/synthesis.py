@@ -25,8 +25,7 @@ from device import (
 )  # fmt: skip
 
 import nsa
-from nsa._native import C
-from nsa._native.layout import plan_tensors
+from nsa._native import layout
 from nsa.plan import Plan
 from nsa.plan.augmentation import Augmentation
 from nsa.plan.table import HEIGHT, ROI_H, ROI_W, WIDTH
@@ -50,14 +49,14 @@ def blend_cost(plan: Plan) -> dict[str, float]:
 
 def plans_on(
     transform: nsa.NSA, images: torch.Tensor, channels_together: int = 0
-) -> tuple[int, list[Plan], list[DevicePlan]]:
+) -> tuple[str, list[Plan], list[DevicePlan]]:
     """The blend mode, several plans for one batch, and the same on the device."""
     shape = kernels.shape_of(images.permute(0, 2, 3, 1))
-    mode = int(getattr(C.Blend, transform.config.blend_mode))
+    mode = transform.config.blend_mode
     plans = [transform.plan(images, seed) for seed in range(PLANS)]
     there = [
         DevicePlan.of(
-            *plan_tensors(plan), images=shape, sources=shape, mode=mode, device=images.device,
+            *plan.tensors(), images=shape, sources=shape, mode=mode, device=images.device,
             channels_together=channels_together,
         )
         for plan in plans
@@ -65,9 +64,10 @@ def plans_on(
     return mode, plans, there
 
 
-def label_rule(transform: nsa.NSA) -> tuple[int, bool, float, float]:
+def label_rule(transform: nsa.NSA) -> tuple[str, str, float, float]:
     """Logistic labels of the released variant, as the kernels' arguments."""
-    return 2, True, transform.config.label_midpoint, transform.config.label_steepness
+    config = transform.config
+    return "logistic", "released", config.label_midpoint, config.label_steepness
 
 
 def each_kernel(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -85,7 +85,7 @@ def each_kernel(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str,
         flip=random.integers(0, 2, count).astype(np.uint8),
         crop=(224, 224),
     )
-    views = kernels.views(turned, np.arange(count), count).to(DEVICE)
+    views = layout.views(turned, np.arange(count), count).to(DEVICE)
     costs = [blend_cost(plan) for plan in plans]
     moved_by_blend = float(np.mean([cost["bytes"] for cost in costs]))
     work_of_blend = float(np.mean([cost["flops"] for cost in costs]))
@@ -169,7 +169,7 @@ def whole(transform: nsa.NSA, images: torch.Tensor) -> Iterator[tuple[str, dict[
         width=width,
     )  # fmt: skip
     graph, _, _ = capture(images, reserved, transform.config)
-    tables = [plan_tensors(plan) for plan in plans]
+    tables = [plan.tensors() for plan in plans]
 
     def replay(table: Any) -> None:
         reserved.update(*table)

@@ -3,7 +3,7 @@
 
 #include "blend/batch_cuda.h"
 #include "blend/poisson_block.h"
-#include "plan.h"
+#include "plan/table.h"
 
 namespace nsa {
 
@@ -38,13 +38,7 @@ NSA_DEVICE BoxTask box_task(const BlendBatch& batch, int32_t row, int channel) {
     return box;
 }
 
-// x - a x + a p in doubles, in this order and unfused, as NumPy evaluates it.
-NSA_DEVICE int interpolated(int own, int patch, double factor) {
-    return static_cast<int>(
-        __dadd_rn(__dadd_rn(own, -__dmul_rn(factor, own)), __dmul_rn(factor, patch)));
-}
-
-// Copies or interpolates a patch. memory: Tap (width + height).
+// A patch whose pixels are composited one by one. taps: (width + height).
 template <int kChannels>
 NSA_DEVICE void composite_box(const ThreadBlock& block, const BoxTask& box, Blend mode,
                               float factor, Tap* taps) {
@@ -61,9 +55,8 @@ NSA_DEVICE void composite_box(const ThreadBlock& block, const BoxTask& box, Blen
                 box.destination + y * box.destination_stride + x * box.pixel_bytes;
             NSA_UNROLL
             for (int c = 0; c < kChannels; ++c) {
-                const int patch = resized_pixel(box, taps[x], taps[box.width + y], c);
-                pixel[c] = static_cast<uint8_t>(
-                    mode == Blend::kPaste ? patch : interpolated(pixel[c], patch, factor));
+                pixel[c] = composited(mode, pixel[c],
+                                      resized_pixel(box, taps[x], taps[box.width + y], c), factor);
             }
         }
     });  // the taps are free for the next box, and what it reads has been written
@@ -82,7 +75,7 @@ NSA_DEVICE void blend_image(const ThreadBlock& block, const BlendBatch& batch, i
     for (int32_t i = batch.image_first[image]; i < end; ++i) {
         const int32_t row = batch.image_rows[i];
         const BoxTask box = box_task(batch, row, channel);
-        if (batch.mode == Blend::kPaste || batch.mode == Blend::kInterpolate) {
+        if (!solves_poisson(batch.mode)) {
             Tap* const taps = reinterpret_cast<Tap*>(memory(tap_bytes(box.width, box.height)));
             composite_box<kChannels>(block, box, batch.mode, batch.factors[row], taps);
         } else if (box.width >= kNarrowestBox && box.height >= kNarrowestBox) {

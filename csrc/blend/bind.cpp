@@ -1,9 +1,10 @@
 #include "bind.h"
 
+#include <pybind11/stl.h>
+
 #include "arrays.h"
 #include "blend/blend.h"
 #include "blend/resize.h"
-#include "blend/workspace.h"
 
 namespace py = pybind11;
 
@@ -22,7 +23,8 @@ void require_same_shape(const ImagesView& a, const ImagesView& b, const std::str
 
 void blend_batch(const Array<uint8_t>& images, const Array<uint8_t>& sources,
                  const Array<int32_t>& rows, const Array<float>& factors,
-                 const Array<uint8_t>& masks, int mode, Array<uint8_t>& out, int threads) {
+                 const Array<uint8_t>& masks, const std::string& mode, Array<uint8_t>& out,
+                 int threads) {
     const ImagesView from = nsa::images_view(images, "images");
     const ImagesView cut = nsa::images_view(sources, "sources");
     const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
@@ -30,18 +32,15 @@ void blend_batch(const Array<uint8_t>& images, const Array<uint8_t>& sources,
     if (cut.channels != from.channels) {
         throw InputError("images and sources must have the same number of channels.");
     }
+    const auto how = nsa::named<nsa::Blend>(mode);
     uint8_t* const to = out.mutable_data();
     const int64_t mask_bytes = masks.shape(0);
     const py::gil_scoped_release release;
-    nsa::blend_cpu(from, cut, plan, mask_bytes, static_cast<nsa::Blend>(mode), to, threads);
+    nsa::blend_cpu(from, cut, plan, mask_bytes, how, to, threads);
 }
 
-void clone_batch(const Array<uint8_t>& sources, const Array<uint8_t>& destinations,
-                 const Array<uint8_t>& masks, const Array<int64_t>& centers, bool mixed,
-                 Array<uint8_t>& out, int threads) {
-    const ImagesView from = nsa::images_view(sources, "source");
-    const ImagesView to = nsa::images_view(destinations, "destination");
-    require_same_shape(to, nsa::images_view(out, "out"), "destination and out");
+void check_clone(const ImagesView& from, const ImagesView& to, const Array<uint8_t>& masks,
+                 const Array<int64_t>& centers) {
     if (from.count != to.count || from.channels != to.channels) {
         throw InputError(
             "source and destination must have the same number of images and channels.");
@@ -53,10 +52,34 @@ void clone_batch(const Array<uint8_t>& sources, const Array<uint8_t>& destinatio
     if (centers.ndim() != 2 || centers.shape(0) != from.count || centers.shape(1) != 2) {
         throw InputError("center must be one (x, y) per image.");
     }
+}
+
+void clone_batch(const Array<uint8_t>& sources, const Array<uint8_t>& destinations,
+                 const Array<uint8_t>& masks, const Array<int64_t>& centers, bool mixed,
+                 Array<uint8_t>& out, int threads) {
+    const ImagesView from = nsa::images_view(sources, "source");
+    const ImagesView to = nsa::images_view(destinations, "destination");
+    require_same_shape(to, nsa::images_view(out, "out"), "destination and out");
+    check_clone(from, to, masks, centers);
     uint8_t* const written = out.mutable_data();
     const nsa::CloneBatch batch{from, to, masks.data(), centers.data(), mixed};
     const py::gil_scoped_release release;
     nsa::clone_cpu(batch, written, threads);
+}
+
+// The rows (P, 19) and masks (M,) of a plan for items of these shapes.
+py::tuple clone_plan(const std::array<int64_t, 4>& sources,
+                     const std::array<int64_t, 4>& destinations, const Array<uint8_t>& masks,
+                     const Array<int64_t>& centers) {
+    const ImagesView from = nsa::shape_view(sources, "source");
+    const ImagesView to = nsa::shape_view(destinations, "destination");
+    check_clone(from, to, masks, centers);
+    const nsa::ClonePlan plan =
+        nsa::clone_plan({from, to, masks.data(), centers.data(), /*mixed=*/false});
+    const auto rows = static_cast<py::ssize_t>(plan.rows.size()) / nsa::kPlanColumns;
+    return py::make_tuple(
+        Array<int32_t>({rows, py::ssize_t{nsa::kPlanColumns}}, plan.rows.data()),
+        Array<uint8_t>(static_cast<py::ssize_t>(plan.masks.size()), plan.masks.data()));
 }
 
 Array<uint8_t> resize_batch(const Array<uint8_t>& images, int width, int height) {
@@ -66,19 +89,7 @@ Array<uint8_t> resize_batch(const Array<uint8_t>& images, int width, int height)
     Array<uint8_t> out({from.count, int64_t{height}, int64_t{width}, int64_t{from.channels}});
     uint8_t* const to = out.mutable_data();
     const py::gil_scoped_release release;
-    nsa::Workspace workspace;
-    uint8_t* const scratch = workspace.reserve(nsa::resize_workspace(width, height, from.channels));
-    const int64_t bytes = int64_t{height} * width * from.channels;
-    for (int64_t i = 0; i < from.count; ++i) {
-        nsa::resize({{from.image(i), int64_t{from.width} * from.channels},
-                     from.width,
-                     from.height,
-                     to + i * bytes,
-                     width,
-                     height,
-                     from.channels},
-                    scratch);
-    }
+    nsa::resize_cpu(from, width, height, to);
     return out;
 }
 
@@ -86,17 +97,15 @@ Array<uint8_t> resize_batch(const Array<uint8_t>& images, int width, int height)
 
 void bind_blend(py::module_& module) {
     using py::arg;
-    py::enum_<nsa::Blend>(module, "Blend")
-        .value("source", nsa::Blend::kSourceGradients)
-        .value("mixed", nsa::Blend::kMixedGradients)
-        .value("paste", nsa::Blend::kPaste)
-        .value("interpolate", nsa::Blend::kInterpolate);
+    module.attr("blend_modes") = nsa::names<nsa::Blend>();
     module.def("blend_cpu", &blend_batch, arg("images").noconvert(), arg("sources").noconvert(),
                arg("rows").noconvert(), arg("factors").noconvert(), arg("masks").noconvert(),
                arg("mode"), arg("out").noconvert(), arg("threads"));
     module.def("clone_cpu", &clone_batch, arg("sources").noconvert(),
                arg("destinations").noconvert(), arg("masks").noconvert(),
                arg("centers").noconvert(), arg("mixed"), arg("out").noconvert(), arg("threads"));
+    module.def("clone_plan", &clone_plan, arg("sources"), arg("destinations"),
+               arg("masks").noconvert(), arg("centers").noconvert());
     module.def("resize", &resize_batch, arg("images").noconvert(), arg("width"), arg("height"),
                "Bilinear resize of uint8 (count, height, width, channels), equal to OpenCV's.");
 }

@@ -5,11 +5,12 @@
 #include <cstring>
 #include <vector>
 
-#include "blend/check_plan.h"
 #include "blend/poisson.h"
 #include "blend/resize.h"
 #include "blend/workspace.h"
 #include "parallel.h"
+#include "plan/check.h"
+#include "plan/rows_by_image.h"
 
 namespace nsa {
 namespace {
@@ -22,41 +23,23 @@ struct Patch {
     float factor;
 };
 
-void paste(const Patch& patch, uint8_t* out, int64_t stride) {
-    for (int y = 0; y < patch.height; ++y) {
-        const uint8_t* const in = patch.pixels.data + y * patch.pixels.stride;
-        uint8_t* const to = out + y * stride;
-        if (!patch.mask.data) {
-            std::memcpy(to, in, static_cast<size_t>(patch.width) * patch.channels);
-            continue;
-        }
-        const uint8_t* const mask = patch.mask.data + y * patch.mask.stride;
-        for (int x = 0; x < patch.width; ++x) {
-            if (!mask[x]) continue;
-            for (int c = 0; c < patch.channels; ++c) {
-                to[x * patch.channels + c] = in[x * patch.channels + c];
-            }
-        }
-    }
-}
-
-// Doubles in this order and without fused operations, as NumPy evaluates x - a x + a p.
-void interpolate(const Patch& patch, uint8_t* out, int64_t stride) {
+void composite(const Patch& patch, Blend mode, uint8_t* out, int64_t stride) {
     const double factor = static_cast<double>(patch.factor);
     for (int y = 0; y < patch.height; ++y) {
         const uint8_t* const in = patch.pixels.data + y * patch.pixels.stride;
+        const uint8_t* const mask = patch.mask.data + (patch.mask.data ? y * patch.mask.stride : 0);
         uint8_t* const to = out + y * stride;
         for (int x = 0; x < patch.width; ++x) {
-            if (patch.mask.data && !patch.mask.data[y * patch.mask.stride + x]) continue;
+            if (mask && !mask[x]) continue;
             for (int i = x * patch.channels; i < (x + 1) * patch.channels; ++i) {
-                to[i] = static_cast<uint8_t>(to[i] - factor * to[i] + factor * in[i]);
+                to[i] = composited(mode, to[i], in[i], factor);
             }
         }
     }
 }
 
 void clone(const Patch& patch, bool mixed, uint8_t* out, int64_t stride, uint8_t* workspace) {
-    if (patch.width < kSmallestBox || patch.height < kSmallestBox) return;
+    if (patch.width < kNarrowestBox || patch.height < kNarrowestBox) return;
     const auto table = sine_table(poisson_length(patch.width, patch.height));
     const float unit = std::ceil(255.0f * patch.factor) / 255.0f;
     NSA_PICK(poisson)
@@ -73,7 +56,7 @@ class Batch {
     size_t workspace(int64_t row) const {
         const int32_t* const at = plan_.rows + row * kPlanColumns;
         size_t bytes = patch_bytes(at) + resize_workspace(at[kWidth], at[kHeight], channels());
-        if (at[kRoiW] >= kSmallestBox && at[kRoiH] >= kSmallestBox) {
+        if (at[kRoiW] >= kNarrowestBox && at[kRoiH] >= kNarrowestBox) {
             bytes = std::max(bytes,
                              patch_bytes(at) + poisson_workspace(at[kRoiW], at[kRoiH], channels(),
                                                                  at[kBlendMask] >= 0));
@@ -106,12 +89,10 @@ class Batch {
                 plan_.masks + at[kBlendMask] + at[kRoiY] * patch.mask.stride + at[kRoiX];
         }
         uint8_t* const out = image + at[kPlaceY] * stride + int64_t{at[kPlaceX]} * channels();
-        if (mode_ == Blend::kPaste) {
-            paste(patch, out, stride);
-        } else if (mode_ == Blend::kInterpolate) {
-            interpolate(patch, out, stride);
-        } else {
+        if (solves_poisson(mode_)) {
             clone(patch, mode_ == Blend::kMixedGradients, out, stride, scratch);
+        } else {
+            composite(patch, mode_, out, stride);
         }
     }
 
@@ -136,27 +117,16 @@ void blend_cpu(const ImagesView& images, const ImagesView& sources, const PlanVi
     check_plan(plan, mask_bytes, images, sources);
     const Batch batch(images, sources, plan, mode);
 
-    // Rows by image; within one they stay in the plan's order.
-    std::vector<int64_t> start(images.count + 1, 0);
     size_t bytes = 0;
-    for (int64_t row = 0; row < plan.patches; ++row) {
-        ++start[plan.rows[row * kPlanColumns + kImage] + 1];
-        bytes = std::max(bytes, batch.workspace(row));
-    }
-    for (int64_t image = 0; image < images.count; ++image) start[image + 1] += start[image];
-    std::vector<int64_t> rows(plan.patches);
-    std::vector<int64_t> next(start);
-    for (int64_t row = 0; row < plan.patches; ++row) {
-        rows[next[plan.rows[row * kPlanColumns + kImage]]++] = row;
-    }
-
+    for (int64_t row = 0; row < plan.patches; ++row) bytes = std::max(bytes, batch.workspace(row));
+    const RowsByImage sorted(plan, images.count);
     std::vector<Workspace> workspaces(std::max(threads, 1));
     parallel_for(images.count, threads, [&](int64_t image, int worker) {
         uint8_t* const to = out + image * images.bytes();
         std::memcpy(to, images.image(image), images.bytes());
         uint8_t* const workspace = workspaces[worker].reserve(bytes);
-        for (int64_t i = start[image]; i < start[image + 1]; ++i) {
-            batch.apply(rows[i], to, workspace);
+        for (int32_t i = sorted.first[image]; i < sorted.first[image + 1]; ++i) {
+            batch.apply(sorted.rows[i], to, workspace);
         }
     });
 }

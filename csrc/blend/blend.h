@@ -1,17 +1,13 @@
 // Blending on the CPU: a batch with its plan, and the general seamless clone.
 #pragma once
 
-#include "plan.h"
+#include <vector>
+
+#include "blend/mode.h"
+#include "plan/table.h"
 #include "view.h"
 
 namespace nsa {
-
-enum class Blend : int {
-    kSourceGradients,  // Poisson, the patch's gradients (eq. 3 of the paper)
-    kMixedGradients,   // Poisson, the stronger gradient of patch and image (eq. 4)
-    kPaste,            // the patch's pixels (CutPaste)
-    kInterpolate,      // floor((1 - factor) image + factor patch) (FPI)
-};
 
 // Copies `images` to `out` (same shape) and blends every image's patches into it in the plan's
 // order. Patches are cut from `sources`, which are never written. Poisson modes weigh gradients by
@@ -31,5 +27,14 @@ struct CloneBatch {
 // seamlessClone of OpenCV for every item into `out`, shaped as the destinations. Throws InputError
 // before any pixel is written if a box leaves its destination.
 void clone_cpu(const CloneBatch& batch, uint8_t* out, int threads);
+
+// The same as a plan: one row an item, none where the mask is empty, and grey masks.
+struct ClonePlan {
+    std::vector<int32_t> rows;  // (rows, kPlanColumns)
+    std::vector<uint8_t> masks;
+};
+
+// Throws as clone_cpu does. Pixels of the images are not read and may be null.
+ClonePlan clone_plan(const CloneBatch& batch);
 
 }  // namespace nsa

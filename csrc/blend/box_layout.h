@@ -5,14 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "blend/box_sides.h"
 #include "thread_block.h"
 
 namespace nsa {
 
-// The erosion leaves nothing of a box with a narrower side, so it is not changed.
-constexpr int kNarrowestBox = 7;
-// Longest side of a box the kernels solve: beyond it float32 leaves more than a grey level.
-constexpr int kWidestBox = 1024;
 // Longest length whose sine matrices are kept; those of longer ones are looked up.
 constexpr int kLongestMatrix = 252;
 

@@ -81,6 +81,38 @@ Box checked_box(const CloneBatch& batch, int64_t item, int* x, int* y) {
 
 }  // namespace
 
+ClonePlan clone_plan(const CloneBatch& batch) {
+    ClonePlan plan;
+    const ImagesView& from = batch.sources;
+    for (int64_t item = 0; item < from.count; ++item) {
+        int x = 0, y = 0;
+        const Box box = checked_box(batch, item, &x, &y);
+        if (box.width == 0) continue;
+        int32_t row[kPlanColumns] = {};
+        row[kImage] = row[kSource] = static_cast<int32_t>(item);
+        row[kSrcX] = box.x;
+        row[kSrcY] = box.y;
+        row[kSrcW] = row[kWidth] = row[kRoiW] = box.width;
+        row[kSrcH] = row[kHeight] = row[kRoiH] = box.height;
+        row[kDstX] = row[kPlaceX] = x;
+        row[kDstY] = row[kPlaceY] = y;
+        row[kBlendMask] = row[kLabelMask] = -1;
+        if (!box.full) {
+            row[kBlendMask] = static_cast<int32_t>(plan.masks.size());
+            const uint8_t* line =
+                batch.masks + item * from.pixels() + int64_t{box.y} * from.width + box.x;
+            for (int i = 0; i < box.height; ++i, line += from.width) {
+                plan.masks.insert(plan.masks.end(), line, line + box.width);
+            }
+            if (plan.masks.size() > INT32_MAX) {
+                throw InputError("the masks exceed 2 GiB; split the batch into smaller ones.");
+            }
+        }
+        plan.rows.insert(plan.rows.end(), row, row + kPlanColumns);
+    }
+    return plan;
+}
+
 void clone_cpu(const CloneBatch& batch, uint8_t* out, int threads) {
     struct Item {
         Box box;
@@ -94,7 +126,7 @@ void clone_cpu(const CloneBatch& batch, uint8_t* out, int threads) {
     for (int64_t i = 0; i < to.count; ++i) {
         Item& item = items[i];
         item.box = checked_box(batch, i, &item.x, &item.y);
-        if (std::min(item.box.width, item.box.height) < kSmallestBox) continue;
+        if (std::min(item.box.width, item.box.height) < kNarrowestBox) continue;
         bytes = std::max(
             bytes, poisson_workspace(item.box.width, item.box.height, channels, !item.box.full));
     }
@@ -103,7 +135,7 @@ void clone_cpu(const CloneBatch& batch, uint8_t* out, int threads) {
         const Item& item = items[i];
         uint8_t* const image = out + i * to.bytes();
         std::memcpy(image, to.image(i), to.bytes());
-        if (std::min(item.box.width, item.box.height) < kSmallestBox) return;
+        if (std::min(item.box.width, item.box.height) < kNarrowestBox) return;
         const int64_t source_stride = int64_t{from.width} * channels;
         const int64_t stride = int64_t{to.width} * channels;
         PoissonTask task{};

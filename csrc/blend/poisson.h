@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "blend/box_sides.h"
 #include "blend/sine.h"
 #include "dispatch.h"
 
@@ -29,14 +30,11 @@ struct PoissonTask {
     int64_t destination_stride;
     Pixels mask;      // (height, width), zero outside the box; data null: all ones
     float mask_unit;  // weight of a gradient per unit of the mask; of the whole box without one
-    int width;        // of the bounding box of the mask, px, at least kSmallestBox
+    int width;        // of the bounding box of the mask, px, at least kNarrowestBox
     int height;
     int channels;  // 1 or 3
     bool mixed;    // gradients by eq. 12 of the paper, as OpenCV compares them
 };
-
-// The erosion leaves nothing of a narrower box, so it is not changed.
-constexpr int kSmallestBox = 7;
 
 // Whether the box is solved transposed, so that the transform runs along its shorter side.
 bool poisson_transposes(int width, int height);

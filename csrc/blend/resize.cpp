@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "blend/workspace.h"
+
 namespace nsa {
 namespace {
 
@@ -80,6 +82,22 @@ void resize(const ResizeTask& task, uint8_t* workspace) {
     NSA_PICK(interpolate_rows)
     (task, axes[0], axes[1], reinterpret_cast<int16_t*>(workspace + layout.rows),
      reinterpret_cast<int32_t*>(workspace + layout.spread));
+}
+
+void resize_cpu(const ImagesView& images, int width, int height, uint8_t* out) {
+    Workspace workspace;
+    uint8_t* const scratch = workspace.reserve(resize_workspace(width, height, images.channels));
+    const int64_t bytes = int64_t{height} * width * images.channels;
+    for (int64_t i = 0; i < images.count; ++i) {
+        resize({{images.image(i), int64_t{images.width} * images.channels},
+                images.width,
+                images.height,
+                out + i * bytes,
+                width,
+                height,
+                images.channels},
+               scratch);
+    }
 }
 
 }  // namespace nsa

@@ -6,6 +6,7 @@
 
 #include "blend/poisson.h"
 #include "dispatch.h"
+#include "view.h"
 
 namespace nsa {
 
@@ -31,6 +32,9 @@ size_t resize_workspace(int width, int height, int channels);
 
 // Resizes with the kernel that this processor runs fastest.
 void resize(const ResizeTask& task, uint8_t* workspace);
+
+// Every image to (height, width) into `out`, contiguous.
+void resize_cpu(const ImagesView& images, int width, int height, uint8_t* out);
 
 // The mean of 2x2 pixels: what OpenCV computes when both sides are halved exactly.
 NSA_KERNEL(void halve(const ResizeTask& task))

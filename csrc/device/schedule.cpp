@@ -6,8 +6,8 @@
 #include <string>
 
 #include "blend/box_layout.h"
-#include "blend/check_plan.h"
-#include "errors.h"
+#include "plan/check.h"
+#include "plan/rows_by_image.h"
 
 namespace nsa {
 namespace {
@@ -16,13 +16,9 @@ const int32_t* row_at(const PlanView& plan, int64_t row) {
     return plan.rows + row * kPlanColumns;
 }
 
-[[noreturn]] void reject(int64_t row, const std::string& why) {
-    throw InputError("plan row " + std::to_string(row) + ": " + why + ".");
-}
-
 // Bytes a block needs for a box.
 size_t box_bytes(int width, int height, int channels, bool masked, Blend mode) {
-    if (mode == Blend::kPaste || mode == Blend::kInterpolate) return tap_bytes(width, height);
+    if (!solves_poisson(mode)) return tap_bytes(width, height);
     if (std::min(width, height) < kNarrowestBox) return 0;
     return BoxLayout(width, height, channels, masked).bytes;
 }
@@ -41,17 +37,17 @@ int together(const ImagesView& images, size_t bytes, const DeviceLimits& limits)
 }
 
 void check_sides(const PlanView& plan, Blend mode) {
-    const bool poisson = mode == Blend::kSourceGradients || mode == Blend::kMixedGradients;
     for (int64_t row = 0; row < plan.patches; ++row) {
         const int32_t* const at = row_at(plan, row);
-        if (poisson && std::max(at[kRoiW], at[kRoiH]) > kWidestDeviceBox) {
-            reject(row, "a box of " + std::to_string(at[kRoiW]) + " x " +
-                            std::to_string(at[kRoiH]) + " px is wider than the " +
-                            std::to_string(kWidestDeviceBox) +
-                            " px that the CUDA kernels solve; blend it on the CPU");
+        if (solves_poisson(mode) && std::max(at[kRoiW], at[kRoiH]) > kWidestBox) {
+            reject_row(row, "a box of " + std::to_string(at[kRoiW]) + " x " +
+                                std::to_string(at[kRoiH]) + " px is wider than the " +
+                                std::to_string(kWidestBox) +
+                                " px that the CUDA kernels solve; blend it on the CPU");
         }
         if (std::max(at[kSrcW], at[kSrcH]) > 32767 || std::max(at[kWidth], at[kHeight]) > 32767) {
-            reject(row, "its patch has a side above 32767 px, which the CUDA kernels do not take");
+            reject_row(row,
+                       "its patch has a side above 32767 px, which the CUDA kernels do not take");
         }
     }
 }
@@ -135,23 +131,7 @@ bool fits(const Schedule& schedule, const Schedule& bounds) {
 }
 
 Schedule make_label_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesView& images) {
-    for (int64_t row = 0; row < plan.patches; ++row) {
-        const int32_t* const at = row_at(plan, row);
-        if (at[kImage] < 0 || at[kImage] >= images.count) {
-            reject(row, "image " + std::to_string(at[kImage]) + " is not one of the " +
-                            std::to_string(images.count) + " images");
-        }
-        const auto leaves = [&](PlanColumn start, PlanColumn size, int limit) {
-            return at[start] < 0 || at[size] < 1 || at[size] > limit - at[start];
-        };
-        if (leaves(kDstX, kWidth, images.width) || leaves(kDstY, kHeight, images.height)) {
-            reject(row, "the destination box leaves the image");
-        }
-        if (at[kLabelMask] >= 0 &&
-            at[kLabelMask] > mask_bytes - static_cast<int64_t>(at[kWidth]) * at[kHeight]) {
-            reject(row, "the label mask leaves the plan's masks");
-        }
-    }
+    check_label_plan(plan, mask_bytes, images);
     return {std::vector<int32_t>(images.count), 0, plan.patches, 0, 1, 0, 0};
 }
 
@@ -170,14 +150,9 @@ void pack_plan(const PlanView& plan, const Schedule& schedule, int64_t images, i
          schedule.order.size() * sizeof(int32_t));
     copy(layout.masks, plan.masks, mask_bytes);
 
-    auto* const image_first = reinterpret_cast<int32_t*>(out + layout.image_first);
-    auto* const image_rows = reinterpret_cast<int32_t*>(out + layout.image_rows);
-    for (int64_t row = 0; row < plan.patches; ++row) ++image_first[row_at(plan, row)[kImage] + 1];
-    for (int64_t image = 0; image < images; ++image) image_first[image + 1] += image_first[image];
-    std::vector<int32_t> next(image_first, image_first + images);
-    for (int64_t row = 0; row < plan.patches; ++row) {
-        image_rows[next[row_at(plan, row)[kImage]]++] = static_cast<int32_t>(row);
-    }
+    const RowsByImage sorted(plan, images);
+    copy(layout.image_first, sorted.first.data(), sorted.first.size() * sizeof(int32_t));
+    copy(layout.image_rows, sorted.rows.data(), sorted.rows.size() * sizeof(int32_t));
 }
 
 }  // namespace nsa

@@ -7,13 +7,10 @@
 #include <vector>
 
 #include "blend/blend.h"
-#include "plan.h"
+#include "plan/table.h"
 #include "view.h"
 
 namespace nsa {
-
-// The widest boxes that Poisson blending solves on the device, px.
-constexpr int kWidestDeviceBox = 1024;
 
 struct DeviceLimits {
     size_t shared_memory;  // bytes that a block may have

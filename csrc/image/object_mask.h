@@ -15,6 +15,9 @@ struct BackgroundRange {
     int extent;
 };
 
+// The sums of pixels whose mean over channels lies within `threshold` of `background`.
+BackgroundRange background_range(int channels, double background, double threshold);
+
 // Bytes of scratch that object_mask needs for an image; its content does not matter.
 NSA_KERNEL(int64_t object_mask_scratch_bytes(int height, int width))
 

@@ -1,29 +1,41 @@
 // Pixel labels of synthetic anomalies (Section 3.3 of the NSA paper), one image at a time.
 //
 // Let d be the sum over channels of |blended - original|, 0..255 C, where a patch changed the image
-// and 0 elsewhere. Its change mask goes through a 5x5 median; the label is that mask (binary), the
-// mask times the patch's interpolation factor, or a function of the disk median of d (median.h).
+// and 0 elsewhere. Its change mask goes through a 5x5 median; the label is that mask, the mask
+// times the patch's interpolation factor, or a function of the disk median of d (median.h). kinds.h
+// has the kinds that are made of these.
 #pragma once
 
 #include <cstdint>
 
 #include "dispatch.h"
-#include "plan.h"
+#include "names.h"
+#include "plan/table.h"
 #include "view.h"
 
 namespace nsa {
 
-enum class LabelKind : int { kBinary, kContinuous, kLogistic, kFactor };
+// What labels a pixel: its change mask, the factor of the patch there, or the disk median there.
+enum class LabelSource : int { kMask, kFactor, kMedian };
 
-// kind: what a label pixel holds.
-// overwrite: a later patch's mask replaces its whole box, zeros included, and a pixel counts as
-//     changed when the mean over channels exceeds 1 (the authors' code). Otherwise patch masks are
-//     united and any difference counts (the paper).
-// table: 255 C + 1 floats, the label of a disk median; read for kContinuous and kLogistic.
+// What labels follow: the authors' code, where a later patch's mask replaces its whole box, zeros
+// included, and a pixel has changed when the mean over channels exceeds 1; or the paper, where
+// patch masks are united and any difference counts.
+enum class Variant : int { kReleased, kPaper };
+
+template <>
+struct Names<Variant> {
+    static constexpr const char* kWhat = "variant";
+    static constexpr const char* kAll[] = {"released", "paper"};
+};
+
+// within_mask: pixels outside the change mask have the label 0.
+// table: 255 C + 1 floats, the label of a disk median; read where that is the source.
 // limit: the first entry that is equal to all after it: where a logistic label is 1.
 struct LabelRule {
-    LabelKind kind;
-    bool overwrite;
+    LabelSource source;
+    bool within_mask;
+    Variant variant;
     const float* table;
     int limit;
 };

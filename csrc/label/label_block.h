@@ -64,7 +64,7 @@ NSA_DEVICE uint32_t pack_word(const LabelBatch& batch, LabelMemory& memory, int 
     }
     transpose_halves(pair);
     // A pixel counts as changed where its difference exceeds 0, or the 1 or 3 channels.
-    const int first = !batch.overwrite ? 0 : batch.channels == 1 ? 1 : 2;
+    const int first = batch.variant == Variant::kPaper ? 0 : batch.channels == 1 ? 1 : 2;
     uint32_t changed = 0, used = 0;
     NSA_UNROLL
     for (int b = 0; b < kDifferenceBits; ++b) {
@@ -150,12 +150,12 @@ NSA_DEVICE void median_word(LabelMemory& memory, int digits, int y, int first_ro
     }
 }
 
-// The label of a pixel that the mask of its word holds, or whose kind asks for none. column: of the
+// The label of a pixel that the mask of its word holds, or that need not be held. column: of the
 // tile.
 NSA_DEVICE float label_at(const LabelBatch& batch, const LabelMemory& memory, int64_t image, int x,
                           int y, int row, int column) {
-    if (batch.kind == LabelKind::kBinary) return 1.0f;
-    if (batch.kind == LabelKind::kFactor) {
+    if (batch.source == LabelSource::kMask) return 1.0f;
+    if (batch.source == LabelSource::kFactor) {
         return batch.factors[deciding_row(batch, memory.list, image, x, y)];
     }
     const int word = column / 32, bit = column % 32;
@@ -173,7 +173,7 @@ NSA_DEVICE void label_tile(const ThreadBlock& block, const LabelBatch& batch, La
                            int64_t image, int x0, int y0) {
     const int columns = min(batch.width - x0, kTileColumns);
     const int rows = min(batch.height - y0, kTileRows);
-    const bool medians = batch.kind == LabelKind::kContinuous || batch.kind == LabelKind::kLogistic;
+    const bool medians = batch.source == LabelSource::kMedian;
     float* const labels = batch.labels + (image * batch.height + y0) * batch.width + x0;
     block.phase([&](int rank) {
         if (rank >= kWarp) return;
@@ -224,9 +224,8 @@ NSA_DEVICE void label_tile(const ThreadBlock& block, const LabelBatch& batch, La
         int place = 0;
         block.phase([&](int rank) {
             const int row = rank / kTileWords, word = rank % kTileWords;
-            needed =
-                row < rows && 32 * word < columns &&
-                (batch.kind == LabelKind::kContinuous || memory.mask[row + kHalo][word + 1] != 0);
+            needed = row < rows && 32 * word < columns &&
+                     (!batch.within_mask || memory.mask[row + kHalo][word + 1] != 0);
             const uint32_t those = warp_ballot(needed);
             place = __popc(those & ((1u << rank % kWarp) - 1));
             if (rank % kWarp == 0) memory.needed[rank / kWarp] = __popc(those);
@@ -252,8 +251,7 @@ NSA_DEVICE void label_tile(const ThreadBlock& block, const LabelBatch& batch, La
         for (GridWalk at(rank, block.size(), kTileColumns); at.line < rows; at.next()) {
             if (at.column >= columns) continue;
             const uint32_t mask = memory.mask[at.line + kHalo][at.column / 32 + 1];
-            const bool labelled =
-                batch.kind == LabelKind::kContinuous || (mask >> at.column % 32 & 1) != 0;
+            const bool labelled = !batch.within_mask || (mask >> at.column % 32 & 1) != 0;
             labels[static_cast<int64_t>(at.line) * batch.width + at.column] =
                 labelled ? label_at(batch, memory, image, x0 + at.column, y0 + at.line, at.line,
                                     at.column)

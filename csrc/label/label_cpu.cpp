@@ -94,8 +94,9 @@ void absolute_difference(const uint8_t* NSA_RESTRICT a, const uint8_t* NSA_RESTR
     }
 }
 
-// d inside the patch masks, 0 elsewhere in `box` and its margin, overread included.
-void write_difference(const LabelImage& image, const LabelPatches& patches, bool overwrite,
+// d inside the patch masks, 0 elsewhere in `box` and its margin, overread included. replaces: a
+// later patch's mask replaces its whole box.
+void write_difference(const LabelImage& image, const LabelPatches& patches, bool replaces,
                       const Box& box, const Planes& planes) {
     for (int y = box.y0 - kMargin; y < box.y1 + kMargin; ++y) {
         std::memset(planes.difference + y * planes.stride + box.x0 - kMargin, 0,
@@ -119,7 +120,7 @@ void write_difference(const LabelImage& image, const LabelPatches& patches, bool
             sum_channels(planes.line, patch.width, image.channels, planes.line_sums);
             const uint8_t* const mask = patch.mask + static_cast<int64_t>(row) * patch.width;
             for (int x = 0; x < patch.width; ++x) {
-                const uint16_t kept = overwrite ? uint16_t{0} : to[x];
+                const uint16_t kept = replaces ? uint16_t{0} : to[x];
                 to[x] = mask[x] ? planes.line_sums[x] : kept;
             }
         }
@@ -196,7 +197,7 @@ void write_binary(const LabelImage& image, const Box& box, const Planes& planes)
 
 // The factor of the last patch that holds the pixel; where none does (the median can fill a corner
 // between patches) that of the last patch.
-void write_factor(const LabelImage& image, const LabelPatches& patches, bool overwrite,
+void write_factor(const LabelImage& image, const LabelPatches& patches, bool replaces,
                   const Box& box, const Planes& planes) {
     const float last = patch_at(patches, patches.count - 1).factor;
     for (int y = box.y0; y < box.y1; ++y) {
@@ -205,7 +206,7 @@ void write_factor(const LabelImage& image, const LabelPatches& patches, bool ove
     }
     for (int index = 0; index < patches.count; ++index) {
         const Patch patch = patch_at(patches, index);
-        const uint8_t* const mask = overwrite ? nullptr : patch.mask;
+        const uint8_t* const mask = replaces ? nullptr : patch.mask;
         for (int row = 0; row < patch.height; ++row) {
             float* const out =
                 image.out + static_cast<int64_t>(patch.y + row) * image.width + patch.x;
@@ -240,19 +241,19 @@ void label_image(const LabelImage& image, const LabelPatches& patches, const Lab
     const Box reached = grow(changed, kMaskReach, height, width);
     // The 5x5 and the disk median look at most this far.
     const Box touched = grow(changed, 2 * kMaskReach + kMedianRadius, height, width);
-    write_difference(image, patches, rule.overwrite, touched, planes);
-    write_mask(changed, reached, rule.overwrite ? image.channels : 0, height, width, planes);
+    const bool replaces = rule.variant == Variant::kReleased;
+    write_difference(image, patches, replaces, touched, planes);
+    write_mask(changed, reached, replaces ? image.channels : 0, height, width, planes);
 
-    if (rule.kind == LabelKind::kBinary) {
+    if (rule.source == LabelSource::kMask) {
         write_binary(image, reached, planes);
-    } else if (rule.kind == LabelKind::kFactor) {
-        write_factor(image, patches, rule.overwrite, reached, planes);
+    } else if (rule.source == LabelSource::kFactor) {
+        write_factor(image, patches, replaces, reached, planes);
     } else {
         mask_difference(changed, planes);
         replicate_border(touched, height, width, planes);
-        const bool logistic = rule.kind == LabelKind::kLogistic;
-        const Box box = logistic ? reached : grow(reached, kMedianRadius, height, width);
-        disk_median({planes.difference, planes.stride, logistic ? planes.mask : nullptr,
+        const Box box = rule.within_mask ? reached : grow(reached, kMedianRadius, height, width);
+        disk_median({planes.difference, planes.stride, rule.within_mask ? planes.mask : nullptr,
                      planes.stride, rule.table, rule.limit, image.out, width, box.x0, box.y0,
                      box.x1, box.y1});
     }

@@ -19,9 +19,10 @@ struct LabelBatch {
     const uint8_t* masks;
     const int32_t* image_first;  // (count + 1): an image's part of image_rows
     const int32_t* image_rows;   // rows of an image in the plan's order
-    LabelKind kind;
-    bool overwrite;      // see LabelRule
-    const float* table;  // (255 channels + 1), see LabelRule
+    LabelSource source;          // this and the rest: see LabelRule
+    bool within_mask;
+    Variant variant;
+    const float* table;  // (255 channels + 1)
     float* labels;       // (count, height, width)
 };
 

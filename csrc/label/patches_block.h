@@ -4,7 +4,7 @@
 #pragma once
 
 #include "label/label_cuda.h"
-#include "plan.h"
+#include "plan/table.h"
 #include "thread_block.h"
 
 namespace nsa {
@@ -82,7 +82,7 @@ NSA_DEVICE void list_patches(const LabelBatch& batch, int64_t image, int x0, int
 }
 
 // Which of the `count` pixels from (x, y) on, up to kGroup and inside the image, are marked: by any
-// patch, or, if boxes overwrite, by the last patch that holds them.
+// patch, or, if boxes replace one another, by the last patch that holds them.
 NSA_DEVICE uint32_t marked_pixels(const LabelBatch& batch, const PatchList& list, int64_t image,
                                   int x, int y, int count) {
     uint32_t undecided = (1u << count) - 1, marked = 0;
@@ -91,7 +91,7 @@ NSA_DEVICE uint32_t marked_pixels(const LabelBatch& batch, const PatchList& list
         if (held == 0) return;
         const uint32_t own = patch.marked(batch.masks, x, y, held);
         marked |= own;
-        undecided &= ~(batch.overwrite ? held : own);
+        undecided &= ~(batch.variant == Variant::kReleased ? held : own);
     };
     for (int i = 0; i < list.count && undecided != 0; ++i) apply(list.patches[i]);
     for (int i = list.unlisted - 1; i >= 0 && undecided != 0; --i) {
@@ -107,7 +107,8 @@ NSA_DEVICE int32_t deciding_row(const LabelBatch& batch, const PatchList& list, 
     const int32_t* const rows = batch.image_rows + batch.image_first[image];
     const auto decides = [&](const TilePatch& patch) {
         const uint32_t held = patch.held(x, y, 1);
-        return held != 0 && (batch.overwrite || patch.marked(batch.masks, x, y, held) != 0);
+        return held != 0 &&
+               (batch.variant == Variant::kReleased || patch.marked(batch.masks, x, y, held) != 0);
     };
     for (int i = 0; i < list.count; ++i) {
         if (decides(list.patches[i])) return list.patches[i].row;

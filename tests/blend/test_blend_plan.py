@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import typing
 
 import blend_cases
 import numpy as np
@@ -13,12 +14,13 @@ import plan_cases
 import pytest
 import torch
 
-from nsa import _native
+from nsa._native.extension import C
 from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.plan.table import COLUMNS, Plan
+from nsa.settings.methods import BlendMode
 
-MODES = ("source", "mixed", "paste", "interpolate")
+MODES = typing.get_args(BlendMode)
 
 
 def batch(seed, channels, masked=True, count=4, size=(70, 91), rounds=1):
@@ -159,10 +161,14 @@ def test_errors_name_the_argument():
     images = torch.zeros(2, 3, 20, 30, dtype=torch.uint8)
     plan = one_row()
     wrong = [
-        ((images.float(), plan, "source"), {}, "images must be a uint8 tensor, got torch.float32"),
-        ((images.numpy(), plan, "source"), {}, "images must be a uint8 tensor, got ndarray"),
-        ((images[0], plan, "source"), {}, "images must have the shape"),
-        ((images[:, :2], plan, "source"), {}, "images must have the shape"),
+        (
+            (images.float(), plan, "source"),
+            {},
+            r"must be a uint8 tensor .* got torch.float32",
+        ),
+        ((images.numpy(), plan, "source"), {}, "images must be a uint8 tensor .* got ndarray"),
+        ((images[0], plan, "source"), {}, r"\(N, 1 or 3, H, W\) .* \(3, 20, 30\)"),
+        ((images[:, :2], plan, "source"), {}, r"\(N, 1 or 3, H, W\) .* \(2, 2, 20, 30\)"),
         ((images, plan, "sorce"), {}, "mode must be one of 'source', 'mixed'"),
         ((images, plan, "source"), {"sources": images[:, :1]}, "same number of channels"),
         ((images, plan, "source"), {"sources": images.to("meta")}, "move both to one device"),
@@ -172,12 +178,20 @@ def test_errors_name_the_argument():
             blend(*arguments, **keywords)
 
 
+def test_the_kernels_know_the_words_of_the_settings():
+    assert C.blend_modes == MODES
+    pixels = np.zeros((2, 20, 30, 3), np.uint8)
+    plan = one_row()
+    with pytest.raises(InputError, match="'average' is not a blend mode"):
+        C.blend_cpu(pixels, pixels, plan.rows, plan.factors, plan.masks, "average", pixels, 1)
+
+
 @pytest.mark.parametrize("name", ["blend", "seamless_clone"])
 def test_operators_pass_opcheck(name):
     images = torch.randint(0, 256, (2, 20, 30, 3), dtype=torch.uint8)
     plan = one_row()
     rows, factors, masks = map(torch.from_numpy, (plan.rows, plan.factors, plan.masks))
-    arguments = (images, images, rows, factors, masks, 0)
+    arguments = (images, images, rows, factors, masks, "source")
     if name == "seamless_clone":
         drawn = torch.full((2, 20, 30), 255, dtype=torch.uint8)
         arguments = (images, images, drawn, torch.tensor([[15, 10], [15, 10]]), True)
@@ -196,7 +210,7 @@ outs = []
 for channels in (1, 3):
     names = ("images", "sources", "rows", "factors", "masks")
     arrays = [data[f"{name}{channels}"] for name in names]
-    for mode in range(4):
+    for mode in kernels.blend_modes:
         outs.append(np.empty_like(arrays[0]))
         kernels.blend_cpu(*arrays, mode, outs[-1], 1)
 np.savez(sys.argv[3], *outs)
@@ -216,14 +230,14 @@ def test_instruction_sets_agree(tmp_path):
     for limit in ("none", "avx2", "baseline"):
         path = tmp_path / f"{limit}.npz"
         run = subprocess.run(
-            [sys.executable, "-c", CODE, _native.C.__file__, tmp_path / "inputs.npz", path],
+            [sys.executable, "-c", CODE, C.__file__, tmp_path / "inputs.npz", path],
             env={**os.environ, "NSA_MAX_ISA": limit},
             capture_output=True,
             text=True,
             check=True,
         )
         used = run.stdout.strip()
-        assert limit != "none" or used == _native.C.instruction_set()
+        assert limit != "none" or used == C.instruction_set()
         assert limit != "baseline" or used == "baseline"
         with np.load(path) as outs:
             results[limit] = [outs[name].astype(int) for name in outs.files]

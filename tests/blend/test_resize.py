@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from nsa import _native
+from nsa._native.extension import C
 
 
 def check(rng, size, new_size, channels):
     pixels = rng.integers(0, 256, (*size, channels), dtype=np.uint8)
     height, width = new_size
     opencv = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    ours = _native.C.resize(pixels[None], width, height)[0]
+    ours = C.resize(pixels[None], width, height)[0]
     np.testing.assert_array_equal(ours, opencv.reshape(ours.shape), f"{size} to {new_size}")
 
 

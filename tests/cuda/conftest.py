@@ -11,7 +11,7 @@ import torch
 from host_device import HostDevice
 from shim.build import MissingError, compiler, load_module
 
-from nsa._native import C
+from nsa._native.extension import C
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nsa._native import C
+from nsa._native.extension import C
 from nsa.plan import table
 from nsa.plan.table import Plan
+from nsa.settings.methods import BlendMode
 
 Bytes = npt.NDArray[np.uint8]
-MODES = ("source", "mixed", "paste", "interpolate")
+MODES = typing.get_args(BlendMode)
 H200_SHARED = 232_448  # bytes a block may have
 
 
@@ -99,8 +101,7 @@ def _mask(random: np.random.Generator, width: int, height: int) -> Bytes:
 
 def blend_on_cpu(images: Bytes, sources: Bytes, plan: Plan, mode: str) -> Bytes:
     out = np.empty_like(images)
-    number = int(getattr(C.Blend, mode))
-    C.blend_cpu(images, sources, plan.rows, plan.factors, plan.masks, number, out, 1)
+    C.blend_cpu(images, sources, plan.rows, plan.factors, plan.masks, mode, out, 1)
     return out
 
 

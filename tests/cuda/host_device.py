@@ -15,11 +15,9 @@ from cuda_cases import H200_SHARED, Bytes
 from guarded import GuardedMemory, GuardedTorch
 from torch import Tensor
 
-from nsa._native import C
-from nsa._native.cuda import clone, kernels, operators, plan, tables
-from nsa._native.layout import plan_tensors
+from nsa._native.cuda import kernels, operators, plan, tables
+from nsa._native.extension import C
 from nsa.plan.table import Plan
-from nsa.synthesis import on_gpu
 
 MULTIPROCESSORS = 132
 _WORKSPACE = 1 << 20  # bytes: large boxes have few blocks, which take several each
@@ -39,9 +37,9 @@ class HostDevice:
         self.native, self.memory = native, GuardedMemory()
         self.arrange()
         bindings = SimpleNamespace(**{**vars(C), **vars(native)})
-        for module in (clone, kernels, plan, on_gpu, tables):
+        for module in (kernels, operators, plan, tables):
             monkeypatch.setattr(module, "C", bindings)
-        for module in (kernels, operators, plan):
+        for module in (kernels, plan):
             monkeypatch.setattr(module, "check_device", lambda _device: None)
         for module in (kernels, plan):
             monkeypatch.setattr(module, "torch", GuardedTorch(self.memory))
@@ -100,24 +98,23 @@ def blend(
 ) -> Bytes:
     """The launches of ``nsa.blend.blend`` on arrays (count, height, width, channels)."""
     pixels, others = guarded(images), guarded(sources)
-    number = int(getattr(C.Blend, mode))
     on_device = plan.DevicePlan.of(
-        *plan_tensors(drawn),
+        *drawn.tensors(),
         images=kernels.shape_of(pixels),
         sources=kernels.shape_of(others),
-        mode=number,
+        mode=mode,
         device=pixels.device,
         channels_together=channels_together,
     )
-    return kernels.blend(pixels, others, on_device, number, grey_unit=grey_unit).numpy()
+    return kernels.blend(pixels, others, on_device, mode, grey_unit=grey_unit).numpy()
 
 
 def label(
-    original: Bytes, blended: Bytes, drawn: Plan, kind: int, overwrite: bool, *rule: float
+    original: Bytes, blended: Bytes, drawn: Plan, kind: str, variant: str, *rule: float
 ) -> np.ndarray:
     """The launch of ``nsa.label.label``: float32 (count, height, width)."""
     pair = guarded(original), guarded(blended)
-    return operators.label(*pair, *plan_tensors(drawn), kind, overwrite, *rule).numpy()
+    return operators.label(*pair, *drawn.tensors(), kind, variant, *rule).numpy()
 
 
 def guarded(values: np.ndarray) -> Tensor:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <random>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "blend/sine_pack.h"
 #include "device/schedule.h"
 #include "image/image_cuda.h"
+#include "label/kinds.h"
 #include "label/label_cuda.h"
 #include "runtime.h"
 
@@ -148,7 +150,7 @@ std::vector<uint8_t> blend(const Case& made, const nsa::ImagesView& to, const ns
 }
 
 void label(const Case& made, const nsa::ImagesView& before, const nsa::ImagesView& after,
-           nsa::LabelKind kind, bool overwrite) {
+           const nsa::LabelKind& kind, nsa::Variant variant) {
     const PackedPlan packed(
         nsa::make_label_schedule(made.plan(), static_cast<int64_t>(made.masks.size()), before),
         made);
@@ -165,8 +167,9 @@ void label(const Case& made, const nsa::ImagesView& before, const nsa::ImagesVie
     batch.masks = packed.at<uint8_t>(packed.layout.masks);
     batch.image_first = packed.at<int32_t>(packed.layout.image_first);
     batch.image_rows = packed.at<int32_t>(packed.layout.image_rows);
-    batch.kind = kind;
-    batch.overwrite = overwrite;
+    batch.source = kind.source;
+    batch.within_mask = kind.within_mask;
+    batch.variant = variant;
     batch.table = table.data();
     batch.labels = labels.data();
     nsa::launch_label(batch, before.count, nullptr);
@@ -224,12 +227,13 @@ int run(const Case& made, int trial) {
     const size_t limits[] = {232448, 4096, 64};
     shim::reset(trial % 5 * 40 + 1, limits[trial % 3], static_cast<uint32_t>(trial));
     std::vector<uint8_t> out;
-    for (int mode = 0; mode < 4; ++mode) {
+    for (size_t mode = 0; mode < std::size(nsa::Names<nsa::Blend>::kAll); ++mode) {
         out = blend(made, to, from, static_cast<nsa::Blend>(mode));
     }
     const nsa::ImagesView after{out.data(), made.count, made.height, made.width, made.channels};
-    for (int kind = 0; kind < 4; ++kind) {
-        label(made, to, after, static_cast<nsa::LabelKind>(kind), trial % 2 == 0);
+    for (const char* kind : nsa::label_kinds()) {
+        label(made, to, after, nsa::label_kind(kind),
+              trial % 2 == 0 ? nsa::Variant::kReleased : nsa::Variant::kPaper);
     }
     other_kernels(made, images, trial);
     return static_cast<int>(made.factors.size());

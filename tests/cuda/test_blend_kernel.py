@@ -13,8 +13,7 @@ from cuda_cases import (
 )
 from host_device import HostDevice, blend
 
-from nsa._native import C
-from nsa._native.cuda.clone import boxes
+from nsa._native.extension import C
 from nsa.plan.table import Plan
 
 NO_SHARED = 64  # bytes, so that every box works in device memory
@@ -119,7 +118,7 @@ def test_clones_with_grey_masks_as_the_cpu_does(mixed: bool, channels: int) -> N
     centers = np.stack([random.integers(30, 50, count), random.integers(25, 65, count)], axis=1)
     expected = np.empty_like(images)
     C.clone_cpu(sources, images, masks, centers, mixed, expected, 1)
-    rows, packed = boxes(masks, centers, 90, 80)
+    rows, packed = C.clone_plan(sources.shape, images.shape, masks, centers)
     plan = Plan(rows, np.ones(len(rows), np.float32), packed)
     actual = blend(images, sources, plan, "mixed" if mixed else "source", grey_unit=1 / 255)
     assert largest_difference(actual, expected) <= 1

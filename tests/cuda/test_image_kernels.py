@@ -8,8 +8,9 @@ import torch
 from cuda_cases import pictures
 from host_device import HostDevice, guarded
 
-from nsa._native import C
 from nsa._native.cuda import kernels, operators
+from nsa._native.extension import C
+from nsa._native.layout import views
 from nsa.images.augment import apply_augmentation
 from nsa.images.network_input import to_network_input
 from nsa.plan.augmentation import draw_augmentation
@@ -32,15 +33,11 @@ def test_augmentation_equals_the_cpu(device: HostDevice, channels: int, rotation
     which = random.integers(0, 7, 20)
     augmentation = draw_augmentation(config, 20, seed=3)
     expected = apply_augmentation(torch.from_numpy(store[which]).permute(0, 3, 1, 2), augmentation)
-    views = device.memory.copy(kernels.views(augmentation, which, 7), align=8)
+    table = device.memory.copy(views(augmentation, which, 7), align=8)
     for seed in (0, 1, 5):
         device.arrange(seed=seed)
-        actual = kernels.augment(guarded(store), views, 64, 50)
+        actual = kernels.augment(guarded(store), table, 64, 50)
         torch.testing.assert_close(actual.permute(0, 3, 1, 2), expected, rtol=0, atol=0)
-
-
-def test_a_view_is_as_wide_as_in_the_kernel() -> None:
-    assert kernels.VIEW.itemsize == 40  # two doubles, an int64 and four int32
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from cuda_cases import Bytes, pictures, random_plan
 from host_device import HostDevice
-from test_label_kernel import KINDS, launched, on_cpu
+from test_label_kernel import KINDS, VARIANTS, launched, on_cpu
 
 from nsa._native.cuda import operators
 from nsa.plan.table import Plan
@@ -20,13 +20,11 @@ def changed(random: np.random.Generator, original: Bytes) -> Bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("patches", [1, 32, 33, 64, 65, 100, 250])
-def test_any_number_of_patches(
-    device: HostDevice, kind: str, overwrite: bool, patches: int
-) -> None:
+def test_any_number_of_patches(device: HostDevice, kind: str, variant: str, patches: int) -> None:
     """More than a tile lists: the rest is looked at one by one."""
-    random = np.random.default_rng([patches, overwrite])
+    random = np.random.default_rng([patches, variant == "released"])
     original = pictures(random, 1, 70, 150, 3)
     blended = changed(random, original)
     size = (int(random.integers(9, 40)), int(random.integers(9, 40)))
@@ -36,9 +34,9 @@ def test_any_number_of_patches(
     plan = Plan(plan.rows[:patches], plan.factors[:patches], plan.masks)
     assert len(plan) == patches
     device.arrange(seed=patches)
-    actual = launched(original, blended, plan, kind, overwrite)
-    expected = on_cpu(original, blended, plan, kind, overwrite)
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6 if kind == "logistic" else 0)
+    actual = launched(original, blended, plan, kind, variant)
+    expected = on_cpu(original, blended, plan, kind, variant)
+    np.testing.assert_array_equal(actual, expected)
     assert (expected > 0).any()
 
 
@@ -54,9 +52,8 @@ def test_rows_may_start_anywhere(channels: int, width: int) -> None:
     arguments = [torch.from_numpy(part) for part in (plan.rows, plan.factors, plan.masks)]
     for first in range(3):
         before, after = torch.from_numpy(original)[first:], torch.from_numpy(blended)[first:]
-        actual = operators.label(
-            before, after, *arguments, KINDS.index("continuous"), True, 15.0, 0.2
-        )
-        expected = on_cpu(original[first:], blended[first:], plan, "continuous", True)
+        rule = "continuous", "released", 15.0, 0.2
+        actual = operators.label(before, after, *arguments, *rule)
+        expected = on_cpu(original[first:], blended[first:], plan, *rule[:2])
         np.testing.assert_array_equal(actual.numpy(), expected)
         assert (expected > 0).any()

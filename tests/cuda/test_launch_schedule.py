@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cuda_cases import H200_SHARED, pictures, random_plan
 
-from nsa._native import C
+from nsa._native.extension import C
 from nsa.errors import InputError
 from nsa.plan.table import COLUMNS, Plan
 
@@ -17,7 +17,9 @@ IMAGES, SOURCES = (4, 60, 70, 3), (4, 50, 50, 3)
 H200 = C.DeviceLimits(H200_SHARED, 132)
 
 
-def scheduled(plan: Plan, *, mode: int = 0, limits: Any = H200, channels_together: int = 0) -> Any:
+def scheduled(
+    plan: Plan, *, mode: str | None = "source", limits: Any = H200, channels_together: int = 0
+) -> Any:
     return C.DevicePlan.of(
         plan.rows,
         plan.factors,
@@ -68,7 +70,7 @@ def test_boxes_beyond_1024_px_go_to_the_cpu() -> None:
             0,
             (1, side, side, 1),
             (1, 50, 50, 1),
-            0,
+            "source",
             H200,
         )
 
@@ -78,10 +80,12 @@ def test_labels_need_only_the_columns_they_read() -> None:
     rows[0, [COLUMNS.index("width"), COLUMNS.index("height")]] = 70, 60
     rows[0, COLUMNS.index("label_mask")] = -1
     plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
-    scheduled(plan, mode=-1)
+    scheduled(plan, mode=None)
     rows[0, COLUMNS.index("dst_x")] = 1
-    with pytest.raises(InputError, match="plan row 0: the destination box leaves the image"):
-        scheduled(plan, mode=-1)
+    with pytest.raises(
+        InputError, match="plan row 0: dst_x 1 with width 70 leaves the image's width of size 70"
+    ):
+        scheduled(plan, mode=None)
 
 
 def test_memory_per_block_follows_the_largest_box() -> None:
@@ -94,7 +98,9 @@ def test_memory_per_block_follows_the_largest_box() -> None:
     assert some.shared < everything.shared
     # Every GPU's shared memory holds what the presets draw on 256 px, 102 px at most.
     limits = C.DeviceLimits(64 << 10, 132)
-    reserved = C.DevicePlan.reserve((4, 256, 256, 3), (4, 256, 256, 3), 1, limits, 4, 102, 102, 0)
+    reserved = C.DevicePlan.reserve(
+        (4, 256, 256, 3), (4, 256, 256, 3), "mixed", limits, 4, 102, 102, 0
+    )
     assert reserved.workspace == 0
 
 
@@ -113,7 +119,7 @@ def test_a_block_blends_all_channels_where_images_fill_the_gpu_and_its_memory_ho
     with pytest.raises(InputError, match="0, 1 or all channels"):
         scheduled(plan, channels_together=2)
     for limits in (busy, idle):
-        reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, limits, 2, 60, 70, 100_000)
+        reserved = C.DevicePlan.reserve(IMAGES, SOURCES, "source", limits, 2, 60, 70, 100_000)
         exact = scheduled(plan, limits=limits)
         assert reserved.channels_together == exact.channels_together
         assert reserved.shared >= exact.shared
@@ -140,7 +146,7 @@ def test_images_with_the_most_work_are_started_first() -> None:
 
 
 def test_a_reserved_plan_takes_what_fits() -> None:
-    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, 2, 60, 70, 100_000)
+    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, "source", H200, 2, 60, 70, 100_000)
     buffer = np.zeros(reserved.bytes, np.uint8)
     for plan in (a_plan(), a_plan(rounds=1), a_plan(masks=False)):
         reserved.pack(plan.rows, plan.factors, plan.masks, buffer)
@@ -149,7 +155,7 @@ def test_a_reserved_plan_takes_what_fits() -> None:
         reserved.pack(three.rows, three.factors, three.masks, buffer)
     with pytest.raises(InputError, match="buffer is too small"):
         reserved.pack(plan.rows, plan.factors, plan.masks, buffer[:-1])
-    narrow = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, 2, 60, 9, 0)
+    narrow = C.DevicePlan.reserve(IMAGES, SOURCES, "source", H200, 2, 60, 9, 0)
     with pytest.raises(InputError, match="reserve more"):
         narrow.pack(plan.rows, plan.factors, plan.masks, np.zeros(narrow.bytes, np.uint8))
 
@@ -157,17 +163,17 @@ def test_a_reserved_plan_takes_what_fits() -> None:
 @pytest.mark.parametrize(("rounds", "mask_bytes"), [(2**62, 0), (2**31, 0), (2, 2**63 - 1)])
 def test_room_beyond_all_memory_is_refused(rounds: int, mask_bytes: int) -> None:
     with pytest.raises(InputError, match="too large"):
-        C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, rounds, 60, 70, mask_bytes)
+        C.DevicePlan.reserve(IMAGES, SOURCES, "source", H200, rounds, 60, 70, mask_bytes)
 
 
 def test_masks_are_those_that_are_there() -> None:
     plan = a_plan()
-    rest = plan.masks.size, IMAGES, SOURCES, 0, H200
+    rest = plan.masks.size, IMAGES, SOURCES, "source", H200
     C.DevicePlan.of(plan.rows, plan.factors, plan.masks[:0], *rest)  # all are on the device
     for masks, size in ((plan.masks[:-1], plan.masks.size), (plan.masks, -5)):
         with pytest.raises(InputError, match="mask_bytes must be the size"):
             C.DevicePlan.of(plan.rows, plan.factors, masks, size, *rest[1:])
-    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, 0, H200, 2, 60, 70, 100_000)
+    reserved = C.DevicePlan.reserve(IMAGES, SOURCES, "source", H200, 2, 60, 70, 100_000)
     buffer = np.zeros(reserved.bytes, np.uint8)
     with pytest.raises(InputError, match="_mask"):
         reserved.pack(plan.rows, plan.factors, plan.masks[: plan.masks.size // 2], buffer)
@@ -176,15 +182,19 @@ def test_masks_are_those_that_are_there() -> None:
 def test_shapes_are_checked() -> None:
     plan = a_plan()
     with pytest.raises(InputError, match="same number of channels"):
-        C.DevicePlan.of(plan.rows, plan.factors, plan.masks, 0, IMAGES, (*SOURCES[:3], 1), 0, H200)
-    with pytest.raises(InputError, match="mode 4"):
-        scheduled(plan, mode=4)
+        C.DevicePlan.of(
+            plan.rows, plan.factors, plan.masks, 0, IMAGES, (*SOURCES[:3], 1), "source", H200
+        )
+    with pytest.raises(InputError, match="'average' is not a blend mode"):
+        scheduled(plan, mode="average")
 
 
 def test_addresses_of_network_inputs_are_checked(shim: ModuleType) -> None:
     images = pictures(np.random.default_rng(0), 1, 5, 5, 1)
     with pytest.raises(InputError, match="16 bytes"):
-        shim.normalise_cuda(images.ctypes.data | 1, 25, 1, [1.0] * 3, [0.0] * 3, False, 16, 0)
+        shim.normalise_cuda(
+            images.ctypes.data | 1, images.shape, [1.0] * 3, [0.0] * 3, False, 16, 0
+        )
     with pytest.raises(InputError, match="16 bytes"):
         shim.normalise_in_blocks_cuda(
             images.ctypes.data, images.shape, [1.0] * 3, [0.0] * 3, False, 24, 0

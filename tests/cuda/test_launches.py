@@ -12,10 +12,9 @@ from host_device import HostDevice, blend, guarded
 from torch import Tensor
 
 import nsa
-from nsa._native import C
 from nsa._native.cuda import kernels, operators
 from nsa._native.cuda.plan import DevicePlan
-from nsa._native.layout import plan_tensors
+from nsa._native.layout import views
 from nsa.errors import InputError
 from nsa.label import label
 from nsa.plan import draw_plan
@@ -35,21 +34,22 @@ def scene() -> tuple[Tensor, Plan]:
 
 def test_each_kernel_is_reached_and_named_when_it_cannot_start(device: HostDevice) -> None:
     pixels, plan = scene()
-    table = plan_tensors(plan)
+    table = plan.tensors()
     config = ImageConfig(size=SHAPE[1:3], center_crop=None, crop=(40, 44))
-    views = kernels.views(draw_augmentation(config, 3, 1), np.arange(3), 3)
+    table_of_views = views(draw_augmentation(config, 3, 1), np.arange(3), 3)
     masks = torch.full(SHAPE[:3], 255, dtype=torch.uint8)
     masks[0, :9] = 7
     centers = torch.tensor([[25, 30]] * 3)
+    rule = "logistic", "paper", 15.0, 0.2
     launches: dict[str, list[Any]] = {
         "blend_": [
-            lambda: operators.blend(pixels, pixels, *table, 0),
+            lambda: operators.blend(pixels, pixels, *table, "source"),
             lambda: operators.seamless_clone(pixels, pixels, masks, centers, True),
             lambda: on_gpu.synthesize(pixels.permute(0, 3, 1, 2), plan, SynthesisConfig()),
         ],
-        "label_tiles": [lambda: operators.label(pixels, pixels, *table, 2, True, 15.0, 0.2)],
+        "label_tiles": [lambda: operators.label(pixels, pixels, *table, *rule)],
         "object_tiles": [lambda: operators.object_masks(pixels, 90.0, 9.0)],
-        "augment_rows": [lambda: kernels.augment(pixels, views, 40, 44)],
+        "augment_rows": [lambda: kernels.augment(pixels, table_of_views, 40, 44)],
         "normalise": [
             lambda: kernels.normalise(pixels, [1.0] * 3, [0.0] * 3, torch.bfloat16),
             lambda: kernels.normalise(pixels[..., :1].contiguous(), [1.0], [0.0], torch.float32),
@@ -101,17 +101,16 @@ def test_less_shared_memory_than_a_box_needs_is_noticed(device: HostDevice, mode
             torch.zeros(0, dtype=torch.uint8),
             images=kernels.shape_of(images),
             sources=kernels.shape_of(images),
-            mode=number,
+            mode=mode,
             device=images.device,
         )
 
-    number = int(getattr(C.Blend, mode))
     needs, lacks = plan(80, 48), plan(80, 46)
     assert 0 < lacks.native.shared < needs.native.shared
-    kernels.blend(images, images, needs, number)
+    kernels.blend(images, images, needs, mode)
     needs.native = lacks.native
     with pytest.raises(RuntimeError, match=r"Kernel blend_.*beyond the end of its dynamic shared"):
-        kernels.blend(images, images, needs, number)
+        kernels.blend(images, images, needs, mode)
     device.arrange()
 
 
@@ -161,11 +160,11 @@ class OnDevice(Tensor):
 @pytest.mark.usefixtures("device")
 def test_masks_may_be_on_the_device_already() -> None:
     pixels, plan = scene()
-    rows, factors, masks = plan_tensors(plan)
+    rows, factors, masks = plan.tensors()
     there = guarded(plan.masks).as_subclass(OnDevice)
-    blended = operators.blend(pixels, pixels, rows, factors, masks, 0)
-    assert (operators.blend(pixels, pixels, rows, factors, there, 0) == blended).all()
-    rule = 2, True, 15.0, 1 / 6
+    blended = operators.blend(pixels, pixels, rows, factors, masks, "source")
+    assert (operators.blend(pixels, pixels, rows, factors, there, "source") == blended).all()
+    rule = "logistic", "released", 15.0, 1 / 6
     labels = operators.label(pixels, blended, rows, factors, masks, *rule)
     assert (operators.label(pixels, blended, rows, factors, there, *rule) == labels).all()
     assert (labels > 0).any()
@@ -177,7 +176,7 @@ def test_a_reserved_plan_is_updated() -> None:
     reserved = DevicePlan.reserve(
         images=SHAPE,
         sources=SHAPE,
-        mode=1,
+        mode="mixed",
         device=pixels.device,
         rounds=2,
         height=60,
@@ -185,9 +184,9 @@ def test_a_reserved_plan_is_updated() -> None:
         mask_bytes=plan.masks.size,
     )
     assert not reserved.buffer.any()
-    reserved.update(*plan_tensors(plan))
+    reserved.update(*plan.tensors())
     exact = DevicePlan.of(
-        *plan_tensors(plan), images=SHAPE, sources=SHAPE, mode=1, device=pixels.device
+        *plan.tensors(), images=SHAPE, sources=SHAPE, mode="mixed", device=pixels.device
     )
     rows = plan.rows.view(np.uint8).reshape(-1)
     np.testing.assert_array_equal(reserved.buffer[: rows.size].numpy(), rows)
@@ -200,7 +199,7 @@ def test_launches_of_a_reserved_plan_blend_each_plan(
 ) -> None:
     """As those of a captured graph do, which stay while the buffer changes."""
     config = SynthesisConfig(gradients="mixed", max_patches=3)
-    shape, mode = (4, 96, 100, 3), int(C.Blend.mixed)
+    shape, mode = (4, 96, 100, 3), "mixed"
     device.arrange(shared_memory=shared_memory)
     reserved = DevicePlan.reserve(
         images=shape,
@@ -215,7 +214,7 @@ def test_launches_of_a_reserved_plan_blend_each_plan(
         device.arrange(shared_memory=shared_memory, seed=seed)
         pixels = guarded(pictures(np.random.default_rng(seed), *shape))
         drawn = draw_plan(config, 4, *shape[1:3], seed=seed)
-        reserved.update(*plan_tensors(drawn))
+        reserved.update(*drawn.tensors())
         images, labels = on_gpu.blend_and_label(pixels, reserved, config)
         expected, wanted = on_gpu.synthesize(pixels.permute(0, 3, 1, 2), drawn, config)
         assert torch.equal(images, expected)

@@ -12,10 +12,9 @@ from cuda_cases import MODES, blend_on_cpu, largest_difference, pictures, random
 from torch import Tensor
 
 import nsa
-from nsa._native import C
 from nsa._native.cuda import kernels
 from nsa._native.cuda.plan import DevicePlan
-from nsa._native.layout import plan_tensors
+from nsa._native.extension import C
 from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.images.augment import apply_augmentation
@@ -89,7 +88,7 @@ def test_channels_together_or_apart_give_the_same(mode: str, channels: int, coun
     results = []
     for together in (0, 1, channels):
         on_device = DevicePlan.of(
-            *plan_tensors(plan), images=shape, sources=shape, mode=number, device=pixels.device,
+            *plan.tensors(), images=shape, sources=shape, mode=number, device=pixels.device,
             channels_together=together,
         )  # fmt: skip
         results.append(kernels.blend(pixels, pixels, on_device, number))
@@ -201,7 +200,7 @@ def _small_arguments() -> tuple[Tensor, Plan]:
 
 def test_operators_follow_torchs_rules() -> None:
     pixels, plan = _small_arguments()
-    table = plan_tensors(plan)
+    table = plan.tensors()
     checks = ("test_schema", "test_faketensor")
     ops = torch.ops.nsa
     torch.library.opcheck(ops.blend.default, (pixels, pixels, *table, 0), test_utils=checks)
@@ -234,7 +233,7 @@ def test_a_captured_graph_blends_the_plan_of_each_replay() -> None:
     for seed in range(4):
         drawn = draw_plan(config, 8, 128, 128, seed=seed)
         images.copy_(tensor(pictures(random, 8, 128, 128, 3)))
-        plan.update(*plan_tensors(drawn))
+        plan.update(*drawn.tensors())
         graph.replay()
         expected = blend(images, drawn, "mixed")
         torch.testing.assert_close(blended, expected, rtol=0, atol=0)
@@ -261,7 +260,7 @@ def test_nothing_is_allocated_by_a_launch_and_the_sources_stay() -> None:
     before = pixels.clone()
     shape = kernels.shape_of(pixels)
     device_plan = DevicePlan.of(
-        *plan_tensors(plan), images=shape, sources=shape, mode=0, device=pixels.device
+        *plan.tensors(), images=shape, sources=shape, mode=0, device=pixels.device
     )
     out = pixels.clone()
     kernels.blend_(out, pixels, device_plan, 0)

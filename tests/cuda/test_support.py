@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nsa import _native
 from nsa._native.cuda import support
+from nsa._native.devices import check_devices
 from nsa.errors import InputError
 
 BUILT = [75, 80, 86, 89, 90, 100, 120]
@@ -81,4 +81,4 @@ def test_out_of_memory_says_how_much_and_what_to_lower() -> None:
 
 def test_other_devices_have_no_kernels() -> None:
     with pytest.raises(InputError, match="images is on meta, for which there are no kernels"):
-        _native.check_devices(images=torch.empty(1, device="meta"))
+        check_devices(images=torch.empty(1, device="meta"))

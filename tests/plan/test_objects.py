@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from nsa._native.extension import C
 from nsa.errors import InputError
 from nsa.plan import object_masks
 
@@ -42,6 +43,23 @@ def test_equals_the_definition_on_random_images_for_odd_limits(background, thres
     np.testing.assert_array_equal(ours.numpy(), reference(pixels, background, threshold))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_range_of_background_sums_holds_all_that_are_near_and_no_other(channels):
+    rng = np.random.default_rng(channels)
+    sums = np.arange(255 * channels + 1)
+    found = 0
+    for _ in range(400):
+        background, threshold = rng.uniform(-30, 290), rng.choice([-1, 0, 0.5, 20, 60, 400])
+        if rng.random() < 0.5:  # sums on the limit
+            background, threshold = round(3 * background) / 3, round(3 * threshold) / 3
+        low, extent = C.background_range(channels, background, threshold)
+        near = np.abs(sums / channels - background) <= threshold
+        np.testing.assert_array_equal((sums >= low) & (sums <= low + extent), near)
+        assert extent >= 0 or extent == -1
+        found += extent > 0
+    assert found > 50
+
+
 @pytest.mark.parametrize("share", [10 / 49, 24 / 49, 25 / 49, 40 / 49])
 def test_a_pixel_needs_more_than_half_of_its_square(share):
     pixels = np.zeros(49, np.uint8)
@@ -75,8 +93,8 @@ def test_operator_is_traceable():
 @pytest.mark.parametrize(
     ("images", "background", "message"),
     [
-        (torch.zeros(1, 3, 8, 8), 0, "images must be uint8"),
-        (torch.zeros(3, 8, 8, dtype=torch.uint8), 0, "images must have the shape"),
+        (torch.zeros(1, 3, 8, 8), 0, "images must be a uint8 tensor"),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), 0, "images must be a uint8 tensor"),
         (torch.zeros(1, 3, 0, 8, dtype=torch.uint8), 0, "at least one pixel"),
         (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), float("inf"), "must be finite"),
     ],

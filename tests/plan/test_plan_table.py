@@ -11,7 +11,7 @@ from nsa.plan import COLUMNS, Plan, table
 
 
 def test_columns_are_those_of_the_kernels() -> None:
-    header = Path(__file__).parents[2] / "csrc" / "plan.h"
+    header = Path(__file__).parents[2] / "csrc" / "plan" / "table.h"
     names = re.findall(r"^\s+k(\w+),$", header.read_text(), re.MULTILINE)
     snake = tuple(re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower() for name in names)
     assert snake == COLUMNS

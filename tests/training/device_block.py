@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nsa._native.cuda.kernels import VIEW
+from nsa._native.layout import VIEW
 from nsa.plan.bounds import plan_bounds
 from nsa.plan.table import COLUMNS, Plan
 from nsa.settings.config import ImageConfig, SynthesisConfig

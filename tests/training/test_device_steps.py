@@ -15,7 +15,7 @@ import torch
 from device_block import unpack
 from test_loop import pictures, same_weights, steps, trainer
 
-from nsa._native import C
+from nsa._native.extension import C
 from nsa.images.gather import gather
 from nsa.plan.augmentation import Augmentation
 from nsa.synthesis import NSA

@@ -8,8 +8,8 @@ import torch
 from device_block import unpack
 from test_loop import pictures
 
-from nsa._native import C
-from nsa._native.cuda.kernels import VIEW
+from nsa._native.extension import C
+from nsa._native.layout import VIEW
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.settings.methods import METHODS
 from nsa.training.draw import StepDrawer

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from nsa._native import check_devices
+from nsa._native.devices import check_devices
+from nsa._native.extension import C
 from nsa.errors import InputError
 
-if TYPE_CHECKING:
-    from nsa.plan.table import Plan
+
+def check_images(images: object, name: str = "images", *, channels: Sequence[int] = (1, 3)) -> None:
+    """Raise :class:`InputError` unless ``images`` is a uint8 tensor (N, C, H, W).
+
+    Args:
+        images: N may be 0, H and W may not.
+        name: of the argument.
+        channels: what C may be.
+    """
+    if not isinstance(images, Tensor):
+        got = type(images).__name__
+    elif (
+        images.dtype == torch.uint8
+        and images.ndim == 4
+        and images.shape[1] in channels
+        and 0 not in images.shape[2:]
+    ):
+        return
+    else:
+        got = f"{images.dtype} with shape {tuple(images.shape)}"
+    wanted = " or ".join(map(str, channels))
+    raise InputError(
+        f"{name} must be a uint8 tensor (N, {wanted}, H, W) with at least one pixel and values 0 "
+        f"to 255, got {got}."
+    )
 
 
 def interleaved(images: Tensor, name: str) -> Tensor:
     """``images`` uint8 (N, C, H, W) as contiguous (N, H, W, C); no copy if channels-last.
 
     Raises:
-        InputError: not a uint8 tensor of that shape with C 1 or 3 and at least one pixel, or on a
-            device without kernels.
+        InputError: as :func:`check_images` does.
     """
-    if not isinstance(images, Tensor):
-        raise InputError(f"{name} must be a torch tensor, got {type(images).__name__}.")
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
-        raise InputError(
-            f"{name} must have the shape (N, C, H, W) with C 1 or 3 and at least one pixel, got "
-            f"{tuple(images.shape)}."
-        )
-    if images.dtype != torch.uint8:
-        raise InputError(f"{name} must be uint8, got {images.dtype}.")
-    check_devices(**{name: images})
+    check_images(images, name)
     return images.permute(0, 2, 3, 1).contiguous()
 
 
@@ -58,20 +74,11 @@ def space_to_depth(x: Tensor) -> Tensor:
     return blocks.permute(0, 3, 1, 2)
 
 
-def plan_tensors(plan: Plan) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, factors and masks of a plan as tensors on the CPU, where every operator checks them."""
-    return (
-        torch.from_numpy(np.require(plan.rows, np.int32, ["C", "W"])),
-        torch.from_numpy(np.require(plan.factors, np.float32, ["C", "W"])),
-        torch.from_numpy(np.require(plan.masks, np.uint8, ["C", "W"])),
-    )
-
-
 def image_pair(original: Tensor, blended: Tensor, names: tuple[str, str]) -> tuple[Tensor, Tensor]:
     """Both images of :func:`interleaved`, of one shape.
 
     Raises:
-        InputError: as there, or the shapes or devices differ.
+        InputError: as there, or the shapes or devices differ, or no kernels run there.
     """
     pair = interleaved(original, names[0]), interleaved(blended, names[1])
     if pair[0].shape != pair[1].shape:
@@ -81,3 +88,44 @@ def image_pair(original: Tensor, blended: Tensor, names: tuple[str, str]) -> tup
         )
     check_devices(**dict(zip(names, pair, strict=True)))
     return pair
+
+
+class Crops(Protocol):
+    """How each image of a batch is rotated, cropped and flipped.
+
+    Attributes:
+        angle: float32 (N,), degrees. top, left: int32 (N,), px. flip: uint8 (N,).
+    """
+
+    @property
+    def angle(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def top(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def left(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def flip(self) -> npt.NDArray[np.uint8]: ...
+
+
+VIEW: np.dtype[np.void] = C.view  # one image of a batch, as the kernels that augment read it
+
+
+def views(crops: Crops, image: npt.NDArray[np.int64], stored: int) -> Tensor:
+    """An augmentation as kernels read it, uint8 (N * VIEW.itemsize,) on the CPU.
+
+    Args:
+        image: (N,) which of the ``stored`` images each set of parameters applies to.
+
+    Raises:
+        InputError: there is no such image, or an angle is not finite.
+    """
+    if not np.isfinite(crops.angle).all():
+        raise InputError("angles must be finite numbers of degrees.")
+    if len(image) and not 0 <= image.min() <= image.max() < stored:
+        raise InputError(f"image numbers must be from 0 to {stored - 1}.")
+    packed = np.zeros(len(crops.angle), VIEW)
+    radians = np.deg2rad(crops.angle.astype(np.float64))
+    packed["cosine"], packed["sine"] = np.cos(radians), np.sin(radians)
+    packed["image"], packed["flip"] = image, crops.flip
+    packed["top"], packed["left"] = crops.top, crops.left
+    return torch.from_numpy(packed.view(np.uint8))

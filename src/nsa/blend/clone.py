@@ -11,8 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsa import _native
-from nsa.blend.batch import interleaved
+from nsa._native import operators
+from nsa._native.devices import check_devices
+from nsa._native.extension import C
+from nsa._native.layout import interleaved
 from nsa.errors import InputError
 
 Array = npt.NDArray[np.uint8]
@@ -77,9 +79,7 @@ def seamless_clone(
     out: Array = np.empty(destination.shape, np.uint8)
     centers = np.array([_point(center)], np.int64)
     masks = np.ascontiguousarray(mask)[None]
-    _native.C.clone_cpu(
-        _batch(source), _batch(destination), masks, centers, bool(mixed), _batch(out), 1
-    )
+    C.clone_cpu(_batch(source), _batch(destination), masks, centers, bool(mixed), _batch(out), 1)
     return out
 
 
@@ -114,10 +114,10 @@ def _clone_tensors(source: Tensor, destination: Any, mask: Any, center: Any, mix
             f"center must have the shape {(count, 2)}, one (x, y) per image, "
             f"got {tuple(points.shape)}."
         )
-    _native.check_devices(source=sources, destination=destinations, mask=mask)
+    check_devices(source=sources, destination=destinations, mask=mask)
     masks = mask.reshape(count, height, width).contiguous()
     points = points.to("cpu", torch.int64)  # where the boxes are placed and checked
-    out: Tensor = torch.ops.nsa.seamless_clone(sources, destinations, masks, points, mixed)
+    out = operators.seamless_clone(sources, destinations, masks, points, mixed)
     images = out.permute(0, 3, 1, 2)
     return images[0] if single else images
 

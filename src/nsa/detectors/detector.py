@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from nsa.errors import InputError
+from nsa._native.layout import check_images
 from nsa.images import stack
 
 Pixels = npt.NDArray[np.uint8]
@@ -107,11 +107,7 @@ class Detector(ABC):
         Raises:
             InputError: wrong dtype, shape or number of channels.
         """
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != self.channels:
-            raise InputError(
-                f"images must be a uint8 tensor (N, {self.channels}, H, W), got {images.dtype} "
-                f"with shape {tuple(images.shape)}."
-            )
+        check_images(images, channels=(self.channels,))
         if not len(images):
             maps = None if self.no_maps else torch.empty((0, 1, *images.shape[2:]))
             return maps, torch.empty(0)

@@ -12,6 +12,7 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from nsa._native import layout
 from nsa.errors import InputError
 from nsa.model.backbones import Levels
 from nsa.model.pretrained import load_network
@@ -153,15 +154,9 @@ def check_images(images: Tensor) -> None:
     Raises:
         InputError: ``images`` is no uint8 tensor (N, C, H, W) with N >= 1 and C in {1, 3}.
     """
-    if not isinstance(images, Tensor):
-        raise InputError(f"images must be a uint8 tensor, got a {type(images).__name__}.")
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
-        raise InputError(
-            "images must have the shape (N, C, H, W) with at least one image and C = 1 or 3, got "
-            f"{tuple(images.shape)}."
-        )
-    if images.dtype != torch.uint8:
-        raise InputError(f"images must be of dtype uint8, got {images.dtype}.")
+    layout.check_images(images)
+    if len(images) == 0:
+        raise InputError("images must hold at least one image.")
 
 
 def prepare(images: Tensor, channels: int, size: tuple[int, int] | None = None) -> Tensor:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsa._native import check_devices
 from nsa._native.cuda import kernels
+from nsa._native.devices import check_devices
+from nsa._native.layout import check_images, views
 from nsa.errors import InputError
 from nsa.images.gather import gather
-from nsa.images.network_input import check_images
+from nsa.images.network_input import check_size
 from nsa.plan.augmentation import Augmentation, draw_augmentation
 from nsa.settings.config import ImageConfig
 
@@ -50,7 +51,7 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
         )
     source = images.permute(0, 2, 3, 1).contiguous()
     if images.is_cuda:
-        table = kernels.views(augmentation, np.arange(len(images)), len(images))
+        table = views(augmentation, np.arange(len(images)), len(images))
         return kernels.augment(source, table, rows, columns).permute(0, 3, 1, 2)
     threads = torch.get_num_threads()
     result = gather(source.numpy(), np.arange(len(images)), augmentation, threads)
@@ -71,5 +72,5 @@ def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
     Raises:
         InputError: the images are not as ``config`` says.
     """
-    check_images(images, config)
+    check_size(images, config)
     return apply_augmentation(images, draw_augmentation(config, len(images), seed))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nsa._native import C
-from nsa._native.cuda.kernels import views
+from nsa._native.extension import C
+from nsa._native.layout import views
 from nsa.plan.augmentation import Augmentation
 
 Pixels = npt.NDArray[np.uint8]

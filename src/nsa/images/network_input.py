@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nsa._native.cuda import kernels, support
-from nsa._native.layout import space_to_depth
+from nsa._native.layout import check_images, space_to_depth
 from nsa.errors import InputError
 from nsa.plan.augmentation import middle
 from nsa.settings.config import ImageConfig
@@ -27,7 +27,7 @@ def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
     Raises:
         InputError: the images are not as ``config`` says.
     """
-    check_images(images, config)
+    check_size(images, config)
     (rows, columns), (height, width) = config.crop, config.size
     top, left = middle(height, rows), middle(width, columns)
     cropped = images[:, :, top : top + rows, left : left + columns]
@@ -57,9 +57,7 @@ def to_network_input(
     Raises:
         InputError: the images are not uint8 or have other channels, or the dtype is another.
     """
-    check_images(images)
-    if images.shape[1] != config.channels:
-        raise InputError(f"images must have {config.channels} channels, got {images.shape[1]}.")
+    check_images(images, channels=(config.channels,))
     if dtype not in (torch.float32, torch.bfloat16):
         raise InputError(f"dtype must be torch.float32 or torch.bfloat16, got {dtype}.")
     scale, shift = input_scale(config.channels)
@@ -84,18 +82,14 @@ def input_scale(channels: int) -> tuple[Tensor, Tensor]:
     return 1 / (255 * deviation), -(mean / deviation)
 
 
-def check_images(images: Tensor, config: ImageConfig | None = None) -> None:
-    """Check dtype, channels and, with a configuration, the size of a batch.
+def check_size(images: Tensor, config: ImageConfig) -> None:
+    """Check that a batch is as a configuration says.
 
     Raises:
-        InputError: the images are not uint8 (N, 1 or 3, H, W), or not as ``config`` says.
+        InputError: the images are not uint8 (N, config.channels, *config.size).
     """
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise InputError(
-            f"images must be a uint8 tensor (N, 1 or 3, H, W), got {images.dtype} with shape "
-            f"{tuple(images.shape)}."
-        )
-    if config is not None and tuple(images.shape[1:]) != (config.channels, *config.size):
+    check_images(images)
+    if tuple(images.shape[1:]) != (config.channels, *config.size):
         raise InputError(
             f"images must be (N, {config.channels}, {config.size[0]}, {config.size[1]}) as the "
             f"configuration says, got {tuple(images.shape)}."

@@ -1,5 +1,5 @@
 """Pixel labels of synthetic anomalies: Section 3.3 and eq. 13-14 of the paper."""
 
-from nsa.label.difference import Kind, difference_label, label
+from nsa.label.difference import difference_label, label
 
-__all__ = ["label", "difference_label", "Kind"]
+__all__ = ["label", "difference_label"]

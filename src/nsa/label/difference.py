@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import math
 import typing
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nsa._native import check_devices
-from nsa._native.layout import image_pair, plan_tensors
+from nsa._native import operators
+from nsa._native.devices import check_devices
+from nsa._native.layout import image_pair
 from nsa.errors import InputError
 from nsa.plan.table import COLUMNS, DST_X, DST_Y, HEIGHT, IMAGE, LABEL_MASK, WIDTH, Plan
 from nsa.settings.config import SynthesisConfig, Variant
-
-Kind = Literal["binary", "continuous", "logistic", "factor"]
-_KINDS = typing.get_args(Kind)  # in the order of LabelKind in csrc/label/label.h
+from nsa.settings.methods import LabelKind
 
 
 def label(
@@ -36,7 +34,7 @@ def label(
     plan: Plan,
     config: SynthesisConfig | None = None,
     *,
-    kind: Kind | None = None,
+    kind: LabelKind | None = None,
 ) -> Tensor:
     """Labels of a batch that was blended as ``plan`` says.
 
@@ -46,7 +44,7 @@ def label(
         blended: the same shape, the images after it.
         plan: the patches; only their destination boxes, label masks and factors are used.
         config: ``variant``, ``label_midpoint``, ``label_steepness`` and, through
-            :func:`nsa.settings.methods.label_kind`, ``method`` and ``label`` are used; the defaults
+            :attr:`nsa.SynthesisConfig.label_kind`, ``method`` and ``label`` are used; the defaults
             if None.
         kind: what a label holds, instead of what ``config`` says.
 
@@ -59,7 +57,7 @@ def label(
     config = SynthesisConfig() if config is None else config
     return _label(
         *image_pair(images, blended, ("images", "blended")),
-        plan_tensors(plan),
+        plan.tensors(),
         config.label_kind if kind is None else kind,
         config.variant,
         config.label_midpoint,
@@ -72,7 +70,7 @@ def difference_label(
     blended: Tensor,
     mask: Tensor | None = None,
     *,
-    label: Kind = "logistic",
+    label: LabelKind = "logistic",
     midpoint: float = 15.0,
     steepness: float = 1 / 6,
     variant: Variant = "released",
@@ -126,24 +124,17 @@ def _label(
     original: Tensor,
     blended: Tensor,
     table: tuple[Tensor, Tensor, Tensor],  # a plan's rows, factors and masks
-    kind: Kind,
+    kind: LabelKind,
     variant: Variant,
     midpoint: float,
     steepness: float,
 ) -> Tensor:
-    if kind not in _KINDS:
-        raise InputError(f"label must be one of {', '.join(map(repr, _KINDS))}, got {kind!r}.")
+    if kind not in typing.get_args(LabelKind):
+        listed = ", ".join(map(repr, typing.get_args(LabelKind)))
+        raise InputError(f"label must be one of {listed}, got {kind!r}.")
     if variant not in typing.get_args(Variant):
         raise InputError(f"variant must be 'released' or 'paper', got {variant!r}.")
     if not (math.isfinite(midpoint) and math.isfinite(steepness)):
         raise InputError(f"midpoint and steepness must be finite, got {midpoint}, {steepness}.")
-    labels: Tensor = torch.ops.nsa.label(
-        original,
-        blended,
-        *table,
-        _KINDS.index(kind),
-        variant == "released",
-        float(midpoint),
-        float(steepness),
-    )
-    return labels.unsqueeze(1)
+    rule = kind, variant, float(midpoint), float(steepness)
+    return operators.label(original, blended, *table, *rule).unsqueeze(1)

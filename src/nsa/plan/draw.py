@@ -11,6 +11,7 @@ from nsa.plan.boxes import limits
 from nsa.plan.masks import padded
 from nsa.plan.table import Plan
 from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import SEAMLESS
 
 _MASKS = (np.dtype(np.uint8), np.dtype(np.bool_))
 _MOST_BYTES = 2**31 - 1  # of masks: rows hold their offsets as int32
@@ -67,7 +68,7 @@ def draw_plan(
             f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
             "split the batch into smaller ones."
         )
-    if config.blend_mode in ("paste", "interpolate"):
+    if config.blend_mode not in SEAMLESS:
         _blend_whole_patches(rows)
     # The kernel goes through the images one by one, so a stable sort keeps their order in a round.
     order = np.argsort(rows[:, table.ROUND], kind="stable")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
-from nsa import _native  # noqa: F401 (registers the operator)
+from nsa._native import operators
+from nsa._native.devices import check_devices
 from nsa._native.layout import interleaved
 from nsa.errors import InputError
 
@@ -30,9 +30,9 @@ def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
         InputError: an argument has the wrong type, shape or device, or is not finite.
     """
     pixels = interleaved(images, "images")
+    check_devices(images=images)
     if not (math.isfinite(background) and math.isfinite(threshold)):
         raise InputError(
             f"background and threshold must be finite, got {background} and {threshold}."
         )
-    masks: Tensor = torch.ops.nsa.object_masks(pixels, float(background), float(threshold))
-    return masks.unsqueeze(1)
+    return operators.object_masks(pixels, float(background), float(threshold)).unsqueeze(1)

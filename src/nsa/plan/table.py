@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-# Columns of Plan.rows. csrc/plan.h holds the same list; test_plan_table compares the two.
+# Columns of Plan.rows. csrc/plan/table.h holds the same list; test_plan_table compares the two.
 COLUMNS = (
     "image",  # index of the destination image in the batch
     "source",  # index of the image the patch is cut from
@@ -52,3 +54,11 @@ class Plan:
     def column(self, name: str) -> npt.NDArray[np.int32]:
         """One column of ``rows`` by name, as a view."""
         return self.rows[:, COLUMNS.index(name)]
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows, factors and masks as tensors on the CPU, where every operator checks them."""
+        return (
+            torch.from_numpy(np.require(self.rows, np.int32, ["C", "W"])),
+            torch.from_numpy(np.require(self.factors, np.float32, ["C", "W"])),
+            torch.from_numpy(np.require(self.masks, np.uint8, ["C", "W"])),
+        )

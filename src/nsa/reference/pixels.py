@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +11,14 @@ from skimage.morphology import disk
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.clone import Image, seamless_clone
 from nsa.settings.config import SynthesisConfig
+from nsa.settings.methods import SEAMLESS, BlendMode
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
-Mode = Literal["source", "mixed", "paste", "interpolate"]
 Row = dict[str, int]
 
 
-def blend(images: Images, plan: Plan, mode: Mode = "source") -> Images:
+def blend(images: Images, plan: Plan, mode: BlendMode = "source") -> Images:
     """Blend every patch of a plan into its image, one onto the result of the one before.
 
     Args:
@@ -37,7 +35,7 @@ def blend(images: Images, plan: Plan, mode: Mode = "source") -> Images:
         patch = _patch(images[row["source"]], row)
         mask = _mask(plan, row, "blend_mask")
         target = blended[row["image"]]
-        if mode in ("source", "mixed"):
+        if mode in SEAMLESS:
             mask[[0, -1], :] = 0
             mask[:, [0, -1]] = 0
             # cv2 centres the mask's bounding box; its top left belongs at (place_x, place_y).

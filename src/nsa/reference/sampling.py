@@ -15,6 +15,7 @@ import numpy.typing as npt
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.shapes import Box, Mask, bounding_box, cutpaste_boxes, cutpaste_place, ellipses
 from nsa.settings.config import Bounds, SynthesisConfig
+from nsa.settings.methods import SEAMLESS
 
 TRIES = 200
 MIN_PIXELS = 50
@@ -146,7 +147,7 @@ def _draw_masks(
         either = resized | target_object
         label = label & either
         blend = label | (1 - either)
-    if config.blend_mode in ("paste", "interpolate"):
+    if config.blend_mode not in SEAMLESS:
         # Only seamless cloning needs a rim, and background to be blended smoothly.
         row.update(roi_y=0, roi_x=0, roi_h=h, roi_w=w, place_y=row["dst_y"], place_x=row["dst_x"])
         blend = label

@@ -11,6 +11,8 @@ from typing import Literal
 
 Shapes = Literal["gamma", "cutpaste", "ellipses"]
 BlendMode = Literal["source", "mixed", "paste", "interpolate"]
+# Modes of Poisson blending, which needs a rim of background; the others make pixel by pixel.
+SEAMLESS: tuple[BlendMode, ...] = ("source", "mixed")
 LabelKind = Literal["binary", "continuous", "logistic", "factor"]
 
 

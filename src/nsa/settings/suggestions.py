@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsa._native.layout import check_images
 from nsa.errors import InputError
 from nsa.settings.config import Bounds, SynthesisConfig, TrainConfig
 from nsa.settings.presets import Preset, object_images, texture_images, texture_synthesis
@@ -61,11 +62,7 @@ def suggest(images: Tensor, name: str = "custom") -> Suggestion:
     Raises:
         InputError: images is not such a tensor, or empty.
     """
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise InputError(
-            f"images must be a uint8 tensor (N, 1 or 3, H, W), got {images.dtype} with shape "
-            f"{tuple(images.shape)}."
-        )
+    check_images(images)
     if len(images) == 0:
         raise InputError("There are no images to choose settings from; images is empty.")
     chosen = torch.linspace(0, len(images) - 1, min(len(images), _LOOK_AT)).round().long()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import torch
 from torch import Tensor
 
-from nsa._native import C
 from nsa._native.cuda import kernels
 from nsa._native.cuda.plan import DevicePlan
-from nsa._native.layout import plan_tensors
 from nsa.errors import InputError
-from nsa.label import Kind
 from nsa.plan.table import Plan
 from nsa.settings.config import SynthesisConfig
 
@@ -25,9 +20,9 @@ def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Ten
     """
     pixels = images.permute(0, 2, 3, 1).contiguous()
     shape = kernels.shape_of(pixels)
-    mode = int(getattr(C.Blend, config.blend_mode))
+    mode = config.blend_mode
     on_device = DevicePlan.of(
-        *plan_tensors(plan), images=shape, sources=shape, mode=mode, device=pixels.device
+        *plan.tensors(), images=shape, sources=shape, mode=mode, device=pixels.device
     )
     return blend_and_label(pixels, on_device, config)
 
@@ -40,14 +35,13 @@ def blend_and_label(
     Args:
         pixels: uint8 (N, H, W, C), contiguous; left unchanged.
     """
-    mode = int(getattr(C.Blend, config.blend_mode))
-    blended = kernels.blend(pixels, pixels, plan, mode)
+    blended = kernels.blend(pixels, pixels, plan, config.blend_mode)
     labels = kernels.label(
         pixels,
         blended,
         plan,
-        get_args(Kind).index(config.label_kind),
-        config.variant == "released",
+        config.label_kind,
+        config.variant,
         config.label_midpoint,
         config.label_steepness,
     )

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
-from nsa._native import check_devices
+from nsa._native.devices import check_devices
+from nsa._native.layout import check_images
 from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.label import label
@@ -139,11 +140,5 @@ class NSA(nn.Module):
 
 
 def _check(images: Tensor) -> None:
-    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        got = images.dtype if isinstance(images, Tensor) else type(images).__name__
-        raise InputError(f"images must be a uint8 tensor with values 0 to 255, got {got}.")
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
-        raise InputError(
-            f"images must have shape (N, C, H, W) with 1 or 3 channels, got {tuple(images.shape)}."
-        )
+    check_images(images)
     check_devices(images=images)

@@ -8,8 +8,8 @@ from typing import Literal
 
 import torch
 
-from nsa._native import C
 from nsa._native.cuda.support import check_device
+from nsa._native.extension import C
 from nsa.errors import InputError
 
 Precision = Literal["bf16", "fp32"]

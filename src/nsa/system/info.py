@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nsa._native import C
+from nsa._native.extension import C
 
 _PACKAGES = ("nsa", "torch", "torchvision", "numpy", "numba", "opencv-python-headless")
 

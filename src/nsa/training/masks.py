@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nsa._native import C
-from nsa._native.cuda.kernels import views
+from nsa._native.extension import C
+from nsa._native.layout import views
 from nsa.plan.augmentation import Augmentation
 
 Pixels = npt.NDArray[np.uint8]
@@ -28,8 +28,9 @@ class AugmentedMasks:
 
     def __init__(self, images: Pixels, background: float, threshold: float) -> None:
         count, height, width, channels = images.shape
-        brightness = np.arange(255 * channels + 1) / channels
-        outside = np.abs(brightness - background) > threshold  # of every sum over channels
+        low, extent = C.background_range(channels, background, threshold)
+        outside = np.ones(255 * channels + 1, bool)  # of every sum over channels
+        outside[low : low + extent + 1] = False
         # What a rotation brings in from outside is black.
         self._outside = bool(outside[0])
         self._shape = count, height, width

@@ -12,14 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa._native import C
-from nsa._native.cuda.kernels import VIEW, views
-from nsa._native.layout import plan_tensors
+from nsa._native.extension import C
+from nsa._native.layout import VIEW, views
 from nsa.plan.bounds import plan_bounds
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.training.draw import Drawn
-
-_WIDEST = 1024  # kWidestDeviceBox of csrc/device/schedule.h: wider boxes are refused when packed
 
 
 class PackedStep:
@@ -49,11 +46,18 @@ class PackedStep:
         height, width = image_config.crop
         bounds = plan_bounds(synthesis, height, width)
         shape = (count, height, width, image_config.channels)
-        mode = int(getattr(C.Blend, synthesis.blend_mode))
-        tall, wide = min(_WIDEST, bounds.height), min(_WIDEST, bounds.width)
+        # Wider boxes are refused when they are packed.
+        tall, wide = min(C.widest_box, bounds.height), min(C.widest_box, bounds.width)
         self.count, self._stored = count, stored
         self.plan = C.DevicePlan.reserve(
-            shape, shape, mode, limits, bounds.rounds, tall, wide, count * bounds.mask_bytes
+            shape,
+            shape,
+            synthesis.blend_mode,
+            limits,
+            bounds.rounds,
+            tall,
+            wide,
+            count * bounds.mask_bytes,
         )
         self.plan_bytes = int(self.plan.bytes)
         self.bytes = self.plan_bytes + count * VIEW.itemsize
@@ -68,7 +72,7 @@ class PackedStep:
         Raises:
             InputError: a patch is larger than the kernels take.
         """
-        table = (part.numpy() for part in plan_tensors(drawn.plan))
+        table = (part.numpy() for part in drawn.plan.tensors())
         self.plan.pack(*table, out[: self.plan_bytes].numpy())
         out[self.plan_bytes :] = views(drawn.augmentation, image, self._stored)
 

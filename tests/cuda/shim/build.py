@@ -24,8 +24,11 @@ KERNELS = tuple(sorted(CSRC.glob("*/*_cuda.cu")))
 HOST = tuple(
     CSRC / name
     for name in (
+        "device/device_plan.cpp",
         "device/schedule.cpp",
-        "blend/check_plan.cpp",
+        "plan/check.cpp",
+        "plan/rows_by_image.cpp",
+        "label/kinds.cpp",
         "blend/sine.cpp",
         "blend/sine_pack.cpp",
     )

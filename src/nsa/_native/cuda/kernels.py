@@ -9,23 +9,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsa._native import C
 from nsa._native.cuda.plan import DevicePlan, Shape
 from nsa._native.cuda.support import check_device, memory_for
 from nsa._native.cuda.tables import label_table, sine_tables
-from nsa.errors import InputError
+from nsa._native.extension import C
 
-if TYPE_CHECKING:
-    from nsa.plan.augmentation import Augmentation
-
-LOGISTIC, FACTOR = 2, 3  # of LabelKind in csrc/label/label.h
 _WORKSPACE = 256 << 20  # bytes for boxes beyond shared memory: as many at a time as fit into this
 _BATCH = "the batch size"
 
@@ -45,7 +38,7 @@ def shape_of(images: Tensor) -> Shape:
 
 
 def blend(
-    images: Tensor, sources: Tensor, plan: DevicePlan, mode: int, *, grey_unit: float = 0.0
+    images: Tensor, sources: Tensor, plan: DevicePlan, mode: str, *, grey_unit: float = 0.0
 ) -> Tensor:
     """The images with the plan's patches in them, see :func:`nsa.blend.blend`.
 
@@ -58,7 +51,7 @@ def blend(
 
 
 def blend_(
-    images: Tensor, sources: Tensor, plan: DevicePlan, mode: int, *, grey_unit: float = 0.0
+    images: Tensor, sources: Tensor, plan: DevicePlan, mode: str, *, grey_unit: float = 0.0
 ) -> Tensor:
     """:func:`blend` in place; ``sources`` must be other memory than ``images``."""
     slices = 0
@@ -92,8 +85,8 @@ def label(
     original: Tensor,
     blended: Tensor,
     plan: DevicePlan,
-    kind: int,
-    overwrite: bool,
+    kind: str,
+    variant: str,
     midpoint: float,
     steepness: float,
 ) -> Tensor:
@@ -102,7 +95,7 @@ def label(
     size = 4 * count * height * width
     with memory_for("Labelling", size, _BATCH):
         labels = torch.empty((count, height, width), dtype=torch.float32, device=original.device)
-    table = label_table(kind == LOGISTIC, channels, midpoint, steepness, original.device)
+    table = label_table(kind, channels, midpoint, steepness, original.device)
     with _stream(original.device) as stream:
         C.label_cuda(
             plan.native,
@@ -112,7 +105,7 @@ def label(
             blended.data_ptr(),
             shape_of(original),
             kind,
-            overwrite,
+            variant,
             table.data_ptr(),
             labels.data_ptr(),
             stream,
@@ -124,7 +117,7 @@ def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
     """uint8 (count, height, width), see :func:`nsa.plan.object_masks`."""
     check_device(images.device)
     masks = torch.empty(images.shape[:3], dtype=torch.uint8, device=images.device)
-    low, extent = background_range(images.shape[3], background, threshold)
+    low, extent = C.background_range(images.shape[3], background, threshold)
     with _stream(images.device) as stream:
         C.object_masks_cuda(
             images.data_ptr(), shape_of(images), low, extent, masks.data_ptr(), stream
@@ -132,60 +125,15 @@ def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
     return masks
 
 
-def background_range(channels: int, background: float, threshold: float) -> tuple[int, int]:
-    """Smallest sum over channels that is background, and how far the others lie above it.
-
-    The extent is -1 where no sum is background.
-    """
-    mean = np.arange(255 * channels + 1) / channels
-    (sums,) = np.nonzero(np.abs(mean - background) <= threshold)
-    return (int(sums[0]), int(sums[-1] - sums[0])) if len(sums) else (0, -1)
-
-
-VIEW = np.dtype(
-    [
-        ("cosine", "f8"),
-        ("sine", "f8"),
-        ("image", "i8"),
-        ("top", "i4"),
-        ("left", "i4"),
-        ("flip", "i4"),
-        ("unused", "i4"),
-    ]
-)  # View in csrc/image/augment_block.h
-
-
-def views(augmentation: Augmentation, image: npt.NDArray[np.int64], stored: int) -> Tensor:
-    """An augmentation as the kernel reads it, on the CPU.
-
-    Args:
-        image: (N,) which of the ``stored`` images each set of parameters applies to.
-
-    Raises:
-        InputError: there is no such image, or an angle is not finite.
-    """
-    if not np.isfinite(augmentation.angle).all():
-        raise InputError("angles must be finite numbers of degrees.")
-    if len(image) and not 0 <= image.min() <= image.max() < stored:
-        raise InputError(f"image numbers must be from 0 to {stored - 1}.")
-    angle = augmentation.angle
-    packed = np.zeros(len(angle), VIEW)
-    radians = np.deg2rad(angle.astype(np.float64))
-    packed["cosine"], packed["sine"] = np.cos(radians), np.sin(radians)
-    packed["image"], packed["flip"] = image, augmentation.flip
-    packed["top"], packed["left"] = augmentation.top, augmentation.left
-    return torch.from_numpy(packed.view(np.uint8))
-
-
 def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
     """uint8 (count, rows, columns, channels): images of ``store``, rotated, cropped and flipped.
 
     Args:
-        table: of :func:`views`, with every ``image`` inside the store; copied to the GPU if it is
-            on the CPU.
+        table: of :func:`nsa._native.layout.views`, with every ``image`` inside the store; copied to
+            the GPU if it is on the CPU.
     """
     check_device(store.device)
-    count = len(table) // VIEW.itemsize
+    count = len(table) // C.view.itemsize
     channels = store.shape[3]
     there = table if table.is_cuda else table.pin_memory().to(store.device, non_blocking=True)
     with memory_for("Augmentation", count * rows * columns * channels, _BATCH):
@@ -206,23 +154,9 @@ def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
 
 def normalise(images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype) -> Tensor:
     """``images * scale + shift`` per channel, float32 or bfloat16 of the same shape."""
-    check_device(images.device)
     # Whole 16-byte loads; a slice of a larger tensor may start anywhere.
     images = images if images.data_ptr() % 16 == 0 else images.clone()
-    with memory_for("The network's input", math.prod(images.shape) * dtype.itemsize, _BATCH):
-        out = torch.empty(images.shape, dtype=dtype, device=images.device)
-    with _stream(images.device) as stream:
-        C.normalise_cuda(
-            images.data_ptr(),
-            images.numel(),
-            images.shape[3],
-            _three(scale),
-            _three(shift),
-            dtype == torch.bfloat16,
-            out.data_ptr(),
-            stream,
-        )
-    return out
+    return _normalise(C.normalise_cuda, images, shape_of(images), scale, shift, dtype)
 
 
 def normalise_in_blocks(
@@ -233,18 +167,30 @@ def normalise_in_blocks(
     Returns:
         (count, ceil(height / 2) + 3, ceil(width / 2) + 3, 4 (channels + 1)), contiguous.
     """
-    check_device(images.device)
     count, height, width, channels = shape_of(images)
     shape = (count, (height + 1) // 2 + 3, (width + 1) // 2 + 3, 4 * (channels + 1))
+    return _normalise(C.normalise_in_blocks_cuda, images, shape, scale, shift, dtype)
+
+
+def _normalise(
+    launch: Any,
+    images: Tensor,
+    shape: Shape,
+    scale: list[float],
+    shift: list[float],
+    dtype: torch.dtype,
+) -> Tensor:
+    check_device(images.device)
     with memory_for("The network's input", math.prod(shape) * dtype.itemsize, _BATCH):
         out = torch.empty(shape, dtype=dtype, device=images.device)
+    half = dtype == torch.bfloat16
     with _stream(images.device) as stream:
-        C.normalise_in_blocks_cuda(
+        launch(
             images.data_ptr(),
             shape_of(images),
             _three(scale),
             _three(shift),
-            dtype == torch.bfloat16,
+            half,
             out.data_ptr(),
             stream,
         )

@@ -1,4 +1,4 @@
-"""The CUDA implementations of the operators that :mod:`nsa._native` declares.
+"""The CUDA implementations of the operators that :mod:`nsa._native.operators` declares.
 
 Plans stay on the host until here, where they are checked, so that a bad row is an error with its
 number and not a wild write; tensors on the GPU are what selects these implementations.
@@ -6,15 +6,18 @@ number and not a wild write; tensors on the GPU are what selects these implement
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from nsa._native.cuda import clone, kernels
-from nsa._native.cuda.plan import LABELS_ONLY, DevicePlan
-from nsa._native.cuda.support import check_device
+from nsa._native.cuda import kernels
+from nsa._native.cuda.plan import DevicePlan
+from nsa._native.extension import C
+
+_GREY_UNIT = 1 / 255  # the weight of a gradient per unit of a mask of 0 to 255
 
 
 def blend(
-    images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: int
+    images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: str
 ) -> Tensor:
     images, sources = images.contiguous(), sources.contiguous()
     plan = DevicePlan.of(
@@ -32,10 +35,23 @@ def blend(
 def seamless_clone(
     sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, mixed: bool
 ) -> Tensor:
-    check_device(destinations.device)
-    return clone.seamless_clone(
-        sources.contiguous(), destinations.contiguous(), masks, centers, mixed
+    """The boxes around the masks are found on the host, so masks on the GPU are waited for."""
+    sources, destinations = sources.contiguous(), destinations.contiguous()
+    shapes = kernels.shape_of(sources), kernels.shape_of(destinations)
+    rows, packed = C.clone_plan(
+        *shapes, masks.cpu().contiguous().numpy(), centers.cpu().contiguous().numpy()
     )
+    mode = "mixed" if mixed else "source"
+    plan = DevicePlan.of(
+        torch.from_numpy(rows),
+        torch.ones(len(rows)),
+        torch.from_numpy(packed),
+        images=shapes[1],
+        sources=shapes[0],
+        mode=mode,
+        device=destinations.device,
+    )
+    return kernels.blend(destinations, sources, plan, mode, grey_unit=_GREY_UNIT)
 
 
 def label(
@@ -44,8 +60,8 @@ def label(
     rows: Tensor,
     factors: Tensor,
     masks: Tensor,
-    kind: int,
-    overwrite: bool,
+    kind: str,
+    variant: str,
     midpoint: float,
     steepness: float,
 ) -> Tensor:
@@ -57,10 +73,10 @@ def label(
         masks.contiguous(),
         images=shape,
         sources=shape,
-        mode=LABELS_ONLY,
+        mode=None,
         device=original.device,
     )
-    return kernels.label(original, blended, plan, kind, overwrite, midpoint, steepness)
+    return kernels.label(original, blended, plan, kind, variant, midpoint, steepness)
 
 
 def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:

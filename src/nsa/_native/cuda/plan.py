@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsa._native import C
 from nsa._native.cuda.support import check_device, memory_for
+from nsa._native.extension import C
 
-LABELS_ONLY = -1  # in place of a blend mode
 _BATCH = "the batch size"
 Shape = tuple[int, int, int, int]
 
@@ -42,7 +41,7 @@ class DevicePlan:
         *,
         images: Shape,
         sources: Shape,
-        mode: int,
+        mode: str | None,
         device: torch.device,
         channels_together: int = 0,
     ) -> DevicePlan:
@@ -51,7 +50,7 @@ class DevicePlan:
         Args:
             rows, factors, masks: as in :class:`nsa.plan.Plan`, on the CPU; masks on either.
             images, sources: (count, height, width, channels).
-            mode: a blend mode, or ``LABELS_ONLY``.
+            mode: how it is blended; None: for labels alone.
             channels_together: that one block blends, 1 or all; 0: what suits the batch and the GPU.
 
         Raises:
@@ -73,7 +72,7 @@ class DevicePlan:
         *,
         images: Shape,
         sources: Shape,
-        mode: int,
+        mode: str,
         device: torch.device,
         rounds: int,
         height: int,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from nsa._native import C
+from nsa._native.extension import C
 from nsa.errors import InputError
 
 _REBUILD = "pip install --force-reinstall --no-deps ."

@@ -1,6 +1,4 @@
-#include "blend/check_plan.h"
-
-#include <string>
+#include "plan/check.h"
 
 #include "errors.h"
 
@@ -39,8 +37,14 @@ class RowCheck {
     }
 
     [[noreturn]] void fail(const char* name, PlanColumn column, const std::string& why) const {
-        throw InputError("plan row " + std::to_string(row_) + ": " + name + " " +
-                         std::to_string(values_[column]) + " " + why + ".");
+        reject_row(row_, std::string(name) + " " + std::to_string(values_[column]) + " " + why);
+    }
+
+    // Where the patch lands, as blending and labels read it.
+    void destination(const ImagesView& images) const {
+        index(kImage, "image", images.count, "images");
+        span(kDstX, "dst_x", kWidth, "width", images.width, "image's width");
+        span(kDstY, "dst_y", kHeight, "height", images.height, "image's height");
     }
 
   private:
@@ -48,18 +52,22 @@ class RowCheck {
     int64_t row_;
 };
 
+// Rows are counted in 32 bits.
+void check_count(const PlanView& plan) {
+    if (plan.patches > INT32_MAX) throw InputError("plan: more than 2^31 - 1 rows.");
+}
+
 }  // namespace
 
 void check_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& images,
                 const ImagesView& sources) {
+    check_count(plan);
     for (int64_t row = 0; row < plan.patches; ++row) {
         const RowCheck check(plan, row);
-        check.index(kImage, "image", images.count, "images");
+        check.destination(images);
         check.index(kSource, "source", sources.count, "sources");
         check.span(kSrcX, "src_x", kSrcW, "src_w", sources.width, "source's width");
         check.span(kSrcY, "src_y", kSrcH, "src_h", sources.height, "source's height");
-        check.span(kDstX, "dst_x", kWidth, "width", images.width, "image's width");
-        check.span(kDstY, "dst_y", kHeight, "height", images.height, "image's height");
         const int32_t* const values = plan.rows + row * kPlanColumns;
         check.span(kRoiX, "roi_x", kRoiW, "roi_w", values[kWidth], "patch's width");
         check.span(kRoiY, "roi_y", kRoiH, "roi_h", values[kHeight], "patch's height");
@@ -71,10 +79,22 @@ void check_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& imag
             check.fail("round", kRound, "comes after a later round; sort the rows by round");
         }
         if (!(plan.factors[row] > 0.0f && plan.factors[row] <= 1.0f)) {
-            throw InputError("plan row " + std::to_string(row) + ": factor " +
-                             std::to_string(plan.factors[row]) + " is not in (0, 1].");
+            reject_row(row, "factor " + std::to_string(plan.factors[row]) + " is not in (0, 1]");
         }
     }
+}
+
+void check_label_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& images) {
+    check_count(plan);
+    for (int64_t row = 0; row < plan.patches; ++row) {
+        const RowCheck check(plan, row);
+        check.destination(images);
+        check.mask(kLabelMask, "label_mask", mask_bytes);
+    }
+}
+
+void reject_row(int64_t row, const std::string& why) {
+    throw InputError("plan row " + std::to_string(row) + ": " + why + ".");
 }
 
 }  // namespace nsa

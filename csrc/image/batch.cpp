@@ -1,0 +1,85 @@
+#include "image/batch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "errors.h"
+#include "image/gather.h"
+#include "image/position.h"
+#include "parallel.h"
+
+namespace nsa {
+namespace {
+
+// `count` views, each of an image below `stored`.
+std::vector<View> checked_views(const ViewBytes& views, int64_t stored, int64_t count) {
+    if (views.size != count * static_cast<int64_t>(sizeof(View))) {
+        throw InputError("views must be one a result.");
+    }
+    std::vector<View> copied(static_cast<size_t>(count));
+    if (count > 0) std::memcpy(copied.data(), views.data, static_cast<size_t>(views.size));
+    for (const View& view : copied) {
+        if (view.image < 0 || view.image >= stored) {
+            throw InputError("a view names an image that is not stored.");
+        }
+        // Of NaN both are false. Crops of anything but a rotation would be read anywhere.
+        if (!(std::abs(view.cosine) <= 1.0 && std::abs(view.sine) <= 1.0)) {
+            throw InputError("a view's angle is not a number.");
+        }
+    }
+    return copied;
+}
+
+}  // namespace
+
+void object_masks_cpu(const ImagesView& images, const BackgroundRange& background, uint8_t* masks,
+                      int threads) {
+    const auto bytes =
+        static_cast<size_t>(NSA_PICK(object_mask_scratch_bytes)(images.height, images.width));
+    std::vector<std::vector<uint8_t>> scratch(std::max(threads, 1));
+    parallel_for(images.count, threads, [&](int64_t index, int worker) {
+        scratch[worker].resize(bytes);
+        NSA_PICK(object_mask)
+        (images.image(index), images.height, images.width, images.channels, background,
+         masks + index * images.pixels(), scratch[worker].data());
+    });
+}
+
+void gather_cpu(const ImagesView& store, const ViewBytes& views, const ImagesView& results,
+                uint8_t* out, int threads) {
+    const std::vector<View> table = checked_views(views, store.count, results.count);
+    std::vector<std::vector<int64_t>> starts(std::max(threads, 1));
+    parallel_for(results.count, threads, [&](int64_t index, int worker) {
+        starts[worker].resize(2 * static_cast<size_t>(results.height));
+        const View& view = table[index];
+        const Crop crop = place_crop(view, store.height, store.width, results.height, results.width,
+                                     starts[worker].data());
+        NSA_PICK(gather)
+        (store.image(view.image), store.height, store.width, store.channels, crop,
+         out + index * results.bytes());
+    });
+}
+
+void gather_masks_cpu(const MaskBatch& batch, const ViewBytes& views, uint8_t* masks, int threads) {
+    const std::vector<View> table = checked_views(views, batch.stored, batch.count);
+    const int64_t words = batch.height * bit_words(batch.width);
+    const int64_t pixels = static_cast<int64_t>(batch.rows) * batch.columns;
+    const auto scratch_words =
+        static_cast<size_t>(NSA_PICK(gather_mask_scratch_words)(batch.rows, batch.columns));
+    std::vector<std::vector<int64_t>> starts(std::max(threads, 1));
+    std::vector<std::vector<uint64_t>> scratch(starts.size());
+    parallel_for(batch.count, threads, [&](int64_t index, int worker) {
+        starts[worker].resize(2 * static_cast<size_t>(batch.rows));
+        scratch[worker].resize(scratch_words);
+        const View& view = table[index];
+        const Crop crop = place_crop(view, batch.height, batch.width, batch.rows, batch.columns,
+                                     starts[worker].data());
+        NSA_PICK(gather_mask)
+        (batch.foreground + view.image * words, batch.height, batch.width, batch.outside, crop,
+         masks + index * pixels, scratch[worker].data());
+    });
+}
+
+}  // namespace nsa
