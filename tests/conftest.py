@@ -1,8 +1,9 @@
-"""What tests of the command line share: tiny products, finished runs, one thread."""
+"""How the tests are run, and what those of the command line share: tiny products, finished runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,47 @@ import torch
 import yaml
 from tiny import nsa, picture, train_gaussian, write, write_config, write_product
 
+from nsa.system.cores import usable_cores
 
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Several threads only cost time on tiny images."""
-    threads = torch.get_num_threads()
+SEED = "NSA_TEST_SEED"
+_MOST_WORKERS = 8  # each holds a torch of its own, up to 2 GB
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite on all cores, and what was picked in this process, as a debugger needs.
+
+    Tests on a GPU need its memory for themselves.
+    """
+    whole = config.args_source is not pytest.Config.ArgsSource.ARGS
+    worker = hasattr(config, "workerinput")
+    if whole and not worker and not torch.cuda.is_available():
+        option = config.option
+        if getattr(option, "numprocesses", 0) is None and option.dist == "no":  # pytest-xdist
+            option.numprocesses, option.dist = "auto", "worksteal"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return min(_MOST_WORKERS, usable_cores())
+
+
+def pytest_configure() -> None:
+    # Inherited by the workers, as is the one thread by every process that a test starts: several
+    # only cost time on tiny images. Tests of threads say how many.
+    os.environ.setdefault(SEED, str(secrets.randbits(32)))
+    os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+
+
+def pytest_report_header() -> str:
+    return f"fresh random inputs: {SEED}={os.environ[SEED]}"
+
+
+@pytest.fixture(scope="session")
+def fresh_seed() -> int:
+    """Another in every run of the tests; ``NSA_TEST_SEED`` in the environment repeats one."""
+    return int(os.environ[SEED])
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,6 @@ from nsa.detectors.registry import load
 from nsa.images import demo
 from nsa.system import info
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,8 +14,6 @@ from tiny import GAUSSIAN, nsa, picture, rows, sentence, write, write_config, wr
 
 from nsa.folder import RunLock
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

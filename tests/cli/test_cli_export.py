@@ -23,8 +23,6 @@ from nsa.gaussian import DISTRIBUTIONS, DistributionName, fit_distribution
 from nsa.images import stack
 from nsa.runs.export import export
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 FPR = 0.1
 
 

@@ -12,8 +12,6 @@ from tiny import GAUSSIAN, nsa, rows, write_product
 from nsa.detectors.gaussian import storage
 from nsa.images import load_images
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def scores(run: Path) -> str:
     return (run / "scores.csv").read_text()

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 from tiny import GAUSSIAN, nsa, picture, sentence, train_gaussian, write, write_product
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

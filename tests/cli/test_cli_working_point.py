@@ -10,8 +10,6 @@ from tiny import nsa, picture, rows, sentence, write
 from nsa.detectors.gaussian import storage
 from nsa.gaussian import chi_square_threshold
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def test_the_working_point_is_reported_for_the_sum_and_every_level(gaussian_run: Path) -> None:
     point = json.loads((gaussian_run / "metrics.json").read_text())["working_point"]

@@ -10,11 +10,6 @@ from torch import Tensor
 from nsa.gaussian import FeatureExtractor
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread: None) -> None:
-    """In all tests of this folder."""
-
-
 @pytest.fixture(scope="session")
 def extractor() -> FeatureExtractor:
     """A ResNet-18 with random weights."""

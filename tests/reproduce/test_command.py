@@ -21,8 +21,6 @@ from nsa.reproduce.nsa.jobs import plan_jobs
 from nsa.reproduce.runner import JobTask
 from nsa.runs.farm import RUNS, Farm
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def reproduce(data: Path, one_epoch: Path, output: Path, *more: object) -> CliResult:
     return nsa(

@@ -26,8 +26,6 @@ from nsa.reproduce.gaussian.jobs import plan_jobs
 from nsa.reproduce.job import Request
 from nsa.reproduce.runner import JobTask
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -31,14 +31,6 @@ Pair = list[dict[str, Any]]
 FIRST_LOSS, FIRST_GRADIENTS, LATER_LOSSES = 1e-6, 1e-2, 1e-3
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("ranks")

@@ -18,8 +18,6 @@ from nsa.settings.fields import replace
 from nsa.system.device import Precision
 from nsa.training import Trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 NAMES = [field.name for field in dataclasses.fields(Forms)]
 FORMS = [*(Forms(**{name: True}) for name in NAMES), Forms(**dict.fromkeys(NAMES, True))]
 STEPS = 6

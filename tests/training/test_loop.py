@@ -20,14 +20,6 @@ IMAGES = ImageConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def pictures(count: int = 10, channels: int = 3) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(count, channels, 9, 9, generator=generator) * 255
