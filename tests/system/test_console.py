@@ -1,0 +1,162 @@
+"""What a person at a terminal reads, and what a log file gets instead."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from nsa.system import console as module
+from nsa.system.console import LiveView, TrainingProgress, counted, duration, log_to_console
+
+
+@pytest.fixture
+def log() -> Iterator[logging.Logger]:
+    """The package's logger, put back as it was."""
+    logger = logging.getLogger("nsa")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield logger
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
+
+
+def screen(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> io.StringIO:
+    """What is written, by a console of 80 columns."""
+    written = io.StringIO()
+    plain = Console(file=written, force_terminal=terminal, width=80, color_system=None)
+    monkeypatch.setattr(module, "console", plain)
+    return written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (0.4, "0 s"), (48, "48 s"), (59.4, "59 s"), (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"), (3599.4, "59 min 59 s"), (3599.6, "1 h 00 min"), (7500, "2 h 05 min"),
+        (360_000, "100 h 00 min"),
+    ],
+)  # fmt: skip
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs"), (-1, "-1 epochs")]
+)
+def test_counted(number: int, text: str) -> None:
+    assert counted(number, "epoch") == text
+
+
+def test_messages_are_shown_once_and_as_they_are(
+    log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = screen(monkeypatch, terminal=False)
+    log.handlers.clear()
+    log_to_console()
+    log_to_console()
+    long = "a line of more than eighty columns: " + "x" * 100
+    log.debug("hidden")
+    log.info("%d of [bold]%s[/bold]", 3, "four")
+    log.warning(long)
+    assert written.getvalue() == f"3 of [bold]four[/bold]\n{long}\n"
+    assert not log.propagate  # or a program that logs itself would show them twice
+
+
+def test_warnings_are_yellow(log: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(
+        module, "console", Console(file=written, force_terminal=True, color_system="standard")
+    )
+    log.handlers.clear()
+    log_to_console()
+    log.info("plain")
+    log.warning("careful")
+    log.error("wrong")
+    assert written.getvalue() == "plain\n\x1b[33mcareful\x1b[0m\n\x1b[33mwrong\x1b[0m\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_live_view_is_drawn_at_a_terminal_only(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, drawn = screen(monkeypatch, terminal), []
+
+    def draw() -> str:
+        drawn.append(len(drawn))
+        return f"number {len(drawn)}"
+
+    with LiveView(draw) as view:
+        view.update()
+        view.update()
+    assert len(drawn) == (2 if terminal else 0)
+    assert ("number 2" in written.getvalue()) == terminal
+
+
+class Clock:
+    """Seconds as a test sets them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written, clock = screen(monkeypatch, terminal=False), Clock(monkeypatch)
+    caplog.set_level(logging.INFO, "nsa")
+    with TrainingProgress(epochs=2, total=100, done=0) as progress:
+        clock.now += 14  # the first step also compiles: its time does not count for the speed
+        progress.advance(0, 8.0, 10)
+        assert lines(caplog) == []
+        clock.now += 1
+        progress.advance(0, 4.0, 10)
+        clock.now += 14.9
+        progress.advance(0, 4.0, 10)
+        clock.now += 0.1
+        progress.advance(1, 4.0, 10)
+    # 8, then 5 % of 4 each time; 10 images in the second after the first step, 30 in 16 seconds.
+    assert lines(caplog) == [
+        "epoch 1/2, loss 7.8000, 10.0 images/s, 8 s left",
+        "epoch 2/2, loss 7.4295, 1.9 images/s, 32 s left",
+    ]
+    assert written.getvalue() == ""
+
+
+def test_a_resumed_run_counts_what_was_done_before(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    screen(monkeypatch, terminal=False)
+    clock = Clock(monkeypatch)
+    caplog.set_level(logging.INFO, "nsa")
+    with TrainingProgress(epochs=4, total=400, done=300) as progress:
+        clock.now += 20
+        progress.advance(3, 1.0, 20)
+        clock.now += 20
+        progress.advance(4, 1.0, 20)  # after the last step the position is that of no epoch
+    assert lines(caplog) == [
+        "epoch 4/4, loss 1.0000, 1.0 images/s, 1 min 20 s left",
+        "epoch 4/4, loss 1.0000, 1.0 images/s, 1 min 00 s left",
+    ]
+
+
+def test_a_terminal_has_a_bar(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written, clock = screen(monkeypatch, terminal=True), Clock(monkeypatch)
+    caplog.set_level(logging.INFO, "nsa")
+    with TrainingProgress(epochs=2, total=100, done=50) as progress:
+        clock.now += 20
+        progress.advance(1, 0.25, 25)
+    assert "epoch 2/2" in written.getvalue()
+    assert " 75 %" in written.getvalue()
+    assert "loss 0.2500" in written.getvalue()
+    assert "1.2 images/s" in written.getvalue()
+    assert lines(caplog) == []

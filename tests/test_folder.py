@@ -1,0 +1,233 @@
+"""The run folder: its lock, how a run begins, and which folders are refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nsa.errors import InputError
+from nsa.folder import (
+    FORMAT_VERSION,
+    Run,
+    RunLock,
+    beginning,
+    create_run,
+    make_output,
+    read_config,
+)
+
+PLACES = {"data_root": "/data", "normal_dir": None, "device": "cpu", "precision": "fp32"}
+
+
+class Plain:
+    """Settings of no method."""
+
+    category = "disc"
+
+    def __init__(self, epochs: int = 3) -> None:
+        self.epochs = epochs
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"category": self.category, "epochs": self.epochs}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Plain:
+        if values["epochs"] < 1:
+            raise InputError("epochs must be a number from 1.")
+        return cls(values["epochs"])
+
+
+def test_a_run_that_began_is_opened(tmp_path: Path) -> None:
+    create_run(tmp_path, Plain(7), PLACES)
+    values = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert list(values) == ["format_version", "nsa_version", *PLACES, "category", "epochs"]
+    assert values["format_version"] == FORMAT_VERSION == 1
+    assert values["nsa_version"] == version("nsa")
+    assert read_config(tmp_path) == values
+    run = Run.open(tmp_path, Plain.of)
+    assert (run.path, run.settings.epochs, run.places) == (tmp_path, 7, PLACES)
+
+
+def test_places_that_are_not_written_are_unknown(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("format_version: 1\nepochs: 3\n")
+    assert Run.open(tmp_path, Plain.of).places == dict.fromkeys(PLACES)
+
+
+def test_a_run_begins_in_an_empty_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(InputError) as raised:
+        create_run(tmp_path, Plain(), PLACES)
+    assert str(raised.value) == f"The folder {tmp_path} is not empty; choose another --output."
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_a_run_is_not_replaced(tmp_path: Path) -> None:
+    create_run(tmp_path, Plain(7), PLACES)
+    with pytest.raises(InputError) as raised:
+        create_run(tmp_path, Plain(8), PLACES)
+    assert str(raised.value) == (
+        f"{tmp_path} already holds a run; choose another --output, or continue that run with "
+        f"--resume {tmp_path}."
+    )
+    assert Run.open(tmp_path, Plain.of).settings.epochs == 7
+
+
+def test_the_lock_alone_leaves_a_folder_empty(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        create_run(tmp_path, Plain(), PLACES)
+    assert {entry.name for entry in tmp_path.iterdir()} == {".lock", "config.yaml"}
+
+
+@pytest.mark.parametrize("failure", [InputError("no images"), KeyboardInterrupt()])
+def test_a_beginning_that_fails_leaves_nothing(failure: BaseException, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    def begin() -> None:
+        with RunLock(folder), beginning(folder):
+            create_run(folder, Plain(), PLACES)
+            raise failure
+
+    with pytest.raises(type(failure)):
+        begin()
+    assert not folder.exists()
+
+
+def test_a_beginning_that_fails_keeps_what_else_is_there(tmp_path: Path) -> None:
+
+    def begin() -> None:
+        with beginning(tmp_path):
+            create_run(tmp_path, Plain(), PLACES)
+            (tmp_path / "log.csv").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        begin()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log.csv"]
+
+
+def test_a_beginning_that_succeeds_stays(tmp_path: Path) -> None:
+    with RunLock(tmp_path), beginning(tmp_path):
+        create_run(tmp_path, Plain(), PLACES)
+    assert (tmp_path / "config.yaml").is_file()
+
+
+def test_no_run_folder_is_said_to_be_none(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(InputError) as raised:
+            read_config(folder)
+        assert str(raised.value) == f"{folder} is not a run folder: there is no config.yaml in it."
+
+
+@pytest.mark.parametrize(
+    ("stamps", "writer", "found"),
+    [
+        ({"format_version": 2, "nsa_version": "9.0"}, "9.0", "2"),
+        ({"format_version": 0, "nsa_version": "0.0.1"}, "0.0.1", "0"),
+        ({}, "of unknown version", "None"),
+        ({"format_version": "1"}, "of unknown version", "1"),
+    ],
+)
+def test_another_format_is_named(
+    stamps: dict[str, Any], writer: str, found: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**stamps, "epochs": 1}))
+    with pytest.raises(InputError) as raised:
+        Run.open(tmp_path, Plain.of)
+    assert str(raised.value) == (
+        f"{tmp_path} was written by nsa {writer} in format {found}, but this nsa {version('nsa')} "
+        "reads format 1; install the version that wrote it."
+    )
+
+
+def test_damaged_settings_are_named(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("format_version: 1\nepochs: 0\n")
+    with pytest.raises(InputError) as raised:
+        Run.open(tmp_path, Plain.of)
+    assert str(raised.value) == (
+        f"{tmp_path / 'config.yaml'} is damaged: epochs must be a number from 1."
+    )
+
+
+def test_times_are_those_of_the_training(tmp_path: Path) -> None:
+    create_run(tmp_path, Plain(), PLACES)
+    run = Run.open(tmp_path, Plain.of)
+    assert run.training_times() == {}
+    (tmp_path / "metrics.json").write_text(
+        '{"times": {"training_seconds": 5.0, "evaluation_seconds": 2.0, "images_per_second": 3.0}}'
+    )
+    assert run.training_times() == {"training_seconds": 5.0, "images_per_second": 3.0}
+
+
+def test_a_folder_is_used_by_one_run(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        with pytest.raises(InputError) as raised, RunLock(tmp_path):
+            pass
+        assert str(raised.value) == (
+            f"Another run is using the folder {tmp_path}; wait for it or choose another --output."
+        )
+        with pytest.raises(InputError), RunLock(tmp_path):  # the failure has not released it
+            pass
+    with RunLock(tmp_path):  # free again
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            RunLock(tmp_path).__enter__()
+        finally:
+            os._exit(7)  # without leaving the block
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert (tmp_path / ".lock").is_file()
+    with RunLock(tmp_path):
+        pass
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    lock = RunLock(tmp_path)
+    with lock:
+        assert lock._file is not None
+        held = lock._file
+    with pytest.raises(OSError, match="Bad file descriptor") as raised:
+        os.fstat(held)
+    assert raised.value.errno == errno.EBADF
+
+
+def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    with pytest.raises(InputError) as raised, RunLock(folder):
+        pass
+    assert str(raised.value) == (
+        f"Cannot write to the folder {folder}: No such file or directory; choose another --output."
+    )
+
+
+def test_new_runs_have_the_first_free_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = [make_output(None, "disc") for _ in range(2)]
+    assert made == [Path("runs/disc-001"), Path("runs/disc-002")]
+    made[0].rmdir()
+    assert make_output(None, "disc") == Path("runs/disc-001")
+    assert make_output(None, "plate") == Path("runs/plate-001")
+    assert all((tmp_path / path).is_dir() for path in made)
+
+
+def test_an_output_of_ones_own_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    assert make_output(folder, "disc") == folder
+    assert folder.is_dir()
+    assert make_output(folder, "disc") == folder  # whether it is empty is asked when a run begins
+    assert sys.platform == "win32" or not (tmp_path / "runs").exists()
