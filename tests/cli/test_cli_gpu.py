@@ -62,8 +62,9 @@ def test_profile_prints_a_table_and_writes_a_trace(
     assert 0 <= times["plan_wait_seconds"] < times["training_seconds"]
 
 
-def test_profile_has_nothing_to_measure_in_a_gaussian(command: Callable[..., Any]) -> None:
-    result = command("--profile", "--method", "gaussian")
+def test_profile_has_nothing_to_measure_in_a_gaussian(data: Path, tmp_path: Path) -> None:
+    place = ("--data-root", data, "--output", tmp_path / "run")
+    result = nsa("train", *place, "--profile", "--method", "gaussian")
     assert result.exit_code == 2
     assert "--profile" in result.stderr
 
