@@ -82,11 +82,13 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
     Attributes:
         names: values of ``--method`` that mean it.
         request: its options.
+        summary: its names, for the help of ``--method``.
         lacks: why it has no use for the options of others, to follow its name.
     """
 
     names: tuple[str, ...]
     request: type[RequestT]
+    summary: str
     lacks: str
 
     @abstractmethod

@@ -49,9 +49,14 @@ def find_method(name: str | None) -> AnyMethod:
 def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
     """The options of every method's training by name, and a request that has them."""
     found: dict[str, tuple[type[TrainRequest], Option]] = {}
-    for method in dict.fromkeys(methods().values()):
+    distinct = list(dict.fromkeys(methods().values()))
+    for method in distinct:
         for name, option in method.request.options().items():
             found.setdefault(name, (method.request, option))
+    request, option = found["method"]
+    names = "; or ".join(method.summary for method in distinct)
+    help_text = f"{names[0].upper()}{names[1:]}. [default: {DEFAULT}]"
+    found["method"] = request, dataclasses.replace(option, help=help_text)
     return found
 
 

@@ -158,11 +158,7 @@ class TrainRequest(Request):
         "each is trained by itself, into a folder of its own below --output."
     )
     normal_dir: Path | None = option("Instead of --data-root: a plain folder of good images.")
-    method: str | None = option(
-        "A system of the paper: nsa, cutpaste, fpi, pii, nsa_paste, or the ablations "
-        "no_object_masks, single_patch, cutpaste_shapes, ellipses; or gaussian (Rippel et al.: "
-        "fitted in seconds to the features of a pretrained network). [default: nsa]"
-    )
+    method: str | None = option("How anomalies are detected.")  # the registry knows the names
     seed: int | None = option("Fixes everything random. [default: 0]")
     device: str | None = option("auto, cpu or cuda. [default: auto]")
     precision: str | None = option(

@@ -21,6 +21,7 @@ class GaussianMethod(DetectionMethod[GaussianRequest, "GaussianRun"]):
 
     names = ("gaussian",)
     request = GaussianRequest
+    summary = "gaussian (Rippel et al.: fitted in seconds to the features of a pretrained network)"
     lacks = "which fits its features in one pass without synthetic anomalies"
 
     def open_run(self, path: Path) -> GaussianRun:

@@ -21,6 +21,7 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
 
     names = tuple(METHODS)
     request = NetworkRequest
+    summary = f"a system of the NSA paper ({', '.join(names)})"
     lacks = "which trains a network on synthetic anomalies"
 
     def open_run(self, path: Path) -> NetworkRun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from nsa.settings.config import LABELS
 from nsa.settings.options import NONE, TrainRequest, option, parse_background, section
 
 
@@ -29,9 +30,7 @@ class NetworkRequest(TrainRequest):
         "released (the authors' code) or paper (the equations). [default: released]",
         section="synthesis",
     )
-    label: str | None = option(
-        "binary, continuous or logistic. [default: logistic]", section="synthesis"
-    )
+    label: str | None = option(f"{', '.join(LABELS)}. [default: logistic]", section="synthesis")
     background: float | str | None = option(
         "Brightness of a plain background, 0-255, or none. [default: preset, or estimated]",
         section="synthesis",
