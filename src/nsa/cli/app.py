@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,11 +52,18 @@ def _friendly(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+def _help(command: Callable[..., None]) -> str:
+    """A command's docstring with a paragraph a line, which fills the terminal's own width."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
 for _command in (
     train_command, evaluate_command, calibrate_command, predict_command, export_command,
     synthesize_command, reproduce_command, info_command,
 ):  # fmt: skip
-    app.command(_command.__name__.removesuffix("_command"))(_friendly(_command))
+    _name = _command.__name__.removesuffix("_command")
+    app.command(_name, help=_help(_command))(_friendly(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

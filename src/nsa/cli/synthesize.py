@@ -8,6 +8,7 @@ from typing import Any
 
 from nsa.cli.options import options_of, with_options
 from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.registry import read_request, train_options
 from nsa.errors import InputError
 from nsa.settings.options import Request, option
 from nsa.system.console import console
@@ -26,18 +27,19 @@ class WhatToDraw(Request):
     config: Path | None = option("YAML file with settings, as nsa train reads it.")
 
 
+_OF_A_TRAINING = (
+    "data_root", "category", "normal_dir", "seed", "method", "variant", "label", "background",
+    "kind",
+)  # fmt: skip
+
+
 @with_options(
     options_of(WhatToDraw, "output"),
-    options_of(
-        NetworkRequest,
-        "data_root", "category", "normal_dir", "seed", "method", "variant", "label", "background",
-        "kind",
-    ),
+    {name: option for name, option in train_options().items() if name in _OF_A_TRAINING},
     options_of(WhatToDraw, "category", "method", "count", "config"),
-)  # fmt: skip
+)
 def synthesize_command(**given: Any) -> None:
     """Draw originals, synthetic anomalies and labels as the training sees them."""
-    from nsa.detectors.registry import read_request
     from nsa.runs.demo import use_demo_data
     from nsa.runs.synthesize import synthesize
 

@@ -14,6 +14,7 @@ import nsa.detectors
 from nsa.detectors.method import AnyMethod
 from nsa.errors import InputError, hint
 from nsa.folder import read_config
+from nsa.images.layouts import dataset_names
 from nsa.settings.options import STAMPS, Option, TrainRequest, read_options
 
 if TYPE_CHECKING:
@@ -53,10 +54,16 @@ def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
     for method in distinct:
         for name, option in method.request.options().items():
             found.setdefault(name, (method.request, option))
-    request, option = found["method"]
     names = "; or ".join(method.summary for method in distinct)
-    help_text = f"{names[0].upper()}{names[1:]}. [default: {DEFAULT}]"
-    found["method"] = request, dataclasses.replace(option, help=help_text)
+    for name, help_text in (
+        ("method", f"{names[0].upper()}{names[1:]}. [default: {DEFAULT}]"),
+        (
+            "data_root",
+            f"Folder of categories in the layout of {dataset_names()}; or one such category.",
+        ),
+    ):
+        request, option = found[name]
+        found[name] = request, dataclasses.replace(option, help=help_text)
     return found
 
 

@@ -149,16 +149,14 @@ def parse_background(value: object) -> float | str:
 class TrainRequest(Request):
     """What every method's training can be asked for."""
 
-    data_root: Path | None = option(
-        "Folder of categories in the layout of MVTec AD, MVTec LOCO AD, MPDD, BTAD, VisA or "
-        "KolektorSDD2, or with lists of files; or one such category."
-    )
+    # What depends on the layouts and methods there are is said by nsa.detectors.registry.
+    data_root: Path | None = option("Folder of categories, or one such category.")
     category: str | None = option(
         "Folder below --data-root; its name also chooses the preset. Several by commas, or all: "
         "each is trained by itself, into a folder of its own below --output."
     )
     normal_dir: Path | None = option("Instead of --data-root: a plain folder of good images.")
-    method: str | None = option("How anomalies are detected.")  # the registry knows the names
+    method: str | None = option("How anomalies are detected.")
     seed: int | None = option("Fixes everything random. [default: 0]")
     device: str | None = option("auto, cpu or cuda. [default: auto]")
     precision: str | None = option(
