@@ -123,7 +123,10 @@ def _call(
         if about["nsa"]:
             about |= _build(runner, scratch, about, environment)
             replace_json(folder / "machine.json", about)
-        groups = rehearsed(CALLS[call]) if chosen.rehearse else CALLS[call]
+        groups = CALLS[call]
+        if chosen.rehearse:
+            earlier = chosen.calls[: chosen.calls.index(call)]
+            groups = rehearsed(groups, sum((CALLS[one] for one in earlier), ()))
         passed = not about["nsa"] and runner.run(groups)
     finally:  # also when this process is being stopped
         keep()

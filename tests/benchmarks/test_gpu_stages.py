@@ -161,6 +161,17 @@ def _environments() -> list[str]:
     return found
 
 
+def test_no_program_is_rehearsed_twice() -> None:
+    """The other call's are left out by what is run, not by a name."""
+    once = [stage for group in rehearsed(CALLS["first"]) for stage in group]
+    once += [stage for group in rehearsed(CALLS["second"], CALLS["first"]) for stage in group]
+    programs = [stage.program for stage in once]
+    assert len(set(programs)) == len(programs)
+    assert set(programs) == {s.program for call in CALLS.values() for group in call for s in group}
+    same, other = Stage("a", ("a.py", "1"), 5), Stage("a", ("a.py", "2"), 5)
+    assert rehearsed(((same, other), (same,)), ((same,),)) == ((Stage("a", ("a.py", "2"), 600),),)
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_the_limits_of_a_call_fit_into_one_command(call: str) -> None:
     assert longest(CALLS[call]) <= DEADLINE < 600
