@@ -19,7 +19,7 @@ from device import DEVICE, REHEARSAL, bottle_images, product_images, settled, si
 from nsa.detectors.network.detector import NetworkDetector  # noqa: E402
 from nsa.detectors.network.settings import NetworkSettings  # noqa: E402
 from nsa.images import Dataset, load_images, open_dataset  # noqa: E402
-from nsa.settings.config import replace  # noqa: E402
+from nsa.settings.fields import replace  # noqa: E402
 from nsa.settings.presets import preset  # noqa: E402
 from nsa.system.device import choose_precision  # noqa: E402
 from nsa.training import Trainer  # noqa: E402
