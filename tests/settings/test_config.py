@@ -10,6 +10,7 @@ import pytest
 
 from nsa.errors import InputError
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.methods import METHODS
 
 Kind = type[SynthesisConfig] | type[ImageConfig] | type[TrainConfig]
 
@@ -152,3 +153,34 @@ def test_defaults_are_the_papers() -> None:
 def test_settings_cannot_be_changed(config: Any) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(config, dataclasses.fields(config)[0].name, None)
+
+
+# What every method makes of its own gradients, label and background: blend mode, label kind,
+# whether there are object masks, title.
+DECIDED = {
+    "cutpaste": ("paste", "binary", True, "CutPaste"),
+    "fpi": ("interpolate", "factor", True, "FPI"),
+    "pii": ("mixed", "factor", True, "PII"),
+    "nsa_paste": ("paste", None, True, "NSA, pasted"),
+    "nsa": (None, None, True, "NSA ({})"),
+    "no_object_masks": (None, None, False, "A: no object masks"),
+    "single_patch": (None, None, True, "B: single patch"),
+    "cutpaste_shapes": (None, None, False, "C: CutPaste's shapes"),
+    "ellipses": (None, None, True, "D: ellipses"),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("gradients", ["source", "mixed"])
+@pytest.mark.parametrize("label", ["binary", "continuous", "logistic"])
+@pytest.mark.parametrize("background", [None, 0.0, 220.0])
+def test_a_method_decides_or_leaves_the_choice(
+    method: str, gradients: Any, label: Any, background: float | None
+) -> None:
+    blend, kind, masks, title = DECIDED[method]
+    config = SynthesisConfig(method=method, gradients=gradients, label=label, background=background)
+    assert config.blend_mode == (blend or gradients)
+    assert config.label_kind == (kind or label)
+    assert config.unbounded == ((kind or label) == "continuous")
+    assert config.mask_background == (background if masks else None)
+    assert config.title == title.format(label)
