@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,6 +103,17 @@ def test_scores_may_be_tensors_of_any_precision() -> None:
         tensor = torch.tensor(scores, dtype=dtype, requires_grad=True)
         assert ConformalThreshold(tensor).threshold(0.25) == 1.0
         assert ConformalThreshold(scores).p_value(tensor).tolist() == [1.0, 0.75, 0.5]
+
+
+def test_working_points_of_arrays_need_numpy_alone() -> None:
+    script = """
+import sys
+from nsa.metrics import ConformalThreshold, achieved_rate
+assert achieved_rate([1, 2, 3, 4], ConformalThreshold(range(9)).threshold(0.7)) == 0.5
+print([name for name in ("torch", "numba", "scipy", "sklearn") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_achieved_rate() -> None:
