@@ -84,7 +84,8 @@ def test_smallest_attainable_rate_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fpr", "needed"), [(0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (0.01, 99), (0.003, 333)]
+    ("fpr", "needed"),
+    [(0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (1 / 49, 48), (0.01, 99), (0.003, 333)],
 )
 def test_images_needed_are_the_fewest_that_allow_an_exceedance(fpr: float, needed: int) -> None:
     assert images_needed(fpr) == needed
