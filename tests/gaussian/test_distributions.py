@@ -103,6 +103,25 @@ def test_principal_components(distribution: DistributionName, count: int, dimens
     np.testing.assert_allclose(found.distance(new), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("distribution", SHARES)
+@pytest.mark.parametrize(("factor", "expected"), [(1 - 1e-6, 2), (1 + 1e-6, 1)])
+def test_the_bound_is_the_share_that_the_name_says(
+    distribution: DistributionName, factor: float, expected: int
+) -> None:
+    """Of three orthogonal features the largest, or the two others, hold next to that share.
+
+    Leading: two are needed until the largest alone suffices. Trailing: two, as far as they stay
+    within the bound.
+    """
+    share = SHARES[distribution] * factor
+    largest = share if distribution.startswith("pca") else 1 - share
+    variances = torch.tensor(
+        [largest, 0.6 * (1 - largest), 0.4 * (1 - largest)], dtype=torch.float64
+    )
+    signs = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=torch.float64)
+    assert fit_distribution(signs * variances.sqrt(), distribution).dimensions == expected
+
+
 def test_pca_and_its_negation_split_the_components() -> None:
     """99 % of the leading and 1 % of the trailing variance share at most the component between."""
     features = correlated(200, 20)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,7 +84,8 @@ def test_smallest_attainable_rate_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fpr", "needed"), [(0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (0.01, 99), (0.003, 333)]
+    ("fpr", "needed"),
+    [(0.5, 1), (0.3, 3), (0.1, 9), (0.05, 19), (1 / 49, 48), (0.01, 99), (0.003, 333)],
 )
 def test_images_needed_are_the_fewest_that_allow_an_exceedance(fpr: float, needed: int) -> None:
     assert images_needed(fpr) == needed
@@ -101,6 +104,17 @@ def test_scores_may_be_tensors_of_any_precision() -> None:
         tensor = torch.tensor(scores, dtype=dtype, requires_grad=True)
         assert ConformalThreshold(tensor).threshold(0.25) == 1.0
         assert ConformalThreshold(scores).p_value(tensor).tolist() == [1.0, 0.75, 0.5]
+
+
+def test_working_points_of_arrays_need_numpy_alone() -> None:
+    script = """
+import sys
+from nsa.metrics import ConformalThreshold, achieved_rate
+assert achieved_rate([1, 2, 3, 4], ConformalThreshold(range(9)).threshold(0.7)) == 0.5
+print([name for name in ("torch", "numba", "scipy", "sklearn") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_achieved_rate() -> None:

@@ -6,6 +6,7 @@ import sys
 SCRIPT = """
 import sys
 {before}
+import nsa.model.pretrained
 from nsa.model._torchvision import torchvision_models
 assert "torchvision" not in sys.modules
 models = torchvision_models()

@@ -24,20 +24,20 @@ def finish(
     folder: Path,
     category: str,
     network: str,
-    kind: str,
+    task: str,
     aurocs: Aurocs,
     seed: int = 0,
     weights: str = "IMAGENET1K_V1",
     **metrics: Any,
 ) -> None:
     """Write the result of a job with such folds."""
-    system = {"features": network, "autoencoder": kind}.get(kind, f"{network}_{kind}")
-    system = f"supervised_{network}" if kind == "supervised" else system
+    system = {"features": network, "autoencoder": task}.get(task, f"{network}_{task}")
+    system = f"supervised_{network}" if task == "supervised" else system
     content = values(system, category, seed, 0.9)
     content |= {
         "paper": "gaussian", "weights": "torchvision's IMAGENET1K_V1",
         "metrics": {"paper": {"image_auroc": 0.9}, "aurocs": aurocs, "rates": {}, **metrics},
-        "settings": {"category": category, "system": kind, "network": network, "digest": None,
+        "settings": {"category": category, "system": task, "network": network, "digest": None,
                      "weights": weights, "training": {"seed": seed}},
         "epochs": 100, "preset_epochs": 100,
     }  # fmt: skip
@@ -58,8 +58,8 @@ def test_a_level_is_averaged_over_categories_as_the_papers(tmp_path: Path) -> No
     figures = {name: 0.8 + 0.01 * i for i, name in enumerate(paper.TABLE_VIII)}
     for name, figure in figures.items():
         finish(tmp_path, name, "efficientnet_b4", "features", {
-            kind: levels("efficientnet_b4", figure - 0.01, figure + 0.01)
-            for kind in ("full", "l2")
+            approach: levels("efficientnet_b4", figure - 0.01, figure + 0.01)
+            for approach in ("full", "l2")
         })  # fmt: skip
     shown = build(["I", "II"], read_results(tmp_path)).shown
     assert [table.name for table in shown] == ["table-i", "table-ii"]
@@ -101,6 +101,15 @@ def test_several_seeds_of_one_category_are_the_spread(tmp_path: Path) -> None:
     assert "over 3 seeds on bottle, each the mean of its 2 folds" in shown[0].caption
 
 
+def test_results_of_earlier_versions_count_under_the_names_of_now(tmp_path: Path) -> None:
+    figures = {"mahalanobis": 0.8, "pca-95": 0.7, "npca-0.01": 0.6}
+    former = {name: levels("efficientnet_b4", figure) for name, figure in figures.items()}
+    finish(tmp_path, "bottle", "efficientnet_b4", "features", former)
+    cells = one(build(["III"], read_results(tmp_path)).shown, "table-iii")["level 1"].cells
+    found = {name: cell.ours.mean for name, cell in cells.items() if cell.ours is not None}
+    assert found == pytest.approx({"full": 80.0, "pca95": 70.0, "npca001": 60.0})
+
+
 def test_approaches_are_compared_on_the_same_categories(tmp_path: Path) -> None:
     for name, figure in (("bottle", 0.9), ("carpet", 0.7)):
         finish(tmp_path, name, "efficientnet_b4", "augmented", {
@@ -136,7 +145,7 @@ def test_approaches_are_compared_on_the_same_categories(tmp_path: Path) -> None:
 def test_working_points_of_table_iv(tmp_path: Path) -> None:
     rates = [[[0.3, 0.9], [0.2, 0.8], [0.1, 0.7], [0.05, 0.6], [0.0, 0.5]]] * 2
     finish(tmp_path, "bottle", "efficientnet_b0", "augmented",
-           {kind: levels("efficientnet_b0", 0.9, 0.9) for kind in ("pca99", "full",
+           {name: levels("efficientnet_b0", 0.9, 0.9) for name in ("pca99", "full",
                                                                    "npca1")},
            rates=dict.fromkeys(("pca99", "full", "npca1"), rates))  # fmt: skip
     shown = build(["IV"], read_results(tmp_path)).shown
@@ -153,7 +162,7 @@ def test_working_points_of_table_iv(tmp_path: Path) -> None:
 
 def test_another_network_stands_in_only_where_the_papers_was_not_run(tmp_path: Path) -> None:
     finish(tmp_path, "bottle", "resnet18", "features", {
-        kind: levels("resnet18", 0.8, 0.9) for kind in ("full", "l2", "one-class-svm")
+        name: levels("resnet18", 0.8, 0.9) for name in ("full", "l2", "one-class-svm")
     })  # fmt: skip
     results = read_results(tmp_path)
     shown = build(["I", "II", "V"], results).shown
