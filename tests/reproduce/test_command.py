@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from tiny import nsa, sentence, write_config
 from typer.testing import Result as CliResult
 
+from nsa.errors import InputError
 from nsa.reproduce.job import Request
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.nsa.jobs import plan_jobs
@@ -27,6 +29,15 @@ def reproduce(data: Path, one_epoch: Path, output: Path, *more: object) -> CliRe
         "reproduce", "--data-root", data, "--categories", "disc", "--config", one_epoch,
         "--output", output, "--table", "1,8", *more,
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_pictures() -> Iterator[None]:
+    """Half of so short a training; only those of workers are drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nsa.runs.evaluate.heat_map_grid", lambda *_: None)
+        patch.setattr("nsa.detectors.network.session.loss_curve", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +108,13 @@ def test_finished_jobs_are_skipped(
 
 
 def test_a_damaged_result_runs_again(folder: Path, data: Path, one_epoch: Path) -> None:
+    """Its training was complete and is not damaged, so it is only evaluated again."""
     path, other = job_file(folder, "fpi"), job_file(folder, "nsa_continuous")
     before, untouched = json.loads(path.read_text()), other.stat().st_mtime_ns
     path.write_text(path.read_text()[:400])
-    shutil.rmtree(folder / "runs" / path.stem)
     result = again(data, one_epoch, folder)
     assert f"{path} is damaged" in result.stderr
+    assert "is complete; evaluating" in result.stderr
     after = json.loads(path.read_text())
     assert after["metrics"] == before["metrics"]
     assert after["curves"] == before["curves"]
@@ -172,21 +184,17 @@ def test_workers_share_the_jobs(
     assert "PII" in text
 
 
-def test_a_claimed_job_is_left_to_its_owner(data: Path, one_epoch: Path, tmp_path: Path) -> None:
-    output = tmp_path / "o"
-    first = reproduce(data, one_epoch, output, "--methods", "fpi", "--seeds", "1")
-    assert first.exit_code == 0, first.output
-    path = job_file(output, "fpi")
-    path.unlink()
-    for name in ("tables.md", "index.html"):
-        (output / name).unlink()
-    lock = output / "claims" / f"{path.stem}.lock"
+def test_a_claimed_job_is_left_to_its_owner(folder: Path, data: Path, one_epoch: Path) -> None:
+    path = job_file(folder, "fpi")
+    for done in (path, job_file(folder, "nsa_continuous"), folder / "tables.md"):
+        done.unlink()
+    lock = folder / "claims" / f"{path.stem}.lock"
     lock.write_text(json.dumps({"host": "elsewhere", "process": 1, "since": 0}))
-    result = reproduce(data, one_epoch, output, "--methods", "fpi", "--seeds", "1")
+    result = reproduce(data, one_epoch, folder, "--methods", "fpi", "--seeds", "1")
     assert result.exit_code == 0, result.output
     assert "1 jobs are in the hands of other processes" in result.stderr
     assert not path.exists()
-    assert not (output / "tables.md").exists()
+    assert not (folder / "tables.md").exists()
 
 
 def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_epoch: Path) -> None:
@@ -208,22 +216,26 @@ def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_e
 
 
 def test_a_job_that_fails_does_not_stop_the_others(
-    data: Path, one_epoch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, data: Path, one_epoch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nsa.errors import InputError
-    from nsa.reproduce import runner
+    other = job_file(folder, "nsa_continuous")
+    content = other.read_text()
+    for path in (job_file(folder, "fpi"), other, folder / "tables.md"):
+        path.unlink()
 
-    original = runner.run_job
-
-    def fail_once(job: Any, request: Any) -> None:
+    def fail_once(job: Any, _request: Any) -> None:
         if job.system.name == "fpi":
             raise InputError("no luck.")
-        original(job, request)
+        other.write_text(content)
 
-    monkeypatch.setattr(runner, "run_job", fail_once)
-    result = reproduce(data, one_epoch, tmp_path / "o", "--methods", "fpi,pii", "--seeds", "1")
-    assert "1 could not be finished, the first is disc-fpi" in sentence(result)
-    assert "PII" in (tmp_path / "o" / "tables.md").read_text()
+    monkeypatch.setattr("nsa.reproduce.runner.run_job", fail_once)
+    result = reproduce(
+        data, one_epoch, folder, "--methods", "fpi,nsa_continuous", "--seeds", "1"
+    )  # fmt: skip
+    message = sentence(result)
+    assert "1 could not be finished, the first is disc-fpi" in message
+    assert message.endswith("no luck.")
+    assert "NSA (continuous)" in (folder / "tables.md").read_text()
 
 
 def test_mixed_configurations_are_refused(folder: Path, data: Path, one_epoch: Path) -> None:

@@ -39,7 +39,6 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: 
     config, folder = write_config(tmp_path / "o.yaml", epochs=1), tmp_path / "out"
     result = nsa(
         "train", "--data-root", data, "--category", "all", "--config", config, "--output", folder,
-        "--jobs-per-device", 2,
     )  # fmt: skip
     message = sentence(result)
     assert message.startswith("Error: 1 of 3 categories failed, mend the cause and continue with")

@@ -13,7 +13,7 @@ from nsa.reproduce.evidence import FALSE_POSITIVE_RATES
 from nsa.reproduce.statistics import Estimate
 
 _SIDE, _LEFT, _BOTTOM, _TOP = 220, 46, 34, 8
-_KINDS = {
+_CURVES = {
     "image_roc": ("ROC, images", "share of defective images found"),
     "pixel_roc": ("ROC, pixels", "share of defective pixels found"),
     "pro": ("PRO", "mean share of a defect found"),
@@ -21,20 +21,20 @@ _KINDS = {
 
 
 def curve_charts(curves: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> str:
-    """One chart per kind of curve, a line per system, averaged over its seeds.
+    """One chart per curve of a result, a line per system, averaged over its seeds.
 
     Args:
         curves: system -> the ``curves`` of its results; the order decides the colours.
     """
     charts = []
-    for kind, (title, label) in _KINDS.items():
+    for name, (title, label) in _CURVES.items():
         lines = {
-            system: np.mean([one[kind] for one in found if kind in one], axis=0)
+            system: np.mean([one[name] for one in found if name in one], axis=0)
             for system, found in curves.items()
-            if any(kind in one for one in found)
+            if any(name in one for one in found)
         }
         if lines:
-            charts.append(_chart(title, label, list(curves), lines, limit=kind == "pro"))
+            charts.append(_chart(title, label, list(curves), lines, limit=name == "pro"))
     return "".join(charts)
 
 
@@ -111,7 +111,7 @@ def row_chart(table: Table) -> str:
         parts.append(
             f'<text x="{x(step):.1f}" y="{_TOP + _SIDE + 15}" class="mid">{escape(row.name)}</text>'
         )
-    for kind, lines in (("paper ", theirs), ("", ours)):
+    for style, lines in (("paper ", theirs), ("", ours)):
         for number, line in enumerate(lines):
             points = " ".join(
                 f"{x(step):.1f},{y(value):.1f}"
@@ -119,7 +119,7 @@ def row_chart(table: Table) -> str:
                 if value is not None
             )
             if points:
-                parts.append(f'<polyline class="line {kind}c{number}" points="{points}"/>')
+                parts.append(f'<polyline class="line {style}c{number}" points="{points}"/>')
     faint = "; the paper's are faint" if any(v is not None for line in theirs for v in line) else ""
     return (
         f"{''.join(parts)}</svg><figcaption>AUROC in percent{faint}.</figcaption></figure>"

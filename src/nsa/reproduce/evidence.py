@@ -54,8 +54,9 @@ def cases(
     with the highest.
 
     Returns:
-        One entry a picture: ``kind``, ``defect``, ``score``, and ``image``, relative to ``folder``:
-        the test image, the true defect outlined, beside its heat map.
+        One entry a picture: ``kind`` (``"best"`` or ``"worst"``), ``defect``, ``score``, and
+        ``image``, relative to ``folder``: the test image, the true defect outlined, beside its
+        heat map.
 
     Raises:
         InputError: a picture cannot be written.
@@ -72,12 +73,12 @@ def cases(
     make_folder(folder / name)
     limit = shared_limit([evaluation.maps[i].numpy() for _, i in chosen])
     entries = []
-    for number, (kind, index) in enumerate(chosen):
-        path = f"{name}/{number}-{kind}.png"
+    for number, (rank, index) in enumerate(chosen):
+        path = f"{name}/{number}-{rank}.png"
         picture = _picture(evaluation, evaluation.maps[index], index, limit)
         encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         write_atomically(folder / path, encoded.tobytes())
-        entries.append({"kind": kind, "defect": test[index].defect, "image": path,
+        entries.append({"kind": rank, "defect": test[index].defect, "image": path,
                         "score": float(evaluation.scores[index])})  # fmt: skip
     return entries
 

@@ -51,9 +51,9 @@ def _table(table: Table) -> str:
     rows = []
     for row in table.rows:
         cells = "".join(_cell(cell) for cell in row.cells.values())
-        kind = ' class="average"' if row.is_average else ""
+        style = ' class="average"' if row.is_average else ""
         rows.append(
-            f'<tr{kind}><th scope="row">{escape(row_title(row.name))}'
+            f'<tr{style}><th scope="row">{escape(row_title(row.name))}'
             + (f"<small>{escape(row.note)}</small>" if row.note else "")
             + f"</th>{cells}</tr>"
         )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nsa.detectors.network.automatic import suggest_settings
 from nsa.detectors.network.request import NetworkRequest
@@ -19,36 +17,15 @@ from nsa.detectors.registry import read_request
 from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.reproduce.categories import find_categories
-from nsa.reproduce.job import Job, Request
+from nsa.reproduce.job import Request
 from nsa.reproduce.nsa.systems import SYSTEMS, System, system
 from nsa.reproduce.nsa.tables import TABLES, TableSpec
-from nsa.reproduce.nsa.training import run_training
+from nsa.reproduce.nsa.training import TrainingJob
 from nsa.settings.fields import replace
 from nsa.system.device import choose_device, choose_precision
 
 # A job's own business.
 _FIXED = ("category", "normal_dir", "output", "seed", "label", "method")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingJob(Job):
-    """One training.
-
-    Attributes:
-        settings: everything about it, seed and category included.
-    """
-
-    paper = "nsa"
-    system: System
-    settings: NetworkSettings
-
-    def settings_dict(self) -> dict[str, Any]:
-        """See :meth:`Job.settings_dict`."""
-        return self.settings.to_dict()
-
-    def run(self, request: Request) -> dict[str, Any]:
-        """See :meth:`Job.run`."""
-        return run_training(self, request, _training_request(self, request))
 
 
 def plan_jobs(request: Request) -> list[TrainingJob]:
@@ -79,6 +56,7 @@ def plan_jobs(request: Request) -> list[TrainingJob]:
             system=one,
             category=settings.category,
             seed=seed,
+            device=options.device,
             settings=dataclasses.replace(
                 settings,
                 synthesis=replace(settings.synthesis, **one.fields),
@@ -92,19 +70,6 @@ def plan_jobs(request: Request) -> list[TrainingJob]:
         for seed in request.seeds
         for one, settings, preset_epochs in groups
     ]
-
-
-def _training_request(job: TrainingJob, request: Request) -> NetworkRequest:
-    """What gives exactly this job."""
-    settings = job.settings.to_dict()
-    return NetworkRequest(
-        data_root=Path(request.data_root),
-        category=job.category,
-        kind=job.settings.kind,
-        device=_options(request).device,
-        precision=job.precision,
-        **{name: settings[name] for name in SECTIONS},
-    )
 
 
 def _options(request: Request) -> NetworkRequest:

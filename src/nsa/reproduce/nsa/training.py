@@ -5,65 +5,77 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nsa.detectors.network.folder import find_begun
 from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.network.settings import SECTIONS, NetworkSettings
 from nsa.reproduce.evidence import cases, curves
+from nsa.reproduce.job import Job, Request
+from nsa.reproduce.nsa.systems import System
 from nsa.runs.train import Trained, open_run_dataset, resume, train
-
-if TYPE_CHECKING:
-    from nsa.reproduce.job import Request
-    from nsa.reproduce.nsa.jobs import TrainingJob
 
 _log = logging.getLogger("nsa")
 
 
-def run_training(job: TrainingJob, request: Request, training: NetworkRequest) -> dict[str, Any]:
-    """Train, or continue the training of, one job and evaluate it.
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob(Job):
+    """One training.
 
-    Args:
-        training: what gives exactly this job.
-
-    Raises:
-        InputError: the training or the evaluation cannot be done.
-        Interrupted: a signal stopped the training; its state is saved.
+    Attributes:
+        settings: everything about it, seed and category included.
+        device: where it runs; None: where it began, else ``"auto"``.
     """
-    output, start = Path(request.output), time.perf_counter()
-    trained = _train(job, request, training, output / "runs" / job.name)
-    trained_at = time.perf_counter()
-    evaluation, run = trained.evaluation, trained.run
-    test = open_run_dataset(run).test
-    times = {**run.training_times(), "evaluation_seconds": evaluation.seconds}
-    pictures = cases(evaluation, test, output / "jobs", job.name) if test else []
-    lines = curves(evaluation, test)
-    return {
-        "device": run.places["device"],
-        "metrics": {"paper": evaluation.metrics, "whole_image": evaluation.whole_image},
-        "not_computed": evaluation.reasons,
-        "test_images": {
-            "normal": sum(sample.is_good for sample in test),
-            "defective": sum(not sample.is_good for sample in test),
-        },
-        "times": {
-            **times,
-            "this_process_seconds": trained_at - start,
-            "harness_seconds": time.perf_counter() - trained_at,
-        },
-        "curves": lines,
-        "cases": pictures,
-    }
 
+    paper = "nsa"
+    system: System
+    settings: NetworkSettings
+    device: str | None
 
-def _train(job: TrainingJob, request: Request, training: NetworkRequest, folder: Path) -> Trained:
-    begun = find_begun(folder)
-    if begun is not None and begun.settings == job.settings:
-        _log.info("Continuing %s.", job.name)
-        place = NetworkRequest(
-            data_root=Path(request.data_root), precision=job.precision, device=request.device
+    def settings_dict(self) -> dict[str, Any]:
+        """See :meth:`Job.settings_dict`."""
+        return self.settings.to_dict()
+
+    def run(self, request: Request) -> dict[str, Any]:
+        """See :meth:`Job.run`."""
+        output, start = Path(request.output), time.perf_counter()
+        trained = self._train(request.data_root, output / "runs" / self.name)
+        trained_at = time.perf_counter()
+        evaluation, run = trained.evaluation, trained.run
+        test = open_run_dataset(run).test
+        times = {**run.training_times(), "evaluation_seconds": evaluation.seconds}
+        pictures = cases(evaluation, test, output / "jobs", self.name) if test else []
+        lines = curves(evaluation, test)
+        return {
+            "device": run.places["device"],
+            "metrics": {"paper": evaluation.metrics, "whole_image": evaluation.whole_image},
+            "not_computed": evaluation.reasons,
+            "test_images": {
+                "normal": sum(sample.is_good for sample in test),
+                "defective": sum(not sample.is_good for sample in test),
+            },
+            "times": {
+                **times,
+                "this_process_seconds": trained_at - start,
+                "harness_seconds": time.perf_counter() - trained_at,
+            },
+            "curves": lines,
+            "cases": pictures,
+        }
+
+    def _train(self, data_root: str, folder: Path) -> Trained:
+        """Train, or continue the training, in a run folder."""
+        request = NetworkRequest(
+            data_root=Path(data_root), device=self.device, precision=self.precision
         )
-        return resume(folder, place)
-    if folder.exists():  # stopped before it had begun, or damaged
-        shutil.rmtree(folder)
-    return train(training.replace(output=folder))
+        begun = find_begun(folder)
+        if begun is not None and begun.settings == self.settings:
+            _log.info("Continuing %s.", self.name)
+            return resume(folder, request)
+        if folder.exists():  # stopped before it had begun, or damaged
+            shutil.rmtree(folder)
+        settings = self.settings.to_dict()
+        given = {name: settings[name] for name in ("category", "kind", *SECTIONS)}
+        return train(request.replace(output=folder, **given))
