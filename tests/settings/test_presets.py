@@ -138,3 +138,8 @@ def test_an_unknown_preset_is_explained() -> None:
         preset("botle")
     with pytest.raises(InputError, match=r"No preset is named 'x'; there are bottle, .*female\.$"):
         preset("x")
+
+
+def test_a_preset_cannot_be_changed_for_all() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PRESETS["screw"].kind = "texture"  # type: ignore[misc]

@@ -64,7 +64,7 @@ def _texture_synthesis(midpoint: float = 7.0, steepness: float = 1 / 3) -> Synth
     )
 
 
-def generic(name: str, kind: str, channels: int = 3) -> Preset:
+def generic(name: str, kind: str, channels: int) -> Preset:
     """What most presets of a kind share, for a category without one: no background is assumed.
 
     Args:
