@@ -123,7 +123,10 @@ def test_an_unknown_category_gets_what_most_of_its_kind_have(channels: int) -> N
 
 
 def test_the_defaults_are_those_of_an_object_without_a_mask() -> None:
-    assert SynthesisConfig() == PRESETS["transistor"].synthesis
+    synthesis = SynthesisConfig()
+    assert synthesis == PRESETS["transistor"].synthesis
+    # What holds once a background is given, as for most objects with a mask.
+    assert (synthesis.background_threshold, synthesis.min_object_share) == (20, 0.70)
     assert ImageConfig() == PRESETS["transistor"].images
     assert TrainConfig() == PRESETS["transistor"].training
 
