@@ -6,7 +6,7 @@ import pytest
 
 from nsa.errors import hint, nearest
 
-KNOWN = ("metal_nut", "Screw", "nsa-paste")
+KNOWN = ("metal_nut", "Screw", "nsa-paste", "a_b_c_d")
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ KNOWN = ("metal_nut", "Screw", "nsa-paste")
         ("METAL-NUT", "metal_nut"),  # in another case and with a dash
         ("SCREWS", "Screw"),  # spelt as it is known
         ("nsa_past", "nsa-paste"),
+        ("A-B-C-D", "a_b_c_d"),  # whose letters alone are not enough
         ("carpet", None),
     ],
 )
@@ -27,6 +28,6 @@ def test_the_nearest_name_is_found_whatever_its_case_and_dashes(
 
 def test_a_hint_ends_with_one_name_or_with_all() -> None:
     assert hint("metalnut", iter(KNOWN)) == "did you mean 'metal_nut'?"
-    assert hint("carpet", iter(KNOWN)) == "there are metal_nut, Screw, nsa-paste."
+    assert hint("carpet", iter(KNOWN)) == "there are metal_nut, Screw, nsa-paste, a_b_c_d."
     assert hint("carpet", KNOWN, "it has none.") == "it has none."
     assert hint("metalnut", KNOWN, "it has none.") == "did you mean 'metal_nut'?"

@@ -5,10 +5,11 @@ The layout of a folder is recognised; the known ones are the modules of :mod:`ns
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from nsa.errors import InputError, nearest
-from nsa.images.files import find_images, list_folders, list_images, natural_key
+from nsa.images.files import find_images, list_folders, list_images
 from nsa.images.layout import Layout
 from nsa.images.layouts import all_layouts, dataset_names
 from nsa.images.sample import GOOD, Dataset, Sample
@@ -50,16 +51,18 @@ def list_categories(data_root: str | Path) -> list[str]:
     """The names that :func:`open_dataset` takes for ``category``, in natural order.
 
     Raises:
-        InputError: the folder is missing, or a table that names its categories is damaged.
+        InputError: the folder is missing.
     """
     root = Path(data_root).expanduser()
-    return list(_categories(root)) if _layout(root) is None else [root.resolve().name]
+    return (
+        list(_categories(root)) if _layout(root, all_layouts()) is None else [root.resolve().name]
+    )
 
 
 def _open_root(root: Path, category: str | None) -> Dataset:
     known = _categories(root)
     if category not in known:
-        layout = _layout(root)
+        layout = _layout(root, all_layouts())
         if layout is not None:
             return layout.open_category(root, category or root.resolve().name)
         category = _choose(root, list(known), category)
@@ -68,16 +71,15 @@ def _open_root(root: Path, category: str | None) -> Dataset:
 
 
 def _categories(root: Path) -> dict[str, tuple[Layout, Path]]:
-    found: dict[str, tuple[Layout, Path]] = {}
-    for layout in all_layouts():
-        for name, folder in layout.categories(root).items():
-            found.setdefault(name, (layout, folder))
-    return {name: found[name] for name in sorted(found, key=lambda name: natural_key(Path(name)))}
+    """Folders directly inside ``root``, by name, that are categories of some layout."""
+    layouts = all_layouts()
+    folders = ((_layout(folder, layouts), folder) for folder in list_folders(root))
+    return {folder.name: (layout, folder) for layout, folder in folders if layout is not None}
 
 
-def _layout(folder: Path) -> Layout | None:
-    """The first layout that ``folder`` has as a category itself."""
-    return next((layout for layout in all_layouts() if layout.is_category(folder)), None)
+def _layout(folder: Path, layouts: Iterable[Layout]) -> Layout | None:
+    """The first layout of which ``folder`` is a category."""
+    return next((layout for layout in layouts if layout.is_category(folder)), None)
 
 
 def _choose(root: Path, known: list[str], category: str | None) -> str:

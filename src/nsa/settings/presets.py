@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from nsa.errors import InputError, hint
@@ -21,40 +22,40 @@ class Preset:
     training: TrainConfig
 
 
-# Table 4. name: (n_max, height bounds, width bounds, b, t_brightness, t_object, y0, 1/k);
-# b is None where the paper uses no object mask. t_overlap is 0.25 for every one of these.
-_Object = tuple[int, Bounds, Bounds, int | None, int, float, int, int]
+# Table 4. name: (n_max, height bounds, width bounds, (b, t_brightness, t_object), y0, 1/k); no
+# object mask is used where there is no b. t_overlap is 0.25 for every one of these.
+_Object = tuple[int, Bounds, Bounds, tuple[int, int, float] | None, int, int]
 _OBJECTS: dict[str, _Object] = {
-    "bottle": (3, (0.06, 0.80), (0.06, 0.80), 200, 60, 0.70, 24, 12),
-    "cable": (3, (0.10, 0.80), (0.10, 0.80), None, 20, 0.70, 24, 12),
-    "capsule": (3, (0.06, 0.30), (0.06, 0.80), 200, 60, 0.70, 4, 2),
-    "hazelnut": (3, (0.06, 0.70), (0.06, 0.70), 20, 20, 0.70, 24, 12),
-    "metal_nut": (3, (0.06, 0.80), (0.06, 0.80), 20, 20, 0.50, 7, 3),
-    "pill": (3, (0.06, 0.40), (0.06, 0.80), 20, 20, 0.70, 7, 3),
-    "screw": (4, (0.06, 0.24), (0.06, 0.24), 200, 60, 0.50, 3, 1),
-    "toothbrush": (3, (0.06, 0.80), (0.06, 0.40), 20, 20, 0.25, 15, 6),
-    "transistor": (3, (0.06, 0.80), (0.06, 0.80), None, 20, 0.70, 15, 6),
-    "zipper": (4, (0.06, 0.80), (0.06, 0.40), 200, 60, 0.70, 15, 6),
-}  # fmt: skip
+    "bottle": (3, (0.06, 0.80), (0.06, 0.80), (200, 60, 0.70), 24, 12),
+    "cable": (3, (0.10, 0.80), (0.10, 0.80), None, 24, 12),
+    "capsule": (3, (0.06, 0.30), (0.06, 0.80), (200, 60, 0.70), 4, 2),
+    "hazelnut": (3, (0.06, 0.70), (0.06, 0.70), (20, 20, 0.70), 24, 12),
+    "metal_nut": (3, (0.06, 0.80), (0.06, 0.80), (20, 20, 0.50), 7, 3),
+    "pill": (3, (0.06, 0.40), (0.06, 0.80), (20, 20, 0.70), 7, 3),
+    "screw": (4, (0.06, 0.24), (0.06, 0.24), (200, 60, 0.50), 3, 1),
+    "toothbrush": (3, (0.06, 0.80), (0.06, 0.40), (20, 20, 0.25), 15, 6),
+    "transistor": (3, (0.06, 0.80), (0.06, 0.80), None, 15, 6),
+    "zipper": (4, (0.06, 0.80), (0.06, 0.40), (200, 60, 0.70), 15, 6),
+}
 # name: (y0, 1/k)
 _TEXTURES = {"carpet": (7, 3), "grid": (7, 3), "leather": (7, 3), "tile": (7, 3), "wood": (15, 6)}
 _ROTATED = ("bottle", "hazelnut", "metal_nut", "screw")  # not aligned, rotated up to 5 degrees
 _SLOW = ("hazelnut", "metal_nut", "screw")  # 560 epochs: the loss takes longer to converge
 
 
-def object_images(rotation: float = 0.0, channels: int = 3) -> ImageConfig:
+def _object_images(rotation: float = 0.0, channels: int = 3) -> ImageConfig:
     """256 px, random rotation, centre 230, random 224 (Section 4.1)."""
     return ImageConfig(channels=channels, rotation=rotation)
 
 
-def texture_images(channels: int = 3) -> ImageConfig:
+def _texture_images(channels: int = 3) -> ImageConfig:
     """264 px, random 256 crop and vertical flip (Section 4.1)."""
     return ImageConfig(
         channels=channels, size=(264, 264), center_crop=None, crop=(256, 256), vertical_flip=True
     )
 
 
-def texture_synthesis(midpoint: float = 7.0, steepness: float = 1 / 3) -> SynthesisConfig:
+def _texture_synthesis(midpoint: float = 7.0, steepness: float = 1 / 3) -> SynthesisConfig:
     """What every texture of Table 4 shares: four patches, wide scales, mixed gradients."""
     return SynthesisConfig(
         gradients="mixed",
@@ -65,28 +66,46 @@ def texture_synthesis(midpoint: float = 7.0, steepness: float = 1 / 3) -> Synthe
     )
 
 
+def generic(name: str, kind: str, channels: int) -> Preset:
+    """What most presets of a kind share, for a category without one: no background is assumed.
+
+    Args:
+        name: the category.
+        kind: ``"object"`` or ``"texture"``.
+        channels: of its images, 1 or 3.
+    """
+    if kind == "texture":
+        return Preset(name, kind, _texture_synthesis(), _texture_images(channels), TrainConfig())
+    return Preset(name, kind, SynthesisConfig(), _object_images(channels=channels), TrainConfig())
+
+
 def _object(name: str) -> Preset:
-    patches, height, width, background, threshold, share, midpoint, inverse = _OBJECTS[name]
+    patches, height, width, constraints, midpoint, inverse = _OBJECTS[name]
     synthesis = SynthesisConfig(
         gradients="source",
         max_patches=patches,
         height_bounds=height,
         width_bounds=width,
-        background=background,
-        background_threshold=threshold,
-        min_object_share=share,
         label_midpoint=midpoint,
         label_steepness=1 / inverse,
     )
+    if constraints is not None:
+        background, threshold, share = constraints
+        synthesis = dataclasses.replace(
+            synthesis,
+            background=background,
+            background_threshold=threshold,
+            min_object_share=share,
+        )
     training = TrainConfig(epochs=560 if name in _SLOW else 320)
-    images = object_images(5.0 if name in _ROTATED else 0.0)
+    images = _object_images(5.0 if name in _ROTATED else 0.0)
     return Preset(name, "object", synthesis, images, training)
 
 
 def _texture(name: str) -> Preset:
     midpoint, inverse = _TEXTURES[name]
-    synthesis = texture_synthesis(midpoint, 1 / inverse)
-    return Preset(name, "texture", synthesis, texture_images(), TrainConfig(epochs=320))
+    synthesis = _texture_synthesis(midpoint, 1 / inverse)
+    return Preset(name, "texture", synthesis, _texture_images(), TrainConfig(epochs=320))
 
 
 def _chest_xray(name: str) -> Preset:
@@ -99,7 +118,9 @@ def _chest_xray(name: str) -> Preset:
         label_midpoint=4,
         label_steepness=1 / 2,
     )
-    return Preset(name, "x-ray", synthesis, object_images(3.0, channels=1), TrainConfig(epochs=240))
+    return Preset(
+        name, "x-ray", synthesis, _object_images(3.0, channels=1), TrainConfig(epochs=240)
+    )
 
 
 PRESETS: dict[str, Preset] = {

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from nsa._native.layout import check_images
 from nsa.errors import InputError
-from nsa.settings.config import Bounds, SynthesisConfig, TrainConfig
-from nsa.settings.presets import Preset, object_images, texture_images, texture_synthesis
+from nsa.settings.config import Bounds
+from nsa.settings.presets import Preset, generic
 
 _LOOK_AT = 64  # images; more do not change the verdict
 _BORDER = 0.03  # width of the border, relative to the image's side
@@ -72,28 +72,22 @@ def suggest(images: Tensor, name: str = "custom") -> Suggestion:
 
     background = _plain_background(brightness)
     agreement = _agreement(brightness)
+    kind = "object" if background is not None or agreement >= 0.5 else "texture"
+    preset = generic(name, kind, channels)
     if background is not None:
-        preset, reason = _object_on(background, brightness, agreement, channels)
-    elif agreement >= 0.5:
-        preset = Preset(
-            "", "object", SynthesisConfig(), object_images(channels=channels), _training()
-        )
+        preset, reason = _on_background(preset, background, brightness, agreement)
+    elif kind == "object":
         reason = (
             "object without a plain background (the border varies, but the images agree with a "
             f"correlation of {agreement:.2f}): patches may lie anywhere"
         )
     else:
-        preset = Preset("", "texture", texture_synthesis(), texture_images(channels), _training())
         reason = (
             "texture (no plain background, and the images correlate by only "
             f"{agreement:.2f}): patches may lie anywhere, with mixed gradients"
         )
     colour = "" if channels == 3 else ", grey"
-    return Suggestion(dataclasses.replace(preset, name=name), f"{reason}{colour}.")
-
-
-def _training() -> TrainConfig:
-    return TrainConfig(epochs=320)
+    return Suggestion(preset, f"{reason}{colour}.")
 
 
 def _border(height: int, width: int) -> npt.NDArray[np.bool_]:
@@ -131,17 +125,18 @@ def _agreement(brightness: Floats) -> float:
     return float(((flat * others).sum(1) / np.maximum(norms, 1e-9)).mean())
 
 
-def _object_on(
-    background: _Background, brightness: Floats, agreement: float, channels: int
+def _on_background(
+    preset: Preset, background: _Background, brightness: Floats, agreement: float
 ) -> tuple[Preset, str]:
-    """Settings for an object on a plain background."""
+    """The settings of an object, confined to what lies on a plain background; and the reason."""
     mask = np.abs(brightness - background.brightness) > background.threshold
     height, width = _extent(mask, axis=2), _extent(mask, axis=1)
     filled = min(1.0, float(mask.mean()) / (height * width))
     # Patches must hold mostly object: the thinner it is in its box, the smaller they have to be.
     # A full ellipse fills pi / 4 of its box and needs no reduction.
     shrink = min(1.0, math.sqrt(filled * 4 / math.pi))
-    synthesis = SynthesisConfig(
+    synthesis = dataclasses.replace(
+        preset.synthesis,
         height_bounds=_bounds(height * shrink),
         width_bounds=_bounds(width * shrink),
         background=background.brightness,
@@ -156,7 +151,8 @@ def _object_on(
         f"patches of up to {synthesis.height_bounds[1]:.2f} x {synthesis.width_bounds[1]:.2f} of "
         "the image, on the object"
     )
-    return Preset("", "object", synthesis, object_images(rotation, channels), _training()), reason
+    images = dataclasses.replace(preset.images, rotation=rotation)
+    return dataclasses.replace(preset, synthesis=synthesis, images=images), reason
 
 
 def _extent(mask: npt.NDArray[np.bool_], axis: int) -> float:

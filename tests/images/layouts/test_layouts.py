@@ -68,6 +68,10 @@ def test_visa_split(visa: Path) -> None:
     assert open_dataset(visa / "pcb1") == dataset
     assert list_categories(visa) == ["candle", "pcb1"]
     assert list_categories(visa / "pcb1") == ["pcb1"]
+    (visa / "pcb1").rename(visa.parent / "boards")
+    (visa / "pcb1").symlink_to(visa.parent / "boards")
+    assert list_categories(visa) == ["candle", "pcb1"]
+    assert open_dataset(visa, "pcb1") == dataset
 
 
 def test_an_object_of_visa_by_any_path(
@@ -164,7 +168,9 @@ def test_loco(tmp_path: Path) -> None:
         draw(folder / "test" / kind / "000.png")
         draw(folder / "ground_truth" / kind / "000" / "000.png", (0, 0, 2, 2), 9)
     draw(folder / "ground_truth" / kinds[0] / "000" / "001.png", (1, 1, 3, 3))
-    dataset = open_dataset(tmp_path, "juice_bottle")
+    draw(tmp_path / "masks_alone" / "ground_truth" / kinds[0] / "000" / "000.png")
+    dataset = open_dataset(tmp_path)
+    assert dataset.name == "juice_bottle"
     assert summary(dataset, folder) == (
         ["train/good/000.png"],
         [

@@ -95,6 +95,7 @@ def test_categories_of_several_layouts_lie_below_one_root(tmp_path: Path) -> Non
     draw(tmp_path / "part10" / "train" / "ok" / "0.png")
     draw(tmp_path / "part9" / "train" / "good" / "0.png")
     draw(tmp_path / "both" / "train" / "good" / "0.png", tmp_path / "both" / "train" / "ok/1.png")
+    draw(tmp_path / ".trash" / "train" / "good" / "0.png", tmp_path / "notes" / "0.png")
     assert list_categories(tmp_path) == ["both", "part9", "part10"]
     assert open_dataset(tmp_path, "part10").train[0].path.parent.name == "ok"
     assert open_dataset(tmp_path, "part9").train[0].path.parent.name == "good"

@@ -6,8 +6,7 @@ import logging
 
 from nsa.errors import InputError
 from nsa.images import Dataset, load_images
-from nsa.settings.config import SynthesisConfig, TrainConfig
-from nsa.settings.presets import Preset, object_images, texture_images, texture_synthesis
+from nsa.settings.presets import Preset, generic
 from nsa.settings.suggestions import suggest
 
 _log = logging.getLogger("nsa")
@@ -37,17 +36,8 @@ def suggest_settings(dataset: Dataset, kind: str | None = None) -> Preset:
         _log.info("Settings estimated from the images: %s.", suggestion.reason.rstrip("."))
         _log.info("(--kind, --background or a --config file override this.)")
     else:
-        preset = _generic(dataset.name, kind, preset.images.channels)
+        preset = generic(dataset.name, kind, preset.images.channels)
         _log.info("Settings: the usual ones of kind '%s', as asked.", kind)
     if preset.images.channels == 1:
         _log.info("All images are grey: the network gets one channel.")
     return preset
-
-
-def _generic(name: str, kind: str, channels: int) -> Preset:
-    """What most presets of a kind share; no background is assumed."""
-    if kind == "object":
-        return Preset(
-            name, kind, SynthesisConfig(), object_images(channels=channels), TrainConfig()
-        )
-    return Preset(name, kind, texture_synthesis(), texture_images(channels), TrainConfig())

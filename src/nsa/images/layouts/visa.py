@@ -22,17 +22,6 @@ def is_category(folder: Path) -> bool:
     return (folder / "Data").is_dir() and (_root(folder) / _SPLIT).is_file()
 
 
-def list_categories(root: Path) -> dict[str, Path]:
-    """The objects of the dataset, if ``root`` holds its table.
-
-    Raises:
-        InputError: a damaged table.
-    """
-    if not (root / _SPLIT).is_file():
-        return {}
-    return {row["object"]: root / row["object"] for row in _read_table(root / _SPLIT)}
-
-
 def open_category(folder: Path, name: str) -> Dataset:
     """List the images of one object.
 
@@ -77,4 +66,4 @@ def _read_table(table: Path) -> list[dict[str, str]]:
         return list(reader)
 
 
-LAYOUT = Layout(("VisA",), is_category, open_category, list_categories, rank=0)
+LAYOUT = Layout(("VisA",), is_category, open_category, rank=0)
