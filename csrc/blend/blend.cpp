@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "blend/poisson.h"
@@ -23,20 +25,39 @@ struct Patch {
     float factor;
 };
 
-void composite(const Patch& patch, Blend mode, uint8_t* out, int64_t stride) {
+// One function a mode: the compiler makes a loop of its own for each.
+template <Blend kMode>
+void composite(const Patch& patch, uint8_t* out, int64_t stride) {
     const double factor = static_cast<double>(patch.factor);
+    const int channels = patch.channels;
     for (int y = 0; y < patch.height; ++y) {
         const uint8_t* const in = patch.pixels.data + y * patch.pixels.stride;
-        const uint8_t* const mask = patch.mask.data + (patch.mask.data ? y * patch.mask.stride : 0);
         uint8_t* const to = out + y * stride;
-        for (int x = 0; x < patch.width; ++x) {
-            if (mask && !mask[x]) continue;
-            for (int i = x * patch.channels; i < (x + 1) * patch.channels; ++i) {
-                to[i] = composited(mode, to[i], in[i], factor);
+        const auto pixels = [&](int first, int end) {
+            for (int i = first * channels; i < end * channels; ++i) {
+                to[i] = composited(kMode, to[i], in[i], factor);
             }
+        };
+        if (!patch.mask.data) {
+            pixels(0, patch.width);
+            continue;
+        }
+        const uint8_t* const mask = patch.mask.data + y * patch.mask.stride;
+        for (int x = 0; x < patch.width; ++x) {
+            if (mask[x]) pixels(x, x + 1);
         }
     }
 }
+
+using Composite = void (*)(const Patch& patch, uint8_t* out, int64_t stride);
+
+template <int... kModes>
+Composite composite_of(Blend mode, std::integer_sequence<int, kModes...>) {
+    constexpr Composite kAll[] = {composite<static_cast<Blend>(kModes)>...};
+    return kAll[static_cast<int>(mode)];
+}
+
+using AllModes = std::make_integer_sequence<int, std::size(Names<Blend>::kAll)>;
 
 void clone(const Patch& patch, bool mixed, uint8_t* out, int64_t stride, uint8_t* workspace) {
     if (patch.width < kNarrowestBox || patch.height < kNarrowestBox) return;
@@ -92,7 +113,7 @@ class Batch {
         if (solves_poisson(mode_)) {
             clone(patch, mode_ == Blend::kMixedGradients, out, stride, scratch);
         } else {
-            composite(patch, mode_, out, stride);
+            composite_of(mode_, AllModes())(patch, out, stride);
         }
     }
 

@@ -16,6 +16,7 @@ from cuda_cases import (
 from host_device import HostDevice, blend
 
 from nsa.plan.table import Plan
+from nsa.settings.methods import SEAMLESS
 
 
 def box(image: int, width: int, height: int, turn: int = 0) -> list[int]:
@@ -45,7 +46,7 @@ def test_all_rounds_are_one_launch_and_follow_one_another(
         expected = blend_on_cpu(images, images, plan, mode)
         actual = blend(images, images, plan, mode)
         # A grey level of an early round is not more in a later one, which blends it again.
-        assert largest_difference(actual, expected) <= (1 if mode in ("source", "mixed") else 0)
+        assert largest_difference(actual, expected) <= (1 if mode in SEAMLESS else 0)
         (launch,) = device.launches()
         assert launch.blocks == 3 * (channels if multiprocessors > 3 else 1)
 
@@ -108,7 +109,7 @@ def test_boxes_of_all_sizes_share_a_workspace(
     plan = plan_of(box(1, 30, 25), *rows)
     expected = blend_on_cpu(images, images, plan, mode)
     whole = blend(images, images, plan, mode)
-    shared = {"paste": 700, "interpolate": 700}.get(mode, 15_000)
+    shared = 15_000 if mode in SEAMLESS else 700
     device.arrange(shared_memory=shared, seed=5)
     monkeypatch.setattr("nsa._native.cuda.kernels._WORKSPACE", 60_000 if shared > 700 else 2_000)
     actual = blend(images, images, plan, mode)

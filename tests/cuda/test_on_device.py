@@ -14,7 +14,6 @@ from torch import Tensor
 import nsa
 from nsa._native.cuda import kernels
 from nsa._native.cuda.plan import DevicePlan
-from nsa._native.extension import C
 from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.images.augment import apply_augmentation
@@ -24,6 +23,7 @@ from nsa.plan import draw_plan, object_masks
 from nsa.plan.augmentation import draw_augmentation
 from nsa.plan.table import ROUND, Plan
 from nsa.settings.config import ImageConfig, SynthesisConfig
+from nsa.settings.methods import SEAMLESS
 from nsa.synthesis.on_gpu import capture
 
 pytestmark = pytest.mark.needs_cuda
@@ -47,7 +47,7 @@ def test_blend_agrees_with_the_cpu(mode: str, trial: int) -> None:
     images = pictures(random, 24, *size, channels)
     sources = pictures(random, 24, *source_size, channels)
     plan = random_plan(random, 24, tuple(size), tuple(source_size), rounds=4, masks=trial % 2 == 1)
-    exact = mode in ("paste", "interpolate")
+    exact = mode not in SEAMLESS
     before, different, changed = images, 0, 0
     for turn in range(4):
         own = plan.rows[:, ROUND] == turn
@@ -82,21 +82,20 @@ def test_channels_together_or_apart_give_the_same(mode: str, channels: int, coun
     random = np.random.default_rng([channels, MODES.index(mode), count])
     images = pictures(random, count, 97, 110, channels)
     plan = random_plan(random, count, (97, 110), (97, 110), rounds=3, masks=True)
-    number = int(getattr(C.Blend, mode))
     pixels = torch.from_numpy(images).cuda()
     shape = kernels.shape_of(pixels)
     results = []
     for together in (0, 1, channels):
         on_device = DevicePlan.of(
-            *plan.tensors(), images=shape, sources=shape, mode=number, device=pixels.device,
+            *plan.tensors(), images=shape, sources=shape, mode=mode, device=pixels.device,
             channels_together=together,
         )  # fmt: skip
-        results.append(kernels.blend(pixels, pixels, on_device, number))
+        results.append(kernels.blend(pixels, pixels, on_device, mode))
     torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)
     torch.testing.assert_close(results[2], results[0], rtol=0, atol=0)
     different = results[0].cpu().numpy() != blend_on_cpu(images, images, plan, mode)
     changed = results[0].cpu().numpy() != images
-    assert different.sum() <= (0.02 * changed.sum() if mode in ("source", "mixed") else 0)
+    assert different.sum() <= (0.02 * changed.sum() if mode in SEAMLESS else 0)
 
 
 @pytest.mark.parametrize("mode", ["source", "mixed"])
@@ -223,7 +222,7 @@ def test_a_captured_graph_blends_the_plan_of_each_replay() -> None:
     plan = DevicePlan.reserve(
         images=shape,
         sources=shape,
-        mode=int(C.Blend.mixed),
+        mode="mixed",
         device=images.device,
         rounds=3,
         height=128,
@@ -260,13 +259,13 @@ def test_nothing_is_allocated_by_a_launch_and_the_sources_stay() -> None:
     before = pixels.clone()
     shape = kernels.shape_of(pixels)
     device_plan = DevicePlan.of(
-        *plan.tensors(), images=shape, sources=shape, mode=0, device=pixels.device
+        *plan.tensors(), images=shape, sources=shape, mode="source", device=pixels.device
     )
     out = pixels.clone()
-    kernels.blend_(out, pixels, device_plan, 0)
+    kernels.blend_(out, pixels, device_plan, "source")
     torch.cuda.synchronize()
     allocated = torch.cuda.memory_stats()["allocation.all.allocated"]
-    kernels.blend_(out, pixels, device_plan, 0)
+    kernels.blend_(out, pixels, device_plan, "source")
     assert torch.cuda.memory_stats()["allocation.all.allocated"] == allocated
     torch.testing.assert_close(pixels, before, rtol=0, atol=0)
 

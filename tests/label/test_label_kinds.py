@@ -46,7 +46,7 @@ def test_the_kernels_know_the_words_of_the_settings() -> None:
     assert C.variants == typing.get_args(Variant)
     images, labels = np.zeros((1, 4, 4, 1), np.uint8), np.zeros((1, 4, 4), np.float32)
     plan = np.zeros((0, 19), np.int32), np.zeros(0, np.float32), np.zeros(0, np.uint8)
-    with pytest.raises(InputError, match="'ramp' is not a label kind"):
-        C.label_cpu(images, images, *plan, "ramp", "paper", 15.0, 0.2, labels, 1)
+    with pytest.raises(InputError, match="'soft' is not a label kind"):
+        C.label_cpu(images, images, *plan, "soft", "paper", 15.0, 0.2, labels, 1)
     with pytest.raises(InputError, match="'printed' is not a variant"):
         C.label_cpu(images, images, *plan, "binary", "printed", 15.0, 0.2, labels, 1)
