@@ -17,9 +17,9 @@ from tiny import nsa, sentence, write_config
 from typer.testing import Result as CliResult
 
 from nsa.errors import InputError
-from nsa.reproduce.job import Request
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.nsa.jobs import plan_jobs
+from nsa.reproduce.request import ReproduceRequest
 from nsa.reproduce.runner import JobTask
 from nsa.runs.farm import RUNS, Farm
 
@@ -198,9 +198,9 @@ def test_a_claimed_job_is_left_to_its_owner(folder: Path, data: Path, one_epoch:
 
 
 def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_epoch: Path) -> None:
-    request = Request(
-        data_root=str(data), output=str(finished), categories=("disc",), seeds=(0, 1),
-        methods=("fpi", "pii"), config=str(one_epoch),
+    request = ReproduceRequest(
+        data_root=data, output=finished, categories=("disc",), seeds=(0, 1),
+        methods=("fpi", "pii"), config=one_epoch,
     )  # fmt: skip
     jobs = plan_jobs(request)
     assert pickle.loads(pickle.dumps(jobs)) == jobs  # as they get to workers

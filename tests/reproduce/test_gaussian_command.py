@@ -23,7 +23,7 @@ from nsa.images import load_images
 from nsa.metrics import auroc
 from nsa.model.backbones import random_network
 from nsa.reproduce.gaussian.jobs import plan_jobs
-from nsa.reproduce.job import Request
+from nsa.reproduce.request import ReproduceRequest
 from nsa.reproduce.runner import JobTask
 
 
@@ -155,9 +155,9 @@ def test_a_worker_does_what_is_left(finished: Path, small: Path, tmp_path: Path)
     [path] = (output / "jobs").glob("disc-resnet18-seed*.json")
     before = json.loads(path.read_text())
     path.unlink()
-    request = Request(
-        data_root=str(finished / "data"), output=str(output), paper="gaussian", tables=("VII",),
-        categories=("disc",), seeds=(0,), network="resnet18", weights="random", config=str(small),
+    request = ReproduceRequest(
+        data_root=finished / "data", output=output, paper="gaussian", tables=("VII",),
+        categories=("disc",), seeds=(0,), network="resnet18", weights="random", config=small,
         device="cpu",
     )  # fmt: skip
     # A finished fold of an earlier version, which had other names for distributions.
@@ -204,9 +204,9 @@ def test_one_file_is_one_networks(data: Path, tmp_path: Path) -> None:
 
 def test_a_weights_file_is_known_by_its_content(data: Path, small: Path, tmp_path: Path) -> None:
     state = random_network("resnet18", 0).body.state_dict()
-    request = Request(
-        data_root=str(data), output="", paper="gaussian", tables=("VII",), categories=("disc",),
-        network="resnet18", config=str(small), seeds=(0,), device="cpu",
+    request = ReproduceRequest(
+        data_root=data, output=Path(), paper="gaussian", tables=("VII",), categories=("disc",),
+        network="resnet18", config=small, seeds=(0,), device="cpu",
     )  # fmt: skip
     names = []
     for folder in ("one", "two", "three"):

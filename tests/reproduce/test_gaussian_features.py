@@ -16,7 +16,7 @@ from nsa.images import Dataset, load_images, open_dataset
 from nsa.reproduce.gaussian import features
 from nsa.reproduce.gaussian.job import GaussianJob
 from nsa.reproduce.gaussian.jobs import plan_jobs
-from nsa.reproduce.job import Request
+from nsa.reproduce.request import ReproduceRequest
 
 CPU = torch.device("cpu")
 
@@ -36,9 +36,9 @@ def job(root: Path, tmp_path: Path) -> GaussianJob:
     """Twelve augmented passes over three images."""
     config = tmp_path / "options.yaml"
     config.write_text(yaml.safe_dump({"gaussian": {"size": [32, 32], "augment": 12}}))
-    request = Request(
-        data_root=str(root), output="", paper="gaussian", methods=("resnet18_augmented",),
-        categories=("disc",), seeds=(4,), config=str(config), weights="random", device="cpu",
+    request = ReproduceRequest(
+        data_root=root, output=Path(), paper="gaussian", methods=("resnet18_augmented",),
+        categories=("disc",), seeds=(4,), config=config, weights="random", device="cpu",
     )  # fmt: skip
     [job] = plan_jobs(request)
     return job

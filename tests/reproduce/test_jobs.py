@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from nsa.reproduce.job import Request
 from nsa.reproduce.nsa.jobs import plan_jobs
+from nsa.reproduce.request import ReproduceRequest
 
 
 def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
         for name, chosen in (("normal_train", names[:6]), ("normal_test", names[6:9]),
                              ("abnormal_test", names[9:])):  # fmt: skip
             (lists / f"{name}.txt").write_text("\n".join(chosen))
-    request = Request(data_root=str(tmp_path), output="", seeds=(0, 1))
+    request = ReproduceRequest(data_root=tmp_path, output=Path(), seeds=(0, 1))
     jobs = plan_jobs(request)
     assert len(jobs) == 6 * 2 * 2  # the systems of Table 3, sexes, seeds
     assert {job.settings.images.channels for job in jobs} == {1}
@@ -30,9 +30,9 @@ def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
 
 
 def test_ablation_a_is_left_out_without_object_masks(data: Path, one_epoch: Path) -> None:
-    request = Request(
-        data_root=str(data), output="", categories=("disc",), seeds=(0,), tables=("7",),
-        config=str(one_epoch),
+    request = ReproduceRequest(
+        data_root=data, output=Path(), categories=("disc",), seeds=(0,), tables=("7",),
+        config=one_epoch,
     )  # fmt: skip
     names = [job.system.name for job in plan_jobs(request)]
     assert names == [

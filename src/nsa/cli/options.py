@@ -57,7 +57,9 @@ def _parameter(name: str, request: type[Request], option: Option) -> inspect.Par
     """An option as typer reads it from a function's signature."""
     kind: Any = typing.get_type_hints(request)[name]
     if option.parse is not None:
-        kind = str | None  # parsed where a YAML file is, too
+        kind = str  # parsed where a YAML file is, too
+    if not option.required and kind is not bool:
+        kind = kind | None
     declared = typer.Option(
         *option.flags,
         help=option.help.replace("[", "\\["),
@@ -68,6 +70,6 @@ def _parameter(name: str, request: type[Request], option: Option) -> inspect.Par
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=False if kind is bool else None,
+        default=inspect.Parameter.empty if option.required else False if kind is bool else None,
         annotation=Annotated[kind, declared],
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.images import list_categories
-from nsa.reproduce.job import Request
+from nsa.reproduce.request import ReproduceRequest
 
 _log = logging.getLogger("nsa")
 
 
-def find_categories(request: Request, wanted: Sequence[str]) -> list[str]:
+def find_categories(request: ReproduceRequest, wanted: Sequence[str]) -> list[str]:
     """The categories asked for, else those of the tables that the data root has.
 
     Args:
@@ -24,7 +23,7 @@ def find_categories(request: Request, wanted: Sequence[str]) -> list[str]:
     """
     if request.categories:
         return list(dict.fromkeys(request.categories))
-    root = Path(request.data_root).expanduser()
+    root = request.data_root.expanduser()
     found = list_categories(root)
     wanted = list(dict.fromkeys(wanted))
     chosen = [name for name in wanted if name in found]

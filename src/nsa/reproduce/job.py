@@ -1,4 +1,4 @@
-"""What a user asks ``nsa reproduce`` for, and the jobs that it becomes, whatever the paper.
+"""The jobs that a request becomes, whatever the paper.
 
 A job is identified by a hash of everything that decides its outcome apart from the images and the
 version of this package, so that a finished job is recognised in a results folder.
@@ -12,42 +12,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from nsa.reproduce.request import ReproduceRequest
 from nsa.system.device import Precision
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a user asks for; plain values, so that it travels to workers.
-
-    Attributes:
-        data_root: folder of categories in the layout of a known dataset, or one such category.
-        output: the results folder.
-        paper: a key of :data:`nsa.reproduce.papers.PAPERS`.
-        tables: by the paper's own numbers; empty: all of them.
-        methods: names of systems; empty: those of the tables.
-        categories: empty: those of the tables that ``data_root`` has.
-        seeds: one job per system, category and seed.
-        epochs: instead of the preset's, to shorten every training.
-        network, weights, augment: only for the Gaussian detector's paper, see
-            :func:`nsa.reproduce.gaussian.jobs.plan_jobs`.
-        config: YAML file with settings for every job, as ``nsa train --config`` reads it.
-        device, precision: as for ``nsa train``; None: the config's, else ``"auto"``.
-    """
-
-    data_root: str
-    output: str
-    paper: str = "nsa"
-    tables: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    epochs: int | None = None
-    network: str | None = None
-    weights: str | None = None
-    augment: int | None = None
-    config: str | None = None
-    device: str | None = None
-    precision: str | None = None
 
 
 class NamedSystem(Protocol):
@@ -87,7 +53,7 @@ class Job(ABC):
         """Everything that decides the outcome, plain; the seed as ``training.seed``."""
 
     @abstractmethod
-    def run(self, request: Request) -> dict[str, Any]:
+    def run(self, request: ReproduceRequest) -> dict[str, Any]:
         """Do it, or continue it, and return what :func:`nsa.reproduce.results.write_result` takes.
 
         Raises:

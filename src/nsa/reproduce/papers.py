@@ -10,10 +10,11 @@ from nsa.reproduce.cells import Tables
 from nsa.reproduce.gaussian import jobs as gaussian_jobs
 from nsa.reproduce.gaussian import systems as gaussian_systems
 from nsa.reproduce.gaussian import tables as gaussian_tables
-from nsa.reproduce.job import Job, Request
+from nsa.reproduce.job import Job
 from nsa.reproduce.nsa import tables as nsa_tables
 from nsa.reproduce.nsa.jobs import plan_jobs
 from nsa.reproduce.nsa.systems import SYSTEMS
+from nsa.reproduce.request import ReproduceRequest
 from nsa.reproduce.results import Result
 
 
@@ -41,7 +42,7 @@ class Paper:
     seeds: tuple[int, ...]
     systems: Mapping[str, str]
     preferred: str
-    plan: Callable[[Request], Sequence[Job]]
+    plan: Callable[[ReproduceRequest], Sequence[Job]]
     prepare: Callable[[Sequence[Job]], None]
     build: Callable[[Sequence[str], Sequence[Result]], Tables]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.reproduce.claims import claim
-from nsa.reproduce.job import Job, Request
+from nsa.reproduce.job import Job
 from nsa.reproduce.live import LiveTable
+from nsa.reproduce.request import ReproduceRequest
 from nsa.reproduce.results import read_result, result_path, write_result
 from nsa.runs.farm import Farm
 from nsa.runs.workers import count_devices
@@ -57,7 +58,7 @@ class JobTask:
     """A job of a request, a task of a farm."""
 
     job: Job
-    request: Request
+    request: ReproduceRequest
 
     @property
     def name(self) -> str:
@@ -65,11 +66,11 @@ class JobTask:
 
     @property
     def log(self) -> Path:
-        return Path(self.request.output) / "logs" / f"{self.name}.log"
+        return self.request.output / "logs" / f"{self.name}.log"
 
     def is_finished(self) -> bool:
         """See :func:`is_finished`."""
-        return is_finished(Path(self.request.output), self.job)
+        return is_finished(self.request.output, self.job)
 
     def run(self) -> None:
         """Do, or continue, the job, unless another process is at it.
@@ -78,7 +79,7 @@ class JobTask:
             InputError: it cannot be done.
             Interrupted: a signal stopped it; its state is saved.
         """
-        with claim(Path(self.request.output) / "claims" / f"{self.name}.lock") as ours:
+        with claim(self.request.output / "claims" / f"{self.name}.lock") as ours:
             # Another process may have finished it between our look and our claim.
             if ours and not self.is_finished():
                 _log.info("Job %s.", self.name)
@@ -95,7 +96,7 @@ def prepare_folder(output: Path) -> None:
         make_folder(output / part)
 
 
-def run_jobs(jobs: Sequence[Job], request: Request, per_device: int) -> dict[str, str]:
+def run_jobs(jobs: Sequence[Job], request: ReproduceRequest, per_device: int) -> dict[str, str]:
     """Run every job that is not finished and that no other process is at.
 
     That is in this process, or in workers where several run at once or a live table is to be drawn.
@@ -112,7 +113,7 @@ def run_jobs(jobs: Sequence[Job], request: Request, per_device: int) -> dict[str
             device.
         Interrupted: a signal came; what ran is saved.
     """
-    folder, rank = Path(request.output), Rank.from_environment()
+    folder, rank = request.output, Rank.from_environment()
     tasks = [JobTask(job, request) for job in rank.order(jobs)]
     farm = Farm(tasks, "the same command continues.")
     if not farm.left():
@@ -135,7 +136,7 @@ def is_finished(output: Path, job: Job) -> bool:
     return path.is_file() and read_result(path) is not None
 
 
-def run_job(job: Job, request: Request) -> None:
+def run_job(job: Job, request: ReproduceRequest) -> None:
     """Do, or continue, one job and write its result.
 
     Raises:
@@ -143,5 +144,5 @@ def run_job(job: Job, request: Request) -> None:
         Interrupted: a signal stopped it; its state is saved.
     """
     start = time.perf_counter()
-    write_result(Path(request.output), job, job.run(request))
+    write_result(request.output, job, job.run(request))
     _log.info("Finished %s in %s.", job.name, duration(time.perf_counter() - start))

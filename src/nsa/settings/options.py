@@ -35,6 +35,7 @@ class Option:
         flags: on the command line, where that is not the name with dashes.
         panel: heading that ``--help`` shows it under.
         low, high: bounds of a whole number.
+        required: whether it must be given.
         parse: makes the value of what the command line or a YAML file says.
         null: what ``null`` in a YAML file means; None: as if the option was not given.
         section: the section of settings in which it stands for the field of its name.
@@ -46,6 +47,7 @@ class Option:
     panel: str | None = None
     low: int | None = None
     high: int | None = None
+    required: bool = False
     parse: Callable[[Any], Any] | None = None
     null: Any = None
     section: str | None = None
@@ -53,8 +55,15 @@ class Option:
 
 
 def option(help: str, *, default: Any = None, **more: Any) -> Any:
-    """A field of a request that is an option; None means that it was not given."""
-    return field(default=default, metadata={_OPTION: Option(help=help, **more)})
+    """A field of a request that is an option; None means that it was not given.
+
+    Args:
+        help, more: see :class:`Option`.
+    """
+    about = Option(help=help, **more)
+    if about.required:
+        return field(metadata={_OPTION: about})
+    return field(default=default, metadata={_OPTION: about})
 
 
 def section() -> Any:

@@ -18,7 +18,8 @@ from nsa.reproduce.gaussian.job import GaussianJob, weights_name
 from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import OF_TABLE, System, find_system, systems_for
 from nsa.reproduce.gaussian.work import run_job
-from nsa.reproduce.job import Job, Request
+from nsa.reproduce.job import Job
+from nsa.reproduce.request import ReproduceRequest
 from nsa.settings.fields import from_dict
 from nsa.settings.options import read_options
 from nsa.system.device import choose_device, choose_precision
@@ -45,12 +46,12 @@ _OPTIONS = (
 class _PlannedJob(GaussianJob):
     """A job together with what runs it."""
 
-    def run(self, request: Request) -> dict[str, Any]:
+    def run(self, request: ReproduceRequest) -> dict[str, Any]:
         """See :meth:`Job.run`."""
         return run_job(self, request, choose_device(_options(request).get("device", "auto")))
 
 
-def plan_jobs(request: Request) -> list[GaussianJob]:
+def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
     """All jobs of a request, first seeds first.
 
     ``request.network`` takes the place of every network of the paper's, ``request.weights`` are the
@@ -119,12 +120,12 @@ def prepare(jobs: Sequence[Job]) -> None:
             fetch_weights(networks, weights)
 
 
-def _options(request: Request) -> dict[str, Any]:
+def _options(request: ReproduceRequest) -> dict[str, Any]:
     """The config file's options with the command line's over them, all at the top."""
     names = ("network", "weights", "augment", "epochs", "device", "precision")
     given = {name: getattr(request, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
-    options = {} if request.config is None else read_options(Path(request.config))
+    options = {} if request.config is None else read_options(request.config)
     section = options.pop("gaussian", {})
     wrong = [name for name in options if name not in _OPTIONS]
     wrong += [name for name in section if name not in _SECTION]
@@ -149,7 +150,7 @@ def _usual(one: System) -> int:
     return PASSES if one.task == "augmented" else EPOCHS.get(one.task, 0)
 
 
-def _check(request: Request, options: dict[str, Any], systems: Sequence[System]) -> None:
+def _check(request: ReproduceRequest, options: dict[str, Any], systems: Sequence[System]) -> None:
     """Refuse numbers out of range and options that change nothing.
 
     Raises:

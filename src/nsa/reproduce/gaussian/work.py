@@ -46,7 +46,7 @@ from nsa.reproduce.gaussian.systems import (
     by_current_names,
 )
 from nsa.reproduce.gaussian.working_points import sigma_rates, working_level
-from nsa.reproduce.job import Request
+from nsa.reproduce.request import ReproduceRequest
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically
 from nsa.system.interrupt import Interrupted
@@ -71,10 +71,10 @@ class _Work:
         return load_images(paths, self.job.size, channels, console.is_terminal)
 
 
-def run_job(job: GaussianJob, request: Request, device: torch.device) -> dict[str, Any]:
+def run_job(job: GaussianJob, request: ReproduceRequest, device: torch.device) -> dict[str, Any]:
     """See :meth:`nsa.reproduce.job.Job.run`."""
     start = time.perf_counter()
-    output, dataset = Path(request.output), open_dataset(request.data_root, job.category)
+    output, dataset = request.output, open_dataset(request.data_root, job.category)
     defective = np.array([not sample.is_good for sample in dataset.test], dtype=bool)
     if not defective.any() or defective.all():
         raise InputError(

@@ -17,10 +17,10 @@ from nsa.detectors.registry import read_request
 from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.reproduce.categories import find_categories
-from nsa.reproduce.job import Request
 from nsa.reproduce.nsa.systems import SYSTEMS, System, system
 from nsa.reproduce.nsa.tables import TABLES, TableSpec
 from nsa.reproduce.nsa.training import TrainingJob
+from nsa.reproduce.request import ReproduceRequest
 from nsa.settings.fields import replace
 from nsa.system.device import choose_device, choose_precision
 
@@ -28,7 +28,7 @@ from nsa.system.device import choose_device, choose_precision
 _FIXED = ("category", "normal_dir", "output", "seed", "label", "method")
 
 
-def plan_jobs(request: Request) -> list[TrainingJob]:
+def plan_jobs(request: ReproduceRequest) -> list[TrainingJob]:
     """All jobs of a request, first seeds first, so that a table fills evenly.
 
     Ablation A is left out where a category uses no object masks, as in the paper: it would repeat
@@ -48,7 +48,7 @@ def plan_jobs(request: Request) -> list[TrainingJob]:
     groups = []
     wanted = [name for spec in _specs(request) for name in spec.categories]
     for category in find_categories(request, wanted):
-        settings, preset_epochs = _settings(Path(request.data_root), category, options)
+        settings, preset_epochs = _settings(request.data_root, category, options)
         chosen = systems or _systems_for(category, request)
         groups += [(one, settings, preset_epochs) for one in chosen if _differs(one, settings)]
     return [
@@ -72,14 +72,14 @@ def plan_jobs(request: Request) -> list[TrainingJob]:
     ]
 
 
-def _options(request: Request) -> NetworkRequest:
+def _options(request: ReproduceRequest) -> NetworkRequest:
     """The config file's options with the command line's over them."""
     given = {name: getattr(request, name) for name in ("epochs", "device", "precision")}
     given = {name: value for name, value in given.items() if value is not None}
     for name in ("network", "weights", "augment"):
         if getattr(request, name) is not None:
             raise InputError(f"--{name} is an option of --paper gaussian; add that.")
-    options = read_request(given, None if request.config is None else Path(request.config))
+    options = read_request(given, None if request.config is None else request.config)
     sections = [getattr(options, section, {}) for section in SECTIONS]
     names = {*options.given(), *(name for section in sections for name in section)}
     for name in _FIXED:
@@ -99,14 +99,14 @@ def _settings(root: Path, category: str, options: NetworkRequest) -> tuple[Netwo
     return of_preset(preset, dataset.name).changed(options), preset.training.epochs
 
 
-def _systems_for(category: str, request: Request) -> list[System]:
+def _systems_for(category: str, request: ReproduceRequest) -> list[System]:
     """The systems of the chosen tables that have this category; of all of them for a new one."""
     specs = [spec for spec in _specs(request) if category in spec.categories] or _specs(request)
     names = {name for spec in specs for name in spec.systems}
     return [one for name, one in SYSTEMS.items() if name in names]
 
 
-def _specs(request: Request) -> list[TableSpec]:
+def _specs(request: ReproduceRequest) -> list[TableSpec]:
     return [spec for number in request.tables or TABLES for spec in TABLES[number]]
 
 

@@ -13,8 +13,9 @@ from nsa.detectors.network.folder import find_begun
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import SECTIONS, NetworkSettings
 from nsa.reproduce.evidence import cases, curves
-from nsa.reproduce.job import Job, Request
+from nsa.reproduce.job import Job
 from nsa.reproduce.nsa.systems import System
+from nsa.reproduce.request import ReproduceRequest
 from nsa.runs.train import Trained, open_run_dataset, resume, train
 
 _log = logging.getLogger("nsa")
@@ -38,9 +39,9 @@ class TrainingJob(Job):
         """See :meth:`Job.settings_dict`."""
         return self.settings.to_dict()
 
-    def run(self, request: Request) -> dict[str, Any]:
+    def run(self, request: ReproduceRequest) -> dict[str, Any]:
         """See :meth:`Job.run`."""
-        output, start = Path(request.output), time.perf_counter()
+        output, start = request.output, time.perf_counter()
         trained = self._train(request.data_root, output / "runs" / self.name)
         trained_at = time.perf_counter()
         evaluation, run = trained.evaluation, trained.run
@@ -65,11 +66,9 @@ class TrainingJob(Job):
             "cases": pictures,
         }
 
-    def _train(self, data_root: str, folder: Path) -> Trained:
+    def _train(self, data_root: Path, folder: Path) -> Trained:
         """Train, or continue the training, in a run folder."""
-        request = NetworkRequest(
-            data_root=Path(data_root), device=self.device, precision=self.precision
-        )
+        request = NetworkRequest(data_root=data_root, device=self.device, precision=self.precision)
         begun = find_begun(folder)
         if begun is not None and begun.settings == self.settings:
             _log.info("Continuing %s.", self.name)
