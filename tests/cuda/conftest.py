@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,13 @@ def shim_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
     except MissingError as error:
         pytest.skip(f"the kernels cannot be compiled for the host: {error}")
     cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
-    return cache.mkdir("shim") if cache else tmp_path_factory.mktemp("shim")
+    if cache:
+        return cache.mkdir("shim")
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers: the first one builds, while others wait
+    (folder / "shim").mkdir(exist_ok=True)
+    return folder / "shim"
 
 
 @pytest.fixture(scope="session")

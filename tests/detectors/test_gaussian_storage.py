@@ -13,8 +13,6 @@ from nsa.detectors.gaussian.storage import SETTINGS_FILE, WEIGHTS_FILE, load, sa
 from nsa.errors import InputError
 from nsa.gaussian import DISTRIBUTIONS, DistributionName, FeatureExtractor, GaussianDetector
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:

@@ -9,8 +9,6 @@ from torch import nn
 from nsa.model._torchvision import torchvision_models
 from nsa.model.resnet import resnet18_encoder
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def both() -> tuple[nn.Sequential, nn.Module]:

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from nsa.settings.config import TrainConfig
-from nsa.training.schedule import derive_seed, epoch_batches, learning_rate
+from nsa.training.schedule import (
+    AUGMENTATION,
+    ORDER,
+    SYNTHESIS,
+    WEIGHTS,
+    derive_seed,
+    epoch_batches,
+    learning_rate,
+)
 
 
 def test_learning_rate_is_torchs_cosine() -> None:
@@ -62,3 +70,14 @@ def test_seeds_of_different_positions_differ() -> None:
     }
     assert len(seeds) == 3 * 4 * 100
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_seed_means_the_same_in_every_version() -> None:
+    """Weights, order, augmentation and anomalies of a run that somebody repeats years later."""
+    streams = (WEIGHTS, ORDER, AUGMENTATION, SYNTHESIS)
+    assert [derive_seed(0, stream, 3, 5) for stream in streams] == [
+        6016502752562908699, 6425635782846695884, 2186052165136630319, 7492888203933002658,
+    ]  # fmt: skip
+    assert derive_seed(7, WEIGHTS) == 8460147692890830636
+    batches = epoch_batches(7, TrainConfig(batch_size=3, seed=7), epoch=2)
+    assert [batch.tolist() for batch in batches] == [[6, 4, 3], [2, 5], [1, 0]]
