@@ -15,7 +15,7 @@ from nsa.system.interrupt import Interrupted
 
 @dataclass(frozen=True)
 class Small:
-    """A task that ends as its name says, and leaves a file with its process if it finishes."""
+    """A task that ends as its name says, and leaves a file about its process if it finishes."""
 
     folder: Path
     name: str
@@ -48,4 +48,4 @@ class Small:
         if self.name != "elsewhere":
             variables = ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS")
             values = (os.environ.get(name, "") for name in variables)
-            self.result.write_text(" ".join((str(os.getpid()), *values)))
+            self.result.write_text(" ".join((str(os.getpid()), str(os.getsid(0)), *values)))

@@ -17,7 +17,7 @@ from tiny import nsa, picture, sentence, write, write_config, write_product
 
 from nsa.images import list_categories
 from nsa.runs.categories import Category, state_table
-from nsa.runs.farm import RUNS
+from nsa.runs.farm import RUNS, Farm
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
         return {row["category"]: row for row in csv.DictReader(file)}
 
 
-def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: Path) -> None:
+def test_one_that_fails_stops_no_other_and_is_tried_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, folder = write_config(tmp_path / "o.yaml", epochs=1), tmp_path / "out"
     result = nsa(
         "train", "--data-root", data, "--category", "all", "--config", config, "--output", folder,
@@ -64,6 +66,8 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(data: Path, tmp_path: 
 
     weights = (folder / "disc" / "model.safetensors").stat().st_mtime_ns
     write(data / "ring" / "train" / "good" / "2.png", picture(2)[0])
+    # In this process, to the result that a worker has.
+    monkeypatch.setattr(Farm, "spread", lambda farm, *_: farm.work())
     again = nsa("train", "--resume", folder)
     assert again.exit_code == 0, again.output
     assert (folder / "disc" / "model.safetensors").stat().st_mtime_ns == weights

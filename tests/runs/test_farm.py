@@ -14,7 +14,7 @@ from farm_tasks import Small
 
 from nsa.errors import InputError
 from nsa.runs.farm import FAILED, FINISHED, WAITS, Farm
-from nsa.runs.workers import last_line
+from nsa.runs.workers import last_line, worker_environment
 from nsa.system.interrupt import Interrupted
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
@@ -22,9 +22,9 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers find the tasks, and share two cores."""
+    """Workers find the tasks, and share four cores."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    for name in ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS"):
+    for name in ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS", "PYTHONUNBUFFERED"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("nsa.runs.workers.usable_cores", lambda: 4)
 
@@ -52,7 +52,8 @@ def test_workers_do_every_task_whatever_becomes_of_the_others(
     assert said["one"] == said["two"]  # one worker, which lives on after a refusal
     assert len({values[0] for values in said.values()}) == 3
     assert str(os.getpid()) not in {values[0] for values in said.values()}
-    assert all(values[1:] == ["0", "1", "4"] for values in said.values())
+    assert all(values[2:] == ["0", "1", "4"] for values in said.values())
+    assert str(os.getsid(0)) not in {values[1] for values in said.values()}  # Ctrl-C is ours alone
     assert {name for name, state in farm.states.items() if state == FINISHED} == {"old", *said}
     assert {name for name, state in farm.states.items() if state == FAILED} == set(farm.failures)
     assert farm.failures == {
@@ -126,6 +127,18 @@ def test_an_error_of_the_farm_itself_is_raised(tmp_path: Path) -> None:
     farm = Farm([Refused(tmp_path, "one")], "go on")
     with pytest.raises(InputError, match=r"^Another version wrote it\.$"):
         farm.spread(1, 1, lambda: "")
+
+
+def test_workers_side_by_side_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS")
+    found = worker_environment(1, 2)
+    assert [found[name] for name in names] == ["1", "2", "2"]
+    assert worker_environment(0, 9)["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("LOCAL_RANK", "5")  # as torchrun does
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    found = worker_environment(1, 2)
+    assert [found[name] for name in names] == ["5", "2", "3"]
+    assert found["PATH"] == os.environ["PATH"]
 
 
 def test_a_log_without_lines(tmp_path: Path) -> None:

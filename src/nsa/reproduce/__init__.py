@@ -8,7 +8,7 @@ jobs/<job>/         pictures of its best and worst cases
 runs/<job>/         its training or its finished folds, which an interrupted job continues
 features/           what pretrained networks see in a category, for the jobs that need it
 claims/<job>.lock   while a process works on it
-logs/               output of worker processes
+logs/<job>.log      what it printed, where a worker process did it
 tables.md, tables.csv, tables.tex, index.html
 
 What one paper's jobs do and how its tables are built stands behind ``nsa.reproduce.papers.Paper``;

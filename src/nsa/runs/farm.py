@@ -190,6 +190,5 @@ class Farm:
     def _stop(self) -> None:
         with self._lock:
             self._stopping = True
-            self._waiting.clear()
             for worker in self._workers:
                 worker.interrupt()

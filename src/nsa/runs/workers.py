@@ -171,7 +171,8 @@ def _attempt(task: Task) -> str | None:
         task.run()
     except InputError as error:
         failure = str(error)
-    sys.stdout.flush()
+    finally:
+        sys.stdout.flush()  # the reason of a failure is the last line
     if failure is not None:
         console.print(f"Error: {failure}", markup=False, soft_wrap=True)
     return failure
