@@ -54,9 +54,9 @@ def list_categories(data_root: str | Path) -> list[str]:
         InputError: the folder is missing.
     """
     root = Path(data_root).expanduser()
-    return (
-        list(_categories(root)) if _layout(root, all_layouts()) is None else [root.resolve().name]
-    )
+    if _layout(root, all_layouts()) is not None:
+        return [root.resolve().name]
+    return list(_categories(root))
 
 
 def _open_root(root: Path, category: str | None) -> Dataset:

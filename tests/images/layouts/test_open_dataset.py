@@ -60,7 +60,7 @@ def test_plain_folder(tmp_path: Path) -> None:
     for name in ("b 10.JPG", "b 9.jpeg", "ü.tif", ".hidden.png"):
         draw(folder / name)
     (folder / "notes.txt").write_text("not an image")
-    draw(folder / "rejects" / "bad.png")
+    draw(folder / "rejects.png" / "bad.png")
     dataset = open_dataset(normal_dir=folder)
     assert dataset.name == "gute Teile ä"
     assert [sample.path.name for sample in dataset.train] == ["b 9.jpeg", "b 10.JPG", "ü.tif"]
