@@ -74,8 +74,12 @@ py::tuple clone_plan(const std::array<int64_t, 4>& sources,
     const ImagesView from = nsa::shape_view(sources, "source");
     const ImagesView to = nsa::shape_view(destinations, "destination");
     check_clone(from, to, masks, centers);
-    const nsa::ClonePlan plan =
-        nsa::clone_plan({from, to, masks.data(), centers.data(), /*mixed=*/false});
+    const nsa::CloneBatch batch{from, to, masks.data(), centers.data(), /*mixed=*/false};
+    nsa::ClonePlan plan;
+    {
+        const py::gil_scoped_release release;
+        plan = nsa::clone_plan(batch);
+    }
     const auto rows = static_cast<py::ssize_t>(plan.rows.size()) / nsa::kPlanColumns;
     return py::make_tuple(
         Array<int32_t>({rows, py::ssize_t{nsa::kPlanColumns}}, plan.rows.data()),

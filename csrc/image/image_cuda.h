@@ -29,8 +29,8 @@ struct InputBatch {
     void* out;  // (values) float32 or bfloat16
 };
 
-// Images as nsa._native.layout.space_to_depth lays them out: a pixel has one channel more, of zeros, four
-// pixels are a block, and blocks of zeros surround the image.
+// Images as nsa._native.layout.space_to_depth lays them out: a pixel has one channel more, of
+// zeros, four pixels are a block, and blocks of zeros surround the image.
 struct BlockedInput {
     const uint8_t* images;  // (count, height, width, channels)
     int height;
