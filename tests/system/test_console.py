@@ -18,6 +18,7 @@ def log() -> Iterator[logging.Logger]:
     """The package's logger, put back as it was."""
     logger = logging.getLogger("nsa")
     before = logger.handlers[:], logger.level, logger.propagate
+    logger.handlers.clear()  # of commands that ran in this process
     yield logger
     logger.handlers[:], logger.propagate = before[0], before[2]
     logger.setLevel(before[1])

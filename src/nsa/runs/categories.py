@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import Any
 
 from rich.table import Table
 
-from nsa.detectors.registry import find_method, read_request
+from nsa.detectors.registry import read_request
 from nsa.errors import InputError
 from nsa.folder import RunLock, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
 from nsa.runs.farm import RUNS, Farm
-from nsa.runs.train import resume, train
+from nsa.runs.train import train_or_resume
 from nsa.runs.workers import count_devices, last_line
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
@@ -76,13 +75,7 @@ class Category:
             InputError: it cannot be done.
             Interrupted: a signal stopped it; its state is saved.
         """
-        run, asked = self.results / self.name, self.request
-        if find_method(asked.method).find_begun(run) is not None:
-            resume(run, type(asked)(**{name: getattr(asked, name) for name in _CHANGEABLE}))
-            return
-        if run.exists():  # stopped before it had begun, or damaged
-            shutil.rmtree(run)
-        train(asked.replace(output=run))
+        train_or_resume(self.request.replace(output=self.results / self.name))
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,15 @@ from typing import Any
 from nsa.detectors.method import Fitting
 from nsa.detectors.registry import find_method, method_of
 from nsa.errors import InputError
-from nsa.folder import AnyRun, RunLock, beginning, create_run, make_output
+from nsa.folder import AnyRun, AnySettings, RunLock, beginning, create_run, make_output
 from nsa.images import Dataset, LoadedTest, load_test_set, open_dataset
 from nsa.runs.calibrate import Calibration, add_working_point
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
 from nsa.training.distributed import ALONE, Ranks
+
+_log = logging.getLogger("nsa")
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,27 @@ def resume(
     dataset = open_run_dataset(run)
     with RunLock(folder):
         return _work(run, dataset, fitting, _load(run, dataset, fitting))
+
+
+def train_or_resume(request: TrainRequest, settings: AnySettings | None = None) -> Trained:
+    """Continue the run in the output folder if one has begun there, else :func:`train` anew.
+
+    What cannot be continued is removed.
+
+    Args:
+        request: names its output.
+        settings: with which a run must have begun to be continued; None: with any.
+    """
+    folder, method = request.output, find_method(request.method)
+    assert folder is not None
+    begun = method.find_begun(folder)
+    if begun is not None and settings in (None, begun.settings):
+        _log.info("Continuing %s.", folder.name)
+        place = method.request(data_root=request.data_root, device=request.device)
+        return resume(folder, place)
+    if folder.exists():  # stopped before it had begun, or damaged
+        shutil.rmtree(folder)
+    return train(request)
 
 
 def open_run_dataset(run: AnyRun) -> Dataset:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsa.detectors.network.folder import find_begun
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import SECTIONS, NetworkSettings
 from nsa.reproduce.evidence import cases, curves
 from nsa.reproduce.job import Job
 from nsa.reproduce.nsa.systems import System
 from nsa.reproduce.request import ReproduceRequest
-from nsa.runs.train import Trained, open_run_dataset, resume, train
+from nsa.runs.train import Trained, open_run_dataset, train_or_resume
 
 _log = logging.getLogger("nsa")
 
@@ -68,13 +66,9 @@ class TrainingJob(Job):
 
     def _train(self, data_root: Path, folder: Path) -> Trained:
         """Train, or continue the training, in a run folder."""
-        request = NetworkRequest(data_root=data_root, device=self.device, precision=self.precision)
-        begun = find_begun(folder)
-        if begun is not None and begun.settings == self.settings:
-            _log.info("Continuing %s.", self.name)
-            return resume(folder, request)
-        if folder.exists():  # stopped before it had begun, or damaged
-            shutil.rmtree(folder)
         settings = self.settings.to_dict()
-        given = {name: settings[name] for name in ("category", "kind", *SECTIONS)}
-        return train(request.replace(output=folder, **given))
+        request = NetworkRequest(
+            data_root=data_root, device=self.device, precision=self.precision, output=folder,
+            **{name: settings[name] for name in ("category", "kind", *SECTIONS)},
+        )  # fmt: skip
+        return train_or_resume(request, self.settings)
