@@ -111,16 +111,16 @@ def test_space_that_is_missing_is_told_in_megabytes(
     monkeypatch.setattr(
         files.shutil,
         "disk_usage",
-        lambda folder: usage._replace(free=3_000_000 * (folder == tmp_path)),
+        lambda folder: usage._replace(free=25_000_000 * (folder == tmp_path)),
     )
-    need_space(tmp_path, 3_000_000)
+    need_space(tmp_path, 25_000_000)
     with pytest.raises(InputError) as raised:
-        need_space(tmp_path, 7_400_000)
+        need_space(tmp_path, 74_400_000)
     assert str(raised.value) == (
-        f"{tmp_path} has 3 MB free, but this needs 7 MB; free some or choose another --output."
+        f"{tmp_path} has 25 MB free, but this needs 74 MB; free some or choose another --output."
     )
     with pytest.raises(InputError):
-        need_space(tmp_path, 3_000_001)
+        need_space(tmp_path, 25_000_001)
 
 
 def test_folders_are_made_with_their_parents_and_kept(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ read. What is played: copies, streams and the capture; kernels are the CPU's, fe
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from nsa.plan.augmentation import Augmentation
 from nsa.synthesis import NSA
 from nsa.training import Trainer, device_steps
 from nsa.training.device_steps import WARM_UP, DeviceSteps
-from nsa.training.distributed import Ranks
+from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import NO_CLOCK, Profile
 from nsa.training.share import share_of
 
@@ -86,6 +87,14 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     HostedSteps.captures = HostedSteps.replays = 0
 
 
+@functools.cache
+def finished(second: bool = False, **changes: Any) -> Trainer:
+    """What the host trains, once for all tests; ``second``: as the second of three processes."""
+    run = trainer(ranks=Second() if second else ALONE, **changes)
+    run.run(steps(10**9))
+    return run
+
+
 def hosted(limit: int, **changes: Any) -> Trainer:
     run = trainer(**changes)
 
@@ -103,14 +112,13 @@ def hosted(limit: int, **changes: Any) -> Trainer:
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("limit", [0, 10**9])  # streaming, resident
 def test_steps_equal_those_of_the_host(limit: int) -> None:
-    expected, run = trainer(epochs=5), hosted(limit, epochs=5)
+    expected, run = finished(epochs=5), hosted(limit, epochs=5)
     seen: list[tuple[float, int]] = []
 
     def after_step(loss: float, count: int) -> bool:
         seen.append((loss, count))
         return True
 
-    expected.run(steps(10**9))
     run.run(after_step)
     assert run.position.losses == expected.position.losses
     assert same_weights(run, expected)
@@ -140,8 +148,7 @@ def test_losses_are_read_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("gpu")
 def test_a_stopped_run_continues_where_its_losses_were_read() -> None:
-    expected, run = trainer(epochs=4), hosted(10**9, epochs=4)
-    expected.run(steps(10**9))
+    expected, run = finished(epochs=5), hosted(10**9, epochs=5)
     run.run(lambda _loss, _count: False)
     run.run(steps(10**9))
     assert run.finished
@@ -177,7 +184,8 @@ class Second(Ranks):
 @pytest.mark.parametrize("limit", [0, 10**9])
 def test_a_share_of_a_batch_is_trained_without_a_graph(limit: int) -> None:
     changes = {"batch_size": 6, "epochs": 4}
-    expected, run = trainer(ranks=Second(), **changes), hosted(limit, ranks=Second(), **changes)
+    expected = finished(second=True, **changes)
+    run = hosted(limit, ranks=Second(), **changes)
     whole = trainer(**changes).make_batch(0, 0)
     own = share_of(len(whole[0]), 1, 3)
     assert len(own) > 0
@@ -186,7 +194,6 @@ def test_a_share_of_a_batch_is_trained_without_a_graph(limit: int) -> None:
     ):
         torch.testing.assert_close(one, batch[own.start : own.stop], rtol=0, atol=0)
         torch.testing.assert_close(other, batch[own.start : own.stop], rtol=0, atol=0)
-    expected.run(steps(10**9))
     run.run(steps(10**9))
     assert run.position.losses == expected.position.losses
     assert HostedSteps.captures == 0

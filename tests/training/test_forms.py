@@ -20,7 +20,7 @@ from nsa.training import Trainer
 
 NAMES = [field.name for field in dataclasses.fields(Forms)]
 FORMS = [*(Forms(**{name: True}) for name in NAMES), Forms(**dict.fromkeys(NAMES, True))]
-STEPS = 6
+STEPS = 4
 
 
 def losses(forms: Forms, precision: Precision, channels: int) -> np.ndarray[Any, Any]:
