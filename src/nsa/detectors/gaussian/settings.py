@@ -20,7 +20,7 @@ class GaussianConfig:
     """How the Gaussian detector is fitted (Rippel et al., ICPR 2020).
 
     Attributes:
-        network: one of :data:`nsa.gaussian.NETWORKS`.
+        network: one of :data:`nsa.model.backbones.NETWORKS`.
         weights: ``"default"`` (torchvision's, trained on ImageNet), ``"random"``, a state-dict file
             or a run folder, see :func:`nsa.model.pretrained.load_network`.
         distribution: model of each level's features; ``"npca01"`` keeps the components that hold
