@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 import nsa
 from nsa import reference
 from nsa.errors import InputError
+from nsa.settings.fields import replace
 from nsa.settings.methods import METHODS
 
 CASES = [("bottle", 3), ("bottle", 1), ("carpet", 3), ("carpet", 1), ("rcxr_male", 1)]
@@ -123,7 +124,7 @@ def test_every_method_takes_tiny_images_and_batches(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_plain_pipeline_makes_every_method(method: str) -> None:
     images = interleaved(scenes(4, 90, 90, 3, 200))
-    config = nsa.settings.config.replace(nsa.preset("bottle").synthesis, method=method)
+    config = replace(nsa.preset("bottle").synthesis, method=method)
     changed, labels = reference.synthesize(images, config, seed=1)
     assert (changed != images).any()
     assert 0 < labels.max() <= 1

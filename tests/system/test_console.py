@@ -19,6 +19,7 @@ def log() -> Iterator[logging.Logger]:
     logger = logging.getLogger("nsa")
     before = logger.handlers[:], logger.level, logger.propagate
     logger.handlers.clear()  # of commands that ran in this process
+    logger.propagate = True
     yield logger
     logger.handlers[:], logger.propagate = before[0], before[2]
     logger.setLevel(before[1])
@@ -108,6 +109,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
+@pytest.mark.usefixtures("log")
 def test_without_a_terminal_there_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -51,8 +51,8 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     folder = make_output(request.output, dataset.name)
     with RunLock(folder):
         create_run(folder, fitting.settings, places)
-        run = method.open_run(folder)
         with beginning(folder):
+            run = method.open_run(folder)
             test = _load(run, dataset, fitting)
         return _work(run, dataset, fitting, test)
 
