@@ -43,7 +43,12 @@ def with_options(*groups: Options) -> Callable[[Callable[..., None]], Callable[.
             given = {name: value for name, value in values.items() if value is not None}
             work(**given)
 
-        parameters = [_parameter(name, *one) for name, one in options.items()]
+        # Once a request: evaluating its types takes longer than all else here.
+        hints = {one: typing.get_type_hints(one) for one in {one for one, _ in options.values()}}
+        parameters = [
+            _parameter(name, hints[request][name], option)
+            for name, (request, option) in options.items()
+        ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}
         command.__name__, command.__doc__ = work.__name__, work.__doc__
@@ -53,9 +58,8 @@ def with_options(*groups: Options) -> Callable[[Callable[..., None]], Callable[.
     return decorate
 
 
-def _parameter(name: str, request: type[Request], option: Option) -> inspect.Parameter:
-    """An option as typer reads it from a function's signature."""
-    kind: Any = typing.get_type_hints(request)[name]
+def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
+    """An option as typer reads it from a function's signature; ``kind`` is the field's type."""
     if option.parse is not None:
         kind = str  # parsed where a YAML file is, too
     if not option.required and kind is not bool:
