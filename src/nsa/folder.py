@@ -109,11 +109,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def create_run(path: Path, settings: AnySettings, places: dict[str, Any]) -> None:
+def create_run(
+    path: Path, settings: AnySettings, places: dict[str, Any], method: str | None = None
+) -> None:
     """Begin a run in the folder ``path``, which is empty apart from its lock.
 
     Args:
         places: ``data_root``, ``normal_dir``, ``device`` and ``precision``.
+        method: by which :mod:`nsa.detectors.registry` knows who opens it; None: the default.
 
     Raises:
         InputError: the folder is read-only or holds something already.
@@ -126,7 +129,19 @@ def create_run(path: Path, settings: AnySettings, places: dict[str, Any]) -> Non
     if any(entry.name != _LOCK for entry in path.iterdir()):
         raise InputError(f"The folder {path} is not empty; choose another --output.")
     stamps = {"format_version": FORMAT_VERSION, "nsa_version": _version()}
-    write_atomically(path / "config.yaml", to_yaml({**stamps, **places, **settings.to_dict()}))
+    named = {} if method is None else {"method": method}
+    values = {**stamps, **places, **named, **settings.to_dict()}
+    write_atomically(path / "config.yaml", to_yaml(values))
+
+
+def move_images(path: Path, places: dict[str, Any]) -> None:
+    """Note in a run folder where its images lie now.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    moved = {name: places[name] for name in ("data_root", "normal_dir")}
+    write_atomically(path / "config.yaml", to_yaml({**read_config(path), **moved}))
 
 
 @contextlib.contextmanager

@@ -100,6 +100,8 @@ def test_textures_are_judged_whole_at_the_size_of_a_crop() -> None:
         ({"epochs": 3, "batch_size": 64, "learning_rate": 0.1}, ["epochs", "learning_rate"]),
         ({"background": NONE, "label": "binary"}, ["label", "background"]),
         ({"method": "pii"}, ["method"]),
+        ({"category": "screw", "kind": "object"}, []),
+        ({"category": "bolt", "kind": "texture"}, ["category", "kind"]),
     ],
 )
 def test_contradictions_to_a_run(asked: dict[str, Any], different: list[str]) -> None:
@@ -114,4 +116,4 @@ def test_the_demo_has_settings_of_its_own_unless_told() -> None:
         NetworkRequest(epochs=2, training={"batch_size": 4}, images={"rotation": 0}), "fabric"
     )
     assert told.overrides("training") == {"epochs": 2, "batch_size": 4}
-    assert told.images == {"rotation": 0}
+    assert told.images == {**demo_settings(NetworkRequest(), "fabric").images, "rotation": 0}

@@ -14,7 +14,8 @@ from nsa.settings.methods import METHODS
 
 
 def test_every_value_of_method_is_known() -> None:
-    assert list(methods()) == [*METHODS, "gaussian"]
+    assert list(methods())[: len(METHODS)] == list(METHODS)
+    assert "gaussian" in methods()
     assert find_method(None) is find_method("nsa") is find_method("pii")
     assert find_method("gaussian") is not find_method("nsa")
 
@@ -26,7 +27,7 @@ def test_a_misspelt_method_is_corrected(name: str) -> None:
 
 
 def test_something_else_lists_all_methods() -> None:
-    with pytest.raises(InputError, match=r"there are cutpaste, .*, gaussian"):
+    with pytest.raises(InputError, match=r"there are cutpaste, .*gaussian"):
         find_method("zzz")
     with pytest.raises(InputError, match="No method is named 7"):
         read_request({"method": 7})
@@ -57,7 +58,11 @@ def test_every_option_of_a_training_is_offered_once() -> None:
     [
         ({"network": "resnet18"}, "'network' is an option of --method gaussian; add that.$"),
         ({"fpr": 0.1}, "add that, or use nsa calibrate on the finished run"),
-        ({"method": "pii", "holdout": 0.1}, "add that, or use nsa calibrate on the finished run"),
+        (
+            {"method": "pii", "holdout": 0.1},
+            "holdout cannot be set with --method nsa, which trains a network on synthetic "
+            "anomalies; leave it out, or use nsa calibrate on the finished run.",
+        ),
         ({"gaussian": {}}, "'gaussian' is an option of --method gaussian"),
         (
             {"method": "gaussian", "epochs": 3, "label": "binary"},

@@ -64,10 +64,16 @@ def test_values_get_their_types() -> None:
         ({"count": 2.5}, "count must be of type int"),
         ({"count": True}, "count must be of type int"),
         ({"count": float("inf")}, "count must be of type int"),
+        ({"count": 0}, "count must be from 1 to 9, got 0"),
+        ({"count": 10}, "count must be from 1 to 9, got 10"),
         ({"share": "half"}, "share must be of type float"),
         ({"place": 7}, "place must be of type Path"),
         ({"part": 7}, "'part' must be a section of names and values"),
         ({"background": "grey"}, "--background must be a number from 0 to 255 or none"),
+        ({"background": True}, "--background must be a number from 0 to 255 or none"),
+        ({"background": 10**400}, "--background must be a number from 0 to 255 or none"),
+        ({"share": 10**400}, "share must be of type float"),
+        ({"part": {1: 2}}, "'part' must be a section of names and values"),
         ({"background": [1]}, "--background must be a number from 0 to 255 or none"),
     ],
 )
@@ -102,6 +108,15 @@ def test_options_go_before_their_section() -> None:
 def test_no_background_overrides_one() -> None:
     assert Example(background=NONE).overrides("part") == {"background": None}
     assert Example(background=0.0).overrides("part") == {"background": 0.0}
+
+
+def test_only_an_option_that_may_be_none_takes_the_word_for_it() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Words(Request):
+        word: str | None = option("Any word.", section="part")
+        part: dict[str, Any] = section()
+
+    assert Words(word=NONE).overrides("part") == {"word": "none"}
 
 
 def test_what_was_given_travels_as_yaml() -> None:

@@ -12,6 +12,7 @@ def info_command() -> None:
 
     table = Table(show_header=False, box=None)
     facts = {**info.versions(), **info.hardware(), **info.kernels()}
+    del facts["gpus"]  # the kernels say more of them
     facts["torch CUDA"] = info.torch_cuda()
     for name, value in facts.items():
         shown = ", ".join(value) or "none" if isinstance(value, list) else str(value)

@@ -27,8 +27,8 @@ def predict_command(
 
     With --fpr, after nsa calibrate, every image is also called normal or anomalous.
     """
-    from nsa.detectors.registry import load
+    from nsa.detectors.registry import load, open_run
     from nsa.runs.predict import predict
 
-    detector = load(run, device or "auto")
-    predict(run, detector, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays)
+    opened, detector = open_run(run), load(run, device or "auto")
+    predict(opened, detector, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays)

@@ -10,7 +10,7 @@ from nsa.cli.options import options_of, with_options
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.registry import read_request, train_options
 from nsa.errors import InputError
-from nsa.settings.options import Request, option
+from nsa.settings.options import Request, option, read_options
 from nsa.system.console import console
 
 _ALL = "all"
@@ -44,7 +44,10 @@ def synthesize_command(**given: Any) -> None:
     from nsa.runs.synthesize import synthesize
 
     output, count, config = (given.pop(name, None) for name in ("output", "count", "config"))
-    every_method = given.get("method") == _ALL
+    method = given.get("method")
+    if method is None and config is not None:
+        method = read_options(config).get("method")
+    every_method = method == _ALL
     if every_method:
         given["method"] = "nsa"
     request = use_demo_data(read_request(given, config))

@@ -8,7 +8,7 @@ from typing import Any
 
 from nsa.cli.options import options_of, with_options
 from nsa.cli.results import print_results
-from nsa.detectors.registry import read_request, train_options
+from nsa.detectors.registry import method_of, read_request, train_options
 from nsa.errors import InputError
 from nsa.settings.options import Request, option
 from nsa.system.console import console
@@ -23,8 +23,8 @@ class HowToTrain(Request):
         "Trainings at once on every GPU, or on the CPU, of several. [default: 1]", low=1, high=64
     )
     config: Path | None = option(
-        "YAML file with these options by name (underscores), and sections synthesis, images, "
-        "training for every other setting; the command line wins."
+        "YAML file with these options by name (underscores), and sections for every other setting, "
+        "as the config.yaml of a run has them; the command line wins."
     )
     profile: bool = option(
         "Print where a step's time goes; write trace.json for Chrome or Perfetto.",
@@ -43,16 +43,19 @@ def train_command(**given: Any) -> None:
     torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
     one. --category all --jobs-per-device N trains several networks at once on every GPU.
     """
-    from nsa.detectors.network.fit import follow
     from nsa.runs import categories
     from nsa.runs.demo import use_demo_data
-    from nsa.runs.train import resume, train
+    from nsa.runs.train import follow, resume, train
     from nsa.training.distributed import join
 
     how = HowToTrain(**{name: given.pop(name) for name in HowToTrain.options() if name in given})
     if how.resume is not None and ("output" in given or how.config is not None):
         raise InputError("--resume continues a run as it began; leave out --output and --config.")
-    request = read_request(given, how.config)
+    # What continues is of its own method, whatever the default is.
+    method = None
+    if how.resume is not None and (how.resume / "config.yaml").is_file():
+        method = method_of(how.resume)
+    request = read_request(given, how.config, method)
     with join() as ranks:
         if not ranks.leads:
             follow(request, ranks)

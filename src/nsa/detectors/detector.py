@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,6 +88,9 @@ class Detector(ABC):
         parts = [self.score(images[i : i + _CHUNK]).scores for i in range(0, len(images), _CHUNK)]
         return torch.cat(parts).double().numpy()
 
+    def save_calibration(self, folder: Path) -> None:  # noqa: B027
+        """Write what :meth:`calibrate` left in the detector, if anything, into its run folder."""
+
     def level_points(self, fpr: float) -> list[dict[str, Any]]:
         """Working points of the method's parts, where it has any with a threshold of their own."""
         del fpr
@@ -110,7 +114,7 @@ class Detector(ABC):
         check_images(images, channels=(self.channels,))
         if not len(images):
             maps = None if self.no_maps else torch.empty((0, 1, *images.shape[2:]))
-            return maps, torch.empty(0)
+            return maps, self.score(images.new_empty((0, self.channels, *self.size))).scores
         scored = self.score(stack(images.cpu().permute(0, 2, 3, 1).numpy(), self.size))
         if scored.maps is None:
             return None, scored.scores
@@ -118,6 +122,8 @@ class Detector(ABC):
 
     def judge(self, images: Sequence[Pixels]) -> list[tuple[float, Map | None]]:
         """Score and map (H, W) of each image, uint8 (H, W, channels) of any size."""
+        if not images:
+            return []
         scores, maps = self.score(stack(images, self.size))
         if maps is None:
             return [(score, None) for score in scores.tolist()]

@@ -84,12 +84,14 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         request: its options.
         summary: its names, for the help of ``--method``.
         lacks: why it has no use for the options of others, to follow its name.
+        steps: whether it trains in steps, which several processes can share and a profile measures.
     """
 
     names: tuple[str, ...]
     request: type[RequestT]
     summary: str
     lacks: str
+    steps: bool = False
 
     @abstractmethod
     def open_run(self, path: Path) -> RunT:
@@ -139,8 +141,13 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         del request, ranks, profile
         raise InputError(
             f"{run.path} holds a detector of --method {self.names[0]}, {self.lacks}; it can be "
-            "used by nsa evaluate, predict and calibrate, but not resumed."
+            "used by nsa evaluate, predict, calibrate and export, but not resumed."
         )
+
+    def follow(self, request: RequestT, ranks: Ranks) -> None:
+        """Compute a rank's share of a training; only where there are :attr:`steps`."""
+        del request
+        ranks.hear()  # the leader's refusal
 
     def demo(self, request: RequestT, category: str) -> RequestT:
         """The request with settings that suit the demo set, where it says nothing of them."""

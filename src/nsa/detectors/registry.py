@@ -53,7 +53,8 @@ def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
     distinct = list(dict.fromkeys(methods().values()))
     for method in distinct:
         for name, option in method.request.options().items():
-            found.setdefault(name, (method.request, option))
+            if found.setdefault(name, (method.request, option))[1] != option:
+                raise TypeError(f"two methods have an option {name!r} with different meanings")
     names = "; or ".join(method.summary for method in distinct)
     for name, help_text in (
         ("method", f"{names[0].upper()}{names[1:]}. [default: {DEFAULT}]"),
@@ -67,12 +68,15 @@ def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
     return found
 
 
-def read_request(given: Mapping[str, Any], config: Path | None = None) -> TrainRequest:
+def read_request(
+    given: Mapping[str, Any], config: Path | None = None, method: AnyMethod | None = None
+) -> TrainRequest:
     """What a training is asked for: the command line over a YAML file.
 
     Args:
         given: options by name (underscores), only those that were given.
         config: a YAML file with further options, and sections for every other setting.
+        method: of the run that continues; None: the one that is asked for.
 
     Returns:
         A request of the method that is meant.
@@ -82,18 +86,20 @@ def read_request(given: Mapping[str, Any], config: Path | None = None) -> TrainR
             or a value has the wrong type.
     """
     values = {**({} if config is None else read_options(config)), **given}
-    chosen = find_method(values.get("method"))
+    asked = find_method(values.get("method"))
+    chosen = method or asked
     known = dict.fromkeys([*_names(chosen.request)])
     others = {name: other for other in methods().values() for name in _names(other.request)}
     for name in values:
         if name not in known and name not in others:
             where = config if config is not None and name not in given else "What is asked for"
-            names = [*known, *others, *STAMPS]
+            names = list(dict.fromkeys([*known, *others, *STAMPS]))
             ending = hint(str(name), names, f"known are {', '.join(names)}.")
             raise InputError(f"{where} has an unknown key {name!r}; {ending}")
     foreign = [name for name in values if name not in known]
     if foreign:
-        raise InputError(_refusal(chosen, others[foreign[0]], foreign))
+        named = method is not None or values.get("method") is not None
+        raise InputError(_refusal(chosen, others[foreign[0]], foreign, named))
     request: TrainRequest = chosen.request.read(values, "" if config is None else str(config))
     return request
 
@@ -115,7 +121,11 @@ def method_of(path: Path) -> AnyMethod:
     Raises:
         InputError: it is no run folder, or of a format or method this version does not know.
     """
-    return find_method(read_config(path).get("method"))
+    named = read_config(path).get("method")
+    try:
+        return find_method(named)
+    except InputError as error:
+        raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
 
 
 def load(run: str | Path, device: str = "auto") -> Detector:
@@ -137,13 +147,14 @@ def _names(request: type[TrainRequest]) -> list[str]:
     return [one.name for one in dataclasses.fields(request)]
 
 
-def _refusal(chosen: AnyMethod, other: AnyMethod, foreign: list[str]) -> str:
-    """Why options of another method cannot be used."""
-    if DEFAULT not in chosen.names:
-        return (
-            f"{', '.join(foreign)} cannot be set with --method {chosen.names[0]}, {chosen.lacks}; "
-            "leave it out."
-        )
+def _refusal(chosen: AnyMethod, other: AnyMethod, foreign: list[str], named: bool) -> str:
+    """Why options of another method cannot be used; ``named``: the chosen one was asked for."""
     option = other.request.options().get(foreign[0])
     elsewhere = f", or {option.elsewhere}" if option is not None and option.elsewhere else ""
+    if named:
+        name = DEFAULT if DEFAULT in chosen.names else chosen.names[0]
+        return (
+            f"{', '.join(foreign)} cannot be set with --method {name}, {chosen.lacks}; "
+            f"leave it out{elsewhere}."
+        )
     return f"{foreign[0]!r} is an option of --method {other.names[0]}; add that{elsewhere}."

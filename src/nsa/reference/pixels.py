@@ -95,6 +95,8 @@ def difference_label(
     smooth = median(binary * (change / channels), disk(5))  # type: ignore[no-untyped-call]
     if kind == "continuous":
         return np.asarray(smooth, np.float32)
+    if kind != "logistic":
+        raise ValueError(f"no definition of the label {kind!r}")
     logistic = 1 / (1 + np.exp(-config.label_steepness * (smooth - config.label_midpoint)))
     return np.asarray(binary * logistic, np.float32)
 

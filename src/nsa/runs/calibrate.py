@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
-from nsa.folder import AnyRun
+from nsa.folder import AnyRun, RunLock
 from nsa.images import Dataset, find_images, load_images, open_dataset
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
 from nsa.system.console import console
@@ -132,7 +132,9 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     _refuse_training_images(run, names)
     images = load_images(paths, detector.size, detector.channels, console.is_terminal)
     calibration = Calibration(names, detector.calibrate(images))
-    calibration.write(run.path)
+    with RunLock(run.path):
+        detector.save_calibration(run.path)
+        calibration.write(run.path)
     return calibration
 
 

@@ -96,10 +96,13 @@ class Categories:
 
     def tasks(self) -> list[Category]:
         """One a category."""
-        return [
-            Category(self.folder, name, read_request({**self.options, "category": name}))
-            for name in self.names
-        ]
+        try:
+            return [
+                Category(self.folder, name, read_request({**self.options, "category": name}))
+                for name in self.names
+            ]
+        except InputError as error:
+            raise InputError(f"{self.folder / _FILE} is damaged: {error}") from error
 
     def train(self, per_device: int | None = None) -> None:
         """Train, or continue, what is not finished yet, and print the scores of all.
@@ -185,10 +188,14 @@ def _create(request: TrainRequest, names: list[str]) -> Categories:
 
 
 def _open(folder: Path, request: TrainRequest) -> Categories:
+    path = folder / _FILE
     try:
-        found = Categories(folder, **read_yaml(folder / _FILE))
-    except TypeError as error:
-        raise InputError(f"{folder / _FILE} is damaged; choose a new --output.") from error
+        found = Categories(folder, **read_yaml(path))
+        intact = isinstance(found.options, dict) and isinstance(found.names, list)
+    except TypeError:
+        intact = False
+    if not intact:
+        raise InputError(f"{path} is damaged; choose a new --output.")
     for name, value in request.given().items():
         if name not in _CHANGEABLE:
             raise InputError(

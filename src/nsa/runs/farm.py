@@ -87,7 +87,7 @@ class Farm:
 
         Args:
             at_once: most workers side by side.
-            devices: over how many they are spread, see :func:`count_devices`.
+            devices: over how many they are spread, see :func:`nsa.runs.workers.count_devices`.
             draw: what a person at a terminal sees; elsewhere the log says what begins and ends.
 
         Raises:

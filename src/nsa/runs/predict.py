@@ -14,6 +14,7 @@ import numpy as np
 
 from nsa.detectors.detector import Detector, Map
 from nsa.errors import InputError
+from nsa.folder import AnyRun
 from nsa.images import find_images, read_image
 from nsa.images.load import describe, worker_count
 from nsa.images.stream import Pixels, groups, map_ahead
@@ -24,7 +25,7 @@ from nsa.system.files import make_folder
 
 
 def predict(
-    run: Path,
+    run: AnyRun,
     detector: Detector,
     inputs: list[Path],
     output: Path,
@@ -60,7 +61,7 @@ def predict(
     if detector.no_maps is not None and overlays:
         console.print(f"Only scores are written: {detector.no_maps}.")
     fpr = detector.default_fpr if fpr is None else fpr
-    labels = None if fpr is None else Labels(run, fpr)
+    labels = None if fpr is None else Labels(run.path, fpr)
     paths = [path for entry in inputs for path in find_images(entry)]
     make_folder(output)
     places: deque[tuple[Path, str]] = deque()  # of the images that are read but not yet judged

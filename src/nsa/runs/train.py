@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsa.detectors.method import Fitting
+from nsa.detectors.method import AnyMethod, Fitting
 from nsa.detectors.registry import find_method, method_of
 from nsa.errors import InputError
-from nsa.folder import AnyRun, AnySettings, RunLock, beginning, create_run, make_output
+from nsa.folder import (
+    AnyRun,
+    AnySettings,
+    RunLock,
+    beginning,
+    create_run,
+    make_output,
+    move_images,
+)
 from nsa.images import Dataset, LoadedTest, load_test_set, open_dataset
 from nsa.runs.calibrate import Calibration, add_working_point
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
@@ -37,7 +45,7 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
         request: what is asked for, see :func:`nsa.detectors.registry.read_request`; at least
             ``data_root`` or ``normal_dir``.
         ranks: processes to train one model with, seen from their leader; the others call
-            :func:`nsa.detectors.network.fit.follow`.
+            :func:`follow`.
         profile: measure where the time of a step goes, print it and write ``trace.json``.
 
     Raises:
@@ -45,12 +53,14 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
         Interrupted: a signal stopped the training; its state is saved.
     """
     method = find_method(request.method)
+    _check_steps(method, ranks, profile)
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
     fitting = method.begin(request, dataset, ranks, profile=profile)
     places = {**request.places(), "device": fitting.device, "precision": fitting.precision}
     folder = make_output(request.output, dataset.name)
     with RunLock(folder):
-        create_run(folder, fitting.settings, places)
+        named = None if method is find_method(None) else method.names[0]
+        create_run(folder, fitting.settings, places, named)
         with beginning(folder):
             run = method.open_run(folder)
             test = _load(run, dataset, fitting)
@@ -82,12 +92,25 @@ def resume(
         )
     for name in ("device", "precision"):
         run.places[name] = getattr(request, name) or run.places[name]
-    if request.data_root is not None or request.normal_dir is not None:
+    moved = request.data_root is not None or request.normal_dir is not None
+    if moved:
         run.places.update(request.places())
     fitting = method.resume(run, request, ranks, profile=profile)
     dataset = open_run_dataset(run)
     with RunLock(folder):
+        if moved:
+            move_images(folder, run.places)
         return _work(run, dataset, fitting, _load(run, dataset, fitting))
+
+
+def follow(request: TrainRequest, ranks: Ranks) -> None:
+    """Compute a rank's share of the training that rank 0 leads; nothing is written.
+
+    Raises:
+        InputError: the device or the images cannot be used, or are not those of the leader.
+        Interrupted: a signal stopped the training.
+    """
+    find_method(request.method).follow(request, ranks)
 
 
 def train_or_resume(request: TrainRequest, settings: AnySettings | None = None) -> Trained:
@@ -118,6 +141,20 @@ def open_run_dataset(run: AnyRun) -> Dataset:
         InputError: they are no longer there.
     """
     return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
+
+
+def _check_steps(method: AnyMethod, ranks: Ranks, profile: bool) -> None:
+    """Refuse what a method has no steps for."""
+    name = method.names[0]
+    if profile and not method.steps:
+        raise InputError(
+            f"--profile measures training steps, and --method {name} has none; leave it out."
+        )
+    if ranks.count > 1 and not method.steps:
+        raise InputError(
+            f"--method {name} has no training steps that several processes could share; start it "
+            "without torchrun."
+        )
 
 
 def _load(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> LoadedTest:

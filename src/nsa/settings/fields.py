@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import types
 import typing
@@ -28,6 +29,8 @@ def from_dict(config: type[Config], values: dict[str, Any]) -> Config:
         InputError: a name is unknown (the nearest one is suggested), a value has the wrong type or
             is out of range.
     """
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise InputError(f"{config.__name__} needs names and values, got {values!r}.")
     return replace(config(), **values)
 
 
@@ -69,9 +72,10 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
         valid = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     else:
         valid = isinstance(value, int | float)
-    if not valid:
-        raise InputError(f"{name} must be of type {wanted.__name__}, got {value!r}.")
-    return wanted(value)
+    if valid:
+        with contextlib.suppress(OverflowError):  # a whole number beyond every float
+            return wanted(value)
+    raise InputError(f"{name} must be of type {wanted.__name__}, got {value!r}.")
 
 
 def check_choice(config: Any, name: str, options: tuple[str, ...]) -> None:

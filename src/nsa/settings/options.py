@@ -7,6 +7,7 @@ fields, see :mod:`nsa.cli.options`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
@@ -52,6 +53,12 @@ class Option:
     null: Any = None
     section: str | None = None
     elsewhere: str = ""
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise :class:`InputError` unless a value is within the bounds."""
+        low, high = self.low, self.high
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise InputError(f"{name} must be from {low} to {high}, got {value!r}.")
 
 
 def option(help: str, *, default: Any = None, **more: Any) -> Any:
@@ -100,7 +107,7 @@ class Request:
         read = {}
         for name, given in values.items():
             if name in cls.sections():
-                if not isinstance(given, dict):
+                if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
                     where = f" in {source}" if source else ""
                     raise InputError(f"{name!r}{where} must be a section of names and values.")
                 read[name] = dict(given)
@@ -110,6 +117,7 @@ class Request:
                 continue
             parse = options[name].parse
             read[name] = convert(name, value, hints[name]) if parse is None else parse(value)
+            options[name].check(name, read[name])
         return cls(**read)
 
     def given(self) -> dict[str, Any]:
@@ -127,7 +135,7 @@ class Request:
         for short, one in self.options().items():
             value = getattr(self, short)
             if one.section == name and value is not None:
-                found[short] = None if value == NONE else value
+                found[short] = None if one.null is not None and value == one.null else value
         return found
 
     def replace(self, **changes: Any) -> Self:
@@ -146,12 +154,10 @@ def parse_background(value: object) -> float | str:
     """
     if isinstance(value, str) and value.lower() == NONE:
         return NONE
-    try:
-        return float(typing.cast(Any, value))
-    except (TypeError, ValueError):
-        raise InputError(
-            f"--background must be a number from 0 to 255 or none, got {value!r}."
-        ) from None
+    if not isinstance(value, bool):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            return float(typing.cast(Any, value))
+    raise InputError(f"--background must be a number from 0 to 255 or none, got {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)

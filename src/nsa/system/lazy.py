@@ -12,7 +12,7 @@ from typing import Any
 
 
 def lazily(package: str, **names: tuple[str, ...]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package.
+    """The ``__getattr__`` of a package, which gets a ``__dir__`` as well.
 
     Args:
         package: its ``__name__``.
@@ -20,6 +20,12 @@ def lazily(package: str, **names: tuple[str, ...]) -> Callable[[str], Any]:
             would hide it. The modules themselves are there too.
     """
     homes = {name: module for module, of_module in names.items() for name in of_module}
+
+    def listed() -> list[str]:
+        public = {name for name in names if "." not in name}
+        return sorted({*vars(sys.modules[package]), *homes, *public})
+
+    vars(sys.modules[package])["__dir__"] = listed
 
     def load(name: str) -> Any:
         if name in homes:

@@ -175,7 +175,7 @@ class DeviceSteps:
         return images, labels
 
     def run(self, prepared: HostStep, clock: Clock) -> None:
-        """See :meth:`Steps.run`."""
+        """See :meth:`nsa.training.steps.Steps.run`."""
         slot = self._slot(prepared)
         self._bring(prepared, slot)
         if clock.active or not self._captured or slot.eager_runs < WARM_UP:
@@ -190,7 +190,7 @@ class DeviceSteps:
         self._hold_back()
 
     def read(self) -> list[float]:
-        """See :meth:`Steps.read`."""
+        """See :meth:`nsa.training.steps.Steps.read`."""
         losses: list[float] = self._losses[: self._unread].tolist()
         self._unread = 0
         self._running.clear()

@@ -71,8 +71,8 @@ def test_one_module_is_enough(tmp_path: Path) -> None:
     assert names(root) == names(root / "parts") == expected
     assert list_categories(root) == ["bottle", "parts"]
     assert open_dataset(root, "bottle").train[0].path == root / "bottle/train/good/0.png"
-    assert registry.dataset_names().endswith("MVTec LOCO AD, Pairs of folders or VisA")
-    with pytest.raises(InputError, match=r"layout of BTAD, .*, Pairs of folders or VisA\.$"):
+    assert "Pairs of folders" in registry.dataset_names()
+    with pytest.raises(InputError, match=r"layout of .*Pairs of folders.*\.$"):
         open_dataset(tmp_path / "more")
 
 
@@ -87,8 +87,9 @@ def test_general_folders_are_asked_last() -> None:
     """A category of MVTec LOCO AD has every folder that one of MVTec AD has."""
     asked = [layout.datasets[0] for layout in registry.all_layouts()]
     assert asked[-1] == "MVTec AD"
-    assert set(asked[:3]) == {"VisA", "KolektorSDD2", "ChestX-ray14 (by lists of its files)"}
-    assert len(asked) == len(set(asked)) == 6
+    marked = {"VisA", "KolektorSDD2", "ChestX-ray14 (by lists of its files)"}
+    assert max(map(asked.index, marked)) < min(map(asked.index, ("BTAD", "MVTec LOCO AD")))
+    assert len(asked) == len(set(asked)) >= 6
 
 
 def test_categories_of_several_layouts_lie_below_one_root(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.detectors.method import DetectionMethod, Fitting
-from nsa.errors import InputError
 
 if TYPE_CHECKING:
     from nsa.detectors.gaussian.detector import FittedGaussian
@@ -37,15 +36,7 @@ class GaussianMethod(DetectionMethod[GaussianRequest, "GaussianRun"]):
     def begin(
         self, request: GaussianRequest, dataset: Dataset, ranks: Ranks, *, profile: bool = False
     ) -> Fitting[GaussianRun]:
-        if profile:
-            raise InputError(
-                "--profile measures training steps, and --method gaussian has none; leave it out."
-            )
-        if ranks.count > 1:
-            raise InputError(
-                "--method gaussian fits its features in one pass, which several processes cannot "
-                "share; start it without torchrun."
-            )
+        del ranks, profile  # there are no steps
         from nsa.detectors.gaussian.fit import begin
 
         return begin(request, dataset)

@@ -55,18 +55,23 @@ class FittedGaussian(Detector):
     def judge(self, images: Sequence[Pixels]) -> list[tuple[float, Map | None]]:
         """See :meth:`Detector.judge`."""
         scores: list[float] = []
+        if not images:
+            return []
         for part in torch.split(stack(images, self.size), self.extractor.batch_size):
             # Not through the extractor's own loop, whose progress bar would flash for every group.
             scores += self.gaussian.score(self.extractor.batch(part)).tolist()
         return [(score, None) for score in scores]
 
     def calibrate(self, images: Tensor) -> npt.NDArray[np.float64]:
-        """See :meth:`Detector.calibrate`; the distances of every level are kept in the run."""
+        """See :meth:`Detector.calibrate`; the distances of every level are kept in the detector."""
         distances = self.gaussian.level_scores(images)
         self.gaussian.calibration = distances
-        storage.save(self.gaussian, self._path)
         scores: npt.NDArray[np.float64] = distances.sum(1).numpy()
         return scores
+
+    def save_calibration(self, folder: Path) -> None:
+        """See :meth:`Detector.save_calibration`."""
+        storage.save(self.gaussian, folder)
 
     def level_points(self, fpr: float) -> list[dict[str, Any]]:
         """The working point of every level by eq. 8, with the rate achieved on held-out images.

@@ -58,8 +58,8 @@ class GaussianRequest(TrainRequest):
     gaussian: dict[str, Any] = section()
 
     def overrides(self, name: str) -> dict[str, Any]:
-        """See :meth:`Request.overrides`; the seed is an option of every method."""
+        """As every request; the seed is an option of every method."""
         found = super().overrides(name)
-        if self.seed is not None:
+        if name == "gaussian" and self.seed is not None:
             found["seed"] = self.seed
         return found

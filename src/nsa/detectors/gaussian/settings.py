@@ -12,7 +12,7 @@ from nsa.gaussian.distributions import DistributionName
 from nsa.model.backbones import find_network
 from nsa.settings.fields import check_choice, check_number, from_dict, to_dict
 
-METHOD = "gaussian"
+NAME = "gaussian"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class GaussianSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
-        return {"method": METHOD, "category": self.category, "gaussian": to_dict(self.gaussian)}
+        return {"method": NAME, "category": self.category, "gaussian": to_dict(self.gaussian)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GaussianSettings:

@@ -23,6 +23,7 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
     request = NetworkRequest
     summary = f"a system of the NSA paper ({', '.join(names)})"
     lacks = "which trains a network on synthetic anomalies"
+    steps = True
 
     def open_run(self, path: Path) -> NetworkRun:
         from nsa.detectors.network.folder import open_run
@@ -52,6 +53,11 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
         from nsa.detectors.network.fit import resume
 
         return resume(run, request, ranks, profile)
+
+    def follow(self, request: NetworkRequest, ranks: Ranks) -> None:
+        from nsa.detectors.network.fit import follow
+
+        follow(request, ranks)
 
     def demo(self, request: NetworkRequest, category: str) -> NetworkRequest:
         from nsa.detectors.network.settings import demo_settings

@@ -45,7 +45,7 @@ class NetworkRequest(TrainRequest):
     training: dict[str, Any] = section()
 
     def overrides(self, name: str) -> dict[str, Any]:
-        """See :meth:`Request.overrides`; these two options are of every method."""
+        """As every request; these two options are of every method."""
         found = super().overrides(name)
         if name == "synthesis" and self.method is not None:
             found["method"] = self.method

@@ -19,7 +19,7 @@ SECTIONS = ("synthesis", "images", "training")
 # Two to three minutes on two cores with bfloat16: many small steps teach more in that time than
 # few large ones, and at this size the finest defects are still several pixels wide.
 _DEMO_TRAINING = {"epochs": 32, "batch_size": 8}
-_DEMO_IMAGES = {
+_DEMO_IMAGES: dict[str, dict[str, Any]] = {
     "flange": {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
     "fabric": {"size": [168, 168], "center_crop": None, "crop": [160, 160]},
 }
@@ -126,7 +126,10 @@ def of_preset(preset: Preset, category: str) -> NetworkSettings:
 
 def contradictions(settings: NetworkSettings, request: NetworkRequest) -> list[str]:
     """Names of options whose value differs from that in ``settings``."""
-    different = []
+    pairs = {"category": request.category, "kind": request.kind}
+    different = [
+        name for name, asked in pairs.items() if asked not in (None, getattr(settings, name))
+    ]
     for section in SECTIONS:
         current = to_dict(getattr(settings, section))
         asked = request.overrides(section)
@@ -136,8 +139,9 @@ def contradictions(settings: NetworkSettings, request: NetworkRequest) -> list[s
 
 def demo_settings(request: NetworkRequest, category: str) -> NetworkRequest:
     """The request with settings that suit the demo set and two cores, where it has no others."""
-    named = {**request.overrides("training")}
+    named = request.overrides("training")
     training = {name: value for name, value in _DEMO_TRAINING.items() if name not in named}
     return request.replace(
-        training={**request.training, **training}, images=request.images or _DEMO_IMAGES[category]
+        training={**request.training, **training},
+        images={**_DEMO_IMAGES[category], **request.images},
     )
