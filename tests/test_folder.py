@@ -20,6 +20,7 @@ from nsa.folder import (
     beginning,
     create_run,
     make_output,
+    move_images,
     read_config,
 )
 
@@ -53,6 +54,20 @@ def test_a_run_that_began_is_opened(tmp_path: Path) -> None:
     assert read_config(tmp_path) == values
     run = Run.open(tmp_path, Plain.of)
     assert (run.path, run.settings.epochs, run.places) == (tmp_path, 7, PLACES)
+
+
+def test_a_folder_names_a_method_that_is_not_the_default(tmp_path: Path) -> None:
+    create_run(tmp_path, Plain(), PLACES, "other")
+    assert read_config(tmp_path)["method"] == "other"
+
+
+def test_moved_images_are_noted(tmp_path: Path) -> None:
+    create_run(tmp_path, Plain(7), PLACES)
+    before = read_config(tmp_path)
+    moved = {**PLACES, "data_root": "/elsewhere", "device": "cuda"}
+    move_images(tmp_path, moved)
+    assert read_config(tmp_path) == {**before, "data_root": "/elsewhere"}
+    assert list(read_config(tmp_path)) == list(before)
 
 
 def test_places_that_are_not_written_are_unknown(tmp_path: Path) -> None:

@@ -171,13 +171,15 @@ def test_synthesize_draws_a_grid(data: Path, tmp_path: Path, argument: list[str]
     assert cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[0] > 100
 
 
-@pytest.mark.parametrize("label", ["logistic", "continuous"])
-def test_synthesize_draws_every_method(data: Path, tmp_path: Path, label: str) -> None:
+@pytest.mark.parametrize(("label", "in_file"), [("logistic", False), ("continuous", True)])
+def test_synthesize_draws_every_method(
+    data: Path, tmp_path: Path, label: str, in_file: bool
+) -> None:
     path = tmp_path / "grid.png"
-    config = write_config(tmp_path / "options.yaml")
+    config = write_config(tmp_path / "options.yaml", **({"method": "all"} if in_file else {}))
     result = nsa(
         "synthesize", "--data-root", data, "--config", config, "--count", 2, "--output", path,
-        "--method", "all", "--label", label,
+        "--label", label, *(() if in_file else ("--method", "all")),
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     height, width = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[:2]

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import shutil
 import signal
 import sys
@@ -129,3 +130,18 @@ def test_bad_requests(data: Path, tmp_path: Path) -> None:
 def test_categories_of_a_root(data: Path) -> None:
     assert list_categories(data) == ["disc", "plate", "ring"]
     assert list_categories(data / "ring") == ["ring"]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("names: [disc]\noptions: null\n", "is damaged"),
+        ("names: 3\noptions: {}\n", "is damaged"),
+        ("names: [disc]\nother: {}\n", "is damaged"),
+        ("names: [disc]\noptions: {zz: 1}\n", "is damaged: .*unknown key 'zz'"),
+    ],
+)
+def test_a_damaged_folder_is_named(written: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "categories.yaml").write_text(written)
+    found = sentence(nsa("train", "--resume", tmp_path))
+    assert re.search(rf"categories\.yaml {reason}", found)

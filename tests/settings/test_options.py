@@ -120,10 +120,10 @@ def test_only_an_option_that_may_be_none_takes_the_word_for_it() -> None:
 
 
 def test_what_was_given_travels_as_yaml() -> None:
-    request = Example(count=0, share=0.0, place=Path("/x"), background=NONE, part={"a": None})
+    request = Example(count=1, share=0.0, place=Path("/x"), background=NONE, part={"a": None})
     plain = yaml.safe_load(yaml.safe_dump(request.given()))
     assert plain == {
-        "count": 0, "share": 0.0, "place": "/x", "background": "none", "part": {"a": None},
+        "count": 1, "share": 0.0, "place": "/x", "background": "none", "part": {"a": None},
     }  # fmt: skip
     assert Example.read(plain) == request
 
