@@ -55,7 +55,7 @@ DevicePlan plan_of(const Array<int32_t>& rows, const Array<float>& factors,
                    const Array<uint8_t>& masks, int64_t mask_bytes, const Shape& images,
                    const Shape& sources, const std::optional<std::string>& mode,
                    const DeviceLimits& limits, int channels_together) {
-    return DevicePlan::of(nsa::plan_view(rows, factors, masks), masks.shape(0), mask_bytes,
+    return DevicePlan::of(nsa::plan_view(rows, factors, masks), masks.size(), mask_bytes,
                           task(images, sources, mode, limits, channels_together));
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,6 +38,16 @@ Element* elements(const Memory& memory, int64_t count, const char* name,
                          std::to_string(alignment) + " bytes.");
     }
     return reinterpret_cast<Element*>(address);
+}
+
+// What is written may not be what is read.
+inline void require_apart(const Memory& out, std::initializer_list<Memory> inputs) {
+    for (const auto& [address, bytes] : inputs) {
+        if (out.first < address + static_cast<uintptr_t>(bytes) &&
+            address < out.first + static_cast<uintptr_t>(out.second)) {
+            throw InputError("the output shares memory with an input; pass one of its own.");
+        }
+    }
 }
 
 // Pixels of images of this shape.
@@ -74,8 +85,7 @@ void place_plan(Batch& batch, const DevicePlan& plan, const Memory& buffer,
 // Throws InputError unless a plan was made for images of this shape, whose bounds its rows keep.
 inline ImagesView planned(const ImagesView& known, const std::array<int64_t, 4>& shape,
                           const char* name) {
-    if (shape !=
-        std::array<int64_t, 4>{known.count, known.height, known.width, known.channels}) {
+    if (shape != std::array<int64_t, 4>{known.count, known.height, known.width, known.channels}) {
         throw InputError(std::string(name) + " have another shape than the plan was made for.");
     }
     return known;
@@ -88,6 +98,7 @@ inline BlendBatch blend_batch(const DevicePlan& plan, const Memory& buffer,
                               const std::array<Memory, 3>& tables, Blend mode, float grey_unit) {
     const ImagesView to = planned(plan.task().images, shape, "images");
     const ImagesView from = planned(plan.task().sources, source_shape, "sources");
+    require_apart(images, {buffer, sources, tables[0], tables[1], tables[2]});
     if (plan.task().mode != mode) {
         throw InputError("the plan was made for another blend mode, or for labels alone.");
     }
@@ -122,6 +133,7 @@ inline LabelBatch label_batch(const DevicePlan& plan, const Memory& buffer,
                               const LabelKind& kind, Variant variant, const Memory& table,
                               const Memory& labels) {
     const ImagesView view = planned(plan.task().images, shape, "images");
+    require_apart(labels, {buffer, original, blended, table});
     LabelBatch batch{};
     place_plan(batch, plan, buffer, masks);
     batch.original = pixels_of(original, view, "original");
@@ -145,6 +157,7 @@ inline AugmentBatch augment_batch(const Memory& store, const std::array<int64_t,
     const ImagesView view = shape_view(shape, "images");
     const int64_t bytes =
         product({count, side(rows, "out"), side(columns, "out"), view.channels}, "out");
+    require_apart(out, {store, views});
     return {pixels_of(store, view, "store"),
             view.height,
             view.width,
@@ -165,6 +178,7 @@ inline InputBatch input_batch(const Memory& images, const std::array<int64_t, 4>
                               bool half, const Memory& out) {
     const ImagesView view = shape_view(shape, "images");
     const int64_t values = product({view.count, view.bytes()}, "images");
+    require_apart(out, {images});
     require_finite(scale, "scale");
     require_finite(shift, "shift");
     return {elements<const uint8_t>(images, values, "images", 16),
@@ -180,6 +194,7 @@ inline BlockedInput blocked_input(const Memory& images, const std::array<int64_t
                                   const std::array<float, 3>& scale,
                                   const std::array<float, 3>& shift, bool half, const Memory& out) {
     const ImagesView view = shape_view(shape, "images");
+    require_apart(out, {images});
     require_finite(scale, "scale");
     require_finite(shift, "shift");
     const int rows = (view.height + 1) / 2 + 3, columns = (view.width + 1) / 2 + 3;
@@ -200,6 +215,7 @@ inline BlockedInput blocked_input(const Memory& images, const std::array<int64_t
 // low, extent: of background_range.
 inline ObjectBatch object_batch(const Memory& images, const ImagesView& view, int low, int extent,
                                 const Memory& masks) {
+    require_apart(masks, {images});
     if (low < 0 || extent < -1 || extent > 255 * view.channels - low) {
         throw InputError("low and extent must be a range of sums over channels.");
     }

@@ -48,6 +48,8 @@ def on_host(name: str, tensor: Tensor, dtype: torch.dtype = torch.uint8) -> npt.
     Raises:
         InputError: it is on another device or of another type, or it is part of a gradient.
     """
+    if not isinstance(tensor, Tensor):  # torch takes None for a tensor
+        raise InputError(f"{name} must be a tensor, got {tensor!r}.")
     if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.dtype != dtype:
         raise InputError(
             f"{name} must be a dense {dtype} tensor on the CPU, got {tensor.dtype} of layout "

@@ -141,6 +141,8 @@ def _object_masks_fake(images: Tensor, background: float, threshold: float) -> T
 
 def _check_meta(*tensors: Tensor) -> None:
     """One tensor without data among others brings them here, where there is no result for them."""
+    if any(tensor is None for tensor in tensors):  # which torch takes for a tensor
+        raise InputError("A tensor is missing.")
     if len({tensor.device.type == "meta" for tensor in tensors}) > 1:
         raise InputError("Some tensors are on the meta device and have no data; move all there.")
 

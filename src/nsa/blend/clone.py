@@ -63,7 +63,9 @@ def seamless_clone(src: Any, dst: Any, mask: Any, center: Any, flags: Any) -> An
         InputError: a wrong type, dtype, shape, device or flag, or a box that leaves ``dst``.
     """
     try:
-        flags = operator.index(None if isinstance(flags, (bool, np.bool_)) else flags)
+        if isinstance(flags, (bool, np.bool_)):
+            raise TypeError
+        flags = operator.index(flags)
     except TypeError:
         raise InputError(
             f"flags must be a number, such as cv2.NORMAL_CLONE, got {flags!r}."
