@@ -102,7 +102,10 @@ def test_too_few_images_do_not_say_how_alike_they_are(train: list[Image.Image]) 
 def test_near_copies_among_each_other(train: list[Image.Image]) -> None:
     new = [product(2000), saved(product(2000), quality=80), product(2001), product(2001)]
     assert contents(new).near_copies_within(contents(train)) == {1: 0, 3: 2}
-    assert contents(new[:1]).near_copies_within(contents(train)) == {}
+    for few in (contents(new[:1]), contents([])):
+        assert few.near_copies_within(contents(train)) == {}
+    assert contents([]).near_copies_of(contents(train)) == {}
+    assert contents(new).near_copies_of(contents([])) == {}
 
 
 def test_even_pictures_are_no_near_copies() -> None:

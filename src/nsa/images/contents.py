@@ -208,8 +208,9 @@ def _small(picture: Image.Image) -> npt.NDArray[np.float32]:
 
 def _differences(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Rows of length 1, or 0 for even pictures: (N, 480)."""
-    across, down = np.diff(pictures, axis=2), np.diff(pictures, axis=1)
-    rows = np.concatenate([across.reshape(len(across), -1), down.reshape(len(down), -1)], axis=1)
+    shape = len(pictures), _SIDE * (_SIDE - 1)
+    steps = (np.diff(pictures, axis=axis).reshape(shape) for axis in (2, 1))
+    rows = np.concatenate([*steps], axis=1)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(lengths, 1e-6), dtype=np.float32)
 

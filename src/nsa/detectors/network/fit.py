@@ -123,7 +123,7 @@ def follow(request: TrainRequest, ranks: Ranks) -> None:
         order: dict[str, Any] | None = ranks.hear()
         if order is None:  # the training was complete
             return
-        own = {"data_root": request.data_root, "normal_dir": request.normal_dir}
+        own: dict[str, Any] = {"data_root": request.data_root, "normal_dir": request.normal_dir}
         places = {name: order[name] if path is None else path for name, path in own.items()}
         settings = NetworkSettings.from_dict(order["settings"])
         dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
