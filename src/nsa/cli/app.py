@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from nsa.cli.calibrate import calibrate_command
 from nsa.cli.evaluate import evaluate_command
@@ -52,6 +53,18 @@ def _friendly(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+class _Command(TyperCommand):
+    """Refuses an option that takes one value and is given two, of which the last would count."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        once = [one for one in order if isinstance(one, TyperOption) and not one.multiple]
+        for one in once:
+            if not one.is_flag and once.count(one) > 1:
+                raise typer.BadParameter("given twice, but it takes one value.", ctx, one)
+        return super().parse_args(ctx, args)
+
+
 def _help(command: Callable[..., None]) -> str:
     """A command's docstring with a paragraph a line, which fills the terminal's own width."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
@@ -63,7 +76,7 @@ for _command in (
     synthesize_command, reproduce_command, info_command,
 ):  # fmt: skip
     _name = _command.__name__.removesuffix("_command")
-    app.command(_name, help=_help(_command))(_friendly(_command))
+    app.command(_name, cls=_Command, help=_help(_command))(_friendly(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

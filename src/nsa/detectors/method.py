@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nsa.detectors.detector import Detector
-    from nsa.images import Dataset
+    from nsa.images import Contents, Dataset
     from nsa.training.distributed import Ranks
 
 RequestT = TypeVar("RequestT", bound=TrainRequest)
@@ -31,12 +31,12 @@ class Fitted:
     Attributes:
         detector: ready to be used; its files are in the run folder.
         times: of the training, for ``metrics.json``.
-        held_out: files and scores of normal images that were held out of it; None: there are none.
+        held_out: which of the training images were held out of it, and their scores; None: none.
     """
 
     detector: Detector
     times: dict[str, float]
-    held_out: tuple[Sequence[Path], npt.NDArray[np.float64]] | None = None
+    held_out: tuple[Sequence[int], npt.NDArray[np.float64]] | None = None
 
 
 class Fitting(ABC, Generic[RunT]):
@@ -47,6 +47,7 @@ class Fitting(ABC, Generic[RunT]):
         device, precision: where and how it computes, as a run folder names them.
         test_size: (height, width) in pixels of the test images.
         channels: of all images.
+        contents: what the training images hold; there after :meth:`load`.
     """
 
     settings: AnySettings
@@ -54,6 +55,7 @@ class Fitting(ABC, Generic[RunT]):
     precision: str
     test_size: tuple[int, int]
     channels: int
+    contents: Contents
 
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:

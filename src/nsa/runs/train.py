@@ -22,6 +22,12 @@ from nsa.folder import (
 )
 from nsa.images import Dataset, LoadedTest, load_test_set, open_dataset
 from nsa.runs.calibrate import Calibration, add_working_point
+from nsa.runs.copies import (
+    TOO_LOW,
+    keep_training_contents,
+    warn_about_near,
+    warn_about_test,
+)
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
@@ -166,11 +172,17 @@ def _load(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> LoadedTest:
 
 def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any], test: LoadedTest) -> Trained:
     """Train what is left to train, then evaluate."""
+    keep_training_contents(run.path, fitting.contents)
+    warn_about_test(dataset.test, test.contents, fitting.contents)
     fitted = fitting.fit(run, dataset)
     result = evaluate(fitted.detector, dataset, test)
     if fitted.held_out is not None:
-        paths, scores = fitted.held_out
-        Calibration([str(path.resolve()) for path in paths], scores).write(run.path)
+        rows, scores = fitted.held_out
+        contents = fitting.contents
+        held_out = contents.take(rows)
+        fitted_on = contents.take(sorted({*range(len(contents))}.difference(rows)))
+        warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
+        Calibration(held_out.paths, scores, held_out.names()).write(run.path)
         result = add_working_point(fitted.detector, run, result, dataset)
     write_evaluation(run, result, dataset, fitted.times)
     fitting.finish(run)

@@ -59,6 +59,11 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
         return value  # __post_init__ lists the choices
     if typing.get_origin(wanted) is tuple:
         arms = typing.get_args(wanted)
+        if arms[-1] is Ellipsis:  # any number, of which one needs no list
+            items = value if isinstance(value, list | tuple) else [value]
+            if not items:
+                raise InputError(f"{name} is an empty list; leave it out or name something.")
+            return tuple(convert(name, item, arms[0]) for item in items)
         if not isinstance(value, list | tuple) or len(value) != len(arms):
             raise InputError(f"{name} must be {len(arms)} numbers, got {value!r}.")
         return tuple(convert(name, item, arm) for item, arm in zip(value, arms, strict=True))

@@ -18,7 +18,7 @@ from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector, split_rows
 from nsa.gaussian.features import FeatureExtractor
 from nsa.gaussian.pipelines import pipeline_for
-from nsa.images import Dataset, load_images
+from nsa.images import Contents, Dataset, load_images
 from nsa.metrics.conformal import allowed_exceedances
 from nsa.system.console import console, duration
 from nsa.system.device import Precision, choose_device, choose_precision
@@ -43,9 +43,18 @@ class GaussianFitting(Fitting[GaussianRun]):
     def load(self, run: GaussianRun, dataset: Dataset) -> None:  # noqa: ARG002
         """See :meth:`Fitting.load`."""
         paths = [sample.path for sample in dataset.train]
-        self._images = load_images(paths, self.test_size, self.channels, console.is_terminal)
+        contents = Contents(paths)
+        images = load_images(
+            paths, self.test_size, self.channels, console.is_terminal, contents=contents
+        )
+        # Copies would hide how few images a covariance is of, and be on both sides of a hold-out.
+        rows = contents.different("training images")
+        if len(rows) < len(paths):
+            _check_counts(self.settings.gaussian, len(rows))
+            images, contents = images[rows], contents.take(rows)
+        self._images, self.contents = images, contents
 
-    def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:
+    def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
         """See :meth:`Fitting.fit`."""
         settings, config, images = self.settings, self.settings.gaussian, self._images
         _log.info(
@@ -65,12 +74,8 @@ class GaussianFitting(Fitting[GaussianRun]):
         _log.info("Fitted in %s.", duration(seconds))
         storage.save(gaussian, run.path)
         held_out = None
-        if config.fpr is not None and gaussian.calibration is not None:
-            rows = split_rows(len(images), holdout, config.seed)[1].tolist()
-            held_out = (
-                [dataset.train[row].path for row in rows],
-                gaussian.calibration.sum(1).numpy(),
-            )
+        if gaussian.held_out is not None and gaussian.calibration is not None:
+            held_out = gaussian.held_out.tolist(), gaussian.calibration.sum(1).numpy()
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(FittedGaussian(gaussian, settings, run.path), times, held_out)
 
@@ -96,7 +101,7 @@ def _check_counts(config: GaussianConfig, count: int) -> None:
     """Refuse what so many images cannot give, before anything is computed or written."""
     held = 0
     if config.fpr is not None:
-        held = len(split_rows(count, config.holdout, config.seed)[1])
+        held = len(split_rows(range(count), config.holdout, config.seed)[1])
         allowed_exceedances(config.fpr, held)
     if count - held < 2 and config.distribution != "l2":
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +12,8 @@ from nsa.errors import InputError
 from nsa.gaussian.distributions import DistributionName
 from nsa.model.backbones import find_network
 from nsa.settings.fields import check_choice, check_number, from_dict, to_dict
+
+_log = logging.getLogger("nsa")
 
 NAME = "gaussian"
 
@@ -109,5 +112,13 @@ def resolve(request: GaussianRequest, category: str) -> GaussianSettings:
         if weights.is_dir():  # a run of ours, whose encoder is a ResNet-18
             section.setdefault("network", "resnet18")
     config = from_dict(GaussianConfig, section)
+    # A run's own configuration has both, and says nothing by them.
+    own = "fpr" in request.gaussian and config.holdout == GaussianConfig.holdout
+    if "holdout" in section and config.fpr is None and not own:
+        _log.warning(
+            "The holdout of %g serves to set a false positive rate; without one (fpr) no image is "
+            "held out.",
+            config.holdout,
+        )  # fmt: skip
     find_network(config.network)
     return GaussianSettings(category=category, gaussian=config)

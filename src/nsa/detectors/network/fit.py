@@ -16,7 +16,7 @@ from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.session import train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
 from nsa.errors import InputError
-from nsa.images import Dataset, load_images, open_dataset
+from nsa.images import Contents, Dataset, load_images, open_dataset
 from nsa.model.weights import load_model
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
@@ -56,8 +56,9 @@ class NetworkFitting(Fitting[NetworkRun]):
         else:
             places = {**run.places, "precision": self.precision, "checkpoint": str(run.checkpoint)}
             self._ranks.tell({**places, "settings": self.settings.to_dict()})
+        self.contents = Contents([sample.path for sample in dataset.train])
         self._trainer = _make_trainer(
-            self.settings, dataset, self._device, self.precision, self._ranks
+            self.settings, dataset, self._device, self.precision, self._ranks, self.contents
         )
         if not run.model.is_file() and not run.checkpoint.is_file():
             weights = sum(value.nbytes for value in self._trainer.model.state_dict().values())
@@ -122,7 +123,7 @@ def follow(request: TrainRequest, ranks: Ranks) -> None:
         order: dict[str, Any] | None = ranks.hear()
         if order is None:  # the training was complete
             return
-        own = {"data_root": request.data_root, "normal_dir": request.normal_dir}
+        own: dict[str, Any] = {"data_root": request.data_root, "normal_dir": request.normal_dir}
         places = {name: order[name] if path is None else path for name, path in own.items()}
         settings = NetworkSettings.from_dict(order["settings"])
         dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
@@ -141,12 +142,15 @@ def _make_trainer(
     device: torch.device,
     precision: Precision,
     ranks: Ranks,
+    contents: Contents | None = None,
 ) -> Trainer:
     """Load the images and make the trainer; all ranks do this at the same time."""
     ranks.use(device)
     paths = [sample.path for sample in dataset.train]
     progress = console.is_terminal and ranks.leads
-    images = load_images(paths, settings.images.size, settings.images.channels, progress)
+    images = load_images(
+        paths, settings.images.size, settings.images.channels, progress, contents=contents
+    )
     ranks.check_same_images(paths, images)
     return Trainer(
         images, settings.synthesis, settings.images, settings.training,
