@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,7 @@ def evaluate_command(
 ) -> None:
     """Judge a trained detector on a test set."""
     from nsa.detectors.registry import load, open_run
+    from nsa.folder import RunLock
     from nsa.images import open_dataset
     from nsa.runs.calibrate import add_working_point
     from nsa.runs.evaluate import evaluate, write_evaluation
@@ -48,7 +50,8 @@ def evaluate_command(
     if output is not None:
         make_folder(output)
     result = add_working_point(detector, opened, evaluate(detector, dataset), dataset, fpr)
-    write_evaluation(opened, result, dataset, opened.training_times(), output)
+    with RunLock(run) if output is None else contextlib.nullcontext():
+        write_evaluation(opened, result, dataset, opened.training_times(), output)
     print_results(result, dataset.name)
     console.print(f"Results are in {output or run}", markup=False, soft_wrap=True)
 

@@ -59,6 +59,10 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
         return value  # __post_init__ lists the choices
     if typing.get_origin(wanted) is tuple:
         arms = typing.get_args(wanted)
+        if arms[-1] is Ellipsis:
+            if not isinstance(value, list | tuple):
+                raise InputError(f"{name} must be a list, got {value!r}.")
+            return tuple(convert(name, item, arms[0]) for item in value)
         if not isinstance(value, list | tuple) or len(value) != len(arms):
             raise InputError(f"{name} must be {len(arms)} numbers, got {value!r}.")
         return tuple(convert(name, item, arm) for item, arm in zip(value, arms, strict=True))
