@@ -21,7 +21,8 @@ from nsa.cli.synthesize import synthesize_command
 from nsa.cli.train import train_command
 from nsa.errors import InputError
 from nsa.system.console import console, log_to_console
-from nsa.system.interrupt import Interrupted
+from nsa.system.interrupt import Interrupted, ended_as_by_ctrl_c
+from nsa.system.streams import outlast_readers
 
 app = typer.Typer(
     help="Train a visual anomaly detector from normal images only, and use it.",
@@ -36,18 +37,20 @@ def _friendly(command: Callable[..., None]) -> Callable[..., None]:
     def wrapper(*args: Any, **keywords: Any) -> None:
         log_to_console()
         try:
-            from nsa.system.device import keep_freed_memory
+            with ended_as_by_ctrl_c():
+                from nsa.system.device import keep_freed_memory
 
-            keep_freed_memory()
-            command(*args, **keywords)
+                keep_freed_memory()
+                command(*args, **keywords)
         except InputError as error:
             console.print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
             raise typer.Exit(2) from None
         except Interrupted as stop:
             console.print(str(stop), style="yellow", markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
-        except KeyboardInterrupt:
-            console.print("Interrupted.", style="yellow")
+        except KeyboardInterrupt as stop:
+            said = str(stop) or "Interrupted."
+            console.print(said, style="yellow", markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
 
     return wrapper
@@ -81,4 +84,13 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``nsa`` command and of ``python -m nsa.<command>``."""
-    app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="nsa")
+    output = outlast_readers()
+    try:
+        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="nsa")
+    except SystemExit:
+        sys.stdout.flush()
+        if output is not None and output.lost is not None:
+            reason = output.lost.strerror
+            console.print(f"Error: Cannot write to standard output: {reason}.", style="bold red")
+            raise SystemExit(2) from None
+        raise

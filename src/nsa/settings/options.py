@@ -180,10 +180,20 @@ class TrainRequest(Request):
         "Instead of --data-root: a plain folder of good images. May be given several times."
     )
     method: str | None = option("How anomalies are detected.")
-    seed: int | None = option("Fixes everything random. [default: 0]")
+    seed: int | None = option(
+        "Fixes all that is drawn at random: initial weights, order, augmentation, anomalies, "
+        "held-out images; --threads fixes the rounding too. [default: 0]"
+    )
     device: str | None = option("auto, cpu or cuda. [default: auto]")
     precision: str | None = option(
         "bf16, fp32, or auto: bf16 where the hardware has it. [default: auto]"
+    )
+    threads: int | None = option(
+        "Threads on the CPU, which decide how sums are rounded: the same number and seed give the "
+        "same weights, bit for bit, on any number of cores of one kind. On a GPU nothing does. "
+        "[default: as many as there are cores for this process]",
+        low=1,
+        high=1024,
     )
     output: Path | None = option("New folder for the results. [default: runs/<category>-<number>]")
 
