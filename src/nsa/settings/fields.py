@@ -51,7 +51,8 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
     Raises:
         InputError: it would.
     """
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
+    optional = typing.get_origin(wanted) in (typing.Union, types.UnionType)
+    if optional:
         if value is None:
             return None
         wanted = next(arm for arm in typing.get_args(wanted) if arm is not type(None))
@@ -61,7 +62,7 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
         arms = typing.get_args(wanted)
         if arms[-1] is Ellipsis:  # any number, of which one needs no list
             items = value if isinstance(value, list | tuple) else [value]
-            if not items:
+            if optional and not items:
                 raise InputError(f"{name} is an empty list; leave it out or name something.")
             return tuple(convert(name, item, arms[0]) for item in items)
         if not isinstance(value, list | tuple) or len(value) != len(arms):
