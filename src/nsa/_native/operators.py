@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nsa._native.cuda import operators as cuda_operators
 from nsa._native.extension import C
-from nsa._native.layout import on_host
+from nsa._native.host import on_host
 from nsa.errors import InputError
 
 Operator = Callable[..., Tensor]

@@ -14,7 +14,8 @@ from torch import Tensor
 from nsa._native import operators
 from nsa._native.devices import check_devices
 from nsa._native.extension import C
-from nsa._native.layout import brightness, check_images, interleaved
+from nsa._native.host import brightness
+from nsa._native.layout import check_images, interleaved
 from nsa.errors import InputError
 
 Array = npt.NDArray[np.uint8]
