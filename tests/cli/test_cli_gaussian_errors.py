@@ -74,7 +74,8 @@ def test_a_gaussian_run_has_no_maps_and_no_epochs(
     good = more_data / "disc" / "test" / "good"
     saved = nsa("predict", gaussian_run, good, "--output", tmp_path / "out", "--save-maps")
     assert "nothing to save with --save-maps" in sentence(saved)
-    assert "not resumed" in sentence(nsa("train", "--resume", gaussian_run))
+    longer = nsa("train", "--resume", gaussian_run, "--epochs", 3)
+    assert "--epochs" in sentence(longer)
 
 
 def test_one_image_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:

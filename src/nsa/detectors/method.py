@@ -50,7 +50,7 @@ class Fitting(ABC, Generic[RunT]):
         device, precision: where and how it computes, as a run folder names them.
         test_size: (height, width) in pixels of the test images.
         channels: of all images.
-        contents: what the training images hold; there after :meth:`load`.
+        contents: what the training images hold; None: none are needed, or not before :meth:`load`.
     """
 
     settings: AnySettings
@@ -58,7 +58,7 @@ class Fitting(ABC, Generic[RunT]):
     precision: str
     test_size: tuple[int, int]
     channels: int
-    contents: Contents
+    contents: Contents | None = None
 
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:

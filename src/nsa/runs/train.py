@@ -33,6 +33,7 @@ from nsa.runs.calibrate import Calibration, add_working_point
 from nsa.runs.copies import (
     TOO_LOW,
     keep_training_contents,
+    kept_training_contents,
     warn_about_near,
     warn_about_test,
 )
@@ -196,14 +197,18 @@ def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
     # The test set too, so that its faults are no surprise after the training.
     test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
     fitting.load(run, dataset)
-    keep_training_contents(run.path, fitting.contents)
-    warn_about_test(dataset.test, test.contents, fitting.contents)
+    contents = fitting.contents
+    if contents is None:
+        contents = kept_training_contents(run)
+    else:
+        keep_training_contents(run.path, contents)
+    warn_about_test(dataset.test, test.contents, contents)
     fitted = fitting.fit(run, dataset)
     try:
         result = evaluate(fitted.detector, dataset, test)
-        if fitted.held_out is not None:
-            _keep_held_out(run, fitting.contents, *fitted.held_out)
-            result = add_working_point(fitted.detector, run, result, dataset)
+        if fitted.held_out is not None and contents is not None:
+            _keep_held_out(run, contents, *fitted.held_out)
+        result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
     except InputError as error:
