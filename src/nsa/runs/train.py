@@ -193,7 +193,7 @@ def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
         if fitted.held_out is not None:
             paths, scores = fitted.held_out
             Calibration([str(path.resolve()) for path in paths], scores).write(run.path)
-            result = add_working_point(fitted.detector, run, result, dataset)
+        result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
     except InputError as error:
