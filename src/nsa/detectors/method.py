@@ -50,6 +50,7 @@ class Fitting(ABC, Generic[RunT]):
         device, precision: where and how it computes, as a run folder names them.
         test_size: (height, width) in pixels of the test images.
         channels: of all images.
+        complete: whether nothing is left to train, only to evaluate.
     """
 
     settings: AnySettings
@@ -57,6 +58,7 @@ class Fitting(ABC, Generic[RunT]):
     precision: str
     test_size: tuple[int, int]
     channels: int
+    complete: bool = False
 
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:
