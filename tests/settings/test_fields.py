@@ -127,3 +127,21 @@ def test_plain_values_make_the_same_again(config: Any, language: str) -> None:
     else:
         values = yaml.safe_load(yaml.safe_dump(values))
     assert from_dict(type(config), values) == config
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (3, "former_epochs must be a list, got 3."),
+        ([3], "former_epochs must be 2 numbers, got 3."),
+        ([[1, 2, 3]], r"former_epochs must be 2 numbers, got \[1, 2, 3\]."),
+        ([[5, 20], [5, 30]], "ascending"),
+        ([[0, 20]], "ascending"),
+        ([[1, 0]], "from 1"),
+    ],
+)
+def test_lists_of_pairs(value: object, message: str) -> None:
+    read = from_dict(TrainConfig, {"former_epochs": [[5, 20], [7, 30]]})
+    assert read.former_epochs == ((5, 20), (7, 30))
+    with pytest.raises(InputError, match=message):
+        from_dict(TrainConfig, {"former_epochs": value})

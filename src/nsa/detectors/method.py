@@ -51,6 +51,7 @@ class Fitting(ABC, Generic[RunT]):
         test_size: (height, width) in pixels of the test images.
         channels: of all images.
         contents: what the training images hold; None: none are needed, or not before :meth:`load`.
+        complete: whether nothing is left to train, only to evaluate.
     """
 
     settings: AnySettings
@@ -59,6 +60,7 @@ class Fitting(ABC, Generic[RunT]):
     test_size: tuple[int, int]
     channels: int
     contents: Contents | None = None
+    complete: bool = False
 
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:

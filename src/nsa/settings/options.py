@@ -190,8 +190,9 @@ class TrainRequest(Request):
     )
     threads: int | None = option(
         "Threads on the CPU, which decide how sums are rounded: the same number and seed give the "
-        "same weights, bit for bit, on any number of cores of one kind. On a GPU nothing does. "
-        "[default: as many as there are cores for this process]",
+        "same weights, bit for bit, on any number of cores of one kind (fewer cores than threads "
+        "are slow); a run goes on with its own. On a GPU nothing fixes it. [default: as many as "
+        "there are cores for this process]",
         low=1,
         high=1024,
     )
