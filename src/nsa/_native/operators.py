@@ -84,7 +84,7 @@ def _label_cpu(
     midpoint: float,
     steepness: float,
 ) -> Tensor:
-    out = torch.empty(original.shape[:3], dtype=torch.float32)
+    out = torch.empty(original.shape[:3], dtype=torch.float32, device="cpu")
     C.label_cpu(
         original.contiguous().numpy(),
         blended.contiguous().numpy(),
@@ -103,7 +103,7 @@ def _label_cpu(
 
 @torch.library.impl("nsa::object_masks", "CPU")
 def _object_masks_cpu(images: Tensor, background: float, threshold: float) -> Tensor:
-    out = torch.empty(images.shape[:3], dtype=torch.uint8)
+    out = torch.empty(images.shape[:3], dtype=torch.uint8, device="cpu")
     C.object_masks_cpu(
         images.contiguous().numpy(), background, threshold, out.numpy(), torch.get_num_threads()
     )

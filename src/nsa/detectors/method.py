@@ -15,6 +15,7 @@ from nsa.settings.options import TrainRequest
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import torch
 
     from nsa.detectors.detector import Detector
     from nsa.images import Dataset
@@ -102,7 +103,7 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         """
 
     @abstractmethod
-    def load(self, run: RunT, device: str) -> Detector:
+    def load(self, run: RunT, device: str | torch.device) -> Detector:
         """The detector of a finished run.
 
         Raises:

@@ -212,7 +212,7 @@ class GaussianDetector:
                 )
             threshold = ConformalThreshold(calibration).threshold(fpr)
         achieved = None if held_out is None else achieved_rate(held_out, threshold)
-        count = 0 if held_out is None else len(torch.as_tensor(held_out).reshape(-1))
+        count = 0 if held_out is None else len(torch.as_tensor(held_out, device="cpu").reshape(-1))
         return WorkingPoint(threshold, fpr, method, level, achieved, count)
 
     def threshold(self, fpr: float, level: int | None = None, method: Method = "auto") -> float:
@@ -256,5 +256,5 @@ def split_rows(count: int, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
     held = round(count * holdout)
     if held == count:
         raise InputError(f"A holdout of {holdout:g} leaves none of {count} images to fit.")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(count, generator=torch.Generator("cpu").manual_seed(seed), device="cpu")
     return order[held:].sort().values, order[:held].sort().values

@@ -41,7 +41,7 @@ def load_test_set(
     Raises:
         InputError: an image or a mask cannot be read, or a mask does not fit its image.
     """
-    images = torch.empty((0, channels, *size), dtype=torch.uint8)
+    images = torch.empty((0, channels, *size), dtype=torch.uint8, device="cpu")
     if samples:
         images = load_images([sample.path for sample in samples], size, channels, progress)
     masks = np.zeros((len(samples), *size), dtype=np.uint8)

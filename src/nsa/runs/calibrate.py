@@ -6,7 +6,6 @@ predict`` gives them. See :class:`nsa.metrics.conformal.ConformalThreshold` for 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -16,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from nsa.detectors.detector import Detector
+from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import AnyRun, RunLock
 from nsa.images import Dataset, find_images, load_images, open_dataset
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
+from nsa.settings.fields import reading
 from nsa.system.console import console
 from nsa.system.files import write_csv
+from nsa.system.readers import parse_number, read_csv
 
 if TYPE_CHECKING:  # those who only predict need no metrics
     from nsa.runs.evaluate import Evaluation
@@ -61,17 +63,11 @@ class Calibration:
                 f"The run in {run} is not calibrated, so no false positive rate can be set; run "
                 f"'nsa calibrate {run} FOLDER' with normal images that were not trained on."
             )
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file, strict=True))
-            paths = [str(row["path"]) for row in rows]
-            scores = np.array([float(row["score"]) for row in rows])
-            ConformalThreshold(scores)  # at least one, all finite
-        except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path} cannot be read ({error}); run nsa calibrate again."
-            ) from error
-        return cls(paths, scores)
+        rows = read_csv(path, ("path", "score"))
+        with reading(path, "run nsa calibrate again"):
+            scores = np.array([parse_number(row["score"], "score") for row in rows])
+            ConformalThreshold(scores)  # at least one
+        return cls([row["path"] for row in rows], scores)
 
     def write(self, run: Path) -> None:
         """Keep it in a run folder, in place of an earlier one.
@@ -131,7 +127,9 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
         raise InputError(f"{len(names) - len(set(names))} images are named twice; name each once.")
     _refuse_training_images(run, names)
     images = load_images(paths, detector.size, detector.channels, console.is_terminal)
-    calibration = Calibration(names, detector.calibrate(images))
+    scores = detector.calibrate(images)
+    check_scores(Scored(torch.from_numpy(scores), None), paths)
+    calibration = Calibration(names, scores)
     with RunLock(run.path):
         detector.save_calibration(run.path)
         calibration.write(run.path)

@@ -17,6 +17,7 @@ from nsa._native.cuda.support import check_device
 from nsa.errors import InputError
 from nsa.model import EncoderDecoder
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.fields import Checked
 from nsa.synthesis import NSA
 from nsa.system.device import Precision, memory_format
 from nsa.training.ahead import Ahead
@@ -33,7 +34,7 @@ _SECONDS_BETWEEN_READINGS = 0.5
 
 
 @dataclass
-class Position:
+class Position(Checked):
     """Where a run stands, and what it has measured so far.
 
     Attributes:

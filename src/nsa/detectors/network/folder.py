@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.folder import Run
+from nsa.model.weights import opened
 
 _log = logging.getLogger("nsa")
 
@@ -63,9 +62,9 @@ def find_begun(path: Path) -> NetworkRun | None:
         run = open_run(path)
         for weights in (run.model, run.checkpoint):
             if weights.is_file():
-                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
+                with opened(weights):
                     pass
-    except (InputError, SafetensorError) as error:
+    except InputError as error:
         _log.warning("%s cannot be continued and starts again: %s", path.name, error)
         return None
     return run
