@@ -1,4 +1,4 @@
-"""What a program has set for torch as a whole changes no result: default dtype, device and modes."""
+"""What a program has set for all of torch changes no result: default dtype, device and modes."""
 
 from __future__ import annotations
 
@@ -92,12 +92,9 @@ def test_detectors_are_loaded_and_used_the_same(
         assert (maps is None and again is None) or torch.equal(maps, again)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("run", "message"),
-    [(None, "must be a path, got None"), (7, "must be a path, got 7"), (b"x", "x is not a run fold")],
-)
-def test_a_run_is_named_by_a_path(run: Any, message: str) -> None:
-    with pytest.raises(nsa.InputError, match=message):
+@pytest.mark.parametrize("run", [None, 7, b"x", "a\0b", "x" * 300, "~nobody-at-all/x"])
+def test_a_run_is_named_by_a_path(run: Any) -> None:
+    with pytest.raises(nsa.InputError, match=r"^The run folder must be a path, got "):
         nsa.load(run)
 
 

@@ -78,6 +78,7 @@ class Trainer:
             that the ranks cannot share equally; a GPU that the kernels of this build do not run on.
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         images: Tensor,
@@ -129,6 +130,8 @@ class Trainer:
     def finished(self) -> bool:
         return self.position.epoch >= self.training.epochs
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def run(self, after_step: Callable[[float, int], bool], profile: Profile | None = None) -> None:
         """Train from :attr:`position` to the end, or until ``after_step`` returns False.
 
@@ -232,6 +235,8 @@ class Trainer:
         with self._steps() as steps:
             return steps.make_batch(self.draw(epoch, step))
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def train_step(self, batch: Tensor, labels: Tensor) -> float:
         """One update from a batch as :meth:`make_batch` gives it; returns all ranks' loss."""
         batch, labels = batch.to(self.device), labels.to(self.device)
