@@ -16,6 +16,7 @@ from nsa.settings.options import TrainRequest
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import torch
 
     from nsa.detectors.detector import Detector
     from nsa.images import Contents, Dataset
@@ -115,7 +116,7 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         """
 
     @abstractmethod
-    def load(self, run: RunT, device: str) -> Detector:
+    def load(self, run: RunT, device: str | torch.device) -> Detector:
         """The detector of a finished run.
 
         Raises:

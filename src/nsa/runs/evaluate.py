@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa.detectors.detector import Detector, Scored
+from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
@@ -78,12 +78,15 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
         loaded = load_test_set(test, detector.size, detector.channels, console.is_terminal)
     images, masks, no_maps = loaded.images, loaded.masks, detector.no_maps
     start = time.perf_counter()
+    names = [sample.path for sample in test]
     whole = detector.score(images)
+    check_scores(whole, names)
     whole_image, reasons = compute_metrics(test, *_arrays(whole), masks, no_maps)
     published, metrics = detector.score_as_published(images), whole_image
     if published is None:
         published = whole
     else:
+        check_scores(published, names)
         metrics, reasons = compute_metrics(test, *_arrays(published), masks, no_maps)
     seconds = time.perf_counter() - start
     scores = published.scores.numpy()

@@ -89,7 +89,7 @@ def export(
     notes = _notes(run, detector, outputs, fpr, threshold)
     on_cpu = copy.deepcopy(judge).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     deployed = Deployed(on_cpu, detector.channels, threshold).eval().requires_grad_(False)
-    example = torch.zeros((2, detector.channels, *detector.size), dtype=torch.uint8)
+    example = torch.zeros((2, detector.channels, *detector.size), dtype=torch.uint8, device="cpu")
     to_onnx = ending == ".onnx"
     with _quiet(), torch.inference_mode(False), torch.no_grad():
         program = torch.export.export(

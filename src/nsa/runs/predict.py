@@ -11,8 +11,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
-from nsa.detectors.detector import Detector, Map
+from nsa.detectors.detector import Detector, Map, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import find_images, read_image
@@ -101,6 +102,7 @@ def predict(
                 drawn = []
                 for image, (score, anomaly_map) in zip(group, detector.judge(group), strict=True):
                     path, name = places.popleft()
+                    check_scores(_scored(score, anomaly_map), [path])
                     row: list[object] = [path, repr(score)]
                     if labels is not None:
                         p_value, label = labels(score)
@@ -123,6 +125,11 @@ def predict(
     if failures:
         raise InputError(describe(failures, len(paths)))
     return done
+
+
+def _scored(score: float, anomaly_map: Map | None) -> Scored:
+    maps = None if anomaly_map is None else torch.from_numpy(anomaly_map)[None]
+    return Scored(torch.tensor([score], dtype=torch.float64, device="cpu"), maps)
 
 
 def _write_png(path: Path, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:

@@ -43,7 +43,9 @@ def synthesize(
     settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
     seed = settings.training.seed
     order = torch.randperm(
-        len(dataset.train), generator=torch.Generator().manual_seed(derive_seed(seed, 0))
+        len(dataset.train),
+        generator=torch.Generator("cpu").manual_seed(derive_seed(seed, 0)),
+        device="cpu",
     )
     paths = [dataset.train[index].path for index in order[:count].tolist()]
     images = load_images(paths, settings.images.size, settings.images.channels, progress=False)
