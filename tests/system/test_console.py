@@ -7,10 +7,16 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from rich.console import Console
 
 from nsa.system import console as module
-from nsa.system.console import LiveView, TrainingProgress, counted, duration, log_to_console
+from nsa.system.console import (
+    LiveView,
+    PlainConsole,
+    TrainingProgress,
+    counted,
+    duration,
+    log_to_console,
+)
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def log() -> Iterator[logging.Logger]:
 def screen(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> io.StringIO:
     """What is written, by a console of 80 columns."""
     written = io.StringIO()
-    plain = Console(file=written, force_terminal=terminal, width=80, color_system=None)
+    plain = PlainConsole(file=written, force_terminal=terminal, width=80, color_system=None)
     monkeypatch.setattr(module, "console", plain)
     return written
 
@@ -70,7 +76,7 @@ def test_messages_are_shown_once_and_as_they_are(
 def test_warnings_are_yellow(log: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(
-        module, "console", Console(file=written, force_terminal=True, color_system="standard")
+        module, "console", PlainConsole(file=written, force_terminal=True, color_system="standard")
     )
     log.handlers.clear()
     log_to_console()

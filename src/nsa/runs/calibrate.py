@@ -22,7 +22,7 @@ from nsa.errors import InputError
 from nsa.folder import AnyRun, RunLock
 from nsa.images import Dataset, find_images, load_images, open_dataset
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
-from nsa.system.console import console
+from nsa.system.console import console, counted
 from nsa.system.files import write_csv
 
 if TYPE_CHECKING:  # those who only predict need no metrics
@@ -62,7 +62,7 @@ class Calibration:
                 f"'nsa calibrate {run} FOLDER' with normal images that were not trained on."
             )
         try:
-            with path.open(newline="", encoding="utf-8") as file:
+            with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
                 rows = list(csv.DictReader(file, strict=True))
             paths = [str(row["path"]) for row in rows]
             scores = np.array([float(row["score"]) for row in rows])
@@ -114,6 +114,27 @@ class Labels:
         """p-value and label of a score."""
         p_value = float(self._conformal.p_value([score])[0])
         return p_value, ANOMALOUS if score > self._threshold else NORMAL
+
+
+def check_kept(run: Path, inputs: Sequence[Path]) -> None:
+    """Refuse to replace the calibration of a run by one that lacks some of its images.
+
+    Raises:
+        InputError: it would be replaced.
+    """
+    if not (run / FILE).is_file():
+        return
+    try:
+        earlier = Calibration.read(run).paths
+    except InputError:  # damaged, which another calibration mends
+        return
+    named = {str(path.resolve()) for entry in inputs for path in find_images(entry)}
+    lacking = len(set(earlier) - named)
+    if lacking:
+        raise InputError(
+            f"The run in {run} is calibrated already, by {counted(len(earlier), 'image')} of which "
+            f"{lacking} are not among these; name those too, or replace them with --overwrite."
+        )
 
 
 def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibration:

@@ -26,6 +26,7 @@ from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
 from nsa.training.distributed import ALONE, Ranks
+from nsa.training.profile import FILE as TRACE
 
 _log = logging.getLogger("nsa")
 
@@ -83,6 +84,8 @@ def resume(
         InputError: there is no unfinished run, or an option contradicts it.
         Interrupted: a signal stopped the training again; its state is saved.
     """
+    if profile and (folder / TRACE).exists():
+        raise InputError(f"{folder / TRACE} is there already; move it away or leave out --profile.")
     method = method_of(folder)
     run = method.open_run(folder)
     if request.method is not None and find_method(request.method) is not method:

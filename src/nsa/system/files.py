@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import os
 import shutil
@@ -17,13 +18,20 @@ from nsa.errors import InputError
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace ``path`` by ``content``, or leave it as it was.
 
+    Args:
+        content: text is written as UTF-8; names of files in it that are not UTF-8 as they are.
+
     Raises:
         InputError: the file cannot be written: disk full, folder read-only or gone.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # No longer than the name itself may be.
+    digest = hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()
+    temporary = path.with_name(f".{digest}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            if isinstance(content, str):
+                content = content.encode(errors="surrogateescape")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())  # or the rename could reach the disk before the content
         os.replace(temporary, path)  # noqa: PTH105
