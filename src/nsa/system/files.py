@@ -35,9 +35,11 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())  # or the rename could reach the disk before the content
         os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):  # Ctrl-C
+            raise
         kept = "; the earlier version is untouched" if path.exists() else ""
         raise InputError(f"Cannot write {path}: {error.strerror or error}{kept}.") from error
 
