@@ -81,7 +81,7 @@ def test_many_bad_files_are_counted_and_ten_named_in_order(tmp_path: Path) -> No
         load_images(paths, (16, 16), progress=False)
     message = str(caught.value)
     assert message.startswith("13 of 15 images cannot be used")
-    assert message.endswith("; and 3 more.")
+    assert "; and 3 more. All are listed in " in message
     named = [message.find(f"{index}.png") for index in range(2, 12)]
     assert -1 not in named
     assert named == sorted(named)
