@@ -165,7 +165,7 @@ def test_features_in_bfloat16_are_said_to_become_float32(
         assert "precision: float32" in written
         settings.write_text(written.replace("precision: float32", f"precision: {precision}"))
         caplog.clear()
-        export(open_run(tmp_path), load(tmp_path, "cpu"), tmp_path / "detector.pt2")
+        export(open_run(tmp_path), load(tmp_path, "cpu"), tmp_path / f"{precision}.pt2")
         said = [record.getMessage() for record in caplog.records if record.name == "nsa"]
         assert any("some 0.4 %." in line for line in said) == (precision == "bfloat16")
 

@@ -66,7 +66,7 @@ def train_command(**given: Any) -> None:
             if how.profile:
                 raise InputError("--profile measures one training; name a single category.")
             many.train(how.jobs_per_device)
-            console.print(f"Results are in {many.folder}", markup=False, soft_wrap=True)
+            console.print(f"Results are in {many.folder}", soft_wrap=True)
             return
         if how.jobs_per_device is not None:
             raise InputError(
@@ -78,4 +78,4 @@ def train_command(**given: Any) -> None:
         else:
             trained = train(use_demo_data(request), ranks, profile=how.profile)
     print_results(trained.evaluation, trained.run.settings.category)
-    console.print(f"Results are in {trained.run.path}", markup=False, soft_wrap=True)
+    console.print(f"Results are in {trained.run.path}", soft_wrap=True)

@@ -32,7 +32,7 @@ from nsa.runs.copies import (
     warn_about_near_pairs,
 )
 from nsa.settings.fields import reading
-from nsa.system.console import console
+from nsa.system.console import console, counted
 from nsa.system.files import write_csv
 from nsa.system.readers import parse_number, read_csv
 
@@ -125,6 +125,27 @@ class Labels:
         """p-value and label of a score."""
         p_value = float(self._conformal.p_value([score])[0])
         return p_value, ANOMALOUS if score > self._threshold else NORMAL
+
+
+def check_kept(run: Path, inputs: Sequence[Path]) -> None:
+    """Refuse to replace the calibration of a run by one that lacks some of its images.
+
+    Raises:
+        InputError: it would be replaced.
+    """
+    if not (run / FILE).is_file():
+        return
+    try:
+        earlier = Calibration.read(run).paths
+    except InputError:  # damaged, which another calibration mends
+        return
+    named = {str(path.resolve()) for entry in inputs for path in find_images(entry)}
+    lacking = len(set(earlier) - named)
+    if lacking:
+        raise InputError(
+            f"The run in {run} is calibrated already, by {counted(len(earlier), 'image')} of which "
+            f"{lacking} are not among these; name those too, or replace them with --overwrite."
+        )
 
 
 def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibration:

@@ -26,7 +26,7 @@ from nsa.runs.train import train_or_resume
 from nsa.runs.workers import count_devices, last_line
 from nsa.settings.fields import Checked, check_number, from_dict, reading
 from nsa.settings.options import TrainRequest
-from nsa.system.console import console
+from nsa.system.console import console, standard_output
 from nsa.system.device import choose_device
 from nsa.system.files import to_yaml, write_atomically, write_csv
 from nsa.system.readers import read_yaml
@@ -244,9 +244,7 @@ def _report(folder: Path, tasks: Sequence[Category], failures: Mapping[str, str]
     write_csv(folder / "summary.csv", ("category", *_COLUMNS, *_TIMES, "failure"), lines)
     finished = {name: metrics for name, metrics in results.items() if metrics is not None}
     if finished:
-        from rich.console import Console
-
-        Console().print(categories_table(finished))
+        standard_output.print(categories_table(finished))
     missing = [name for name in results if name not in finished]
     if missing:
         reasons = "; ".join(f"{name}: {failures.get(name)}" for name in missing)

@@ -42,6 +42,7 @@ from nsa.settings.options import TrainRequest
 from nsa.system.console import console
 from nsa.system.device import own_threads, torch_threads
 from nsa.training.distributed import ALONE, Ranks
+from nsa.training.profile import FILE as TRACE
 
 _log = logging.getLogger("nsa")
 
@@ -100,6 +101,8 @@ def resume(
         Interrupted: a signal stopped the training again; its state is saved.
     """
     need_begun(folder)
+    if profile and (folder / TRACE).exists():
+        raise InputError(f"{folder / TRACE} is there already; move it away or leave out --profile.")
     method = method_of(folder)
     if request.method is not None and find_method(request.method) is not method:
         raise InputError(

@@ -72,11 +72,16 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace ``path`` by ``content``, or leave it as it was, see :func:`atomic_file`.
 
+    Args:
+        content: text is written as UTF-8; names of files in it that are not UTF-8 as they are.
+
     Raises:
         InputError: the file cannot be written.
     """
     with atomic_file(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(
+            content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        )
 
 
 def remove_unfinished(folder: Path) -> None:
