@@ -64,6 +64,10 @@ class Running:
     log: Path
     changes: Path
 
+    def kill(self, number: signal.Signals) -> None:
+        """Send it a signal; nobody takes its number before :meth:`wait`."""
+        os.kill(self.pid, number)
+
     def wait(self) -> Ended:
         status, peak = self.server.ask({"wait": self.pid})
         said = self.log.read_text(errors="replace")

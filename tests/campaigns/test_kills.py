@@ -1,0 +1,119 @@
+"""Commands that are ended at any change they make to files: nothing is damaged or lost.
+
+Afterwards the same command, or ``--resume``, ends as if nothing had happened: in the same weights,
+scores and pictures, without anything left over.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import numpy as np
+import pytest
+from forks import Ended, Fault
+from places import COMMANDS, Faults, Place, some
+
+# Kills of each command at the effort of continuous integration.
+KILLS = {
+    "train": 2, "train_gaussian": 3, "train_several": 1, "calibrate": 3, "calibrate_again": 3,
+    "predict": 4, "predict_scores": 3, "evaluate": 2, "evaluate_elsewhere": 2, "export": 1,
+    "synthesize": 2, "reproduce": 1,
+}  # fmt: skip
+STOPPED = ("train", "train_gaussian", "predict")
+
+
+def random_of(name: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, list(COMMANDS).index(name)])
+
+
+def check_interrupted(ended: Ended) -> None:
+    """A command that a person ended says so; one that had just finished need not."""
+    assert ended.status in (0, 130), (ended.status, ended.said)
+    assert "Traceback" not in ended.said, ended.said
+
+
+def finish(place: Place, name: str) -> None:
+    ended = place.go_on(name)
+    assert ended.status == 0, ended.said
+    place.check_finished(name)
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_killed_at_a_change(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+    expected = place.undisturbed(name)
+    with Faults() as faults:
+        for point in some(expected.points(), KILLS[name] * effort, random_of(name, fresh_seed)):
+            with faults.of(expected.change(point)):
+                place.begin()
+                ended = place.run(name, Fault(point, point, -signal.SIGKILL))
+                assert ended.status == -signal.SIGKILL, ended.said
+                place.check_stopped(name, tidy=False)
+                finish(place, name)
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_killed_at_a_moment(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+    if effort < 2:
+        pytest.skip("random moments find little that the changes do not: --effort 2 and more")
+    random, seconds = random_of(name, fresh_seed), place.undisturbed(name).seconds
+    with Faults() as faults:
+        for moment in random.uniform(0, seconds, round(KILLS[name] * effort / 2)):
+            with faults.of(f"after {moment:.2f} s"):
+                place.begin()
+                running = place.server.start(place.path, *COMMANDS[name])
+                time.sleep(moment)
+                running.kill(signal.SIGKILL)
+                ended = running.wait()
+                assert ended.status in (0, -signal.SIGKILL), ended.said
+                place.check_stopped(name, tidy=False)
+                finish(place, name)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("name", STOPPED)
+def test_stopped_by_a_signal(
+    name: str, number: signal.Signals, place: Place, fresh_seed: int, effort: float
+) -> None:
+    expected = place.undisturbed(name)
+    random = np.random.default_rng([fresh_seed, STOPPED.index(name), number])
+    with Faults() as faults:
+        for point in some(expected.points(), effort, random):
+            with faults.of(expected.change(point)):
+                place.begin()
+                check_interrupted(place.run(name, Fault(point, point, -number)))
+                place.check_stopped(name, tidy=True)
+                finish(place, name)
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_stopped_by_two_signals(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+    """As by a person who is impatient: Ctrl-C twice, at any moments."""
+    random, seconds = random_of(name, fresh_seed), place.undisturbed(name).seconds
+    with Faults() as faults:
+        for moment in random.uniform(0.1 * seconds, seconds, max(1, round(effort))):
+            with faults.of(f"after {moment:.2f} s"):
+                place.begin()
+                running = place.server.start(place.path, *COMMANDS[name])
+                time.sleep(moment)
+                running.kill(signal.SIGINT)
+                time.sleep(random.uniform(0, 0.2 * seconds))
+                running.kill(signal.SIGINT)
+                check_interrupted(running.wait())
+                place.check_stopped(name, tidy=False)
+                finish(place, name)
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_two_processes_in_one_folder(name: str, place: Place, effort: float) -> None:
+    """One of them works; the other says in a sentence why it does not."""
+    place.undisturbed(name)
+    for _ in range(max(1, round(effort / 4))):
+        place.begin()
+        running = [place.server.start(place.path, *COMMANDS[name]) for _ in range(2)]
+        ended = sorted((process.wait() for process in running), key=lambda end: end.status)
+        assert [end.status for end in ended] == [0, 2], [end.said for end in ended]
+        last = ended[1].said.strip().splitlines()[-1]
+        assert last.startswith("Error: "), ended[1].said
+        assert "Traceback" not in ended[1].said, ended[1].said
+        place.check_finished(name)
