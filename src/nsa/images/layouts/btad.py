@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+from nsa.images.files import list_folders, list_missing
 from nsa.images.layout import Layout
 from nsa.images.layouts.mvtec import defect_masks, kind_samples, list_training_images
 from nsa.images.sample import Dataset, Sample
+
+_log = logging.getLogger("nsa")
 
 NORMAL, DEFECTIVE = "ok", "ko"
 
@@ -23,8 +27,16 @@ def open_category(folder: Path, name: str) -> Dataset:
         InputError: there is no training image.
     """
     test: list[Sample] = []
+    tests = folder / "test"
+    others = [one.name for one in list_folders(tests)] if tests.is_dir() else []
+    others = [name for name in others if name not in (NORMAL, DEFECTIVE)]
+    if others:
+        _log.warning(
+            "%d folders in %s are left out, since only %s and %s are known: %s.",
+            len(others), tests, NORMAL, DEFECTIVE, list_missing(others),
+        )  # fmt: skip
     for kind in (NORMAL, DEFECTIVE):
-        images = folder / "test" / kind
+        images = tests / kind
         if images.is_dir():
             masks = defect_masks(folder / "ground_truth" / kind) if kind == DEFECTIVE else {}
             test += kind_samples(images, masks, normal=NORMAL)
