@@ -6,10 +6,11 @@ What is done to each kind of file:
 * the EXIF orientation is applied, so that pixels lie as the photographer saw them;
 * an alpha channel is dropped where it is opaque, else the image is composited on black, the value
   that editors leave under fully transparent pixels;
-* 16-bit pixels are scaled by 255 / 65535 (colour: without rounding), the same for every file, so
-  that brightness stays comparable between images. What a file says of its largest value is mostly
-  that of its own pixels, so it is not used. Values of a 12-bit camera that nobody has scaled come
-  out dark, which is said; values of 8 bits would come out black and are refused;
+* 16-bit pixels are scaled by 255 / 65535 (colour: without rounding), and the 12-bit ones of a TIFF
+  by 255 / 4095, the same for every file, so that brightness stays comparable between images. What a
+  file says of its largest value is mostly that of its own pixels, so it is not used. Values of a
+  12-bit camera that nobody has scaled come out dark in 16 bits, which is said; values of 8 bits
+  would come out black and are refused;
 * where a TIFF says that white is zero, its values are turned round;
 * 32-bit integer and floating-point pixels have no fixed range and are refused;
 * of a file with several pages or frames the first is read;
@@ -19,6 +20,7 @@ What is done to each kind of file:
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Iterator
@@ -191,9 +193,17 @@ def _open_of_any_size(path: str | Path) -> Image.Image:
     with _opening:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path)
+            return Image.open(path, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    # Not all that Pillow knows: PostScript, say, is a program, which others would run.
+    Image.init()
+    known = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000", "PPM")
+    return tuple(name for name in known if name in Image.OPEN)
 
 
 def _check_memory(pixels: int, path: str | Path) -> None:
@@ -241,22 +251,19 @@ def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
 def _from_deep_grey(picture: Image.Image, path: str | Path) -> Image.Image:
     """16-bit grey (modes ``I;16*``, and ``I`` for PGM) scaled to 8 bits."""
     pixels = np.asarray(picture)
-    bits = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))
-    if (
-        picture.mode == "F"
-        or max(bits if isinstance(bits, tuple) else (bits,)) > 16
-        or pixels.min() < 0
-        or pixels.max() > 65535
-    ):
+    bits = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
+    full = (1 << bits) - 1
+    if picture.mode == "F" or bits > 16 or pixels.min() < 0 or pixels.max() > full:
         raise InputError(
             f"{path} has 32-bit or signed pixels, whose range is not fixed; save it with 8 or 16 "
             "bits."
         )
-    _check_brightness(int(pixels.max()), path)
+    if bits == 16:
+        _check_brightness(int(pixels.max()), path)
     wide = pixels.astype(np.uint32)
     if white_is_zero(picture):
-        np.subtract(65535, wide, out=wide)
-    return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+        np.subtract(full, wide, out=wide)
+    return Image.fromarray(((wide * 255 + full // 2) // full).astype(np.uint8))
 
 
 def _check_brightness(largest: int, path: str | Path) -> None:

@@ -52,7 +52,7 @@ def seamless_clone(
     mode = "mixed" if mixed else "source"
     plan = DevicePlan.of(
         torch.from_numpy(rows),
-        torch.ones(len(rows)),
+        torch.ones(len(rows), dtype=torch.float32, device="cpu"),
         torch.from_numpy(packed),
         images=kernels.shape_of(destinations),
         sources=kernels.shape_of(sources),
