@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
+from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
 
@@ -119,15 +120,15 @@ def _report(folder: Path, count: int, others: Sequence[os.DirEntry[str]]) -> Non
     files = [entry for entry in others if entry.is_file()]
     kinds = Counter(Path(entry).suffix.lower() or "without a suffix" for entry in files)
     parts = [
-        f"{len(entries)} {what}" + (f" ({detail})" if detail else "")
-        for entries, what, detail in (
-            (files, "not known as images", ", ".join(f"{n} {kind}" for kind, n in kinds.items())),
-            (folders, "folders, which are not searched", list_missing(_names(folders), 3)),
-            (broken, "links to nothing", list_missing(_names(broken), 3)),
+        f"{counted(len(entries), what)}{aside} ({detail})"
+        for entries, what, aside, detail in (
+            (files, "other file", "", ", ".join(f"{n} {kind}" for kind, n in kinds.items())),
+            (folders, "folder", ", not searched", list_missing(_names(folders), 3)),
+            (broken, "broken link", "", list_missing(_names(broken), 3)),
         )
         if entries
     ]
-    message = f"{folder}: {count} images, and left out {', '.join(parts)}."
+    message = f"{folder}: {counted(count, 'image')}; left out: {', '.join(parts)}."
     if parts and message not in _said:
         _said.add(message)
         _log.warning("%s", message)

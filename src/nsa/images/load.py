@@ -139,7 +139,7 @@ def _warn_about_shapes(shapes: npt.NDArray[np.int64], size: tuple[int, int]) -> 
     if strong:
         worst = int(distortion.argmax())
         _log.warning(
-            "%d of %d images are squeezed a lot, such as from %d x %d to %d x %d pixels: defects "
+            "Squeezed a lot: %d of %d images, such as from %d x %d to %d x %d pixels. Defects "
             "change shape, and small ones vanish; cut such images into parts of about equal sides.",
             strong, len(shapes), *shapes[worst], width, height,
         )  # fmt: skip

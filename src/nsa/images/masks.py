@@ -70,15 +70,16 @@ def resize_mask(mask: Mask, size: tuple[int, int], reduction: Reduction = "maxim
     Returns:
         (*size) of 0 and 1. Where it is larger, pixels are repeated.
     """
-    for axis, length in enumerate(size):
-        before = mask.shape[axis]
-        if before > length and reduction == "maximum":
-            # Each pixel goes to the one its middle lies in: neighbours stay neighbours.
-            starts = -(-(2 * before * np.arange(length) - length) // (2 * length))
-            mask = np.maximum.reduceat(mask, np.maximum(starts, 0), axis=axis)
-        elif before != length:
-            mask = mask.take((2 * np.arange(length) + 1) * before // (2 * length), axis=axis)
-    return np.ascontiguousarray(mask)
+    if reduction == "maximum":
+        for axis, length in enumerate(size):
+            before = mask.shape[axis]
+            if before > length:
+                # Each pixel goes to the one its middle lies in: neighbours stay neighbours.
+                starts = -((length - 2 * before * np.arange(length)) // (2 * length))
+                mask = np.maximum.reduceat(mask, starts, axis=axis)
+    if mask.shape == tuple(size):
+        return mask
+    return np.array(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
 
 
 def _read(path: str | Path) -> Mask:

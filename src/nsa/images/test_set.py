@@ -17,6 +17,7 @@ from nsa.images.contents import Contents
 from nsa.images.load import load_images
 from nsa.images.masks import Mask, load_mask, resize_mask
 from nsa.images.sample import Sample
+from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
 
@@ -102,18 +103,21 @@ class _Findings:
 
     def report(self) -> None:
         for paths, problem in (
-            (self.empty, "mark no defect; the image counts as defective all the same"),
+            (self.empty, "mark no defect; the images count as defective all the same"),
             (self.full, "mark the whole image"),
-            (self.inverted, "mark all but a part, as if black meant defect; white must"),
+            (self.inverted, "mark all but a part; black must mean that nothing is there"),
         ):
             if paths:
-                _log.warning("%d of %d masks %s: %s.", len(paths), self.count, problem, _few(paths))
+                _log.warning(
+                    "Odd masks, %d of %d: they %s (%s).",
+                    len(paths), self.count, problem, _few(paths),
+                )  # fmt: skip
         if self.vanished:
             _log.warning(
-                "%d regions of %d masks vanish by nearest neighbour, as the paper reduces masks, "
-                "and do not count in its protocol: %s. The metrics of whole images keep them.",
-                sum(lost for _, lost in self.vanished), len(self.vanished),
-                _few([path for path, _ in self.vanished]),
+                "Nearest neighbour, by which the paper reduces masks, loses %s of %s (%s): its "
+                "protocol does not see them, the metrics of whole images do.",
+                counted(sum(lost for _, lost in self.vanished), "region"),
+                counted(len(self.vanished), "mask"), _few([path for path, _ in self.vanished]),
             )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from nsa.images.files import list_folders, list_missing
 from nsa.images.layout import Layout
 from nsa.images.layouts.mvtec import defect_masks, kind_samples, list_training_images
 from nsa.images.sample import Dataset, Sample
+from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
 
@@ -32,8 +33,8 @@ def open_category(folder: Path, name: str) -> Dataset:
     others = [name for name in others if name not in (NORMAL, DEFECTIVE)]
     if others:
         _log.warning(
-            "%d folders in %s are left out, since only %s and %s are known: %s.",
-            len(others), tests, NORMAL, DEFECTIVE, list_missing(others),
+            "Left out: %s in %s that is neither %s nor %s (%s).",
+            counted(len(others), "folder"), tests, NORMAL, DEFECTIVE, list_missing(others),
         )  # fmt: skip
     for kind in (NORMAL, DEFECTIVE):
         images = tests / kind

@@ -21,6 +21,7 @@ from nsa.images.files import (
 )
 from nsa.images.layout import Layout
 from nsa.images.sample import GOOD, Dataset, Sample
+from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
 _LIKE_GOOD = ("good", "goods", "ok", "normal", "normals", "pass", "passed", "golden")
@@ -72,8 +73,8 @@ def test_kinds(folder: Path) -> list[Path]:
     unknown = [name for name in unknown if name not in names]
     if unknown:
         _log.warning(
-            "%d folders in %s are left out, since none in %s is called so: %s.",
-            len(unknown), truth, tests, list_missing(unknown),
+            "Left out: %s in %s of which %s has none of the same name (%s).",
+            counted(len(unknown), "folder"), truth, tests, list_missing(unknown),
         )  # fmt: skip
     return kinds
 
@@ -108,8 +109,9 @@ def kind_samples(images: Path, masks: Mapping[str, Path], normal: str = GOOD) ->
     unused = sorted({masks[name].name for name in masks if name.removesuffix("_mask") not in stems})
     if unused:
         _log.warning(
-            "%d masks in %s belong to no image in %s: %s.",
-            len(unused), next(iter(masks.values())).parent, images, list_missing(unused, 3),
+            "Left out: %s in %s without an image in %s (%s).",
+            counted(len(unused), "mask"), next(iter(masks.values())).parent, images,
+            list_missing(unused, 3),
         )  # fmt: skip
     if masks and missing:
         _log.warning(
