@@ -54,6 +54,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with _claim(temporary) as file:
             try:
+                file.truncate()  # what a process left that was killed
                 yield file
                 file.flush()
                 os.fsync(file.fileno())  # or the rename could reach the disk before the content
@@ -124,12 +125,11 @@ def _unfinished(path: Path) -> Path:
 
 
 def _claim(temporary: Path) -> BinaryIO:
-    """An empty open file that no other process writes to."""
+    """A file, open at its start, that no other process writes to."""
     file = _locked(temporary)
     while not same_file(file, temporary):  # whoever had it has finished meanwhile
         os.close(file)
         file = _locked(temporary)
-    os.ftruncate(file, 0)
     return open(temporary, "wb", opener=lambda *_: file)  # so that it knows its name
 
 
