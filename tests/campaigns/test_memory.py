@@ -1,0 +1,62 @@
+"""Memory that does not grow with the number of images, but for what is said to be kept of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from forks import Ended
+from places import Place
+from tiny import GAUSSIAN, picture, write
+
+_FULL = 10  # the effort at which all of it is done
+_NOISE = 12e6  # bytes by which two runs of the same may differ
+_PIXELS = 72 * 72 * 3  # of a training image: held in memory, one byte each
+
+
+def many(folder: Path, count: int) -> None:
+    for index in range(count):
+        write(folder / f"{index}.png", picture(1000 + index)[0])
+
+
+def peak(ended: Ended) -> int:
+    assert ended.status == 0, ended.said
+    return ended.peak
+
+
+@pytest.mark.parametrize("run", ["run", "fit"])
+def test_predictions(run: str, place: Place, effort: float) -> None:
+    """2,000 take what 200 take."""
+    place.begin()
+    count = round(2000 * min(1.0, effort / _FULL))
+    peaks = []
+    for number in (count // 4, count):
+        many(place.path / f"photos{number}", number)
+        to = f"new{number}"
+        ended = place.server.run(
+            place.path, "predict", run, f"photos{number}", "--output", to, "--no-overlays"
+        )
+        peaks.append(peak(ended))
+    assert peaks[1] - peaks[0] < _NOISE, peaks
+    print(f"{count} predictions: {peaks[1] / 1e6:.0f} MB, a quarter: {peaks[0] / 1e6:.0f} MB")
+
+
+@pytest.mark.parametrize("method", ["network", "gaussian"])
+def test_training_images(method: str, place: Place, effort: float) -> None:
+    """5,000 take what a quarter of them takes, and their pixels once."""
+    place.begin()
+    count = round(5000 * min(1.0, effort / _FULL))
+    options = ("--config", "gaussian.yaml", *GAUSSIAN) if method == "gaussian" else (
+        "--config", "options.yaml", "--epochs", 1,
+    )  # fmt: skip
+    peaks = []
+    for number in (count // 4, count):
+        many(place.path / f"good{number}", number)
+        ended = place.server.run(
+            place.path, "train", "--normal-dir", f"good{number}", "--output", f"new{number}",
+            *options,
+        )  # fmt: skip
+        peaks.append(peak(ended))
+    kept = (count - count // 4) * _PIXELS
+    assert peaks[1] - peaks[0] < _NOISE + 2 * kept, (peaks, kept)
+    print(f"{count} images: {peaks[1] / 1e6:.0f} MB, a quarter: {peaks[0] / 1e6:.0f} MB")
