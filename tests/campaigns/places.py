@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "train_several": ("train", *_FITTING, "--category", "all", "--output", "new"),
     "calibrate": ("calibrate", "run", "normals"),
-    "calibrate_again": ("calibrate", "fit", "normals"),
+    "calibrate_again": ("calibrate", "fit", "normals", "--overwrite"),
     "predict": ("predict", "run", "photos", "--output", "new", "--save-maps"),
     "predict_scores": ("predict", "fit", "photos", "--output", "new", "--fpr", "0.5"),
     "evaluate": ("evaluate", "run"),
@@ -136,7 +136,7 @@ class Place:
 
     def go_on(self, name: str) -> Ended:
         """Give the command again, or what continues it, or what replaces its finished results."""
-        command = COMMANDS[name]
+        command = self.arguments(name)
         begun = (
             self.path / "new" / ("categories.yaml" if name == "train_several" else "config.yaml")
         )
