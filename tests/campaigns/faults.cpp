@@ -1,6 +1,6 @@
 // Counts every change that this process makes below a folder, and at a chosen one sends the process
-// a signal or lets the call fail as a full or unwritable disk does. It is preloaded, so that it sees
-// the calls of Python, of compiled extensions and of libraries alike. Linux only.
+// a signal or lets the call fail as a full or unwritable disk does. It is preloaded, so that it
+// sees the calls of Python, of compiled extensions and of libraries alike. Linux only.
 //
 // A change is a call that creates, truncates, writes, synchronises, renames or removes something.
 // The functions here stand before those of the C library; faults_arm says from when on they count.
@@ -55,8 +55,9 @@ bool fails(const char* what, const char* path) {
         kill(getpid(), -action);
         return false;
     }
-    // Space is not needed to remove, nor to give back what was reserved.
-    if (action == ENOSPC && strcmp(what, "remove") == 0) return false;
+    // To remove something or to cut it off needs no space.
+    if (action == ENOSPC && (strcmp(what, "remove") == 0 || strcmp(what, "truncate") == 0))
+        return false;
     errno = action;
     return true;
 }
@@ -88,7 +89,9 @@ bool fails_at(const char* what, int folder, const char* path) {
     return fails(what, whole);
 }
 
-bool changes(int flags) { return (flags & (O_CREAT | O_TRUNC)) != 0; }
+bool changes(int flags) {
+    return (flags & (O_CREAT | O_TRUNC)) != 0;
+}
 
 }  // namespace
 
@@ -105,33 +108,35 @@ void faults_arm(const char* folder, long from, long to, int what, int log) {
     record = log;
 }
 
-long faults_count() { return count; }
+long faults_count() {
+    return count;
+}
 
-#define NSA_OPEN(NAME)                                                      \
-    int NAME(const char* path, int flags, ...) {                            \
+#define NSA_OPEN(NAME)                                                        \
+    int NAME(const char* path, int flags, ...) {                              \
         static const auto real = next<int (*)(const char*, int, ...)>(#NAME); \
-        mode_t mode = 0;                                                    \
-        if ((flags & (O_CREAT | O_TMPFILE)) != 0) {                         \
-            va_list more;                                                   \
-            va_start(more, flags);                                          \
-            mode = va_arg(more, mode_t);                                    \
-            va_end(more);                                                   \
-        }                                                                   \
-        if (changes(flags) && fails_at("open", AT_FDCWD, path)) return -1;  \
-        return real(path, flags, mode);                                     \
+        mode_t mode = 0;                                                      \
+        if ((flags & (O_CREAT | O_TMPFILE)) != 0) {                           \
+            va_list more;                                                     \
+            va_start(more, flags);                                            \
+            mode = va_arg(more, mode_t);                                      \
+            va_end(more);                                                     \
+        }                                                                     \
+        if (changes(flags) && fails_at("open", AT_FDCWD, path)) return -1;    \
+        return real(path, flags, mode);                                       \
     }
-#define NSA_OPENAT(NAME)                                                         \
-    int NAME(int folder, const char* path, int flags, ...) {                     \
+#define NSA_OPENAT(NAME)                                                           \
+    int NAME(int folder, const char* path, int flags, ...) {                       \
         static const auto real = next<int (*)(int, const char*, int, ...)>(#NAME); \
-        mode_t mode = 0;                                                         \
-        if ((flags & (O_CREAT | O_TMPFILE)) != 0) {                              \
-            va_list more;                                                        \
-            va_start(more, flags);                                               \
-            mode = va_arg(more, mode_t);                                         \
-            va_end(more);                                                        \
-        }                                                                        \
-        if (changes(flags) && fails_at("open", folder, path)) return -1;         \
-        return real(folder, path, flags, mode);                                  \
+        mode_t mode = 0;                                                           \
+        if ((flags & (O_CREAT | O_TMPFILE)) != 0) {                                \
+            va_list more;                                                          \
+            va_start(more, flags);                                                 \
+            mode = va_arg(more, mode_t);                                           \
+            va_end(more);                                                          \
+        }                                                                          \
+        if (changes(flags) && fails_at("open", folder, path)) return -1;           \
+        return real(folder, path, flags, mode);                                    \
     }
 NSA_OPEN(open)
 NSA_OPEN(open64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -83,7 +84,8 @@ class GrowingTable:
             while written < len(content):
                 written += self._file.write(content[written:])
         except BaseException as error:  # Ctrl-C too
-            self._file.truncate(self._size)
+            with contextlib.suppress(OSError):  # a disk that fails at this too leaves a cut line
+                self._file.truncate(self._size)
             if isinstance(error, OSError):
                 raise self._cannot(error) from error
             raise
