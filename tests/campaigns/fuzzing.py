@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
+FLOATS = [
+    0.0, -0.0, 1.0, -1.0, 0.5, 255.0, 1e-45, 1e-310, 1e38, -1e38, 3.5e38, 1e308, -1e308,
+    2.0**31, -(2.0**31), 2.0**63, -(2.0**63), float("nan"), float("inf"), -float("inf"),
+]  # fmt: skip
 _TOGETHER = 1000  # examples that hypothesis remembers at a time
 _PLAIN = settings(
     database=None,  # nothing is kept in the checkout; the seed repeats a run
@@ -21,6 +26,18 @@ _PLAIN = settings(
     verbosity=Verbosity.quiet,
     print_blob=False,
 )
+
+
+def extremes(dtype: np.dtype[Any]) -> list[Any]:
+    """Values of a type that arithmetic has to take care of."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        near = [info.min, info.min + 1, info.max - 1, info.max, info.max // 2, 0, 1, 2, 255, -1]
+        return [value for value in near if info.min <= value <= info.max]
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return [dtype.type(value) for value in FLOATS]
+    return [dtype.type(0)] if dtype.kind != "V" else [np.zeros((), dtype)[()]]
 
 
 def explore(
@@ -47,3 +64,11 @@ def bounded_memory(extra: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def is_a_sentence(error: Exception) -> None:
+    """A message is one readable line of some length, not a dump of what it complains of."""
+    message = str(error)
+    assert message.isprintable(), message
+    assert message.endswith((".", "?", ")")), message
+    assert len(message) < 1500, message

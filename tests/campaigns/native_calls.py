@@ -8,6 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 from cuda_cases import random_plan  # of tests/cuda
+from fuzzing import FLOATS, extremes
 
 Draw = st.DrawFn
 Arguments = dict[str, Any]
@@ -16,10 +17,6 @@ INTEGERS = sorted(
     {0, 1, -1, 2, 255, 256, 65535, 65536, 10**30}
     | {s * 2**b + d for b in (15, 16, 31, 32, 62, 63, 64) for s in (1, -1) for d in (-1, 0, 1)}
 )
-FLOATS = [
-    0.0, -0.0, 1.0, -1.0, 0.5, 255.0, 1e-45, 1e-310, 1e38, -1e38, 3.5e38, 1e308, -1e308,
-    2.0**31, -(2.0**31), 2.0**63, -(2.0**63), float("nan"), float("inf"), -float("inf"),
-]  # fmt: skip
 WORDS = ["", "source", "mixed", "paste", "interpolate", "binary", "continuous", "logistic",
          "factor", "released", "paper", "Source", "source\0", "x" * 5000, "\udc80", "naïve"]  # fmt: skip
 THINGS = [None, True, -1, 2**70, 1.5, "", b"", [], [[]], {}, object(), np.float64(2), range(3)]
@@ -30,18 +27,6 @@ DTYPES = ["b1", "i1", "u1", "<i2", ">i4", "<i4", "<u4", "<i8", ">i8", "<u8", "<f
 def pick(draw: Draw, values: Sequence[Any]) -> Any:
     """One of some values, which hypothesis need not hash."""
     return values[draw(st.integers(0, len(values) - 1))]
-
-
-def extremes(dtype: np.dtype[Any]) -> list[Any]:
-    """Values of a type that arithmetic has to take care of."""
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        near = [info.min, info.min + 1, info.max - 1, info.max, info.max // 2, 0, 1, 2, 255, -1]
-        return [value for value in near if info.min <= value <= info.max]
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return [dtype.type(value) for value in FLOATS]
-    return [dtype.type(0)] if dtype.kind != "V" else [np.zeros((), dtype)[()]]
 
 
 @st.composite
