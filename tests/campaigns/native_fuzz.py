@@ -22,7 +22,7 @@ from typing import Any
 _HERE = Path(__file__).parent
 sys.path[:0] = [str(_HERE), str(_HERE.parent / "cuda")]
 
-KINDS = ("extension", "operators", "functions", "device")
+KINDS = ("extension", "threads", "operators", "functions", "device")
 _MEMORY = 4 << 30  # bytes more than at the start, where no sanitizer needs the addresses
 
 
@@ -45,12 +45,14 @@ def main() -> None:
     parser.add_argument("--only", help="one entry point, by name")
     parser.add_argument("--note", type=Path, required=True)
     parser.add_argument("--extension", type=Path, help="nsa._C of another build")
-    parser.add_argument("--shim", type=Path, help="the CUDA kernels compiled for the host")
+    parser.add_argument("--shim", type=Path, help="folder of the CUDA kernels compiled for the host")
+    parser.add_argument("--shim-flags", nargs=argparse.REMAINDER, default=[], help="of its compiler")
     parser.add_argument("--limit", action="store_true", help="bound this process's memory")
     given = parser.parse_args()
     faulthandler.enable()
     if given.extension is not None:
         load("nsa._C", given.extension)
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(given.note.parent / "hypothesis"))
     import native_targets
     from fuzzing import bounded_memory, explore
 
@@ -62,7 +64,12 @@ def main() -> None:
             note.write(text.encode(errors="backslashreplace"))
 
         faults = 0
-        found = native_targets.targets(given.kind, given.shim, say)
+        if given.kind in ("extension", "threads"):
+            found = native_targets.targets(say, threads=given.kind == "threads")
+        else:
+            import tensor_targets  # and torch
+
+            found = tensor_targets.targets(given.kind, given.shim, given.shim_flags, say)
         for name, (check, strategy) in found.items():
             if given.only not in (None, name):
                 continue

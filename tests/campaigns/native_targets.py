@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import hypothesis.strategies as st
@@ -26,6 +26,7 @@ _LARGE = {"resize"}
 OTHERS = {"instruction_set", "keep_freed_memory", "sine_tables", "cuda_devices", "cuda_versions",
           "device_limits", "use_cuda_device"}  # fmt: skip
 
+_POOL = ThreadPoolExecutor(3)
 _counts = {"results": 0, "refused": 0}
 
 
@@ -42,14 +43,17 @@ def entry_points() -> set[str]:
     return {name for name in found - OTHERS if not name.endswith("_cuda")}
 
 
-def targets(kind: str, shim: Path | None, say: Say) -> dict[str, Target]:
-    """The checks of a kind by name, each with what draws its examples."""
-    if kind == "extension":
-        made = {name: _extension(name, say) for name in sorted(entry_points())}
-        return {**made, "DevicePlan": (_device_plan(say), _device_calls())}
-    import tensor_targets
+def targets(say: Say, *, threads: bool) -> dict[str, Target]:
+    """The checks of ``nsa._C`` by name, each with what draws its examples.
 
-    return tensor_targets.targets(kind, shim, say)
+    Args:
+        say: keeps what is about to be called.
+        threads: whether it is the threads that are checked, by valid calls; else the arguments.
+    """
+    if threads:
+        return {name: _in_threads(name, say) for name in sorted(OUTPUTS)} | {"pack": _packing(say)}
+    made = {name: _extension(name, say) for name in sorted(entry_points())}
+    return {**made, "DevicePlan": (_device_plan(say), _device_calls())}
 
 
 def _extension(name: str, say: Say) -> Target:
@@ -67,6 +71,50 @@ def _extension(name: str, say: Say) -> Target:
         same(once, out)
 
     return check, calls(lambda draw: valid(draw, Scene(draw)))
+
+
+def _in_threads(name: str, say: Say) -> Target:
+    """Several callers at once, each with threads of its own, come to one result."""
+    valid = getattr(native_calls, name)
+
+    def check(arguments: Arguments) -> None:
+        say(describe(name, arguments))
+        outputs = [np.full_like(arguments[OUTPUTS[name]], fill) for fill in (0, 1, 2)]
+
+        def call(number: int) -> Any:
+            own = {OUTPUTS[name]: outputs[number], "threads": (1, 2, 4)[number]}
+            return attempt(lambda: getattr(C, name)(**{**arguments, **own}))
+
+        done = [one is not None for one in _POOL.map(call, range(3))]
+        assert all(done) or not any(done)
+        if all(done):
+            same(outputs[0], outputs[1])
+            same(outputs[0], outputs[2])
+
+    return check, _valid(lambda draw: valid(draw, Scene(draw)))
+
+
+def _packing(say: Say) -> Target:
+    """A plan packed by several callers at once, as training does."""
+
+    def check(plan: Arguments) -> None:
+        say(describe("of", plan))
+        made = C.DevicePlan.of(**plan, limits=C.DeviceLimits(232448, 132))
+        outputs = [np.full(made.bytes, fill, np.uint8) for fill in (0, 1, 2)]
+        table = plan["rows"], plan["factors"], plan["masks"]
+        _counts["results"] += len(list(_POOL.map(lambda out: made.pack(*table, out), outputs)))
+        same(outputs[0], outputs[1])
+        same(outputs[0], outputs[2])
+
+    return check, _valid(lambda draw: native_calls.device_plan(draw, Scene(draw)))
+
+
+def _valid(valid: Callable[[Draw], Arguments]) -> st.SearchStrategy[Any]:
+    @st.composite
+    def drawn(draw: Draw) -> Arguments:
+        return valid(draw)
+
+    return drawn()
 
 
 def calls(valid: Callable[[Draw], Arguments]) -> st.SearchStrategy[Any]:

@@ -67,9 +67,11 @@ def spoiled_call(draw: Draw, arguments: Arguments) -> Arguments:
     wrong = dict(arguments)
     for name in draw(st.lists(st.sampled_from(names), max_size=2, unique=True)):
         value = arguments[name]
-        if name in _PARTS:  # of its own type, whatever it holds
+        if name in _PARTS:  # arrays stay arrays, whatever they hold
             part = draw(st.integers(0, len(value) - 1))
-            wrong[name] = (*value[:part], draw(native_calls.spoiled(value[part])), *value[part + 1 :])
+            other = draw(native_calls.spoiled(value[part]))
+            if isinstance(other, type(value[part])):
+                wrong[name] = (*value[:part], other, *value[part + 1 :])
         elif isinstance(value, Tensor):
             wrong[name] = draw(spoiled_tensor(value))
         else:
@@ -123,9 +125,9 @@ def function_call(name: str, draw: Draw, scene: Scene) -> Arguments:
 def call_function(name: str, arguments: Arguments) -> Any:
     """Call one of ``FUNCTIONS``, with the plan and the augmentation made of their parts."""
     given = dict(arguments)
-    for name, made in _PARTS.items():
-        if name in given:
-            given[name] = made(*given[name])
+    for part, made in _PARTS.items():
+        if part in given:
+            given[part] = made(*given[part])
     return FUNCTIONS[name](**given)
 
 

@@ -55,8 +55,12 @@ def compiler() -> str:
     return found
 
 
-def load_module(folder: Path) -> ModuleType:
-    """The extension ``nsa_shim``, whose objects stay in ``folder`` for the next build."""
+def load_module(folder: Path, more: Sequence[str] = ()) -> ModuleType:
+    """The extension ``nsa_shim``, whose objects stay in ``folder`` for the next build.
+
+    Args:
+        more: flags of the compiler.
+    """
     try:
         import pybind11
     except ImportError as error:
@@ -64,7 +68,7 @@ def load_module(folder: Path) -> ModuleType:
     includes = [pybind11.get_include(), sysconfig.get_path("include")]
     if not (Path(includes[1]) / "Python.h").is_file():
         raise MissingError("Python's headers are not installed")
-    flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-DNSA_WITH_CUDA"]
+    flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-DNSA_WITH_CUDA", *more]
     flags += [option for path in includes for option in ("-isystem", path)]
     link = ["-shared"]
     if os.uname().sysname == "Darwin":
