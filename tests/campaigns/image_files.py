@@ -18,7 +18,20 @@ Draw = st.DrawFn
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I", "I;16", "F")
-_CV2 = (".png", ".jpg", ".tiff", ".webp", ".bmp", ".jp2", ".pgm", ".ppm", ".pam", ".ras", ".hdr", ".avif")
+_CV2 = (
+    ".png",
+    ".jpg",
+    ".tiff",
+    ".webp",
+    ".bmp",
+    ".jp2",
+    ".pgm",
+    ".ppm",
+    ".pam",
+    ".ras",
+    ".hdr",
+    ".avif",
+)
 _SIZE = (7, 5)
 _WORDS = sorted({0, 1, 2, 3, 4, 7, 8, 9, 16, 32, 255, 256, 300, 1000, 20_000, 32767, 32768, 65535,
                  65536, 10**6, 2**24, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1})  # fmt: skip
@@ -55,7 +68,11 @@ def valid_files() -> dict[str, bytes]:
     for ending in _CV2:
         for dtype in (np.uint8, np.uint16, np.float32):
             for channels in (1, 3, 4):
-                deep = (pixels.astype(np.float64) / 255 * (1 if dtype == np.float32 else np.iinfo(dtype).max)).astype(dtype)
+                deep = (
+                    pixels.astype(np.float64)
+                    / 255
+                    * (1 if dtype == np.float32 else np.iinfo(dtype).max)
+                ).astype(dtype)
                 try:
                     done, content = cv2.imencode(ending, deep[..., :channels])
                 except cv2.error:
@@ -90,7 +107,9 @@ def damaged_files(draw: Draw) -> bytes:
     files = list(valid_files().values())
     start = draw(st.integers(0, 9))
     if start == 0:
-        content = tiff(draw(st.lists(_entries(_TIFF_TAGS), min_size=1, max_size=18)), draw(st.booleans()))
+        content = tiff(
+            draw(st.lists(_entries(_TIFF_TAGS), min_size=1, max_size=18)), draw(st.booleans())
+        )
     elif start == 1:
         content = with_exif(_any(draw, files), draw(exif_blocks()))
     elif start == 2:
@@ -131,7 +150,11 @@ def odd_tiffs(draw: Draw) -> bytes:
     if draw(st.booleans()):
         tag, kind, count, value = draw(_entries(_TIFF_TAGS))
         listed = [entry for entry in listed if entry[0] != tag] + [(tag, kind, count, value)]
-    return tiff(listed, draw(st.booleans()), pixels=bytes(range(256)) * (size // 256) + bytes(range(size % 256)))
+    return tiff(
+        listed,
+        draw(st.booleans()),
+        pixels=bytes(range(256)) * (size // 256) + bytes(range(size % 256)),
+    )
 
 
 def _entries(tags: Sequence[int]) -> st.SearchStrategy[tuple[int, int, int, int]]:
@@ -146,7 +169,11 @@ def _entries(tags: Sequence[int]) -> st.SearchStrategy[tuple[int, int, int, int]
 
 
 def tiff(
-    entries: Sequence[tuple[int, int, int, int]], little: bool, *, pixels: bytes = b"", loop: bool = False
+    entries: Sequence[tuple[int, int, int, int]],
+    little: bool,
+    *,
+    pixels: bytes = b"",
+    loop: bool = False,
 ) -> bytes:
     """A TIFF file of one directory, which may name itself as the next one."""
     order = "<" if little else ">"
@@ -235,4 +262,14 @@ def _followed(draw: Draw, content: bytes, files: Sequence[bytes]) -> bytes:
     return content + _any(draw, files)
 
 
-_DAMAGES = (_other_bytes, _other_bytes, _other_word, _other_word, _cut, _without, _twice, _spliced, _followed)
+_DAMAGES = (
+    _other_bytes,
+    _other_bytes,
+    _other_word,
+    _other_word,
+    _cut,
+    _without,
+    _twice,
+    _spliced,
+    _followed,
+)

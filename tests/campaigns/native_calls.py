@@ -61,9 +61,21 @@ def _dtype(draw: Draw, array: np.ndarray) -> Any:
 
 def _axes(draw: Draw, array: np.ndarray) -> Any:
     axis = draw(st.integers(0, array.ndim))
-    ways = [array[None], array[..., None], array.reshape(-1), array[0:0], np.concatenate([array] * 2)]
+    ways = [
+        array[None],
+        array[..., None],
+        array.reshape(-1),
+        array[0:0],
+        np.concatenate([array] * 2),
+    ]
     if array.ndim > 1:
-        ways += [array.swapaxes(0, -1), array.T.copy(), array[..., 0:0], array[..., :1], array[:, 0:0]]
+        ways += [
+            array.swapaxes(0, -1),
+            array.T.copy(),
+            array[..., 0:0],
+            array[..., :1],
+            array[:, 0:0],
+        ]
     if array.size:
         ways += [array.take(0, min(axis, array.ndim - 1)), array[:-1], array[..., :-1]]
     return pick(draw, ways)
@@ -126,7 +138,9 @@ class Scene:
     def __init__(self, draw: Draw) -> None:
         self.random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         self.count = draw(st.integers(0, 3))
-        sides = st.one_of(st.integers(1, 12), st.integers(13, 48), st.sampled_from([63, 64, 65, 130]))
+        sides = st.one_of(
+            st.integers(1, 12), st.integers(13, 48), st.sampled_from([63, 64, 65, 130])
+        )
         self.height, self.width = draw(sides), draw(sides)
         self.high, self.wide = draw(sides), draw(sides)
         self.channels = pick(draw, [1, 3])
@@ -216,7 +230,7 @@ def label_cpu(draw: Draw, scene: Scene) -> Arguments:
     original = scene.images()
     blended = original.copy()
     if blended.size:
-        blended[:, :: 3] ^= 31
+        blended[:, ::3] ^= 31
     rule = label_table(draw, scene)
     del rule["channels"]
     rule["variant"] = pick(draw, ["released", "paper"])

@@ -45,8 +45,12 @@ def main() -> None:
     parser.add_argument("--only", help="one entry point, by name")
     parser.add_argument("--note", type=Path, required=True)
     parser.add_argument("--extension", type=Path, help="nsa._C of another build")
-    parser.add_argument("--shim", type=Path, help="folder of the CUDA kernels compiled for the host")
-    parser.add_argument("--shim-flags", nargs=argparse.REMAINDER, default=[], help="of its compiler")
+    parser.add_argument(
+        "--shim", type=Path, help="folder of the CUDA kernels compiled for the host"
+    )
+    parser.add_argument(
+        "--shim-flags", nargs=argparse.REMAINDER, default=[], help="of its compiler"
+    )
     parser.add_argument("--limit", action="store_true", help="bound this process's memory")
     given = parser.parse_args()
     faulthandler.enable()

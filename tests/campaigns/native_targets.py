@@ -160,7 +160,9 @@ def _device_plan(say: Say) -> Callable[[Any], None]:
     return check
 
 
-def attempt(call: Callable[[], Any], large: bool = False, also: tuple[type[Exception], ...] = ()) -> Any:
+def attempt(
+    call: Callable[[], Any], large: bool = False, also: tuple[type[Exception], ...] = ()
+) -> Any:
     """What a call gives, or None if it refuses; anything else it raises is a fault."""
     try:
         found = call()

@@ -8,7 +8,6 @@ import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import hypothesis.strategies as st
 from yaml_texts import damaged_texts
@@ -76,7 +75,9 @@ def _json(draw: Draw, content: bytes) -> tuple[bytes, str]:
     while isinstance(spot[name], dict) and spot[name] and draw(st.booleans()):
         spot = spot[name]
         name = draw(st.sampled_from(sorted(spot)))
-    spot[name] = draw(st.sampled_from([None, "x", [], {}, -1, 10**400, float("nan"), float("inf"), [[]], True]))
+    spot[name] = draw(
+        st.sampled_from([None, "x", [], {}, -1, 10**400, float("nan"), float("inf"), [[]], True])
+    )
     return json.dumps(values).encode(), f"{name}: {str(spot[name])[:50]}"
 
 
@@ -97,7 +98,22 @@ def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
     header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
     names = sorted(name for name in header if name != "__metadata__")
     name = draw(st.sampled_from(names))
-    how = draw(st.sampled_from(["value", "value", "header", "length", "gone", "name", "dtype", "shape", "notes", "trail"]))
+    how = draw(
+        st.sampled_from(
+            [
+                "value",
+                "value",
+                "header",
+                "length",
+                "gone",
+                "name",
+                "dtype",
+                "shape",
+                "notes",
+                "trail",
+            ]
+        )
+    )
     if how == "value":  # the last number of a tensor
         first, last = header[name]["data_offsets"]
         if header[name]["dtype"] != "F32" or first == last:
@@ -109,15 +125,27 @@ def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
         new = draw(st.sampled_from([0, 1, length - 1, length + 1, 2**32, 2**63, 2**64 - 1]))
         return struct.pack("<Q", new) + content[8:], f"header of {new}"
     if how == "header":
-        text = draw(st.sampled_from([*_JSON, '{"x": {}}', '{"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]}}']))
+        text = draw(
+            st.sampled_from(
+                [
+                    *_JSON,
+                    '{"x": {}}',
+                    '{"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]}}',
+                ]
+            )
+        )
         raw = text.encode()
         return struct.pack("<Q", len(raw)) + raw + body, f"header {text[:60]!r}"
     if how == "gone":
         del header[name]
     elif how == "name":
-        header[draw(st.sampled_from(["", "x", "x" * 5000, "\n", name + "/x", "model/"]))] = header.pop(name)
+        header[draw(st.sampled_from(["", "x", "x" * 5000, "\n", name + "/x", "model/"]))] = (
+            header.pop(name)
+        )
     elif how == "dtype":
-        header[name]["dtype"] = draw(st.sampled_from(["F64", "F16", "I32", "U8", "BOOL", "F8_E4M3", "?"]))
+        header[name]["dtype"] = draw(
+            st.sampled_from(["F64", "F16", "I32", "U8", "BOOL", "F8_E4M3", "?"])
+        )
     elif how == "shape":
         shape = header[name]["shape"]
         ways = [shape[::-1], [*shape, 1], shape[1:], [2**40], [2**63, 2], [0], [-1], ["x"], None]
@@ -134,7 +162,9 @@ def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
         name, how = key, f"notes {str(value)[:60]!r}"
     raw = json.dumps(header).encode()
     raw += b" " * (-len(raw) % 8)
-    return struct.pack("<Q", len(raw)) + raw + body + (b"x" if how == "trail" else b""), f"{how} of {name}"
+    return struct.pack("<Q", len(raw)) + raw + body + (
+        b"x" if how == "trail" else b""
+    ), f"{how} of {name}"
 
 
 _DAMAGES: dict[str, Callable[[Draw, bytes], tuple[bytes, str]]] = {

@@ -98,7 +98,10 @@ def function_call(name: str, draw: Draw, scene: Scene) -> Arguments:
         return _clone(name.endswith("arrays"), draw, scene)
     if name == "nsa.blend.blend":
         given = operator_call("blend", draw, scene)
-        made = {"images": _planar(given["images"]), "plan": (scene.rows, scene.factors, scene.masks)}
+        made = {
+            "images": _planar(given["images"]),
+            "plan": (scene.rows, scene.factors, scene.masks),
+        }
         return {**made, "mode": given["mode"], "sources": _planar(given["sources"])}
     if name == "nsa.label.label":
         given = operator_call("label", draw, scene)
@@ -142,7 +145,9 @@ def _clone(arrays: bool, draw: Draw, scene: Scene) -> Arguments:
     mask, centers = given["masks"], given["centers"]
     if arrays or draw(st.booleans()):  # one image
         if not scene.count:
-            images = {name: np.zeros((1, *value.shape[1:]), np.uint8) for name, value in images.items()}
+            images = {
+                name: np.zeros((1, *value.shape[1:]), np.uint8) for name, value in images.items()
+            }
             mask, centers = np.zeros((1, *mask.shape[1:]), np.uint8), np.zeros((1, 2), np.int64)
         images = {name: value[0] for name, value in images.items()}
         center = tuple(centers[0].tolist())

@@ -34,7 +34,9 @@ def _names() -> st.SearchStrategy[bytes]:
     odd = st.sampled_from(_ODD).map(os.fsencode)
     free = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=40)
     encoded = free.map(lambda text: text.encode(errors="surrogatepass"))
-    latin = st.binary(min_size=1, max_size=30).map(lambda raw: raw.replace(b"/", b"_").replace(b"\0", b"_"))
+    latin = st.binary(min_size=1, max_size=30).map(
+        lambda raw: raw.replace(b"/", b"_").replace(b"\0", b"_")
+    )
     return st.one_of(odd, encoded, latin).map(lambda raw: raw[:240].lstrip(b".") or b"x")
 
 
@@ -60,7 +62,9 @@ def one(tmp_path: Path) -> Path:
 
 def test_predicted_images(one: Path, tmp_path: Path, fresh_seed: int, effort: float) -> None:
     folder, output = tmp_path / "images", tmp_path / "out"
-    endings = st.sampled_from(sorted({b".png", b".PNG", b".Jpg", *(os.fsencode(end) for end in IMAGE_SUFFIXES)}))
+    endings = st.sampled_from(
+        sorted({b".png", b".PNG", b".Jpg", *(os.fsencode(end) for end in IMAGE_SUFFIXES)})
+    )
     run = Run(tmp_path / "run", settings=None, places={})  # type: ignore[type-var]
 
     def check(names: list[bytes], ending: bytes) -> None:
@@ -75,7 +79,9 @@ def test_predicted_images(one: Path, tmp_path: Path, fresh_seed: int, effort: fl
         if not made:
             return
         assert predict(run, Flat(), [folder], output) == made
-        with (output / "scores.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with (output / "scores.csv").open(
+            newline="", encoding="utf-8", errors="surrogateescape"
+        ) as file:
             listed = list(csv.DictReader(file, strict=True))
         assert len(listed) == len({row["path"] for row in listed}) == made
         assert len(list(output.glob("*.png"))) + len(list(output.glob(".*.png"))) == made
@@ -101,7 +107,11 @@ def test_named_folders(tmp_path: Path, fresh_seed: int, effort: float) -> None:
 
     def check(name: bytes, command: str) -> None:
         path = tmp_path / os.fsdecode(name)
-        result = nsa(command, path, *(("x.png", "--output", tmp_path / "out") if command == "predict" else ()))
+        result = nsa(
+            command,
+            path,
+            *(("x.png", "--output", tmp_path / "out") if command == "predict" else ()),
+        )
         assert sentence(result).isprintable()
 
     with warnings.catch_warnings():

@@ -49,7 +49,9 @@ def sanitized(effort: float, builds: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_native_calls(kind: str, shim: Path, tmp_path: Path, fresh_seed: int, effort: float) -> None:
+def test_native_calls(
+    kind: str, shim: Path, tmp_path: Path, fresh_seed: int, effort: float
+) -> None:
     more = ["--shim", shim] if kind == "device" else []
     run(kind, round(EXAMPLES[kind] * effort), fresh_seed, tmp_path, None, ["--limit", *more])
 
@@ -103,9 +105,24 @@ def run(
     """Run native_fuzz.py, and say what it was calling where it does not return."""
     note = folder / "note"
     numbers = ["--seed", str(seed), "--examples", str(examples)]
-    command = [sys.executable, HERE / "native_fuzz.py", "--kind", kind, *numbers, "--note", note, *more]
+    command = [
+        sys.executable,
+        HERE / "native_fuzz.py",
+        "--kind",
+        kind,
+        *numbers,
+        "--note",
+        note,
+        *more,
+    ]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=folder, errors="replace"
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=folder,
+        errors="replace",
     )
     print(done.stdout)
     last = note.read_text(errors="replace") if note.is_file() else ""

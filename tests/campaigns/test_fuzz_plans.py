@@ -100,10 +100,15 @@ def test_hostile_plans(fresh_seed: int, effort: float) -> None:
         plan, (count, height, width) = case.draw(), case.shape
         rows, factors = plan.rows.copy(), plan.factors.copy()
         values = st.one_of(
-            st.sampled_from(extremes(np.dtype(np.int32))), st.integers(-3, 100), st.integers(-(2**31), 2**31 - 1)
+            st.sampled_from(extremes(np.dtype(np.int32))),
+            st.integers(-3, 100),
+            st.integers(-(2**31), 2**31 - 1),
         )
         for _ in range(draw(st.integers(0, 2)) if len(rows) else 0):
-            row, column = draw(st.integers(0, len(rows) - 1)), draw(st.integers(0, len(COLUMNS) - 1))
+            row, column = (
+                draw(st.integers(0, len(rows) - 1)),
+                draw(st.integers(0, len(COLUMNS) - 1)),
+            )
             rows[row, column] = draw(values)
         if len(rows) and draw(st.integers(0, 9)) == 0:
             factors[-1] = draw(st.floats(width=32))
@@ -127,7 +132,9 @@ def test_hostile_plans(fresh_seed: int, effort: float) -> None:
             taken = False
         assert taken == expected
         if expected:  # or refused by the same check: native_fuzz.py tries that where it may crash
-            images, cut = (torch.zeros((n, 3, h, w), dtype=torch.uint8) for n, h, w in (to, sources))
+            images, cut = (
+                torch.zeros((n, 3, h, w), dtype=torch.uint8) for n, h, w in (to, sources)
+            )
             blend(images, plan, "paste", sources=cut)
 
     explore(check, spoiled(), examples=round(1000 * effort), start=fresh_seed)
@@ -165,7 +172,14 @@ def fits_what_is_reserved(plan: Plan, case: Case) -> None:
     limits = C.DeviceLimits(shared_memory=232448, multiprocessors=132)
     shape = count, height, width, 3
     reserved = C.DevicePlan.reserve(
-        shape, shape, case.config.blend_mode, limits, room.rounds, room.height, room.width, count * room.mask_bytes
+        shape,
+        shape,
+        case.config.blend_mode,
+        limits,
+        room.rounds,
+        room.height,
+        room.width,
+        count * room.mask_bytes,
     )
     parts = plan.rows, plan.factors, plan.masks
     if case.masks is None or case.config.mask_background is not None:

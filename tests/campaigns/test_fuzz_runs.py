@@ -18,7 +18,13 @@ from tiny import nsa, picture, rows, sentence, write
 _MEMORY = 3 << 30
 _FILES = {
     "nsa": ("config.yaml", "model.safetensors", "metrics.json", "log.csv", "scores.csv"),
-    "gaussian": ("config.yaml", "gaussian.yaml", "gaussian.safetensors", "metrics.json", "calibration.csv"),
+    "gaussian": (
+        "config.yaml",
+        "gaussian.yaml",
+        "gaussian.safetensors",
+        "metrics.json",
+        "calibration.csv",
+    ),
     "stopped": ("config.yaml", "checkpoint.safetensors", "log.csv"),
 }
 
@@ -36,7 +42,12 @@ def folders(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 @pytest.mark.parametrize(("name", "examples"), [("nsa", 30), ("gaussian", 30), ("stopped", 12)])
 def test_damaged_run_folders(
-    name: str, examples: int, folders: dict[str, Path], tmp_path: Path, fresh_seed: int, effort: float
+    name: str,
+    examples: int,
+    folders: dict[str, Path],
+    tmp_path: Path,
+    fresh_seed: int,
+    effort: float,
 ) -> None:
     for number in range(2):
         write(tmp_path / "new" / f"{number}.png", picture(700 + number)[0])
@@ -55,7 +66,11 @@ def test_damaged_run_folders(
         run_files.copy(folders[name], run)
         path = run / data.draw(st.sampled_from(_FILES[name]))
         how = run_files.damage(data.draw, path)
-        chosen = data.draw(st.sampled_from(sorted(commands) if name != "stopped" else ["evaluate", "resume", "resume"]))
+        chosen = data.draw(
+            st.sampled_from(
+                sorted(commands) if name != "stopped" else ["evaluate", "resume", "resume"]
+            )
+        )
         try:
             _works_or_refuses(commands[chosen], run, out, outcomes)
         except Exception as error:
@@ -67,7 +82,9 @@ def test_damaged_run_folders(
     assert min(outcomes.values()) > 0, outcomes
 
 
-def _works_or_refuses(command: tuple[Any, ...], run: Path, out: Path, outcomes: dict[int, int]) -> None:
+def _works_or_refuses(
+    command: tuple[Any, ...], run: Path, out: Path, outcomes: dict[int, int]
+) -> None:
     for path in out.glob("*"):
         path.unlink()
     before = torch.get_default_dtype(), torch.initial_seed()

@@ -7,7 +7,6 @@ import decimal
 import fractions
 import math
 import typing
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,9 @@ def test_values(fresh_seed: int, effort: float) -> None:
     explore(check, calls(), examples=round(1500 * effort), start=fresh_seed)
 
 
-@pytest.mark.parametrize("place", ["epochs", "category", "training", "output", "images:\n  size", "{}"])
+@pytest.mark.parametrize(
+    "place", ["epochs", "category", "training", "output", "images:\n  size", "{}"]
+)
 @pytest.mark.parametrize("levels", [3, 9])
 def test_a_small_text_of_many_values(levels: int, place: str, tmp_path: Path) -> None:
     path = tmp_path / "options.yaml"

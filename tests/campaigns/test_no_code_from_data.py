@@ -19,10 +19,14 @@ RUNS_CODE = {
     "yaml.FullLoader", "torch.jit.load", "torch.package", "torch.hub.load",
 }  # fmt: skip
 # Harmless with a keyword, or without one.
-NEED = {name: ("weights_only", True) for name in ("torch.load", "torch.hub.load_state_dict_from_url")}
+NEED = dict.fromkeys(("torch.load", "torch.hub.load_state_dict_from_url"), ("weights_only", True))
 # A worker takes its tasks from the process that started it, through a pipe of their own.
 KNOWN = {"runs/workers.py": ["pickle.load"]}
-FORBID = {"numpy.load": ("allow_pickle", True), "subprocess.run": ("shell", True), "subprocess.Popen": ("shell", True)}
+FORBID = {
+    "numpy.load": ("allow_pickle", True),
+    "subprocess.run": ("shell", True),
+    "subprocess.Popen": ("shell", True),
+}
 
 
 def faults(source: str) -> list[str]:
@@ -32,7 +36,9 @@ def faults(source: str) -> list[str]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            found += [f"{node.lineno}: imports {full}" for _, full in _imported(node) if _runs_code(full)]
+            found += [
+                f"{node.lineno}: imports {full}" for _, full in _imported(node) if _runs_code(full)
+            ]
         if isinstance(node, ast.Attribute | ast.Name):
             full = _full(node, names)
             if full is not None and _runs_code(full):
@@ -42,7 +48,11 @@ def faults(source: str) -> list[str]:
             given = {word.arg: word.value for word in node.keywords}
             if full in NEED and not _is(given.get(NEED[full][0]), NEED[full][1]):
                 found.append(f"{node.lineno}: {full} without {NEED[full][0]}")
-            if full in FORBID and FORBID[full][0] in given and not _is(given[FORBID[full][0]], False):
+            if (
+                full in FORBID
+                and FORBID[full][0] in given
+                and not _is(given[FORBID[full][0]], False)
+            ):
                 found.append(f"{node.lineno}: {full} with {FORBID[full][0]}")
     return sorted(set(found))
 

@@ -31,7 +31,9 @@ SHAPES = [
     "[{0}]", "[{0}, {0}]", "[{0}, 1, 2]", "[]", "{{}}", "{{a: {0}}}", "{{{0}: 1}}", "{{1: {0}}}", "{{? [a] : {0}}}",
     "&x [*x]", "&y {{a: *y}}", "*nothing", "{{<<: {0}}}", "{{<<: [{0}]}}", "[[{0}]]", "{0} # note", "|\n  {0}",
 ]  # fmt: skip
-DEEP = ["[" * n + "]" * n for n in (50, 1500, 20_000)] + ["{a: " * n + "1" + "}" * n for n in (50, 1500)]
+DEEP = ["[" * n + "]" * n for n in (50, 1500, 20_000)] + [
+    "{a: " * n + "1" + "}" * n for n in (50, 1500)
+]
 
 
 def _names() -> dict[str, list[str]]:
@@ -40,8 +42,14 @@ def _names() -> dict[str, list[str]]:
     for method in methods().values():
         found |= {name: [] for name in method.request.options()}
         for section in method.request.sections():
-            found[section] = [name for name, one in method.request.options().items() if one.section == section]
-    for section, config in (("synthesis", SynthesisConfig), ("images", ImageConfig), ("training", TrainConfig)):
+            found[section] = [
+                name for name, one in method.request.options().items() if one.section == section
+            ]
+    for section, config in (
+        ("synthesis", SynthesisConfig),
+        ("images", ImageConfig),
+        ("training", TrainConfig),
+    ):
         found[section] += list(config.__dataclass_fields__)
     return found
 
@@ -79,7 +87,22 @@ def documents(draw: Draw) -> str:
         for one in draw(st.lists(st.sampled_from(inner), min_size=1, max_size=3, unique=True)):
             lines.append(f"  {one}: {draw(values())}")
     if draw(st.integers(0, 7)) == 0:
-        key = draw(st.sampled_from(["1", "null", "[a]", "2024-01-01", "unknown", "''", "epoch", ".nan", "true", "7" * 5000]))
+        key = draw(
+            st.sampled_from(
+                [
+                    "1",
+                    "null",
+                    "[a]",
+                    "2024-01-01",
+                    "unknown",
+                    "''",
+                    "epoch",
+                    ".nan",
+                    "true",
+                    "7" * 5000,
+                ]
+            )
+        )
         lines.append(f"{key}: 1")
     return "\n".join(lines) + "\n"
 
@@ -100,5 +123,7 @@ def damaged_texts(draw: Draw, valid: bytes) -> bytes:
     content = "\n".join(lines).encode(errors="surrogatepass") + b"\n"
     if how == 5:
         at = draw(st.integers(0, len(content)))
-        content = content[:at] + draw(st.binary(max_size=6)) + content[at + draw(st.integers(0, 9)) :]
+        content = (
+            content[:at] + draw(st.binary(max_size=6)) + content[at + draw(st.integers(0, 9)) :]
+        )
     return content
