@@ -41,7 +41,7 @@ def test_clone(benchmark, images, side, gradients, peer):
         # OpenCV overwrites its mask, but only the frame that it ignores.
         benchmark(cv2.seamlessClone, *arguments, flag)
         return
-    ours = benchmark(nsa.blend.seamless_clone, *arguments, mixed)
+    ours = benchmark(nsa.blend.seamless_clone, *arguments, flag)
     difference = np.abs(ours.astype(int) - opencv)
     assert difference.max() <= 1
     inside = (slice(128 - side // 2, 128 + side // 2),) * 2

@@ -46,7 +46,7 @@ def _compare(kind: str, mixed: bool, cases: int, rng: np.random.Generator) -> Fi
         flag = cv2.MIXED_CLONE if mixed else cv2.NORMAL_CLONE
         # Newer OpenCV overwrites the mask it is given.
         expected = cv2.seamlessClone(patch, destination, mask.copy(), center, flag)
-        result = nsa.seamless_clone(patch, destination, mask, center, mixed=mixed)
+        result = nsa.seamless_clone(patch, destination, mask, center, flag)
         difference = np.abs(result.astype(int) - expected)
         # The outer two pixels are frame and border values; counting them would flatter.
         box = difference[y + 2 : y + height - 2, x + 2 : x + width - 2]

@@ -5,8 +5,10 @@
 #include <pybind11/numpy.h>
 
 #include <array>
+#include <initializer_list>
 #include <string>
 
+#include "bounds.h"
 #include "errors.h"
 #include "names.h"
 #include "plan/table.h"
@@ -17,7 +19,30 @@ namespace nsa {
 template <typename Element>
 using Array = pybind11::array_t<Element, pybind11::array::c_style>;
 
-inline int side(pybind11::ssize_t value, const char* name) {
+// Elements of memory that starts anywhere, as a slice of bytes does, would be read out of step.
+template <typename Element>
+void require_aligned(const Array<Element>& array, const char* name) {
+    if (reinterpret_cast<uintptr_t>(array.data()) % alignof(Element) != 0) {
+        throw InputError(std::string(name) + " must start at a multiple of " +
+                         std::to_string(alignof(Element)) + " bytes; pass a copy.");
+    }
+}
+
+// What is written may not be what is read.
+inline void require_apart(const pybind11::array& out,
+                          std::initializer_list<const pybind11::array*> inputs) {
+    const auto start = [](const pybind11::array& array) {
+        return reinterpret_cast<uintptr_t>(array.data());
+    };
+    for (const pybind11::array* const input : inputs) {
+        if (start(out) < start(*input) + static_cast<uintptr_t>(input->nbytes()) &&
+            start(*input) < start(out) + static_cast<uintptr_t>(out.nbytes())) {
+            throw InputError("the output shares memory with an input; pass one of its own.");
+        }
+    }
+}
+
+inline int side(int64_t value, const char* name) {
     if (value < 1 || value > 65535) {
         throw InputError(std::string(name) + " has a side of " + std::to_string(value) +
                          " px; it must be from 1 to 65535.");
@@ -41,8 +66,10 @@ inline ImagesView shape_view(const std::array<int64_t, 4>& shape, const char* na
         throw InputError(std::string(name) +
                          " must have the shape (count, height, width, 1 or 3 channels).");
     }
-    return {nullptr, shape[0], side(shape[1], name), side(shape[2], name),
-            static_cast<int>(shape[3])};
+    const ImagesView view{nullptr, shape[0], side(shape[1], name), side(shape[2], name),
+                          static_cast<int>(shape[3])};
+    product({view.count, view.bytes()}, name);
+    return view;
 }
 
 // rows (patches, kPlanColumns) int32, factors (patches) float32, masks (bytes) uint8.
@@ -56,6 +83,8 @@ inline PlanView plan_view(const Array<int32_t>& rows, const Array<float>& factor
         throw InputError("plan factors must be one number per row.");
     }
     if (masks.ndim() != 1) throw InputError("plan masks must be one flat array.");
+    require_aligned(rows, "plan rows");
+    require_aligned(factors, "plan factors");
     return {rows.data(), factors.data(), masks.data(), rows.shape(0)};
 }
 

@@ -7,17 +7,25 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace nsa {
 
-// Calls body(item, worker) for every item in [0, items), worker in [0, threads). Items are handed
-// out one by one, so uneven ones balance; which worker gets which item must not matter. The first
-// exception stops the loop and is rethrown.
+constexpr int kMostThreads = 1024;
+
+// How many of `threads` have something to do.
+inline int workers_for(int64_t items, int threads) {
+    return static_cast<int>(std::clamp<int64_t>(items, 1, std::clamp(threads, 1, kMostThreads)));
+}
+
+// Calls body(item, worker) for every item in [0, items), worker in [0, workers_for(items,
+// threads)). Items are handed out one by one, so uneven ones balance; which worker gets which item
+// must not matter. The first exception stops the loop and is rethrown.
 template <typename Body>
 void parallel_for(int64_t items, int threads, const Body& body) {
-    const int workers = static_cast<int>(std::clamp<int64_t>(items, 1, std::max(threads, 1)));
+    const int workers = workers_for(items, threads);
     if (workers == 1) {
         for (int64_t item = 0; item < items; ++item) body(item, 0);
         return;
@@ -35,7 +43,11 @@ void parallel_for(int64_t items, int threads, const Body& body) {
         }
     };
     std::vector<std::thread> helpers;
-    for (int worker = 1; worker < workers; ++worker) helpers.emplace_back(run, worker);
+    helpers.reserve(static_cast<size_t>(workers));
+    try {
+        for (int worker = 1; worker < workers; ++worker) helpers.emplace_back(run, worker);
+    } catch (const std::system_error&) {  // no more threads: those that run share the items
+    }
     run(0);
     for (std::thread& helper : helpers) helper.join();
     if (failure) std::rethrow_exception(failure);

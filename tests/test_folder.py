@@ -12,19 +12,26 @@ from typing import Any
 import pytest
 import yaml
 
+from nsa import folder
 from nsa.errors import InputError
 from nsa.folder import (
     FORMAT_VERSION,
     Run,
     RunLock,
     beginning,
+    change_run,
     create_run,
+    empty_folder,
     make_output,
-    move_images,
+    need_begun,
     read_config,
 )
+from nsa.system.files import atomic_file
 
-PLACES = {"data_root": "/data", "normal_dir": None, "device": "cpu", "precision": "fp32"}
+PLACES = {
+    "data_root": "/data", "normal_dir": None, "device": "cpu", "precision": "fp32", "threads": 2
+}  # fmt: skip
+LEFT = ".config.yaml.nsa-tmp"  # by a process that was killed while it wrote config.yaml
 
 
 class Plain:
@@ -61,13 +68,15 @@ def test_a_folder_names_a_method_that_is_not_the_default(tmp_path: Path) -> None
     assert read_config(tmp_path)["method"] == "other"
 
 
-def test_moved_images_are_noted(tmp_path: Path) -> None:
+def test_changes_are_noted(tmp_path: Path) -> None:
     create_run(tmp_path, Plain(7), PLACES)
     before = read_config(tmp_path)
-    moved = {**PLACES, "data_root": "/elsewhere", "device": "cuda"}
-    move_images(tmp_path, moved)
-    assert read_config(tmp_path) == {**before, "data_root": "/elsewhere"}
+    change_run(tmp_path, {**PLACES, "data_root": "/elsewhere", "epochs": 9})
+    assert read_config(tmp_path) == {**before, "data_root": "/elsewhere", "epochs": 9}
     assert list(read_config(tmp_path)) == list(before)
+    written = (tmp_path / "config.yaml").stat().st_mtime_ns
+    change_run(tmp_path, {"epochs": 9})
+    assert (tmp_path / "config.yaml").stat().st_mtime_ns == written
 
 
 def test_places_that_are_not_written_are_unknown(tmp_path: Path) -> None:
@@ -94,38 +103,118 @@ def test_a_run_is_not_replaced(tmp_path: Path) -> None:
     assert Run.open(tmp_path, Plain.of).settings.epochs == 7
 
 
-def test_the_lock_alone_leaves_a_folder_empty(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [(), (".lock",), (LEFT,), (".lock", LEFT)])
+def test_what_a_killed_process_leaves_before_it_begins_is_no_run(
+    left: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in left:
+        (tmp_path / name).write_text("format_ver")
+    with pytest.raises(InputError) as raised:
+        need_begun(tmp_path)
+    assert str(raised.value) == (
+        f"No run has begun in {tmp_path}, or it was stopped before anything was written; start it "
+        f"with --output {tmp_path} instead of --resume."
+    )
     with RunLock(tmp_path):
         create_run(tmp_path, Plain(), PLACES)
-    assert {entry.name for entry in tmp_path.iterdir()} == {".lock", "config.yaml"}
+    need_begun(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_a_lock_removes_what_was_left_and_nothing_else(tmp_path: Path) -> None:
+    names = {"config.yaml", ".checkpoint.safetensors.nsa-tmp", ".nsa-tmp.txt", ".other.tmp"}
+    for name in names:
+        (tmp_path / name).touch()
+    with RunLock(tmp_path):
+        pass
+    assert {entry.name for entry in tmp_path.iterdir()} == names - {
+        ".checkpoint.safetensors.nsa-tmp"
+    }
+
+
+def test_what_another_process_writes_stays(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "detector.onnx") as file:
+        file.write(b"detector")
+        file.flush()
+        with RunLock(tmp_path):
+            pass
+    assert (tmp_path / "detector.onnx").read_bytes() == b"detector"
+
+
+def test_an_owner_that_leaves_meanwhile_gives_a_new_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the opening of the file and its lock the owner removes it: that lock is nobody's."""
+    (tmp_path / "config.yaml").touch()
+    first, second = RunLock(tmp_path), RunLock(tmp_path)
+    first.__enter__()
+    lock = folder.lock_file
+
+    def leave_first(file: int) -> None:
+        first.__exit__()
+        lock(file)
+
+    monkeypatch.setattr(folder, "lock_file", leave_first)
+    with second:
+        assert second._file is not None
+        assert os.path.samestat(os.fstat(second._file), (tmp_path / ".lock").stat())
+        monkeypatch.setattr(folder, "lock_file", lock)
+        with pytest.raises(InputError, match="Another run is using"), RunLock(tmp_path):
+            pass
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_a_drive_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_file: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(folder, "lock_file", fail)
+    with pytest.raises(InputError) as raised, RunLock(tmp_path):
+        pass
+    assert str(raised.value) == (
+        f"The folder {tmp_path} cannot be locked (No locks available); choose an --output on "
+        "another drive."
+    )
+
+
+def test_an_emptied_folder_keeps_its_lock(tmp_path: Path) -> None:
+    (tmp_path / "results" / "deep").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "kept").touch()
+    (tmp_path / "results" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "results" / "model.safetensors").touch()
+    with RunLock(tmp_path / "results"):
+        empty_folder(tmp_path / "results")
+        assert [entry.name for entry in (tmp_path / "results").iterdir()] == [".lock"]
+    assert (tmp_path / "outside" / "kept").is_file()
 
 
 @pytest.mark.parametrize("failure", [InputError("no images"), KeyboardInterrupt()])
 def test_a_beginning_that_fails_leaves_nothing(failure: BaseException, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
+    path = tmp_path / "run"
+    path.mkdir()
 
     def begin() -> None:
-        with RunLock(folder), beginning(folder):
-            create_run(folder, Plain(), PLACES)
+        with RunLock(path), beginning(path):
+            create_run(path, Plain(), PLACES)
             raise failure
 
     with pytest.raises(type(failure)):
         begin()
-    assert not folder.exists()
+    assert not path.exists()
 
 
-def test_a_beginning_that_fails_keeps_what_else_is_there(tmp_path: Path) -> None:
+def test_a_run_that_fails_later_stays_to_be_continued(tmp_path: Path) -> None:
 
     def begin() -> None:
         with beginning(tmp_path):
             create_run(tmp_path, Plain(), PLACES)
-            (tmp_path / "log.csv").touch()
+            (tmp_path / "checkpoint.safetensors").touch()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         begin()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["log.csv"]
+    assert {entry.name for entry in tmp_path.iterdir()} == {"config.yaml", "checkpoint.safetensors"}
 
 
 def test_a_beginning_that_succeeds_stays(tmp_path: Path) -> None:
@@ -135,10 +224,10 @@ def test_a_beginning_that_succeeds_stays(tmp_path: Path) -> None:
 
 
 def test_no_run_folder_is_said_to_be_none(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "nowhere"):
+    for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(InputError) as raised:
-            read_config(folder)
-        assert str(raised.value) == f"{folder} is not a run folder: there is no config.yaml in it."
+            read_config(path)
+        assert str(raised.value) == f"{path} is not a run folder: there is no config.yaml in it."
 
 
 @pytest.mark.parametrize(
@@ -162,13 +251,20 @@ def test_another_format_is_named(
     )
 
 
-def test_damaged_settings_are_named(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("format_version: 1\nepochs: 0\n")
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("epochs: 0", "epochs must be a number from 1."),
+        ("epochs: 3\nthreads: 0", "threads must be from 1 to 1024, got 0."),
+        ("epochs: 3\nthreads: many", "threads must be of type int, got 'many'."),
+        ("epochs: 3\ndevice: [cpu]", "device must be of type str, got ['cpu']."),
+    ],
+)
+def test_damaged_settings_are_named(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(f"format_version: 1\n{line}\n")
     with pytest.raises(InputError) as raised:
         Run.open(tmp_path, Plain.of)
-    assert str(raised.value) == (
-        f"{tmp_path / 'config.yaml'} is damaged: epochs must be a number from 1."
-    )
+    assert str(raised.value) == f"{tmp_path / 'config.yaml'} is damaged: {message}"
 
 
 def test_times_are_those_of_the_training(tmp_path: Path) -> None:
@@ -182,6 +278,7 @@ def test_times_are_those_of_the_training(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_used_by_one_run(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").touch()
     with RunLock(tmp_path):
         with pytest.raises(InputError) as raised, RunLock(tmp_path):
             pass
@@ -207,6 +304,7 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     assert (tmp_path / ".lock").is_file()
     with RunLock(tmp_path):
         pass
+    assert not tmp_path.exists()  # nothing was in it
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:
@@ -220,11 +318,11 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
-    folder = tmp_path / "gone"
-    with pytest.raises(InputError) as raised, RunLock(folder):
+    path = tmp_path / "gone"
+    with pytest.raises(InputError) as raised, RunLock(path):
         pass
     assert str(raised.value) == (
-        f"Cannot write to the folder {folder}: No such file or directory; choose another --output."
+        f"Cannot write to the folder {path}: No such file or directory; choose another --output."
     )
 
 
@@ -235,14 +333,15 @@ def test_new_runs_have_the_first_free_number(
     made = [make_output(None, "disc") for _ in range(2)]
     assert made == [Path("runs/disc-001"), Path("runs/disc-002")]
     made[0].rmdir()
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # it is made by another at this moment
     assert make_output(None, "disc") == Path("runs/disc-001")
     assert make_output(None, "plate") == Path("runs/plate-001")
     assert all((tmp_path / path).is_dir() for path in made)
 
 
 def test_an_output_of_ones_own_is_made(tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "b"
-    assert make_output(folder, "disc") == folder
-    assert folder.is_dir()
-    assert make_output(folder, "disc") == folder  # whether it is empty is asked when a run begins
+    path = tmp_path / "a" / "b"
+    assert make_output(path, "disc") == path
+    assert path.is_dir()
+    assert make_output(path, "disc") == path  # whether it is empty is asked when a run begins
     assert sys.platform == "win32" or not (tmp_path / "runs").exists()

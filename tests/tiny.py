@@ -79,9 +79,11 @@ def nsa(*arguments: object) -> Result:
 
 
 def train_gaussian(data: Path, config: Path, output: Path, *more: object) -> Result:
-    """Fit a Gaussian detector in a ResNet-18's random features."""
+    """Fit a Gaussian detector in a ResNet-18's random features, unless there are more options."""
+    pairs = zip(GAUSSIAN[::2], GAUSSIAN[1::2], strict=True)
+    usual = [part for name, value in pairs if name not in more for part in (name, value)]
     places = ("--data-root", data, "--config", config, "--output", output)
-    return nsa("train", *GAUSSIAN, *places, *more)
+    return nsa("train", *usual, *places, *more)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

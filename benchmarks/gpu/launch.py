@@ -96,7 +96,7 @@ def launches(channels: int, *, every: bool) -> Iterator[tuple[str, Callable[[], 
         center = torch.tensor([[135, 131]])
         yield (
             "blend, a box beyond shared memory",
-            lambda: nsa.seamless_clone(upside_down, large, mask, center),
+            lambda: nsa.seamless_clone(upside_down, large, mask, center, 1),  # cv2.NORMAL_CLONE
         )
 
 

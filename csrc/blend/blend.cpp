@@ -141,7 +141,7 @@ void blend_cpu(const ImagesView& images, const ImagesView& sources, const PlanVi
     size_t bytes = 0;
     for (int64_t row = 0; row < plan.patches; ++row) bytes = std::max(bytes, batch.workspace(row));
     const RowsByImage sorted(plan, images.count);
-    std::vector<Workspace> workspaces(std::max(threads, 1));
+    std::vector<Workspace> workspaces(workers_for(images.count, threads));
     parallel_for(images.count, threads, [&](int64_t image, int worker) {
         uint8_t* const to = out + image * images.bytes();
         std::memcpy(to, images.image(image), images.bytes());

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "blend/clone_flags.h"
 #include "blend/mode.h"
 #include "plan/table.h"
 #include "view.h"
@@ -17,11 +18,11 @@ void blend_cpu(const ImagesView& images, const ImagesView& sources, const PlanVi
                int64_t mask_bytes, Blend mode, uint8_t* out, int threads);
 
 struct CloneBatch {
-    ImagesView sources;       // (count, h, w, channels)
+    ImagesView sources;       // (count, h, w, channels), or of one channel, which stands for all
     ImagesView destinations;  // (count, H, W, channels)
     const uint8_t* masks;     // (count, h, w); its outer 1-px frame counts as zero
-    const int64_t* centers;   // (count, 2), x then y: where the mask's bounding box is centred
-    bool mixed;
+    const int64_t* centers;   // (count, 2), x then y: any numbers
+    CloneFlags flags;
 };
 
 // seamlessClone of OpenCV for every item into `out`, shaped as the destinations. Throws InputError
@@ -34,7 +35,8 @@ struct ClonePlan {
     std::vector<uint8_t> masks;
 };
 
-// Throws as clone_cpu does. Pixels of the images are not read and may be null.
+// Throws as clone_cpu does. Pixels of the images are not read and may be null: sources have to be
+// brought to the destinations' channels, and to their brightness, by who blends.
 ClonePlan clone_plan(const CloneBatch& batch);
 
 }  // namespace nsa

@@ -6,6 +6,7 @@
 #include "blend/blend.h"
 #include "blend/poisson.h"
 #include "blend/workspace.h"
+#include "bounds.h"
 #include "errors.h"
 #include "parallel.h"
 
@@ -62,28 +63,57 @@ Box checked_box(const CloneBatch& batch, int64_t item, int* x, int* y) {
     const ImagesView& to = batch.destinations;
     const Box box = bounding_box(batch.masks + item * from.pixels(), from.width, from.height);
     if (box.width == 0) return box;
-    const int64_t left = batch.centers[2 * item] - box.width / 2;
-    const int64_t top = batch.centers[2 * item + 1] - box.height / 2;
-    if (left < 0 || top < 0 || left + box.width > to.width || top + box.height > to.height) {
+    const int64_t* const center = batch.centers + 2 * item;
+    // From the centre back to the box's first pixel.
+    const int back_x = batch.flags.wide ? from.width / 2 - box.x : box.width / 2;
+    const int back_y = batch.flags.wide ? from.height / 2 - box.y : box.height / 2;
+    // What is given may be any number, so only what is known is added up.
+    const auto fits = [](int64_t at, int64_t back, int64_t size, int64_t limit) {
+        return at >= back && at <= limit - size + back;
+    };
+    if (!fits(center[0], back_x, box.width, to.width) ||
+        !fits(center[1], back_y, box.height, to.height)) {
         const std::string which =
             batch.destinations.count > 1 ? " of item " + std::to_string(item) : "";
-        throw InputError("center (" + std::to_string(batch.centers[2 * item]) + ", " +
-                         std::to_string(batch.centers[2 * item + 1]) + ")" + which +
-                         " puts the mask's " + std::to_string(box.width) + " x " +
+        throw InputError("center (" + std::to_string(center[0]) + ", " + std::to_string(center[1]) +
+                         ")" + which + " puts the mask's " + std::to_string(box.width) + " x " +
                          std::to_string(box.height) + " px box outside the " +
                          std::to_string(to.width) + " x " + std::to_string(to.height) +
                          " px destination; move it inside.");
     }
-    *x = static_cast<int>(left);
-    *y = static_cast<int>(top);
+    *x = static_cast<int>(center[0] - back_x);
+    *y = static_cast<int>(center[1] - back_y);
     return box;
+}
+
+// The source's box in the destination's three channels, all of one brightness.
+void spread_brightness(Pixels source, int channels, const Box& box, uint8_t* out) {
+    for (int y = 0; y < box.height; ++y) {
+        const uint8_t* from = source.data + y * source.stride;
+        for (int x = 0; x < box.width; ++x, from += channels, out += 3) {
+            const uint8_t value = channels == 1 ? *from : brightness(from[0], from[1], from[2]);
+            out[0] = out[1] = out[2] = value;
+        }
+    }
 }
 
 }  // namespace
 
+CloneFlags clone_flags(int64_t flags) {
+    const int64_t kind = flags & 7;
+    if (flags < 0 || flags > 15 || kind < 1 || kind > 3) {
+        throw InputError(
+            "flags must be NORMAL_CLONE 1, MIXED_CLONE 2 or MONOCHROME_TRANSFER 3 of OpenCV, or 9, "
+            "10 or 11 for their _WIDE, got " +
+            std::to_string(flags) + ".");
+    }
+    return {kind == 2, kind == 3, (flags & 8) != 0};
+}
+
 ClonePlan clone_plan(const CloneBatch& batch) {
     ClonePlan plan;
     const ImagesView& from = batch.sources;
+    if (from.count > INT32_MAX) throw InputError("source: more than 2^31 - 1 images.");
     for (int64_t item = 0; item < from.count; ++item) {
         int x = 0, y = 0;
         const Box box = checked_box(batch, item, &x, &y);
@@ -121,26 +151,36 @@ void clone_cpu(const CloneBatch& batch, uint8_t* out, int threads) {
     const ImagesView& from = batch.sources;
     const ImagesView& to = batch.destinations;
     const int channels = to.channels;
+    const bool spread = channels == 3 && (batch.flags.monochrome || from.channels == 1);
     std::vector<Item> items(to.count);
-    size_t bytes = 0;
+    size_t bytes = 0, spread_bytes = 0;
     for (int64_t i = 0; i < to.count; ++i) {
         Item& item = items[i];
         item.box = checked_box(batch, i, &item.x, &item.y);
         if (std::min(item.box.width, item.box.height) < kNarrowestBox) continue;
         bytes = std::max(
             bytes, poisson_workspace(item.box.width, item.box.height, channels, !item.box.full));
+        if (!spread) continue;
+        spread_bytes = std::max(spread_bytes, size_t{3} * item.box.width * item.box.height);
     }
-    std::vector<Workspace> workspaces(std::max(threads, 1));
+    std::vector<Workspace> workspaces(workers_for(to.count, threads));
     parallel_for(to.count, threads, [&](int64_t i, int worker) {
         const Item& item = items[i];
         uint8_t* const image = out + i * to.bytes();
         std::memcpy(image, to.image(i), to.bytes());
         if (std::min(item.box.width, item.box.height) < kNarrowestBox) return;
-        const int64_t source_stride = int64_t{from.width} * channels;
+        uint8_t* const workspace = workspaces[worker].reserve(bytes + spread_bytes);
+        const int64_t source_stride = int64_t{from.width} * from.channels;
         const int64_t stride = int64_t{to.width} * channels;
         PoissonTask task{};
-        task.source = {from.image(i) + item.box.y * source_stride + int64_t{item.box.x} * channels,
-                       source_stride};
+        task.source = {
+            from.image(i) + item.box.y * source_stride + int64_t{item.box.x} * from.channels,
+            source_stride};
+        if (spread) {
+            uint8_t* const grey = workspace + bytes;
+            spread_brightness(task.source, from.channels, item.box, grey);
+            task.source = {grey, int64_t{3} * item.box.width};
+        }
         task.destination = image + item.y * stride + int64_t{item.x} * channels;
         task.destination_stride = stride;
         task.mask_unit = 1.0f;
@@ -153,9 +193,9 @@ void clone_cpu(const CloneBatch& batch, uint8_t* out, int threads) {
         task.width = item.box.width;
         task.height = item.box.height;
         task.channels = channels;
-        task.mixed = batch.mixed;
+        task.mixed = batch.flags.mixed;
         const auto table = sine_table(poisson_length(task.width, task.height));
-        NSA_PICK(poisson)(task, *table, workspaces[worker].reserve(bytes));
+        NSA_PICK(poisson)(task, *table, workspace);
     });
 }
 

@@ -1,5 +1,5 @@
-// Bindings of the CUDA kernels. Device memory comes as addresses; nsa._native.cuda checks the
-// tensors they belong to.
+// Bindings of the CUDA kernels. Device memory comes as an address and a number of bytes, which
+// have to be true; whether they suffice is checked here.
 #include "bind.h"
 
 #include <pybind11/pybind11.h>
@@ -27,10 +27,15 @@ using nsa::DeviceLimits;
 using nsa::DevicePlan;
 using nsa::ImagesView;
 using nsa::InputError;
-using nsa::pointer;
+using nsa::Memory;
 using nsa::shape_view;
 
 using Shape = std::array<int64_t, 4>;
+
+// A cudaStream_t, which Python has as a number.
+[[maybe_unused]] void* on(uintptr_t stream) {
+    return reinterpret_cast<void*>(stream);
+}
 
 nsa::DeviceTask task(const Shape& images, const Shape& sources,
                      const std::optional<std::string>& mode, const DeviceLimits& limits,
@@ -50,7 +55,7 @@ DevicePlan plan_of(const Array<int32_t>& rows, const Array<float>& factors,
                    const Array<uint8_t>& masks, int64_t mask_bytes, const Shape& images,
                    const Shape& sources, const std::optional<std::string>& mode,
                    const DeviceLimits& limits, int channels_together) {
-    return DevicePlan::of(nsa::plan_view(rows, factors, masks), masks.shape(0), mask_bytes,
+    return DevicePlan::of(nsa::plan_view(rows, factors, masks), masks.size(), mask_bytes,
                           task(images, sources, mode, limits, channels_together));
 }
 
@@ -65,6 +70,7 @@ void pack(const DevicePlan& self, const Array<int32_t>& rows, const Array<float>
           const Array<uint8_t>& masks, Array<uint8_t>& out) {
     const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
     const int64_t mask_bytes = masks.shape(0), room = out.size();
+    nsa::require_apart(out, {&rows, &factors, &masks});
     uint8_t* const to = out.mutable_data();
     const py::gil_scoped_release release;  // training packs in several threads
     self.pack(plan, mask_bytes, to, room);
@@ -81,24 +87,32 @@ py::tuple sine_tables() {
 
 #ifdef NSA_WITH_CUDA
 
-void blend_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintptr_t images,
-                const Shape& shape, uintptr_t sources, const Shape& source_shape,
-                const std::array<uintptr_t, 3>& tables, const std::string& mode, float grey_unit,
-                uintptr_t workspace, int workspace_blocks, uintptr_t stream) {
-    nsa::launch_blend(
-        nsa::blend_batch(plan.layout(), buffer, masks, images, shape, sources, source_shape, tables,
-                         nsa::named<nsa::Blend>(mode), grey_unit),
-        plan.bounds(), pointer<uint8_t*>(workspace), workspace_blocks, pointer<void*>(stream));
+void blend_cuda(const DevicePlan& plan, const Memory& buffer, const std::optional<Memory>& masks,
+                const Memory& images, const Shape& shape, const Memory& sources,
+                const Shape& source_shape, const std::array<Memory, 3>& tables,
+                const std::string& mode, float grey_unit, const Memory& workspace,
+                int workspace_blocks, uintptr_t stream) {
+    const nsa::Schedule& bounds = plan.bounds();
+    const nsa::BlendBatch batch =
+        nsa::blend_batch(plan, buffer, masks, images, shape, sources, source_shape, tables,
+                         nsa::named<nsa::Blend>(mode), grey_unit);
+    if (bounds.large > 0 && workspace_blocks < 1) {
+        throw InputError("boxes beyond shared memory need a workspace of a block or more.");
+    }
+    const int64_t bytes =
+        nsa::product({workspace_blocks, static_cast<int64_t>(bounds.workspace)}, "workspace");
+    nsa::launch_blend(batch, bounds, nsa::elements<uint8_t>(workspace, bytes, "workspace", 16),
+                      workspace_blocks, on(stream));
 }
 
-void label_cuda(const DevicePlan& plan, uintptr_t buffer, uintptr_t masks, uintptr_t original,
-                uintptr_t blended, const Shape& shape, const std::string& kind,
-                const std::string& variant, uintptr_t table, uintptr_t labels, uintptr_t stream) {
-    const ImagesView view = shape_view(shape, "images");
+void label_cuda(const DevicePlan& plan, const Memory& buffer, const std::optional<Memory>& masks,
+                const Memory& original, const Memory& blended, const Shape& shape,
+                const std::string& kind, const std::string& variant, const Memory& table,
+                const Memory& labels, uintptr_t stream) {
     nsa::launch_label(
-        nsa::label_batch(plan.layout(), buffer, masks, original, blended, view,
-                         nsa::label_kind(kind), nsa::named<nsa::Variant>(variant), table, labels),
-        view.count, pointer<void*>(stream));
+        nsa::label_batch(plan, buffer, masks, original, blended, shape, nsa::label_kind(kind),
+                         nsa::named<nsa::Variant>(variant), table, labels),
+        shape[0], on(stream));
 }
 
 #endif
@@ -158,40 +172,38 @@ void bind_device(py::module_& module) {
                py::arg("variant"), py::arg("table"), py::arg("labels"), py::arg("stream"));
     module.def(
         "augment_cuda",
-        [](uintptr_t store, const Shape& shape, uintptr_t views, int64_t count, int rows,
-           int columns, uintptr_t out, uintptr_t stream) {
-            nsa::launch_augment(nsa::augment_batch(store, shape, views, rows, columns, out), count,
-                                pointer<void*>(stream));
+        [](const Memory& store, const Shape& shape, const Memory& views, int64_t count, int rows,
+           int columns, const Memory& out, uintptr_t stream) {
+            nsa::launch_augment(nsa::augment_batch(store, shape, views, count, rows, columns, out),
+                                count, on(stream));
         },
         py::arg("store"), py::arg("shape"), py::arg("views"), py::arg("count"), py::arg("rows"),
         py::arg("columns"), py::arg("out"), py::arg("stream"));
     module.def(
         "normalise_cuda",
-        [](uintptr_t images, const Shape& shape, const std::array<float, 3>& scale,
-           const std::array<float, 3>& shift, bool half, uintptr_t out, uintptr_t stream) {
+        [](const Memory& images, const Shape& shape, const std::array<float, 3>& scale,
+           const std::array<float, 3>& shift, bool half, const Memory& out, uintptr_t stream) {
             nsa::launch_normalise(nsa::input_batch(images, shape, scale, shift, half, out),
-                                  pointer<void*>(stream));
+                                  on(stream));
         },
         py::arg("images"), py::arg("shape"), py::arg("scale"), py::arg("shift"), py::arg("half"),
         py::arg("out"), py::arg("stream"));
     module.def(
         "normalise_in_blocks_cuda",
-        [](uintptr_t images, const Shape& shape, const std::array<float, 3>& scale,
-           const std::array<float, 3>& shift, bool half, uintptr_t out, uintptr_t stream) {
+        [](const Memory& images, const Shape& shape, const std::array<float, 3>& scale,
+           const std::array<float, 3>& shift, bool half, const Memory& out, uintptr_t stream) {
             nsa::launch_normalise_in_blocks(
-                nsa::blocked_input(images, shape, scale, shift, half, out), shape[0],
-                pointer<void*>(stream));
+                nsa::blocked_input(images, shape, scale, shift, half, out), shape[0], on(stream));
         },
         py::arg("images"), py::arg("shape"), py::arg("scale"), py::arg("shift"), py::arg("half"),
         py::arg("out"), py::arg("stream"));
     module.def(
         "object_masks_cuda",
-        [](uintptr_t images, const Shape& shape, int low, int extent, uintptr_t masks,
+        [](const Memory& images, const Shape& shape, int low, int extent, const Memory& masks,
            uintptr_t stream) {
             const ImagesView view = shape_view(shape, "images");
-            nsa::launch_object_mask({pointer<const uint8_t*>(images), view.height, view.width,
-                                     view.channels, low, extent, pointer<uint8_t*>(masks)},
-                                    view.count, pointer<void*>(stream));
+            nsa::launch_object_mask(nsa::object_batch(images, view, low, extent, masks), view.count,
+                                    on(stream));
         },
         py::arg("images"), py::arg("shape"), py::arg("low"), py::arg("extent"), py::arg("masks"),
         py::arg("stream"));

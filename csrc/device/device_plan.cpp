@@ -4,6 +4,7 @@
 #include <string>
 
 #include "blend/box_sides.h"
+#include "bounds.h"
 #include "errors.h"
 
 namespace nsa {
@@ -22,7 +23,7 @@ DevicePlan::DevicePlan(const DeviceTask& task) : task_(task), layout_(0, 0, 0) {
 DevicePlan DevicePlan::of(const PlanView& plan, int64_t own_masks, int64_t mask_bytes,
                           const DeviceTask& task) {
     DevicePlan made(task);
-    if (mask_bytes < 0 || (own_masks > 0 && own_masks != mask_bytes)) {
+    if (mask_bytes < 0 || mask_bytes > kMostBytes || (own_masks > 0 && own_masks != mask_bytes)) {
         throw InputError("mask_bytes must be the size of masks, or of those on the device.");
     }
     if (own_masks == 0) made.elsewhere_ = mask_bytes;
@@ -40,7 +41,7 @@ DevicePlan DevicePlan::reserve(const DeviceTask& task, int64_t rounds, int heigh
     }
     DevicePlan made(task);
     const int64_t count = task.images.count;
-    if (rounds > INT32_MAX / std::max<int64_t>(1, count) || mask_bytes > int64_t{1} << 40) {
+    if (rounds > INT32_MAX / std::max<int64_t>(1, count) || mask_bytes > kMostBytes) {
         throw InputError("a plan of so many rounds or mask bytes is too large.");
     }
     if (!task.mode) throw InputError("room is reserved for a blend mode.");

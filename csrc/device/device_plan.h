@@ -33,6 +33,8 @@ class DevicePlan {
 
     const Schedule& bounds() const { return bounds_; }
     const PackedLayout& layout() const { return layout_; }
+    const DeviceTask& task() const { return task_; }
+    int64_t masks_elsewhere() const { return elsewhere_; }  // bytes
 
   private:
     explicit DevicePlan(const DeviceTask& task);

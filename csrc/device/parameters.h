@@ -1,113 +1,231 @@
-// Addresses and shapes from Python as the kernels' parameters, for bindings of device memory.
+// Device memory and shapes from Python as the kernels' parameters, for its bindings.
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "arrays.h"
 #include "blend/batch_cuda.h"
+#include "blend/sine_pack.h"
+#include "bounds.h"
+#include "device/device_plan.h"
 #include "image/image_cuda.h"
 #include "label/kinds.h"
 #include "label/label_cuda.h"
 
 namespace nsa {
 
-template <typename Pointer>
-Pointer pointer(uintptr_t address) {
-    return reinterpret_cast<Pointer>(address);
+// Device memory from Python: its address and how many bytes it has.
+using Memory = std::pair<uintptr_t, int64_t>;
+
+// Its elements. Throws InputError unless there are `count` of them and they start in step.
+template <typename Element>
+Element* elements(const Memory& memory, int64_t count, const char* name,
+                  size_t alignment = alignof(Element)) {
+    const auto [address, bytes] = memory;
+    const int64_t needed = product({count, sizeof(Element)}, name);
+    if (needed > 0 && (address == 0 || bytes < needed)) {
+        throw InputError(std::string(name) + " must be " + std::to_string(needed) +
+                         " bytes of device memory, got " + std::to_string(bytes) + ".");
+    }
+    if (address % alignment != 0) {
+        throw InputError(std::string(name) + " must start at a multiple of " +
+                         std::to_string(alignment) + " bytes.");
+    }
+    return reinterpret_cast<Element*>(address);
 }
 
-// The parts of a packed plan in device memory. masks: 0: they are in the buffer.
+// What is written may not be what is read.
+inline void require_apart(const Memory& out, std::initializer_list<Memory> inputs) {
+    for (const auto& [address, bytes] : inputs) {
+        if (out.first < address + static_cast<uintptr_t>(bytes) &&
+            address < out.first + static_cast<uintptr_t>(out.second)) {
+            throw InputError("the output shares memory with an input; pass one of its own.");
+        }
+    }
+}
+
+// Pixels of images of this shape.
+inline const uint8_t* pixels_of(const Memory& memory, const ImagesView& view, const char* name) {
+    return elements<const uint8_t>(memory, product({view.count, view.bytes()}, name), name);
+}
+
+inline void require_finite(const std::array<float, 3>& values, const char* name) {
+    for (const float value : values) {
+        if (!std::isfinite(value)) {
+            throw InputError(std::string(name) + " must be finite numbers.");
+        }
+    }
+}
+
+// The parts of a packed plan in device memory. masks: none: they are in the buffer.
 template <typename Batch>
-void place_plan(Batch& batch, const PackedLayout& layout, uintptr_t buffer, uintptr_t masks) {
-    const auto at = [buffer](int64_t offset) { return buffer + static_cast<uintptr_t>(offset); };
-    batch.rows = pointer<const int32_t*>(at(layout.rows));
-    batch.factors = pointer<const float*>(at(layout.factors));
-    batch.masks = pointer<const uint8_t*>(masks != 0 ? masks : at(layout.masks));
-    batch.image_first = pointer<const int32_t*>(at(layout.image_first));
-    batch.image_rows = pointer<const int32_t*>(at(layout.image_rows));
+void place_plan(Batch& batch, const DevicePlan& plan, const Memory& buffer,
+                const std::optional<Memory>& masks) {
+    const PackedLayout& layout = plan.layout();
+    const auto* const start = elements<const uint8_t>(buffer, layout.bytes, "the plan", 16);
+    batch.rows = reinterpret_cast<const int32_t*>(start + layout.rows);
+    batch.factors = reinterpret_cast<const float*>(start + layout.factors);
+    batch.image_first = reinterpret_cast<const int32_t*>(start + layout.image_first);
+    batch.image_rows = reinterpret_cast<const int32_t*>(start + layout.image_rows);
+    batch.masks = start + layout.masks;
+    if (!masks && plan.masks_elsewhere() > 0) {
+        throw InputError("the plan's masks are elsewhere on the device; pass them.");
+    }
+    if (masks) {
+        batch.masks = elements<const uint8_t>(*masks, plan.masks_elsewhere(), "masks");
+    }
 }
 
-inline BlendBatch blend_batch(const PackedLayout& layout, uintptr_t buffer, uintptr_t masks,
-                              uintptr_t images, const std::array<int64_t, 4>& shape,
-                              uintptr_t sources, const std::array<int64_t, 4>& source_shape,
-                              const std::array<uintptr_t, 3>& tables, Blend mode, float grey_unit) {
+// Throws InputError unless a plan was made for images of this shape, whose bounds its rows keep.
+inline ImagesView planned(const ImagesView& known, const std::array<int64_t, 4>& shape,
+                          const char* name) {
+    if (shape != std::array<int64_t, 4>{known.count, known.height, known.width, known.channels}) {
+        throw InputError(std::string(name) + " have another shape than the plan was made for.");
+    }
+    return known;
+}
+
+inline BlendBatch blend_batch(const DevicePlan& plan, const Memory& buffer,
+                              const std::optional<Memory>& masks, const Memory& images,
+                              const std::array<int64_t, 4>& shape, const Memory& sources,
+                              const std::array<int64_t, 4>& source_shape,
+                              const std::array<Memory, 3>& tables, Blend mode, float grey_unit) {
+    const ImagesView to = planned(plan.task().images, shape, "images");
+    const ImagesView from = planned(plan.task().sources, source_shape, "sources");
+    require_apart(images, {buffer, sources, tables[0], tables[1], tables[2]});
+    if (plan.task().mode != mode) {
+        throw InputError("the plan was made for another blend mode, or for labels alone.");
+    }
+    if (!(grey_unit >= 0.0f && grey_unit <= 1.0f)) {
+        throw InputError("grey_unit must be from 0 to 1.");
+    }
     BlendBatch batch{};
-    place_plan(batch, layout, buffer, masks);
-    batch.images = pointer<uint8_t*>(images);
-    batch.count = shape[0];
-    batch.height = shape[1];
-    batch.width = shape[2];
-    batch.sources = pointer<const uint8_t*>(sources);
-    batch.source_height = source_shape[1];
-    batch.source_width = source_shape[2];
-    batch.channels = static_cast<int>(shape[3]);
-    batch.order = pointer<const int32_t*>(buffer + static_cast<uintptr_t>(layout.order));
+    place_plan(batch, plan, buffer, masks);
+    batch.images = const_cast<uint8_t*>(pixels_of(images, to, "images"));
+    batch.count = to.count;
+    batch.height = to.height;
+    batch.width = to.width;
+    batch.sources = pixels_of(sources, from, "sources");
+    batch.source_height = from.height;
+    batch.source_width = from.width;
+    batch.channels = to.channels;
+    batch.order = reinterpret_cast<const int32_t*>(buffer.first +
+                                                   static_cast<uintptr_t>(plan.layout().order));
     batch.grey_unit = grey_unit;
     batch.mode = mode;
-    batch.tables = {pointer<const int64_t*>(tables[0]), pointer<const float*>(tables[1]),
-                    pointer<const float*>(tables[2])};
+    const PackedSines& sines = packed_sines();
+    batch.tables = {
+        elements<const int64_t>(tables[0], static_cast<int64_t>(sines.starts.size()), "tables"),
+        elements<const float>(tables[1], static_cast<int64_t>(sines.values.size()), "tables", 16),
+        elements<const float>(tables[2], static_cast<int64_t>(sines.decays.size()), "tables")};
     return batch;
 }
 
-inline LabelBatch label_batch(const PackedLayout& layout, uintptr_t buffer, uintptr_t masks,
-                              uintptr_t original, uintptr_t blended, const ImagesView& view,
-                              const LabelKind& kind, Variant variant, uintptr_t table,
-                              uintptr_t labels) {
+inline LabelBatch label_batch(const DevicePlan& plan, const Memory& buffer,
+                              const std::optional<Memory>& masks, const Memory& original,
+                              const Memory& blended, const std::array<int64_t, 4>& shape,
+                              const LabelKind& kind, Variant variant, const Memory& table,
+                              const Memory& labels) {
+    const ImagesView view = planned(plan.task().images, shape, "images");
+    require_apart(labels, {buffer, original, blended, table});
     LabelBatch batch{};
-    place_plan(batch, layout, buffer, masks);
-    batch.original = pointer<const uint8_t*>(original);
-    batch.blended = pointer<const uint8_t*>(blended);
+    place_plan(batch, plan, buffer, masks);
+    batch.original = pixels_of(original, view, "original");
+    batch.blended = pixels_of(blended, view, "blended");
     batch.height = view.height;
     batch.width = view.width;
     batch.channels = view.channels;
     batch.source = kind.source;
     batch.within_mask = kind.within_mask;
     batch.variant = variant;
-    batch.table = pointer<const float*>(table);
-    batch.labels = pointer<float*>(labels);
+    const int entries = kind.source == LabelSource::kMedian ? 255 * view.channels + 1 : 0;
+    batch.table = elements<const float>(table, entries, "table");
+    batch.labels =
+        elements<float>(labels, product({view.count, view.pixels()}, "labels"), "labels");
     return batch;
 }
 
-inline AugmentBatch augment_batch(uintptr_t store, const std::array<int64_t, 4>& shape,
-                                  uintptr_t views, int rows, int columns, uintptr_t out) {
+inline AugmentBatch augment_batch(const Memory& store, const std::array<int64_t, 4>& shape,
+                                  const Memory& views, int64_t count, int rows, int columns,
+                                  const Memory& out) {
     const ImagesView view = shape_view(shape, "images");
-    return {pointer<const uint8_t*>(store), view.height, view.width, view.channels,
-            pointer<const View*>(views),    rows,        columns,    pointer<uint8_t*>(out)};
+    const int64_t bytes =
+        product({count, side(rows, "out"), side(columns, "out"), view.channels}, "out");
+    require_apart(out, {store, views});
+    return {pixels_of(store, view, "store"),
+            view.height,
+            view.width,
+            view.channels,
+            elements<const View>(views, count, "views"),
+            rows,
+            columns,
+            elements<uint8_t>(out, bytes, "out")};
 }
 
-inline InputBatch input_batch(uintptr_t images, const std::array<int64_t, 4>& shape,
+// How many bytes a value of the network's input has.
+inline int64_t input_bytes(bool half) {
+    return half ? 2 : 4;
+}
+
+inline InputBatch input_batch(const Memory& images, const std::array<int64_t, 4>& shape,
                               const std::array<float, 3>& scale, const std::array<float, 3>& shift,
-                              bool half, uintptr_t out) {
+                              bool half, const Memory& out) {
     const ImagesView view = shape_view(shape, "images");
-    if (images % 16 != 0 || out % 16 != 0) {
-        throw InputError("images and output must start at a multiple of 16 bytes.");
-    }
-    return {pointer<const uint8_t*>(images),
-            view.count * view.bytes(),
+    const int64_t values = product({view.count, view.bytes()}, "images");
+    require_apart(out, {images});
+    require_finite(scale, "scale");
+    require_finite(shift, "shift");
+    return {elements<const uint8_t>(images, values, "images", 16),
+            values,
             view.channels,
             {scale[0], scale[1], scale[2]},
             {shift[0], shift[1], shift[2]},
             half,
-            pointer<void*>(out)};
+            elements<uint8_t>(out, product({values, input_bytes(half)}, "out"), "out", 16)};
 }
 
-inline BlockedInput blocked_input(uintptr_t images, const std::array<int64_t, 4>& shape,
+inline BlockedInput blocked_input(const Memory& images, const std::array<int64_t, 4>& shape,
                                   const std::array<float, 3>& scale,
-                                  const std::array<float, 3>& shift, bool half, uintptr_t out) {
+                                  const std::array<float, 3>& shift, bool half, const Memory& out) {
     const ImagesView view = shape_view(shape, "images");
-    if (out % 16 != 0) throw InputError("the output must start at a multiple of 16 bytes.");
-    return {pointer<const uint8_t*>(images),
+    require_apart(out, {images});
+    require_finite(scale, "scale");
+    require_finite(shift, "shift");
+    const int rows = (view.height + 1) / 2 + 3, columns = (view.width + 1) / 2 + 3;
+    const int64_t bytes =
+        product({view.count, rows, columns, 4 * (view.channels + 1), input_bytes(half)}, "out");
+    return {pixels_of(images, view, "images"),
             view.height,
             view.width,
             view.channels,
             {scale[0], scale[1], scale[2]},
             {shift[0], shift[1], shift[2]},
             half,
-            (view.height + 1) / 2 + 3,
-            (view.width + 1) / 2 + 3,
-            pointer<void*>(out)};
+            rows,
+            columns,
+            elements<uint8_t>(out, bytes, "out", 16)};
+}
+
+// low, extent: of background_range.
+inline ObjectBatch object_batch(const Memory& images, const ImagesView& view, int low, int extent,
+                                const Memory& masks) {
+    require_apart(masks, {images});
+    if (low < 0 || extent < -1 || extent > 255 * view.channels - low) {
+        throw InputError("low and extent must be a range of sums over channels.");
+    }
+    return {pixels_of(images, view, "images"),
+            view.height,
+            view.width,
+            view.channels,
+            low,
+            extent,
+            elements<uint8_t>(masks, product({view.count, view.pixels()}, "masks"), "masks")};
 }
 
 }  // namespace nsa

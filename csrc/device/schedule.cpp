@@ -6,6 +6,7 @@
 #include <string>
 
 #include "blend/box_layout.h"
+#include "bounds.h"
 #include "plan/check.h"
 #include "plan/rows_by_image.h"
 
@@ -90,7 +91,7 @@ Schedule make_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesVie
     std::vector<char> large(load.size(), 0);
     for (int64_t row = 0; row < plan.patches; ++row) {
         const int32_t* const at = row_at(plan, row);
-        load[at[kImage]] += work(at);
+        load[at[kImage]] = saturated_sum(load[at[kImage]], work(at));
         schedule.rounds += row == 0 || at[kRound] != (at - kPlanColumns)[kRound];
         const size_t size = bytes(row, schedule.channels_together);
         const bool fits = size <= limits.shared_memory;

@@ -12,7 +12,7 @@ namespace nsa {
 NSA_DEVICE void augment_row(const ThreadBlock& block, const AugmentBatch& batch, int64_t n, int y) {
     const View view = batch.views[n];
     const double dx = view.left + 0.5 - batch.width / 2.0;
-    const double dy = view.top + y + 0.5 - batch.height / 2.0;
+    const double dy = static_cast<double>(view.top) + y + 0.5 - batch.height / 2.0;
     const int64_t step_x = fixed_step(view.cosine), step_y = fixed_step(view.sine);
     const int64_t x0 = fixed_position(view.cosine, dx, -view.sine, dy, batch.width / 2.0);
     const int64_t y0 = fixed_position(view.sine, dx, view.cosine, dy, batch.height / 2.0);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "bounds.h"
 #include "errors.h"
 #include "image/gather.h"
 #include "image/position.h"
@@ -15,7 +16,7 @@ namespace {
 
 // `count` views, each of an image below `stored`.
 std::vector<View> checked_views(const ViewBytes& views, int64_t stored, int64_t count) {
-    if (views.size != count * static_cast<int64_t>(sizeof(View))) {
+    if (views.size != product({count, sizeof(View)}, "views")) {
         throw InputError("views must be one a result.");
     }
     std::vector<View> copied(static_cast<size_t>(count));
@@ -38,7 +39,7 @@ void object_masks_cpu(const ImagesView& images, const BackgroundRange& backgroun
                       int threads) {
     const auto bytes =
         static_cast<size_t>(NSA_PICK(object_mask_scratch_bytes)(images.height, images.width));
-    std::vector<std::vector<uint8_t>> scratch(std::max(threads, 1));
+    std::vector<std::vector<uint8_t>> scratch(workers_for(images.count, threads));
     parallel_for(images.count, threads, [&](int64_t index, int worker) {
         scratch[worker].resize(bytes);
         NSA_PICK(object_mask)
@@ -50,7 +51,7 @@ void object_masks_cpu(const ImagesView& images, const BackgroundRange& backgroun
 void gather_cpu(const ImagesView& store, const ViewBytes& views, const ImagesView& results,
                 uint8_t* out, int threads) {
     const std::vector<View> table = checked_views(views, store.count, results.count);
-    std::vector<std::vector<int64_t>> starts(std::max(threads, 1));
+    std::vector<std::vector<int64_t>> starts(workers_for(results.count, threads));
     parallel_for(results.count, threads, [&](int64_t index, int worker) {
         starts[worker].resize(2 * static_cast<size_t>(results.height));
         const View& view = table[index];
@@ -68,7 +69,7 @@ void gather_masks_cpu(const MaskBatch& batch, const ViewBytes& views, uint8_t* m
     const int64_t pixels = static_cast<int64_t>(batch.rows) * batch.columns;
     const auto scratch_words =
         static_cast<size_t>(NSA_PICK(gather_mask_scratch_words)(batch.rows, batch.columns));
-    std::vector<std::vector<int64_t>> starts(std::max(threads, 1));
+    std::vector<std::vector<int64_t>> starts(workers_for(batch.count, threads));
     std::vector<std::vector<uint64_t>> scratch(starts.size());
     parallel_for(batch.count, threads, [&](int64_t index, int worker) {
         starts[worker].resize(2 * static_cast<size_t>(batch.rows));

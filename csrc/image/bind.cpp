@@ -26,6 +26,7 @@ void object_masks(const Bytes& images, double background, double threshold, Byte
         masks.shape(2) != from.width) {
         throw InputError("masks must have the shape (N, H, W) of the images.");
     }
+    nsa::require_apart(masks, {&images});
     uint8_t* const to = masks.mutable_data();
     const py::gil_scoped_release release;
     nsa::object_masks_cpu(from, nsa::background_range(from.channels, background, threshold), to,
@@ -39,6 +40,7 @@ void gather(const Bytes& store, const Bytes& views, Bytes& out, int threads) {
     if (results.channels != images.channels) {
         throw InputError("out must have the channels of store.");
     }
+    nsa::require_apart(out, {&store, &views});
     const nsa::ViewBytes bytes{views.data(), views.size()};
     uint8_t* const to = out.mutable_data();
     const py::gil_scoped_release release;
@@ -56,6 +58,8 @@ void gather_masks(const nsa::Array<uint64_t>& foreground, int height, int width,
         throw InputError("foreground must be whole images of words, and one word.");
     }
     if (masks.ndim() != 3) throw InputError("masks must have the shape (N, H, W).");
+    nsa::require_aligned(foreground, "foreground");
+    nsa::require_apart(masks, {&foreground, &views});
     const nsa::MaskBatch batch{foreground.data(),
                                stored,
                                height,

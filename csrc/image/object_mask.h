@@ -15,7 +15,8 @@ struct BackgroundRange {
     int extent;
 };
 
-// The sums of pixels whose mean over channels lies within `threshold` of `background`.
+// The sums of pixels whose mean over channels lies within `threshold` of `background`. Throws
+// InputError if there are not 1 or 3 channels, or a number is not finite.
 BackgroundRange background_range(int channels, double background, double threshold);
 
 // Bytes of scratch that object_mask needs for an image; its content does not matter.

@@ -28,7 +28,7 @@ void label_cpu(const ImagesView& original, const uint8_t* blended, const PlanVie
     const RowsByImage sorted(plan, original.count);
     const int height = original.height, width = original.width;
     const auto bytes = static_cast<size_t>(NSA_PICK(label_scratch_bytes)(height, width));
-    std::vector<std::vector<uint8_t>> scratch(std::max(threads, 1));
+    std::vector<std::vector<uint8_t>> scratch(workers_for(original.count, threads));
     parallel_for(original.count, threads, [&](int64_t image, int worker) {
         scratch[worker].resize(bytes);
         const int32_t first = sorted.first[image], end = sorted.first[image + 1];

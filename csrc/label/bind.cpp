@@ -30,6 +30,8 @@ void label(const Array<uint8_t>& original, const Array<uint8_t>& blended,
         throw InputError("labels must have the shape (N, H, W) of the images.");
     }
     const nsa::PlanView plan = nsa::plan_view(rows, factors, masks);
+    nsa::require_aligned(labels, "labels");
+    nsa::require_apart(labels, {&original, &blended, &rows, &factors, &masks});
     const nsa::LabelKind& made = nsa::label_kind(kind);
     const auto by = nsa::named<nsa::Variant>(variant);
     const uint8_t* const after = blended.data();

@@ -40,6 +40,10 @@ std::vector<const char*> label_kinds() {
 
 std::vector<float> label_table(const LabelKind& kind, int channels, double midpoint,
                                double steepness) {
+    if (channels != 1 && channels != 3) throw InputError("labels are of 1 or 3 channels.");
+    if (!std::isfinite(midpoint) || !std::isfinite(steepness)) {
+        throw InputError("midpoint and steepness must be finite numbers.");
+    }
     std::vector<float> table;
     if (kind.source != LabelSource::kMedian) return table;
     for (int sum = 0; sum <= 255 * channels; ++sum) {

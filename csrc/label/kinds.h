@@ -23,7 +23,7 @@ const LabelKind& label_kind(const std::string& name);
 std::vector<const char*> label_kinds();
 
 // 255 C + 1 values, the label of every disk median of the sum over channels; none if the kind does
-// not read medians.
+// not read medians. Throws InputError if there are not 1 or 3 channels, or a number is not finite.
 std::vector<float> label_table(const LabelKind& kind, int channels, double midpoint,
                                double steepness);
 

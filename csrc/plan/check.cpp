@@ -1,5 +1,8 @@
 #include "plan/check.h"
 
+#include <string>
+
+#include "bounds.h"
 #include "errors.h"
 
 namespace nsa {
@@ -20,7 +23,7 @@ class RowCheck {
     void span(PlanColumn start, const char* name, PlanColumn size, const char* size_name,
               int64_t limit, const char* what) const {
         if (values_[size] < 1) fail(size_name, size, "must be at least 1");
-        if (values_[start] < 0 || int64_t{values_[start]} + values_[size] > limit) {
+        if (!lies_inside(values_[start], values_[size], limit)) {
             fail(name, start,
                  "with " + std::string(size_name) + " " + std::to_string(values_[size]) +
                      " leaves the " + what + " of size " + std::to_string(limit));
@@ -29,10 +32,16 @@ class RowCheck {
 
     void mask(PlanColumn column, const char* name, int64_t bytes) const {
         const int64_t size = int64_t{values_[kWidth]} * values_[kHeight];
-        if (values_[column] < -1 || (values_[column] >= 0 && values_[column] + size > bytes)) {
+        if (values_[column] != -1 && !lies_inside(values_[column], size, bytes)) {
             fail(name, column,
                  "must be -1 or the start of " + std::to_string(size) + " of the " +
                      std::to_string(bytes) + " mask bytes");
+        }
+    }
+
+    void factor(float value) const {
+        if (!(value > 0.0f && value <= 1.0f)) {
+            reject_row(row_, "factor " + std::to_string(value) + " is not in (0, 1]");
         }
     }
 
@@ -78,9 +87,7 @@ void check_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& imag
         if (row > 0 && values[kRound] < (values - kPlanColumns)[kRound]) {
             check.fail("round", kRound, "comes after a later round; sort the rows by round");
         }
-        if (!(plan.factors[row] > 0.0f && plan.factors[row] <= 1.0f)) {
-            reject_row(row, "factor " + std::to_string(plan.factors[row]) + " is not in (0, 1]");
-        }
+        check.factor(plan.factors[row]);
     }
 }
 
@@ -90,6 +97,7 @@ void check_label_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView
         const RowCheck check(plan, row);
         check.destination(images);
         check.mask(kLabelMask, "label_mask", mask_bytes);
+        check.factor(plan.factors[row]);
     }
 }
 

@@ -14,7 +14,7 @@ namespace nsa {
 void check_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& images,
                 const ImagesView& sources);
 
-// The same of the columns that labels read: image, destination box and label mask.
+// The same of what labels read: image, destination box, label mask and factor.
 void check_label_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& images);
 
 // Throws InputError naming the row.

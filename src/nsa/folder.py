@@ -8,6 +8,7 @@ log.csv                 mean loss and learning rate per epoch
 loss.png, examples.png  pictures
 checkpoint.safetensors  only while the training is unfinished
 calibration.csv         scores of held-out normal images, once there are any
+training_images.safetensors  what the training images hold, so that copies of them are known
 
 A method may keep its detector in other files: gaussian.safetensors and gaussian.yaml, say.
 """
@@ -17,21 +18,31 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from nsa.errors import InputError
-from nsa.system.files import make_folder, read_yaml, to_yaml, write_atomically
+from nsa.settings.options import TrainRequest
+from nsa.system.files import (
+    is_unfinished,
+    lock_file,
+    make_folder,
+    read_yaml,
+    remove_unfinished,
+    same_file,
+    to_yaml,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 FORMAT_VERSION = 1
-_LOCK = ".lock"
-_PLACES = ("data_root", "normal_dir", "device", "precision")
+_CONFIG, _LOCK = "config.yaml", ".lock"
+_PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
 
 
 class AnySettings(Protocol):
@@ -53,7 +64,8 @@ class Run(Generic[SettingsT]):
     Attributes:
         path: the folder.
         settings: what decides the outcome.
-        places: ``data_root``, ``normal_dir``, ``device`` and ``precision`` of the training.
+        places: ``data_root``, ``normal_dir``, ``device``, ``precision`` and ``threads`` of the
+            training.
     """
 
     path: Path
@@ -73,6 +85,7 @@ class Run(Generic[SettingsT]):
         values = read_config(path)
         try:
             settings = settings_of(values)
+            TrainRequest.read({name: values.get(name) for name in _PLACES})
         except InputError as error:
             raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
         return cls(path, settings, {name: values.get(name) for name in _PLACES})
@@ -95,7 +108,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is no run folder, or of a format this version does not know.
     """
-    config = path / "config.yaml"
+    config = path / _CONFIG
     if not config.is_file():
         raise InputError(f"{path} is not a run folder: there is no config.yaml in it.")
     values = read_yaml(config)
@@ -112,48 +125,88 @@ def read_config(path: Path) -> dict[str, Any]:
 def create_run(
     path: Path, settings: AnySettings, places: dict[str, Any], method: str | None = None
 ) -> None:
-    """Begin a run in the folder ``path``, which is empty apart from its lock.
+    """Begin a run in the folder ``path``, which is locked and else empty.
 
     Args:
-        places: ``data_root``, ``normal_dir``, ``device`` and ``precision``.
+        places: ``data_root``, ``normal_dir``, ``device``, ``precision`` and ``threads``.
         method: by which :mod:`nsa.detectors.registry` knows who opens it; None: the default.
 
     Raises:
         InputError: the folder is read-only or holds something already.
     """
-    if (path / "config.yaml").exists():
+    if (path / _CONFIG).exists():
         raise InputError(
             f"{path} already holds a run; choose another --output, or continue that run with "
             f"--resume {path}."
         )
-    if any(entry.name != _LOCK for entry in path.iterdir()):
+    if not is_unused(path):
         raise InputError(f"The folder {path} is not empty; choose another --output.")
     stamps = {"format_version": FORMAT_VERSION, "nsa_version": _version()}
     named = {} if method is None else {"method": method}
     values = {**stamps, **places, **named, **settings.to_dict()}
-    write_atomically(path / "config.yaml", to_yaml(values))
+    write_atomically(path / _CONFIG, to_yaml(values))
 
 
-def move_images(path: Path, places: dict[str, Any]) -> None:
-    """Note in a run folder where its images lie now.
+def change_run(path: Path, changes: dict[str, Any]) -> None:
+    """Note in a run folder what differs from now on, such as where its images lie.
+
+    Args:
+        changes: values of ``config.yaml`` by name.
 
     Raises:
         InputError: the folder cannot be written to.
     """
-    moved = {name: places[name] for name in ("data_root", "normal_dir")}
-    write_atomically(path / "config.yaml", to_yaml({**read_config(path), **moved}))
+    before = read_config(path)
+    after = {**before, **changes}
+    if after != before:
+        write_atomically(path / _CONFIG, to_yaml(after))
+
+
+def is_unused(path: Path) -> bool:
+    """Whether nothing lies in a folder but what a process may have left that began to use it."""
+    return all(entry.name == _LOCK or is_unfinished(entry) for entry in path.iterdir())
+
+
+def empty_folder(path: Path) -> None:
+    """Remove all that lies in a folder apart from its lock.
+
+    Raises:
+        InputError: something cannot be removed.
+    """
+    for entry in path.iterdir():
+        try:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != _LOCK:
+                entry.unlink()
+        except OSError as error:
+            raise InputError(f"Cannot remove {entry}: {error.strerror or error}.") from error
+
+
+def need_begun(path: Path) -> None:
+    """Check that a run that is to be continued had begun, and was not stopped right before.
+
+    Raises:
+        InputError: it had not.
+    """
+    if path.is_dir() and is_unused(path):
+        raise InputError(
+            f"No run has begun in {path}, or it was stopped before anything was written; start it "
+            f"with --output {path} instead of --resume."
+        )
 
 
 @contextlib.contextmanager
 def beginning(path: Path) -> Iterator[None]:
-    """Remove the run that begins in a folder if the block fails, so that another may begin."""
+    """Remove the run of a folder if the block fails before there is more of it than its settings.
+
+    Nothing is lost then, and the command that began it may be given again.
+    """
     try:
         yield
     except BaseException:
-        for name in ("config.yaml", _LOCK):
-            (path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # as where it is mounted
-            path.rmdir()
+        if all(entry.name in (_CONFIG, _LOCK) for entry in path.iterdir()):
+            (path / _CONFIG).unlink(missing_ok=True)
         raise
 
 
@@ -166,7 +219,9 @@ def _version() -> str:
 class RunLock:
     """Exclusive use of a run folder while a ``with`` block lasts.
 
-    The operating system drops the lock when the process ends, however it ends.
+    The operating system drops the lock when the process ends, however it ends. Its file goes with
+    the block, and the folder too if nothing is in it then; what a process that was killed had begun
+    to write goes at the start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -174,38 +229,50 @@ class RunLock:
         self._file: int | None = None
 
     def __enter__(self) -> None:
+        while self._file is None:
+            self._file = self._lock()
         try:
-            self._file = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            remove_unfinished(self._path)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is None:
+            return
+        with contextlib.suppress(OSError):  # read-only by now, or mounted
+            (self._path / _LOCK).unlink(missing_ok=True)
+            self._path.rmdir()
+        os.close(self._file)
+        self._file = None
+
+    def _lock(self) -> int | None:
+        """The locked file; None if it is no longer that of the folder: its owner has just left."""
+        try:
+            file = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise InputError(
                 f"Cannot write to the folder {self._path}: {error.strerror or error}; choose "
                 "another --output."
             ) from error
         try:
-            lock_file(self._file)
-        except OSError as error:
-            os.close(self._file)
+            lock_file(file)
+        except BlockingIOError as error:
+            os.close(file)
             raise InputError(
                 f"Another run is using the folder {self._path}; wait for it or choose another "
                 "--output."
             ) from error
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def lock_file(file: int) -> None:
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def lock_file(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(file)
+            raise InputError(
+                f"The folder {self._path} cannot be locked ({error.strerror or error}); choose an "
+                "--output on another drive."
+            ) from error
+        if same_file(file, self._path / _LOCK):
+            return file
+        os.close(file)
+        return None
 
 
 def make_output(path: Path | None, category: str) -> Path:
@@ -214,11 +281,18 @@ def make_output(path: Path | None, category: str) -> Path:
     Raises:
         InputError: it cannot be created or written to.
     """
-    number = 1
-    while path is None:
-        candidate = Path("runs") / f"{category}-{number:03d}"
+    if path is not None:
+        make_folder(path)
+        return path
+    make_folder(Path("runs"))
+    number = 0
+    while True:
         number += 1
-        if not candidate.exists():
-            path = candidate
-    make_folder(path)
-    return path
+        path = Path("runs") / f"{category}-{number:03d}"
+        try:
+            path.mkdir()  # and not what another process makes at this moment
+        except FileExistsError:
+            continue
+        except OSError:
+            make_folder(path)  # says why not
+        return path

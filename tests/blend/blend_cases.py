@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+WIDE = (cv2.NORMAL_CLONE_WIDE, cv2.MIXED_CLONE_WIDE, cv2.MONOCHROME_TRANSFER_WIDE)
+FLAGS = (cv2.NORMAL_CLONE, cv2.MIXED_CLONE, cv2.MONOCHROME_TRANSFER, *WIDE)
 SMALLEST = 7  # a box with a side below this is left as it is
 
 
@@ -34,12 +36,21 @@ def mask(rng: np.random.Generator, kind: str, height: int, width: int) -> np.nda
     return np.clip(values * rng.uniform(0.5, 1.5), 0, 255).astype(np.uint8)
 
 
-def box_of(drawn: np.ndarray, center: tuple[int, int]) -> tuple[int, int, int, int]:
+def box_of(
+    drawn: np.ndarray, center: tuple[int, int], flags: int = cv2.NORMAL_CLONE
+) -> tuple[int, int, int, int]:
     """Left, top, width and height of where OpenCV puts the mask's bounding box."""
     inner = drawn.copy()
     inner[[0, -1]] = 0
     inner[:, [0, -1]] = 0
-    _, _, width, height = cv2.boundingRect(inner)
+    x, y, width, height = cv2.boundingRect(inner)
+    if flags in WIDE:
+        return (
+            center[0] - drawn.shape[1] // 2 + x,
+            center[1] - drawn.shape[0] // 2 + y,
+            width,
+            height,
+        )
     return center[0] - width // 2, center[1] - height // 2, width, height
 
 
@@ -51,14 +62,13 @@ class Clone:
     destination: np.ndarray
     mask: np.ndarray
     center: tuple[int, int]
-    mixed: bool
+    flags: int
     box: tuple[int, int, int, int]
 
     def opencv(self) -> np.ndarray:
-        flag = cv2.MIXED_CLONE if self.mixed else cv2.NORMAL_CLONE
         colour = [np.repeat(x[..., None], 3, 2) if x.ndim == 2 else x for x in self.images]
         # OpenCV overwrites the mask from 4.11 on.
-        cloned = cv2.seamlessClone(*colour, self.mask.copy(), self.center, flag)
+        cloned = cv2.seamlessClone(*colour, self.mask.copy(), self.center, self.flags)
         return cloned[..., 0] if self.source.ndim == 2 else cloned
 
     @property
@@ -73,6 +83,10 @@ def clones(seed: int, count: int, kind: str, largest: int) -> Iterator[Clone]:
     while made < count:
         width, height = rng.integers(5, largest + 1, 2)
         drawn = mask(rng, kind, height, width)
+        if made % 2:  # a bounding box off the middle
+            drawn[: rng.integers(0, height // 2), :] = 0
+            drawn[:, rng.integers(width // 2 + 1, width + 1) :] = 0
+        flags = FLAGS[made // 2 % 6]
         _, _, box_width, box_height = box_of(drawn, (0, 0))
         if min(box_width, box_height) < 3:
             continue
@@ -80,14 +94,15 @@ def clones(seed: int, count: int, kind: str, largest: int) -> Iterator[Clone]:
         left, top = int(rng.integers(0, room_x + 1)), int(rng.integers(0, room_y + 1))
         if made % 4 == 0:
             left, top = (0, int(room_y)) if made % 8 else (int(room_x), 0)
-        center = (left + box_width // 2, top + box_height // 2)
+        back_x, back_y, _, _ = box_of(drawn, (0, 0), flags)
+        center = (left - back_x, top - back_y)
         channels = 1 if made % 3 == 0 else 3
         yield Clone(
             image(rng, height, width, channels),
             image(rng, box_height + room_y, box_width + room_x, channels),
             drawn,
             center,
-            bool(made % 2),
-            box_of(drawn, center),
+            flags,
+            box_of(drawn, center, flags),
         )
         made += 1

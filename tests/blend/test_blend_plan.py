@@ -194,7 +194,7 @@ def test_operators_pass_opcheck(name):
     arguments = (images, images, rows, factors, masks, "source")
     if name == "seamless_clone":
         drawn = torch.full((2, 20, 30), 255, dtype=torch.uint8)
-        arguments = (images, images, drawn, torch.tensor([[15, 10], [15, 10]]), True)
+        arguments = (images, images, drawn, torch.tensor([[15, 10], [15, 10]]), 2)
     torch.library.opcheck(getattr(torch.ops.nsa, name).default, arguments)
 
 

@@ -135,6 +135,8 @@ def test_an_output_in_use(data: Path, tmp_path: Path) -> None:
 
 def test_resume_keeps_the_runs_settings(run: Path, tmp_path: Path) -> None:
     assert "--epochs cannot change" in sentence(nsa("train", "--resume", run, "--epochs", 9))
+    assert "No run has begun" in sentence(nsa("train", "--resume", tmp_path))
+    (tmp_path / "thesis.txt").touch()
     assert "not a run folder" in sentence(nsa("train", "--resume", tmp_path))
     result = nsa("train", "--resume", run, "--output", tmp_path)
     assert "leave out --output" in sentence(result)
@@ -198,7 +200,7 @@ def test_a_disk_that_is_too_small_is_noticed_first(
     config = write_config(tmp_path / "o.yaml")
     output = tmp_path / "run"
     result = nsa("train", "--data-root", data, "--config", config, "--output", output)
-    assert "has 100 MB free, but this needs 184 MB" in sentence(result)
+    assert "has 100 MB free, but this needs 276 MB" in sentence(result)
     assert not output.exists()
 
 

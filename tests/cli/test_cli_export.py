@@ -13,14 +13,15 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from tiny import nsa, picture, sentence
+from tiny import nsa, picture, rows, sentence
 from torch import Tensor
 
 from nsa.detectors.gaussian import storage
 from nsa.detectors.network.detector import NetworkDetector, image_scores
 from nsa.detectors.registry import load, open_run
 from nsa.gaussian import DISTRIBUTIONS, DistributionName, fit_distribution
-from nsa.images import stack
+from nsa.images import load_images, stack
+from nsa.metrics import ConformalThreshold
 from nsa.runs.export import export
 
 FPR = 0.1
@@ -49,8 +50,8 @@ def expected(calibrated: Path, images: Tensor) -> tuple[Tensor, Tensor, float]:
     detector = load(calibrated, "cpu")
     assert isinstance(detector, NetworkDetector)
     maps = detector.maps(images)
-    calibration = np.genfromtxt(calibrated / "calibration.csv", delimiter=",", skip_header=1)[:, 1]
-    return maps, image_scores(maps), float(np.sort(calibration)[-2])  # floor(0.1 x 20) - 1 above
+    calibration = [float(row["score"]) for row in rows(calibrated / "calibration.csv")]
+    return maps, image_scores(maps), ConformalThreshold(calibration).threshold(FPR)
 
 
 def test_onnx_gives_what_the_detector_gives(
@@ -71,6 +72,28 @@ def test_onnx_gives_what_the_detector_gives(
         np.testing.assert_allclose(found[0], maps[:count], atol=1e-5)
         np.testing.assert_allclose(found[1], scores[:count], rtol=1e-4)
         assert found[2].tolist() == (scores[:count] > threshold).tolist()
+
+
+def test_held_out_images_have_one_label_everywhere(
+    calibrated: Path, normals: Path, tmp_path: Path
+) -> None:
+    """Also the image that sets the threshold, whose score differs in its last digits."""
+    onnx, pt2, out = tmp_path / "detector.onnx", tmp_path / "detector.pt2", tmp_path / "out"
+    for command in (
+        ("export", calibrated, "--output", onnx, "--fpr", FPR),
+        ("export", calibrated, "--output", pt2, "--fpr", FPR),
+        ("predict", calibrated, normals, "--output", out, "--fpr", FPR, "--no-overlays"),
+    ):
+        assert nsa(*command).exit_code == 0
+    scored = rows(out / "scores.csv")
+    labels = [row["label"] == "anomalous" for row in scored]
+    assert sum(labels) == 1  # floor(0.1 x 20) - 1
+    images = load_images([row["path"] for row in scored], (72, 72), progress=False)
+    session, module = onnxruntime.InferenceSession(onnx), torch.export.load(pt2).module()
+    for image, label in zip(images[:, None], labels, strict=True):
+        _, score, anomalous = session.run(None, {"images": image.numpy()})
+        assert anomalous.tolist() == [label], score
+        assert module(image)[2].tolist() == [label]
 
 
 RUN_ALONE = """

@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from tiny import GAUSSIAN, nsa, picture, sentence, train_gaussian, write, write_product
+
+from nsa.detectors.gaussian.request import GaussianRequest
+from nsa.detectors.gaussian.settings import resolve
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,25 @@ def test_what_training_refuses(
     result = train_gaussian(more_data, small_gaussian, output, *arguments)
     assert message in sentence(result)
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("holdout: 0.5", True),
+        ("holdout: 0.2", True),
+        ("holdout: 0.5, fpr: null", True),
+        ("holdout: 0.2, fpr: null", False),  # as in the config.yaml of a run
+        ("holdout: 0.5, fpr: 0.2", False),
+        ("seed: 1", False),
+    ],
+)
+def test_a_holdout_without_a_rate_is_said(
+    section: str, said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = yaml.safe_load(f"gaussian: {{{section}}}")
+    resolve(GaussianRequest.read(values), "disc")
+    assert ("serves to set a false positive rate" in caplog.text) == said
 
 
 @pytest.mark.parametrize(
@@ -63,7 +86,9 @@ def test_one_image_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
 
 def test_equal_images_are_told(small_gaussian: Path, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
-        write(tmp_path / "images" / name, picture(1)[0])
+        pixels = picture(1)[0]
+        pixels[40, 40] += name == "b.png"  # lost in the smaller image that is fitted
+        write(tmp_path / "images" / name, pixels)
     result = nsa(
         "train", *GAUSSIAN, "--normal-dir", tmp_path / "images", "--config", small_gaussian,
         "--output", tmp_path / "run",

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from nsa.cli.app import app as nsa_app
 from nsa.cli.options import options_of, with_options
 from nsa.settings.options import Request, option
 
@@ -24,6 +25,7 @@ class Asked(Request):
     place: Path | None = option("A place.", flags=("--at",))
     loud: bool = option("Say more.", default=False, flags=("--loud",))
     shade: float | str | None = option("A shade.", parse=float)
+    folders: tuple[Path, ...] | None = option("Folders.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,28 @@ def test_only_what_is_given_arrives_in_its_type() -> None:
     given.clear()
     assert RUNNER.invoke(made, ["--loud"]).exit_code == 0
     assert given == {"loud": True}
+
+
+def test_some_may_be_given_several_times() -> None:
+    given: dict[str, Any] = {}
+    made = app(given, options_of(Asked))
+    assert RUNNER.invoke(made, ["--folders", "a", "--folders", "b"]).exit_code == 0
+    assert Asked.read(given).folders == (Path("a"), Path("b"))
+
+
+@pytest.mark.parametrize(
+    ("twice", "command"),
+    [
+        ("--data-root", "train --data-root a --data-root b"),
+        ("--seed", "train --normal-dir a --seed=1 --normal-dir b --seed 1"),
+        ("--output", "predict run image.png --output a --no-overlays --no-overlays --output b"),
+        ("--device", "calibrate run a --device cpu b --device cpu"),
+    ],
+)
+def test_an_option_of_one_value_cannot_be_given_two(twice: str, command: str) -> None:
+    result = RUNNER.invoke(nsa_app, command.split())
+    assert result.exit_code == 2
+    assert f"'{twice}': given twice" in result.output
 
 
 def test_zero_is_given() -> None:

@@ -44,7 +44,7 @@ def test_torchrun_stops_at_ctrl_c_and_continues(data: Path, tmp_path: Path) -> N
     # Rank 1 is silent.
     assert said.count(f"and saved; continue with: nsa train --resume {folder}") == 1
     assert {path.name for path in folder.iterdir()} - {".lock"} == {
-        "config.yaml", "checkpoint.safetensors", "log.csv"
+        "config.yaml", "checkpoint.safetensors", "log.csv", "training_images.safetensors"
     }  # fmt: skip
 
     ranks = start_ranks(2, "-m", "nsa.train", "--resume", folder)

@@ -9,6 +9,7 @@ from tiny import nsa, picture, rows, sentence, write
 
 from nsa.detectors.gaussian import storage
 from nsa.gaussian import chi_square_threshold
+from nsa.metrics import ConformalThreshold
 
 
 def test_the_working_point_is_reported_for_the_sum_and_every_level(gaussian_run: Path) -> None:
@@ -17,7 +18,8 @@ def test_the_working_point_is_reported_for_the_sum_and_every_level(gaussian_run:
     assert point["fpr"] == 0.2
     assert point["held_out_images"] == len(held) == 5
     assert point["smallest_fpr"] == pytest.approx(1 / 6)
-    assert point["threshold"] == held[-1]  # floor(0.2 * 6) = 1 may lie at or above
+    # floor(0.2 * 6) = 1 may lie at or above.
+    assert point["threshold"] == ConformalThreshold(held).threshold(0.2) > held[-1]
     scores = rows(gaussian_run / "scores.csv")
     above = [float(row["score"]) > point["threshold"] for row in scores]
     assert point["test_fpr"] == pytest.approx(np.mean(above[:3]))
@@ -74,13 +76,15 @@ def test_calibrating_a_network_labels_and_judges_its_images(
     found = rows(out / "scores.csv")
     assert sorted(float(row["score"]) for row in found) == pytest.approx(held, rel=1e-5)
     labels = [row["label"] for row in sorted(found, key=lambda row: float(row["score"]))]
-    assert labels[-1] == "anomalous"
-    # The second highest is the threshold itself, and one image alone rounds unlike one of a batch.
-    assert labels[:-2] == ["normal"] * 17
+    # Also the second highest, which sets the threshold, whatever the last digit of its score is.
+    assert labels == ["normal"] * 18 + ["anomalous"]
+    assert [float(row["p_value"]) <= 0.1 for row in found] == [
+        row["label"] == "anomalous" for row in found
+    ]
     result = nsa("evaluate", network_run, "--fpr", 0.1, "--output", tmp_path / "judged")
     assert result.exit_code == 0, result.output
     point = json.loads((tmp_path / "judged" / "metrics.json").read_text())["working_point"]
-    assert point["threshold"] == held[-2]
+    assert held[-2] < point["threshold"] < held[-1]
     # The achieved rates are those of the scores that predict gives, not of the centre crops.
     good, spot = (more_data / "disc" / "test" / kind for kind in ("good", "spot"))
     nsa("predict", network_run, good, spot, "--output", out, "--fpr", 0.1, "--no-overlays")

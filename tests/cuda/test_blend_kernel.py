@@ -118,8 +118,8 @@ def test_clones_with_grey_masks_as_the_cpu_does(mixed: bool, channels: int) -> N
     masks[12] = 0
     centers = np.stack([random.integers(30, 50, count), random.integers(25, 65, count)], axis=1)
     expected = np.empty_like(images)
-    C.clone_cpu(sources, images, masks, centers, mixed, expected, 1)
-    rows, packed = C.clone_plan(sources.shape, images.shape, masks, centers)
+    C.clone_cpu(sources, images, masks, centers, 2 if mixed else 1, expected, 1)
+    rows, packed = C.clone_plan(sources.shape, images.shape, masks, centers, 1)
     plan = Plan(rows, np.ones(len(rows), np.float32), packed)
     actual = blend(images, sources, plan, "mixed" if mixed else "source", grey_unit=1 / 255)
     assert largest_difference(actual, expected) <= 1

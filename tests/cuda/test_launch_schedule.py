@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from cuda_cases import H200_SHARED, pictures, random_plan
+from cuda_cases import H200_SHARED, random_plan
 
 from nsa._native.extension import C
 from nsa.errors import InputError
@@ -187,15 +186,3 @@ def test_shapes_are_checked() -> None:
         )
     with pytest.raises(InputError, match="'average' is not a blend mode"):
         scheduled(plan, mode="average")
-
-
-def test_addresses_of_network_inputs_are_checked(shim: ModuleType) -> None:
-    images = pictures(np.random.default_rng(0), 1, 5, 5, 1)
-    with pytest.raises(InputError, match="16 bytes"):
-        shim.normalise_cuda(
-            images.ctypes.data | 1, images.shape, [1.0] * 3, [0.0] * 3, False, 16, 0
-        )
-    with pytest.raises(InputError, match="16 bytes"):
-        shim.normalise_in_blocks_cuda(
-            images.ctypes.data, images.shape, [1.0] * 3, [0.0] * 3, False, 24, 0
-        )

@@ -44,7 +44,7 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start(device: HostDevic
     launches: dict[str, list[Any]] = {
         "blend_": [
             lambda: operators.blend(pixels, pixels, *table, "source"),
-            lambda: operators.seamless_clone(pixels, pixels, masks, centers, True),
+            lambda: operators.seamless_clone(pixels, pixels, masks, centers, 2),
             lambda: on_gpu.synthesize(pixels.permute(0, 3, 1, 2), plan, SynthesisConfig()),
         ],
         "label_tiles": [lambda: operators.label(pixels, pixels, *table, *rule)],
@@ -132,8 +132,8 @@ def test_the_batch_transform(device: HostDevice, preset: str) -> None:
 
 @pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("mixed", [False, True])
-def test_seamless_clone(channels: int, mixed: bool) -> None:
+@pytest.mark.parametrize("flags", [1, 2, 3, 9, 10, 11])
+def test_seamless_clone(channels: int, flags: int) -> None:
     random = np.random.default_rng(channels)
     sources, images = (pictures(random, 20, 50, 60, channels) for _ in range(2))
     masks = pictures(random, 20, 50, 60, 1)[..., 0]
@@ -142,13 +142,13 @@ def test_seamless_clone(channels: int, mixed: bool) -> None:
     centers = torch.full((20, 2), 30)
     centers[:, 1] = 25
     public = [torch.from_numpy(part).permute(0, 3, 1, 2) for part in (sources, images)]
-    expected = nsa.seamless_clone(*public, torch.from_numpy(masks)[:, None], centers, mixed)
+    expected = nsa.seamless_clone(*public, torch.from_numpy(masks)[:, None], centers, flags)
     arguments = guarded(sources), guarded(images), guarded(masks)
-    actual = operators.seamless_clone(*arguments, centers, mixed)
+    actual = operators.seamless_clone(*arguments, centers, flags)
     assert largest_difference(actual.permute(0, 3, 1, 2), expected) <= 1
     assert (actual.numpy() != images).any(axis=(1, 2, 3)).sum() > 10
     with pytest.raises(InputError, match="of item 0 puts the mask's"):
-        operators.seamless_clone(*arguments, centers * 0, mixed)
+        operators.seamless_clone(*arguments, centers * 0, flags)
 
 
 class OnDevice(Tensor):

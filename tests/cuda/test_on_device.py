@@ -112,8 +112,8 @@ def test_every_size_up_to_254_and_a_few_beyond(mode: str) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("mixed", [False, True])
-def test_seamless_clone(channels: int, mixed: bool) -> None:
+@pytest.mark.parametrize("flags", [1, 2, 3, 9, 10, 11])
+def test_seamless_clone(channels: int, flags: int) -> None:
     random = np.random.default_rng(channels)
     sources, images = (tensor(pictures(random, 20, 50, 60, channels), "cpu") for _ in range(2))
     masks = tensor(pictures(random, 20, 50, 60, 1), "cpu").contiguous()
@@ -121,12 +121,12 @@ def test_seamless_clone(channels: int, mixed: bool) -> None:
     masks[:, :, :10] = 0
     centers = torch.full((20, 2), 30)
     centers[:, 1] = 25
-    expected = nsa.seamless_clone(sources, images, masks, centers, mixed)
-    actual = nsa.seamless_clone(sources.cuda(), images.cuda(), masks.cuda(), centers, mixed)
+    expected = nsa.seamless_clone(sources, images, masks, centers, flags)
+    actual = nsa.seamless_clone(sources.cuda(), images.cuda(), masks.cuda(), centers, flags)
     assert actual.is_cuda
     assert largest_difference(actual.cpu(), expected) <= 1
     with pytest.raises(InputError, match="of item 0 puts the mask's"):
-        nsa.seamless_clone(sources.cuda(), images.cuda(), masks.cuda(), centers * 0, mixed)
+        nsa.seamless_clone(sources.cuda(), images.cuda(), masks.cuda(), centers * 0, flags)
 
 
 @pytest.mark.parametrize("kind", ["binary", "continuous", "logistic", "factor"])
@@ -210,7 +210,7 @@ def test_operators_follow_torchs_rules() -> None:
     masks = torch.full((3, 60, 50), 255, dtype=torch.uint8, device="cuda")
     centers = torch.tensor([[25, 30]] * 3)
     torch.library.opcheck(
-        ops.seamless_clone.default, (pixels, pixels, masks, centers, True), test_utils=checks
+        ops.seamless_clone.default, (pixels, pixels, masks, centers, 2), test_utils=checks
     )
 
 

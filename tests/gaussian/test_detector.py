@@ -61,6 +61,23 @@ def test_holdout_is_not_fitted(extractor: FeatureExtractor, normal_images: Tenso
     torch.testing.assert_close(again.calibration, detector.calibration)
 
 
+def test_equal_images_are_held_out_or_fitted_once(
+    extractor: FeatureExtractor, normal_images: Tensor
+) -> None:
+    alone = GaussianDetector(extractor, "l2").fit(normal_images, holdout=0.25, seed=3)
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    twice = torch.cat([normal_images, normal_images[order]])
+    features = [torch.cat([level, level[order]]) for level in extractor(normal_images)]
+    of_images = GaussianDetector(extractor, "l2").fit(twice, holdout=0.25, seed=3)
+    of_features = GaussianDetector(distribution="l2").fit(features, holdout=0.25, seed=3)
+    assert alone.held_out is not None
+    for detector in (of_images, of_features):
+        assert torch.equal(detector.held_out, alone.held_out)
+        torch.testing.assert_close(detector.calibration, alone.calibration)
+        torch.testing.assert_close(detector.levels[0].mean, alone.levels[0].mean)
+    assert alone.calibrate(normal_images[:5]).held_out is None
+
+
 def test_working_points(fitted: GaussianDetector, test_images: Images) -> None:
     assert fitted.calibration is not None
     of_sum = fitted.working_point(0.2)

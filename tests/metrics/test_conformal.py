@@ -66,19 +66,77 @@ def test_p_value_by_the_definition() -> None:
     scores=st.lists(st.integers(0, 8), min_size=1, max_size=40),
     rank=st.integers(1, 40),
     new=st.integers(-1, 9),
+    moved=st.floats(-1e-3, 1e-3),
 )
-def test_threshold_and_p_value_agree(scores: list[int], rank: int, new: int) -> None:
+def test_threshold_and_p_value_agree(scores: list[int], rank: int, new: int, moved: float) -> None:
     """Above the threshold exactly where the p-value is at most the rate, ties included."""
     calibration = ConformalThreshold(np.array(scores, float))
     fpr = min(rank, len(scores)) / (len(scores) + 1)
+    threshold = calibration.threshold(fpr)
     significant = calibration.p_value(float(new)) <= fpr + 1e-9
-    assert (new > calibration.threshold(fpr)) == significant
+    assert (new > threshold) == significant
+    # For scores of the held-out images it is the score itself that would decide, too.
+    as_high = sum(score >= new for score in scores)
+    assert significant == ((1 + as_high) / (len(scores) + 1) <= fpr + 1e-9)
+    # And within a gap.
+    near = new + moved
+    assert (near > threshold) == (calibration.p_value(near) <= fpr + 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_threshold_lies_between_two_scores(fresh_seed: int, dtype: type) -> None:
+    """Every held-out image keeps its p-value and label where its score is a little different."""
+    rng = np.random.default_rng(fresh_seed)
+    scores = np.unique(rng.gamma(4, 1e-3, 200).astype(dtype))
+    calibration = ConformalThreshold(scores)
+    assert calibration.scores.tolist() == scores.tolist()
+    count = len(scores)
+    gaps = np.append(np.diff(scores.astype(float)), np.inf)
+    for rank in range(1, count + 1):
+        low = count - rank
+        threshold = calibration.threshold(rank / (count + 1))
+        assert float(scores[low]) < threshold < float(scores[low]) + gaps[low]
+        assert threshold <= float(scores[low]) + 1.01e-4 * float(scores[-1])
+        assert threshold == np.float32(threshold)
+    moved = 0.4 * np.minimum(np.append(gaps[0], gaps[:-1]), np.minimum(gaps, 2e-9))
+    own = calibration.p_value(scores)
+    assert own.tolist() == [(1 + count - i) / (count + 1) for i in range(count)]
+    for sign in (-1, 1):
+        assert calibration.p_value(scores + sign * moved).tolist() == own.tolist()
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold"),
+    [
+        ([0.0, 0.0], 0.0),
+        ([3.0], pytest.approx(3.0003)),
+        ([-3.0, -2.0], pytest.approx(-1.9997)),
+        # Neighbours as float32: between them is no number that a file could compare with.
+        ([1.0, 1.0 + 2.0**-23], pytest.approx(1.0001)),
+        ([1e39, 2e39], pytest.approx(2.0002e39)),
+    ],
+)
+def test_above_the_highest_score_is_a_margin(scores: list[float], threshold: object) -> None:
+    assert ConformalThreshold(scores).threshold(1 / (len(scores) + 1)) == threshold
+
+
+def test_between_neighbours_of_float32_the_lower_score_is_the_threshold() -> None:
+    low, high = 1.0, 1.0 + 2.0**-23
+    assert ConformalThreshold([low, high]).threshold(2 / 3) == low
+    # Scores that were computed in float64 have numbers in between.
+    assert low < ConformalThreshold([low, high, 1.2]).threshold(3 / 4) < high
+
+
+def test_a_score_that_is_no_number_has_no_p_value() -> None:
+    with pytest.raises(InputError, match="not a number"):
+        ConformalThreshold([1.0]).p_value([0.5, math.nan])
+    assert ConformalThreshold([1.0]).p_value([-math.inf, math.inf]).tolist() == [1.0, 0.5]
 
 
 def test_smallest_attainable_rate_is_told() -> None:
     calibration = ConformalThreshold(torch.arange(99.0))
     assert calibration.smallest_rate == 0.01
-    assert calibration.threshold(0.01) == 98
+    assert calibration.threshold(0.01) == pytest.approx(98.0098)
     with pytest.raises(InputError, match=r"1/100 = 0.01; hold out at least 199"):
         calibration.threshold(0.005)
 
@@ -102,7 +160,7 @@ def test_scores_may_be_tensors_of_any_precision() -> None:
     scores = [0.25, 0.5, 1.0]
     for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
         tensor = torch.tensor(scores, dtype=dtype, requires_grad=True)
-        assert ConformalThreshold(tensor).threshold(0.25) == 1.0
+        assert ConformalThreshold(tensor).threshold(0.25) == pytest.approx(1.0001)
         assert ConformalThreshold(scores).p_value(tensor).tolist() == [1.0, 0.75, 0.5]
 
 

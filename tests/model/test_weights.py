@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,14 @@ import torch
 from torch import nn
 
 from nsa.errors import InputError
-from nsa.model.weights import load_model, read_tensors, save_model, write_tensors
+from nsa.model.weights import (
+    _TYPES,
+    load_model,
+    read_metadata,
+    read_tensors,
+    save_model,
+    write_tensors,
+)
 
 
 def network(width: int = 4) -> nn.Module:
@@ -37,6 +46,48 @@ def test_others_read_the_files_of_a_network(tmp_path: Path) -> None:
     plain = {name: value.contiguous() for name, value in model.state_dict().items()}
     expected = safetensors.torch.save(plain, {"format": "pt"})
     assert (tmp_path / "w.safetensors").read_bytes() == expected
+
+
+def test_all_kinds_of_tensors_are_written_as_the_library_does(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    tensors = {
+        f"{kind} {shape}": (100 * torch.randn(shape)).to(kind)
+        for kind in _TYPES
+        for shape in ((), (3,), (2, 3, 4), (0, 5))
+    }
+    tensors["turned"] = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    tensors["Öl"] = torch.ones(3)
+    plain = {name: value.contiguous() for name, value in tensors.items()}
+    for metadata in (None, {"format": "pt"}, {"a": "1", "ü": '"\n'}):
+        write_tensors(path, tensors, metadata)
+        found = read_tensors(path)
+        assert found[1] == (metadata or {}) == read_metadata(path)
+        assert all(torch.equal(found[0][name], tensors[name]) for name in tensors)
+        if metadata is None or len(metadata) == 1:  # the library orders more at random
+            assert path.read_bytes() == safetensors.torch.save(plain, metadata)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+def test_weights_are_written_from_where_they_are(tmp_path: Path) -> None:
+    """In a process of its own, whose memory nothing else has left high."""
+    script = (
+        "import re, sys, torch; from pathlib import Path; from nsa.model.weights import *\n"
+        "def resident(what):\n"
+        "    said = Path('/proc/self/status').read_text()\n"
+        "    return int(re.search(what + r':\\s+(\\d+)', said)[1])\n"
+        "tensors = {str(i): torch.ones(1 << 20) for i in range(32)}\n"
+        "write_tensors(Path(sys.argv[1]), {'0': tensors['0']})\n"
+        "Path('/proc/self/clear_refs').write_text('5')\n"
+        "before = resident('VmRSS')\n"
+        "write_tensors(Path(sys.argv[1]), tensors)\n"
+        "print(resident('VmHWM') - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "t")], capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert (tmp_path / "t").stat().st_size > 128 << 20
+    assert int(done.stdout) < 24 << 10  # KiB
 
 
 def test_tensors_and_metadata(tmp_path: Path) -> None:

@@ -70,10 +70,12 @@ def test_a_factor_weakens_the_gradients(images: np.ndarray) -> None:
 def test_clone_keeps_the_mask_and_takes_grey(images: np.ndarray) -> None:
     mask = np.full((20, 16), 255, np.uint8)
     source, target = images[1, :20, :16], images[0]
-    colour = reference.seamless_clone(source, target, mask, (30, 30))
+    colour = reference.seamless_clone(source, target, mask, (30, 30), 1)
     assert (mask == 255).all()
     for channel in range(3):
-        grey = reference.seamless_clone(source[..., channel], target[..., channel], mask, (30, 30))
+        grey = reference.seamless_clone(
+            source[..., channel], target[..., channel], mask, (30, 30), 1
+        )
         assert np.array_equal(grey, colour[..., channel])
 
 

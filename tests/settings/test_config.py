@@ -145,7 +145,7 @@ def test_defaults_are_the_papers() -> None:
     }  # fmt: skip
     assert dataclasses.asdict(TrainConfig()) == {
         "epochs": 320, "batch_size": 64, "learning_rate": 1e-3, "final_learning_rate": 1e-6,
-        "seed": 0,
+        "seed": 0, "extra_steps": 0, "former_epochs": (),
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class Example(Request):
     count: int | None = option("How many.", section="part", low=1, high=9)
     share: float | None = option("How much.")
     place: Path | None = option("Where.", flags=("--at",), panel="Places")
+    folders: tuple[Path, ...] | None = option("Which.")
     background: float | str | None = option(
         "Grey.", section="part", parse=parse_background, null=NONE
     )
@@ -35,7 +36,7 @@ class Example(Request):
 
 
 def test_options_are_the_fields_in_order() -> None:
-    assert list(Example.options()) == ["count", "share", "place", "background"]
+    assert list(Example.options()) == ["count", "share", "place", "folders", "background"]
     assert Example.sections() == ["part"]
     place = Example.options()["place"]
     assert (place.help, place.flags, place.panel) == ("Where.", ("--at",), "Places")
@@ -58,8 +59,19 @@ def test_values_get_their_types() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "folders"),
+    [("a", ["a"]), (["a", "~/b"], ["a", Path("~/b").expanduser()]), ([Path("a")], ["a"])],
+)
+def test_several_values_and_one(value: object, folders: list[str | Path]) -> None:
+    assert Example.read({"folders": value}).folders == tuple(map(Path, folders))
+
+
+@pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"folders": 7}, "folders must be of type Path, got 7"),
+        ({"folders": ["a", 7]}, "folders must be of type Path, got 7"),
+        ({"folders": []}, "folders is an empty list"),
         ({"count": "three"}, "count must be of type int, got 'three'"),
         ({"count": 2.5}, "count must be of type int"),
         ({"count": True}, "count must be of type int"),
@@ -120,10 +132,14 @@ def test_only_an_option_that_may_be_none_takes_the_word_for_it() -> None:
 
 
 def test_what_was_given_travels_as_yaml() -> None:
-    request = Example(count=1, share=0.0, place=Path("/x"), background=NONE, part={"a": None})
+    folders = (Path("/x"), Path("y"))
+    request = Example(
+        count=1, share=0.0, place=Path("/x"), folders=folders, background=NONE, part={"a": None}
+    )
     plain = yaml.safe_load(yaml.safe_dump(request.given()))
     assert plain == {
-        "count": 1, "share": 0.0, "place": "/x", "background": "none", "part": {"a": None},
+        "count": 1, "share": 0.0, "place": "/x", "folders": ["/x", "y"], "background": "none",
+        "part": {"a": None},
     }  # fmt: skip
     assert Example.read(plain) == request
 
@@ -136,6 +152,8 @@ def test_places_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     places = TrainRequest(data_root=Path("data")).places()
     assert places == {"data_root": str(tmp_path / "data"), "normal_dir": None}
+    places = TrainRequest(normal_dir=(Path("a"), Path("/b"))).places()
+    assert places == {"data_root": None, "normal_dir": [str(tmp_path / "a"), "/b"]}
 
 
 def test_a_runs_stamps_are_no_options(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ import pytest
 from nsa.errors import InputError
 from nsa.system import files
 from nsa.system.files import (
+    atomic_file,
+    is_unfinished,
     make_folder,
     need_space,
     read_yaml,
@@ -20,6 +25,9 @@ from nsa.system.files import (
     write_atomically,
     write_csv,
 )
+
+if sys.platform != "win32":
+    import resource
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -69,6 +77,99 @@ def test_the_content_reaches_the_disk_before_the_name(
     monkeypatch.setattr(os, "replace", lambda *to: (done.append(("replace", 0)), replace(*to)))
     write_atomically(path, b"12345")
     assert done == [("fsync", 5), ("replace", 0)]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError])
+def test_a_write_that_is_stopped_leaves_what_was_there(
+    stop: type[BaseException], tmp_path: Path
+) -> None:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"earlier")
+
+    def write() -> None:
+        with atomic_file(path) as file:
+            file.write(b"a part")
+            raise stop
+
+    with pytest.raises(stop):
+        write()
+    assert path.read_bytes() == b"earlier"
+    assert left(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_a_disk_that_fills_up_while_it_is_written(tmp_path: Path) -> None:
+    """As the system tells it, in the midst of a file, by a limit of the size of files."""
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"earlier")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(InputError) as raised:
+            write_atomically(path, bytes(11_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(raised.value) == (
+        f"Cannot write {path}: File too large; the earlier version is untouched."
+    )
+    assert path.read_bytes() == b"earlier"
+    assert left(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "ä" * 123 + "x.png", "a" * 250 + ".png", "b" * 255])
+def test_a_killed_writers_part_is_taken_over(name: str, tmp_path: Path) -> None:
+    """Also where the name is as long as a file system allows."""
+    path = tmp_path / name
+    script = (
+        "import os, sys; from pathlib import Path; from nsa.system.files import atomic_file\n"
+        "with atomic_file(Path(sys.argv[1])) as file:\n"
+        "    file.write(bytes(100_000)); file.flush(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    [part] = tmp_path.iterdir()
+    assert part != path
+    assert is_unfinished(part)
+    assert part.stat().st_size == 100_000
+    write_atomically(path, b"whole")
+    assert left(tmp_path) == [name]
+    assert path.read_bytes() == b"whole"
+
+
+def test_writers_of_one_file_wait_for_each_other(tmp_path: Path) -> None:
+    path, count = tmp_path / "file.bin", 8
+
+    def write(number: int) -> None:
+        for _ in range(20):
+            with atomic_file(path) as file:
+                for _ in range(50):
+                    file.write(bytes([number]) * 100)
+                    file.flush()
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(write, range(count)))
+    content = path.read_bytes()
+    assert len(content) == 5000
+    assert len(set(content)) == 1  # of one writer
+    assert left(tmp_path) == ["file.bin"]
+
+
+def test_a_drive_without_locks_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: int, **_: bool) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files, "lock_file", fail)
+    write_atomically(tmp_path / "file.bin", b"whole")
+    assert (tmp_path / "file.bin").read_bytes() == b"whole"
+
+
+def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"precious")
+    (tmp_path / ".file.bin.nsa-tmp").symlink_to(tmp_path / "other")
+    with pytest.raises(InputError, match=r"Cannot write .*file\.bin"):
+        write_atomically(tmp_path / "file.bin", b"whole")
+    assert (tmp_path / "other").read_bytes() == b"precious"
 
 
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:

@@ -1,30 +1,83 @@
-"""A first signal is noted, a second one interrupts, and handlers are put back."""
+"""A first signal is noted, a second Ctrl-C interrupts, and handlers are put back."""
+
+from __future__ import annotations
 
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from nsa.system.interrupt import StopRequest
+from nsa.system.interrupt import StopRequest, ended_as_by_ctrl_c, ending_signals
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
+if sys.platform != "win32":
+    ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_and_second_signal(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
+@pytest.fixture(autouse=True)
+def before() -> Iterator[None]:
+    """Handlers as a command finds them that was started at a terminal, and after it."""
+    kept = {number: signal.getsignal(number) for number in ENDING}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    handlers = [signal.getsignal(number) for number in ENDING]
+    yield
+    assert [signal.getsignal(number) for number in ENDING] == handlers
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_is_noted_and_ctrl_c_after_it_interrupts(number: signal.Signals) -> None:
     with StopRequest() as stop:
         assert not stop.made
         signal.raise_signal(number)
         assert stop.made
         with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_signals_of_a_terminal_that_closes_come_in_groups() -> None:
+    with StopRequest() as stop:
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
             signal.raise_signal(number)
-    assert signal.getsignal(number) is before
+        assert stop.made
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_outside_a_training_all_end_as_ctrl_c_does(number: signal.Signals) -> None:
+    cleaned = []
+
+    def work() -> None:
+        with ended_as_by_ctrl_c():
+            try:
+                signal.raise_signal(number)
+            finally:
+                if number != signal.SIGINT:
+                    signal.raise_signal(signal.SIGTERM)
+                    signal.raise_signal(signal.SIGHUP)
+                cleaned.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert cleaned
+
+
+def test_nohup_stays_in_force() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert ending_signals() == [signal.SIGINT, signal.SIGTERM]
+    with ended_as_by_ctrl_c(), StopRequest() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert not stop.made
+    assert signal.signal(signal.SIGHUP, signal.SIG_DFL) is signal.SIG_IGN
 
 
 def test_other_threads_train_without_signals() -> None:
     seen: list[bool] = []
 
     def work() -> None:
-        with StopRequest() as stop:
+        with ended_as_by_ctrl_c(), StopRequest() as stop:
             seen.append(stop.made)
 
     thread = threading.Thread(target=work)

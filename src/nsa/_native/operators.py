@@ -2,19 +2,22 @@
 
 Operators take interleaved images (count, height, width, channels); :mod:`nsa.blend` and
 :mod:`nsa.label` convert from and to (count, channels, height, width). Modes, kinds and variants are
-the words of :mod:`nsa.settings`. Every operator has a fake kernel, so that it can be traced and
-compiled.
+the words of :mod:`nsa.settings`, flags the numbers of OpenCV. Every operator has a fake kernel, so
+that it can be traced and compiled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nsa._native.cuda import operators as cuda_operators
 from nsa._native.extension import C
+from nsa._native.layout import on_host
+from nsa.errors import InputError
 
 Operator = Callable[..., Tensor]
 
@@ -25,7 +28,7 @@ torch.library.define(
 )
 torch.library.define(
     "nsa::seamless_clone",
-    "(Tensor sources, Tensor destinations, Tensor masks, Tensor centers, bool mixed) -> Tensor",
+    "(Tensor sources, Tensor destinations, Tensor masks, Tensor centers, int flags) -> Tensor",
 )
 torch.library.define(
     "nsa::label",
@@ -41,34 +44,24 @@ torch.library.define(
 def _blend_cpu(
     images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: str
 ) -> Tensor:
+    arrays = on_host("images", images), on_host("sources", sources), *_plan(rows, factors, masks)
     out = torch.empty_like(images, memory_format=torch.contiguous_format)
-    C.blend_cpu(
-        images.contiguous().numpy(),
-        sources.contiguous().numpy(),
-        rows.contiguous().numpy(),
-        factors.contiguous().numpy(),
-        masks.contiguous().numpy(),
-        mode,
-        out.numpy(),
-        torch.get_num_threads(),
-    )
+    C.blend_cpu(*arrays, mode, out.numpy(), torch.get_num_threads())
     return out
 
 
 @torch.library.impl("nsa::seamless_clone", "CPU")
 def _seamless_clone_cpu(
-    sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, mixed: bool
+    sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, flags: int
 ) -> Tensor:
-    out = torch.empty_like(destinations, memory_format=torch.contiguous_format)
-    C.clone_cpu(
-        sources.contiguous().numpy(),
-        destinations.contiguous().numpy(),
-        masks.contiguous().numpy(),
-        centers.contiguous().numpy(),
-        mixed,
-        out.numpy(),
-        torch.get_num_threads(),
+    arrays = (
+        on_host("sources", sources),
+        on_host("destinations", destinations),
+        on_host("masks", masks),
+        on_host("centers", centers, torch.int64),
     )
+    out = torch.empty_like(destinations, memory_format=torch.contiguous_format)
+    C.clone_cpu(*arrays, flags, out.numpy(), torch.get_num_threads())
     return out
 
 
@@ -84,43 +77,42 @@ def _label_cpu(
     midpoint: float,
     steepness: float,
 ) -> Tensor:
+    pair = on_host("original", original), on_host("blended", blended)
+    rule = kind, variant, midpoint, steepness
     out = torch.empty(original.shape[:3], dtype=torch.float32)
-    C.label_cpu(
-        original.contiguous().numpy(),
-        blended.contiguous().numpy(),
-        rows.contiguous().numpy(),
-        factors.contiguous().numpy(),
-        masks.contiguous().numpy(),
-        kind,
-        variant,
-        midpoint,
-        steepness,
-        out.numpy(),
-        torch.get_num_threads(),
-    )
+    C.label_cpu(*pair, *_plan(rows, factors, masks), *rule, out.numpy(), torch.get_num_threads())
     return out
 
 
 @torch.library.impl("nsa::object_masks", "CPU")
 def _object_masks_cpu(images: Tensor, background: float, threshold: float) -> Tensor:
+    pixels = on_host("images", images)
     out = torch.empty(images.shape[:3], dtype=torch.uint8)
-    C.object_masks_cpu(
-        images.contiguous().numpy(), background, threshold, out.numpy(), torch.get_num_threads()
-    )
+    C.object_masks_cpu(pixels, background, threshold, out.numpy(), torch.get_num_threads())
     return out
+
+
+def _plan(rows: Tensor, factors: Tensor, masks: Tensor) -> tuple[Any, Any, Any]:
+    return (
+        on_host("rows", rows, torch.int32),
+        on_host("factors", factors, torch.float32),
+        on_host("masks", masks),
+    )
 
 
 def _blend_fake(
     images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: str
 ) -> Tensor:
-    del sources, rows, factors, masks, mode
+    _check_meta(images, sources, rows, factors, masks)
+    _check_word(mode, C.blend_modes, "blend mode")
     return torch.empty_like(images, memory_format=torch.contiguous_format)
 
 
 def _seamless_clone_fake(
-    sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, mixed: bool
+    sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, flags: int
 ) -> Tensor:
-    del sources, masks, centers, mixed
+    _check_meta(sources, destinations, masks, centers)
+    C.clone_gradients(flags)  # raises if there are no such flags
     return torch.empty_like(destinations, memory_format=torch.contiguous_format)
 
 
@@ -135,13 +127,29 @@ def _label_fake(
     midpoint: float,
     steepness: float,
 ) -> Tensor:
-    del blended, rows, factors, masks, kind, variant, midpoint, steepness
+    del midpoint, steepness
+    _check_meta(original, blended, rows, factors, masks)
+    _check_word(kind, C.label_kinds, "label kind")
+    _check_word(variant, C.variants, "variant")
     return original.new_empty(original.shape[:3], dtype=torch.float32)
 
 
 def _object_masks_fake(images: Tensor, background: float, threshold: float) -> Tensor:
     del background, threshold
     return images.new_empty(images.shape[:3])
+
+
+def _check_meta(*tensors: Tensor) -> None:
+    """One tensor without data among others brings them here, where there is no result for them."""
+    if any(tensor is None for tensor in tensors):  # which torch takes for a tensor
+        raise InputError("A tensor is missing.")
+    if len({tensor.device.type == "meta" for tensor in tensors}) > 1:
+        raise InputError("Some tensors are on the meta device and have no data; move all there.")
+
+
+def _check_word(word: str, known: Sequence[str], what: str) -> None:
+    if word not in known:
+        raise InputError(f"{word!r} is not a {what}.")
 
 
 torch.library.register_fake("nsa::blend", _blend_fake)

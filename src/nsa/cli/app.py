@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from nsa.cli.calibrate import calibrate_command
 from nsa.cli.evaluate import evaluate_command
@@ -20,7 +21,8 @@ from nsa.cli.synthesize import synthesize_command
 from nsa.cli.train import train_command
 from nsa.errors import InputError
 from nsa.system.console import console, log_to_console
-from nsa.system.interrupt import Interrupted
+from nsa.system.interrupt import Interrupted, ended_as_by_ctrl_c
+from nsa.system.streams import outlast_readers
 
 app = typer.Typer(
     help="Train a visual anomaly detector from normal images only, and use it.",
@@ -35,21 +37,35 @@ def _friendly(command: Callable[..., None]) -> Callable[..., None]:
     def wrapper(*args: Any, **keywords: Any) -> None:
         log_to_console()
         try:
-            from nsa.system.device import keep_freed_memory
+            with ended_as_by_ctrl_c():
+                from nsa.system.device import keep_freed_memory
 
-            keep_freed_memory()
-            command(*args, **keywords)
+                keep_freed_memory()
+                command(*args, **keywords)
         except InputError as error:
             console.print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
             raise typer.Exit(2) from None
         except Interrupted as stop:
             console.print(str(stop), style="yellow", markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
-        except KeyboardInterrupt:
-            console.print("Interrupted.", style="yellow")
+        except KeyboardInterrupt as stop:
+            said = str(stop) or "Interrupted."
+            console.print(said, style="yellow", markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
 
     return wrapper
+
+
+class _Command(TyperCommand):
+    """Refuses an option that takes one value and is given two, of which the last would count."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        once = [one for one in order if isinstance(one, TyperOption) and not one.multiple]
+        for one in once:
+            if not one.is_flag and once.count(one) > 1:
+                raise typer.BadParameter("given twice, but it takes one value.", ctx, one)
+        return super().parse_args(ctx, args)
 
 
 def _help(command: Callable[..., None]) -> str:
@@ -63,9 +79,18 @@ for _command in (
     synthesize_command, reproduce_command, info_command,
 ):  # fmt: skip
     _name = _command.__name__.removesuffix("_command")
-    app.command(_name, help=_help(_command))(_friendly(_command))
+    app.command(_name, cls=_Command, help=_help(_command))(_friendly(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``nsa`` command and of ``python -m nsa.<command>``."""
-    app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="nsa")
+    output = outlast_readers()
+    try:
+        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="nsa")
+    except SystemExit:
+        sys.stdout.flush()
+        if output is not None and output.lost is not None:
+            reason = output.lost.strerror
+            console.print(f"Error: Cannot write to standard output: {reason}.", style="bold red")
+            raise SystemExit(2) from None
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,8 +32,10 @@ def evaluate_command(
 ) -> None:
     """Judge a trained detector on a test set."""
     from nsa.detectors.registry import load, open_run
+    from nsa.folder import RunLock
     from nsa.images import open_dataset
     from nsa.runs.calibrate import add_working_point
+    from nsa.runs.copies import kept_training_contents, warn_about_test
     from nsa.runs.evaluate import evaluate, write_evaluation
     from nsa.system.files import make_folder
 
@@ -47,8 +50,11 @@ def evaluate_command(
         dataset = open_dataset(data_root, category or _category_below(data_root, opened))
     if output is not None:
         make_folder(output)
-    result = add_working_point(detector, opened, evaluate(detector, dataset), dataset, fpr)
-    write_evaluation(opened, result, dataset, opened.training_times(), output)
+    judged = evaluate(detector, dataset)
+    warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
+    result = add_working_point(detector, opened, judged, dataset, fpr)
+    with RunLock(run) if output is None else contextlib.nullcontext():
+        write_evaluation(opened, result, dataset, opened.training_times(), output)
     print_results(result, dataset.name)
     console.print(f"Results are in {output or run}", markup=False, soft_wrap=True)
 

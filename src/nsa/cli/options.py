@@ -40,7 +40,7 @@ def with_options(*groups: Options) -> Callable[[Callable[..., None]], Callable[.
 
     def decorate(work: Callable[..., None]) -> Callable[..., None]:
         def command(**values: Any) -> None:
-            given = {name: value for name, value in values.items() if value is not None}
+            given = {name: value for name, value in values.items() if value not in (None, [])}
             work(**given)
 
         # Once a request: evaluating its types takes longer than all else here.
@@ -60,6 +60,9 @@ def with_options(*groups: Options) -> Callable[[Callable[..., None]], Callable[.
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     """An option as typer reads it from a function's signature; ``kind`` is the field's type."""
+    for arm in typing.get_args(kind):
+        if typing.get_origin(arm) is tuple:  # any number of them
+            kind = list[typing.get_args(arm)[0]]  # type: ignore[misc]
     if option.parse is not None:
         kind = str  # parsed where a YAML file is, too
     if not option.required and kind is not bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nsa.detectors.detector import Detector
-    from nsa.images import Dataset
+    from nsa.images import Contents, Dataset
     from nsa.training.distributed import Ranks
+
+_log = logging.getLogger("nsa")
 
 RequestT = TypeVar("RequestT", bound=TrainRequest)
 RunT = TypeVar("RunT", bound=AnyRun)
@@ -31,12 +34,12 @@ class Fitted:
     Attributes:
         detector: ready to be used; its files are in the run folder.
         times: of the training, for ``metrics.json``.
-        held_out: files and scores of normal images that were held out of it; None: there are none.
+        held_out: which of the training images were held out of it, and their scores; None: none.
     """
 
     detector: Detector
     times: dict[str, float]
-    held_out: tuple[Sequence[Path], npt.NDArray[np.float64]] | None = None
+    held_out: tuple[Sequence[int], npt.NDArray[np.float64]] | None = None
 
 
 class Fitting(ABC, Generic[RunT]):
@@ -47,6 +50,7 @@ class Fitting(ABC, Generic[RunT]):
         device, precision: where and how it computes, as a run folder names them.
         test_size: (height, width) in pixels of the test images.
         channels: of all images.
+        contents: what the training images hold; there after :meth:`load`.
     """
 
     settings: AnySettings
@@ -54,6 +58,7 @@ class Fitting(ABC, Generic[RunT]):
     precision: str
     test_size: tuple[int, int]
     channels: int
+    contents: Contents
 
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:
@@ -73,7 +78,13 @@ class Fitting(ABC, Generic[RunT]):
         """
 
     def finish(self, run: RunT) -> None:
-        """Remove what only an unfinished training needs; called when all results are written."""
+        """Draw what is missing, and remove what only an unfinished training needs.
+
+        Called when all results are written.
+
+        Raises:
+            InputError: a picture cannot be written.
+        """
 
 
 class DetectionMethod(ABC, Generic[RequestT, RunT]):
@@ -126,23 +137,39 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         """
 
     def find_begun(self, path: Path) -> RunT | None:
-        """The run in a folder, if it can be continued; None: it has to start again."""
-        del path
-        return None
+        """The run in a folder, if it can be continued; the log says where it is damaged.
 
+        None also where the folder is missing, or its run had not begun.
+        """
+        if not (path / "config.yaml").is_file():
+            return None
+        try:
+            run = self.open_run(path)
+            self.check_files(run)
+        except InputError as error:
+            _log.warning("%s cannot be continued and starts again: %s", path.name, error)
+            return None
+        return run
+
+    def check_files(self, run: RunT) -> None:
+        """Check, without reading all of it, that what a run has left so far is intact.
+
+        Raises:
+            InputError: it is not.
+        """
+        del run
+
+    @abstractmethod
     def resume(
         self, run: RunT, request: RequestT, ranks: Ranks, *, profile: bool = False
     ) -> Fitting[RunT]:
         """:meth:`begin`, for a run that has begun; the run's places are those asked for now.
 
+        The settings of what is returned are those of the run from now on.
+
         Raises:
-            InputError: such a run cannot be continued, or an option contradicts it.
+            InputError: an option contradicts the run.
         """
-        del request, ranks, profile
-        raise InputError(
-            f"{run.path} holds a detector of --method {self.names[0]}, {self.lacks}; it can be "
-            "used by nsa evaluate, predict, calibrate and export, but not resumed."
-        )
 
     def follow(self, request: RequestT, ranks: Ranks) -> None:
         """Compute a rank's share of a training; only where there are :attr:`steps`."""
@@ -153,6 +180,19 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         """The request with settings that suit the demo set, where it says nothing of them."""
         del category
         return request
+
+
+def refuse_changes(names: Sequence[str]) -> None:
+    """Refuse to change settings of a run that has begun.
+
+    Raises:
+        InputError: there are some.
+    """
+    if names:
+        listed = ", ".join("--" + name.replace("_", "-") for name in names)
+        raise InputError(
+            f"{listed} cannot change in a run that has begun; leave it out or start a new run."
+        )
 
 
 AnyMethod: TypeAlias = DetectionMethod[Any, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -63,6 +64,7 @@ class GaussianDetector:
         levels: the fitted distributions, first level first; empty before :meth:`fit`.
         calibration: float64 (n, levels), distances of held-out normal images; None if there
             are none.
+        held_out: int64 (n,), the rows of the data that :meth:`fit` held out; None: not known.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class GaussianDetector:
         self.shrinkage: Shrinkage = shrinkage
         self.levels: list[Distribution] = []
         self.calibration: Tensor | None = None
+        self.held_out: Tensor | None = None
 
     def fit(
         self,
@@ -93,7 +96,8 @@ class GaussianDetector:
             data: uint8 images (N, C, H, W), or features, one floating tensor (N, channels) per
                 level.
             holdout: share of the images, chosen by ``seed``, that is not fitted but kept to set
-                and check working points (see :meth:`calibrate`).
+                and check working points (see :meth:`calibrate`). Equal images then count once,
+                so that none is on both sides.
             augmentation: fit on augmented copies of the images; held-out ones are never augmented.
             passes: augmented copies of each image; only with ``augmentation``.
             seed: fixes the held-out images and the augmentation.
@@ -104,7 +108,8 @@ class GaussianDetector:
         """
         if not 0 <= holdout < 1:
             raise InputError(f"holdout must be at least 0 and below 1, got {holdout!r}.")
-        fitted, held = split_rows(_length(data), holdout, seed)
+        count = _length(data)
+        fitted, held = split_rows(different_rows(data) if holdout else range(count), holdout, seed)
         if augmentation is not None:
             if not isinstance(data, Tensor) or self.extractor is None:
                 raise InputError("Augmentation needs images and a network; features were given.")
@@ -124,6 +129,7 @@ class GaussianDetector:
                 raise InputError(f"Level {number} cannot be fitted: {error}") from error
         self.levels = levels
         self.calibration = self.level_scores(kept) if kept else None
+        self.held_out = held if kept else None
         return self
 
     def calibrate(self, data: Tensor | Sequence[Tensor]) -> GaussianDetector:
@@ -133,6 +139,7 @@ class GaussianDetector:
             data: images or features as in :meth:`fit`; they replace earlier ones.
         """
         self.calibration = self.level_scores(data)
+        self.held_out = None
         return self
 
     def level_scores(self, data: Tensor | Sequence[Tensor]) -> Tensor:
@@ -247,14 +254,28 @@ def _length(data: Tensor | Sequence[Tensor]) -> int:
     return len(data[0])
 
 
-def split_rows(count: int, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
+def different_rows(data: Tensor | Sequence[Tensor]) -> list[int]:
+    """The rows of images or features that equal no earlier one."""
+    levels = [data] if isinstance(data, Tensor) else data
+    first: dict[bytes, int] = {}
+    for row in range(len(levels[0])):
+        digest = hashlib.sha256()
+        for level in levels:
+            digest.update(level[row].detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        first.setdefault(digest.digest(), row)
+    return list(first.values())
+
+
+def split_rows(rows: Sequence[int], holdout: float, seed: int) -> tuple[Tensor, Tensor]:
     """Rows to fit and rows to hold out, each in their original order.
 
     Raises:
         InputError: ``holdout`` leaves no row to fit.
     """
+    count = len(rows)
     held = round(count * holdout)
     if held == count:
         raise InputError(f"A holdout of {holdout:g} leaves none of {count} images to fit.")
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    return order[held:].sort().values, order[:held].sort().values
+    chosen = torch.as_tensor(rows)
+    return chosen[order[held:].sort().values], chosen[order[:held].sort().values]

@@ -6,6 +6,7 @@ from nsa.system.lazy import lazily
 
 if TYPE_CHECKING:
     from nsa.images.augment import apply_augmentation
+    from nsa.images.contents import Contents
     from nsa.images.dataset import list_categories, open_dataset
     from nsa.images.decode import load_mask, read_image, resize
     from nsa.images.files import find_images
@@ -17,6 +18,7 @@ else:
     __getattr__ = lazily(
         __name__,
         sample=("Sample", "Dataset"),
+        contents=("Contents",),
         dataset=("open_dataset", "list_categories"),
         files=("find_images",),
         load=("load_images", "stack"),
@@ -29,6 +31,7 @@ else:
 __all__ = [
     "Sample",
     "Dataset",
+    "Contents",
     "open_dataset",
     "list_categories",
     "find_images",

@@ -5,7 +5,7 @@ The layout of a folder is recognised; the known ones are the modules of :mod:`ns
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nsa.errors import InputError, nearest
@@ -18,7 +18,7 @@ from nsa.images.sample import GOOD, Dataset, Sample
 def open_dataset(
     data_root: str | Path | None = None,
     category: str | None = None,
-    normal_dir: str | Path | None = None,
+    normal_dir: str | Path | Sequence[str | Path] | None = None,
 ) -> Dataset:
     """List the images of one category; none is decoded, apart from KolektorSDD2's masks.
 
@@ -27,14 +27,15 @@ def open_dataset(
         category: folder name below ``data_root``; may be left out where there is only one. Where
             ``data_root`` or ``normal_dir`` is the category itself, this only names it, which
             chooses its preset.
-        normal_dir: instead of ``data_root``, a plain folder of normal images: no test set.
+        normal_dir: instead of ``data_root``, a plain folder of normal images, or several, whose
+            first gives the name: no test set.
 
     Returns:
         The dataset, with at least one training image, in natural order.
 
     Raises:
-        InputError: a folder is missing or empty, the category is unknown or not named, or both or
-            neither of ``data_root`` and ``normal_dir`` are given.
+        InputError: a folder is missing or empty, or named twice, the category is unknown or not
+            named, or both or neither of ``data_root`` and ``normal_dir`` are given.
     """
     if (data_root is None) == (normal_dir is None):
         raise InputError(
@@ -42,7 +43,8 @@ def open_dataset(
             "(--normal-dir, a plain folder of normal images)."
         )
     if normal_dir is not None:
-        return _open_plain(Path(normal_dir).expanduser(), category)
+        folders = [normal_dir] if isinstance(normal_dir, str | Path) else normal_dir
+        return _open_plain([Path(folder).expanduser() for folder in folders], category)
     assert data_root is not None
     return _open_root(Path(data_root).expanduser(), category)
 
@@ -114,12 +116,17 @@ def _nothing_in(root: Path) -> str:
     )
 
 
-def _open_plain(folder: Path, name: str | None) -> Dataset:
-    """All images directly inside a folder to train on, with nothing to test on.
+def _open_plain(folders: Sequence[Path], name: str | None) -> Dataset:
+    """All images directly inside some folders to train on, with nothing to test on.
 
-    Unless it gets a name it has the folder's, or the category's for ``<category>/train/good``.
+    Unless it gets a name it has the first folder's, or the category's for
+    ``<category>/train/good``.
     """
-    parts = folder.resolve().parts
+    places = [folder.resolve() for folder in folders]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError(f"The folder {folders[number]} is named twice; name each once.")
+    parts = places[0].parts
     of_category = len(parts) > 3 and parts[-2:] == ("train", GOOD)
-    samples = [Sample(path) for path in find_images(folder)]
+    samples = [Sample(path) for folder in folders for path in find_images(folder)]
     return Dataset(name or parts[-3 if of_category else -1], samples)

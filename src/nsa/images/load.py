@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from nsa.errors import InputError
+from nsa.images.contents import Contents
 from nsa.images.decode import Pixels, check_channels, decode, resize, scale
 from nsa.system.cores import usable_cores
 
@@ -28,6 +29,7 @@ def load_images(
     channels: int = 3,
     progress: bool = True,
     warn: bool = True,
+    contents: Contents | None = None,
 ) -> Tensor:
     """Decode and resize images into one tensor.
 
@@ -40,6 +42,7 @@ def load_images(
         channels: 3 for RGB, 1 for grey.
         progress: show a progress bar on standard error.
         warn: say in the log that images are enlarged or stretched.
+        contents: of these paths, to be filled with what the images hold.
 
     Returns:
         uint8 (N, channels, height, width), channels-last, in the order of ``paths``.
@@ -59,6 +62,8 @@ def load_images(
     def load(index: int) -> None:
         picture = decode(paths[index], channels)
         shapes[index] = picture.size
+        if contents is not None:
+            contents.note(index, picture)
         pixels[index] = np.asarray(scale(picture, size)).reshape(pixels.shape[1:])
 
     bar = Progress(

@@ -17,6 +17,9 @@ from nsa.metrics._inputs import Values, to_numpy
 _Array = npt.NDArray[np.float64]
 # A rate given as 0.29 of 99 images must mean 29 of 100, whatever its last bit is.
 _ROUNDING = 1e-9
+# By how much the scores of one image differ at most between machines and runtimes in float32,
+# relative to the largest score.
+_SAME = 1e-4
 
 
 def achieved_rate(scores: Values, threshold: float) -> float:
@@ -39,8 +42,22 @@ class ConformalThreshold:
     ones are not, and then the rate drifts. Near-duplicates of the fitted images make held-out
     scores too low.
 
+    Two machines give one image scores that differ in their last digits, so a threshold that is a
+    held-out score itself would label that image at random. It lies between two scores instead:
+    half-way to the next higher one, but at most 1e-4 of the largest score above the lower one,
+    which is more than rounding in float32 changes; above the largest score it is that far. A new
+    score no further above a held-out one counts as equal to it in the p-value, too. So labels and
+    p-values agree for every score, and both stay valid: no p-value is smaller than by the formula.
+    (Half-way in every gap would cost half a rank, a rate of about (k - 1/2) / (n + 1).)
+    A threshold is a number of float32, which means the same in a file that computes in it. Where a
+    gap has none, it is half-way in float64, or the lower score if all scores are of float32.
+
     Args:
         scores: of n normal images that were not trained on; higher is more anomalous.
+
+    Attributes:
+        scores: float64 (n,), ascending.
+        bounds: float64 (n,), ascending: up to where each of them is reached.
 
     Raises:
         InputError: there are no scores, or one is not finite.
@@ -48,6 +65,7 @@ class ConformalThreshold:
 
     def __init__(self, scores: Values) -> None:
         self.scores: _Array = np.sort(_scores(scores))
+        self.bounds = _bounds(self.scores)
 
     @property
     def smallest_rate(self) -> float:
@@ -55,9 +73,15 @@ class ConformalThreshold:
         return 1 / (len(self.scores) + 1)
 
     def p_value(self, scores: Values) -> _Array:
-        """p-value of each score, float64 of the same shape: small means anomalous."""
+        """p-value of each score, float64 of the same shape: small means anomalous.
+
+        Raises:
+            InputError: a score is not a number.
+        """
         new = np.asarray(to_numpy(scores, "scores"), dtype=np.float64)
-        as_high = len(self.scores) - np.searchsorted(self.scores, new, side="left")
+        if np.isnan(new).any():
+            raise InputError("A score is not a number, so it has no p-value.")
+        as_high = len(self.bounds) - np.searchsorted(self.bounds, new, side="left")
         return np.asarray((1 + as_high) / (len(self.scores) + 1), dtype=np.float64)
 
     def threshold(self, fpr: float) -> float:
@@ -67,7 +91,7 @@ class ConformalThreshold:
             InputError: ``fpr`` is not between 0 and 1, or below :attr:`smallest_rate`.
         """
         count = len(self.scores)
-        return float(self.scores[count - allowed_exceedances(fpr, count)])
+        return float(self.bounds[count - allowed_exceedances(fpr, count)])
 
 
 def allowed_exceedances(fpr: float, count: int) -> int:
@@ -91,6 +115,19 @@ def allowed_exceedances(fpr: float, count: int) -> int:
 def images_needed(fpr: float) -> int:
     """Held-out normal images that a false positive rate needs at least."""
     return math.ceil(1 / fpr - _ROUNDING) - 1
+
+
+def _bounds(scores: _Array) -> _Array:
+    """For each of the ascending scores a number from it up to, not including, the next higher."""
+    low, first = np.unique(scores, return_inverse=True)
+    high = np.append(low[1:], np.inf)
+    middle = np.minimum(low + _SAME * np.abs(low).max(), low + (high - low) / 2)
+    with np.errstate(over="ignore"):
+        single = middle.astype(np.float32).astype(np.float64)
+        computed_in_single = bool((low.astype(np.float32) == low).all())
+    otherwise = low if computed_in_single else middle
+    bounds: _Array = np.where((low < single) & (single < high), single, otherwise)[first]
+    return bounds
 
 
 def check_rate(fpr: float) -> None:

@@ -10,7 +10,7 @@ Image = npt.NDArray[np.uint8]
 
 
 def seamless_clone(
-    source: Image, destination: Image, mask: Image, center: tuple[int, int], mixed: bool = False
+    source: Image, destination: Image, mask: Image, center: tuple[int, int], flags: int
 ) -> Image:
     """``cv2.seamlessClone`` that also takes grey images and leaves the caller's mask alone.
 
@@ -18,11 +18,10 @@ def seamless_clone(
         source, destination: uint8 (h, w, C) and (H, W, C), C in {1, 3}, or without the last axis.
         mask: uint8 (h, w), 0 to 255.
         center: (x, y) in the destination of the centre of the mask's bounding box.
-        mixed: take the stronger of the two gradients (eq. 4), else the source's (eq. 3).
+        flags: of OpenCV.
     """
-    kind = cv2.MIXED_CLONE if mixed else cv2.NORMAL_CLONE
     # OpenCV from 4.11 on overwrites the mask it is given.
-    result = cv2.seamlessClone(_colour(source), _colour(destination), mask.copy(), center, kind)
+    result = cv2.seamlessClone(_colour(source), _colour(destination), mask.copy(), center, flags)
     if destination.ndim == 2:
         return np.asarray(result[:, :, 0], np.uint8)
     return np.asarray(result[:, :, : destination.shape[2]], np.uint8)

@@ -41,7 +41,8 @@ def blend(images: Images, plan: Plan, mode: BlendMode = "source") -> Images:
             # cv2 centres the mask's bounding box; its top left belongs at (place_x, place_y).
             center = (row["place_x"] + row["roi_w"] // 2, row["place_y"] + row["roi_h"] // 2)
             weight = np.uint8(np.ceil(255 * factor))
-            target[:] = seamless_clone(patch, target, mask * weight, center, mode == "mixed")
+            flags = cv2.MIXED_CLONE if mode == "mixed" else cv2.NORMAL_CLONE
+            target[:] = seamless_clone(patch, target, mask * weight, center, flags)
             continue
         y, x = row["roi_y"], row["roi_x"]
         inside = np.s_[y : y + row["roi_h"], x : x + row["roi_w"]]

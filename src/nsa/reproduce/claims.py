@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nsa.errors import InputError
-from nsa.folder import lock_file
+from nsa.system.files import lock_file, same_file
 
 _log = logging.getLogger("nsa")
 
@@ -93,7 +93,7 @@ def _take_over(path: Path) -> int | None:
     except OSError:
         os.close(file)
         return None
-    if not path.exists() or os.stat(path).st_ino != os.fstat(file).st_ino:  # noqa: PTH116
+    if not same_file(file, path):
         os.close(file)  # released and claimed anew while we were looking
         return None
     _log.warning("Taking over %s from process %s, which is gone.", path.stem, _process(before))

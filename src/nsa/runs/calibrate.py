@@ -20,8 +20,17 @@ import numpy.typing as npt
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun, RunLock
-from nsa.images import Dataset, find_images, load_images, open_dataset
+from nsa.images import Contents, Dataset, find_images, load_images
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
+from nsa.runs.copies import FILE as TRAINED
+from nsa.runs.copies import (
+    TOO_LOW,
+    find_training_contents,
+    kept_training_contents,
+    refuse_training_images,
+    warn_about_near,
+    warn_about_near_pairs,
+)
 from nsa.system.console import console
 from nsa.system.files import write_csv
 
@@ -43,10 +52,12 @@ class Calibration:
     Attributes:
         paths: their files, absolute.
         scores: float64 (n,), higher is more anomalous.
+        contents: digests of their pixels; None: not known, as in files of earlier versions.
     """
 
     paths: list[str]
     scores: npt.NDArray[np.float64]
+    contents: list[str] | None = None
 
     @classmethod
     def read(cls, run: Path) -> Calibration:
@@ -66,12 +77,14 @@ class Calibration:
                 rows = list(csv.DictReader(file, strict=True))
             paths = [str(row["path"]) for row in rows]
             scores = np.array([float(row["score"]) for row in rows])
+            named = bool(rows) and "content" in rows[0]
+            contents = [str(row["content"]) for row in rows] if named else None
             ConformalThreshold(scores)  # at least one, all finite
         except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path} cannot be read ({error}); run nsa calibrate again."
             ) from error
-        return cls(paths, scores)
+        return cls(paths, scores, contents)
 
     def write(self, run: Path) -> None:
         """Keep it in a run folder, in place of an earlier one.
@@ -79,8 +92,10 @@ class Calibration:
         Raises:
             InputError: the folder cannot be written to.
         """
-        lines = zip(self.paths, self.scores.tolist(), strict=True)
-        write_csv(run / FILE, ("path", "score"), lines)
+        columns: list[Sequence[Any]] = [self.paths, self.scores.tolist()]
+        columns += [] if self.contents is None else [self.contents]
+        names = ("path", "score", "content")[: len(columns)]
+        write_csv(run / FILE, names, zip(*columns, strict=True))
 
     @property
     def threshold(self) -> ConformalThreshold:
@@ -119,6 +134,8 @@ class Labels:
 def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibration:
     """Score normal images and keep the scores in the detector's run folder.
 
+    Of images with the same pixels one counts.
+
     Args:
         inputs: image files and folders of images.
 
@@ -126,35 +143,29 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
         InputError: an image cannot be read, was trained on, or is named twice.
     """
     paths = [path for entry in inputs for path in find_images(entry)]
-    names = [str(path.resolve()) for path in paths]
-    if len(set(names)) < len(names):
-        raise InputError(f"{len(names) - len(set(names))} images are named twice; name each once.")
-    _refuse_training_images(run, names)
-    images = load_images(paths, detector.size, detector.channels, console.is_terminal)
-    calibration = Calibration(names, detector.calibrate(images))
+    contents = Contents(paths)
+    named = len(paths) - len(set(contents.paths))
+    if named:
+        raise InputError(f"{named} images are named twice; name each once.")
+    images = load_images(
+        paths, detector.size, detector.channels, console.is_terminal, contents=contents
+    )
+    trained = find_training_contents(run, detector.channels)
+    if trained is not None:
+        refuse_training_images(contents, trained)
+    rows = contents.different("images")
+    if len(rows) < len(paths):
+        images, contents = images[rows], contents.take(rows)
+    if trained is not None:
+        warn_about_near(contents, trained, "images", TOO_LOW)
+        warn_about_near_pairs(contents, trained)
+    calibration = Calibration(contents.paths, detector.calibrate(images), contents.names())
     with RunLock(run.path):
+        if trained is not None and not (run.path / TRAINED).exists():
+            trained.write(run.path / TRAINED)
         detector.save_calibration(run.path)
         calibration.write(run.path)
     return calibration
-
-
-def _refuse_training_images(run: AnyRun, names: list[str]) -> None:
-    places = run.places
-    try:
-        dataset = open_dataset(places["data_root"], run.settings.category, places["normal_dir"])
-    except InputError:
-        _log.warning(
-            "The training images are no longer where they were, so it cannot be checked that these "
-            "are others."
-        )
-        return
-    trained = {str(sample.path.resolve()) for sample in dataset.train}
-    common = [name for name in names if name in trained]
-    if common:
-        raise InputError(
-            f"{len(common)} of {len(names)} images are training images, such as {common[0]}: their "
-            "scores are too low to set a threshold; name normal images that were not trained on."
-        )
 
 
 def add_working_point(
@@ -173,7 +184,8 @@ def add_working_point(
     if fpr is None:
         return evaluation
     calibration = Calibration.read(run.path)
-    point = working_point(detector, calibration, evaluation, dataset, fpr)
+    trained = kept_training_contents(run)
+    point = working_point(detector, calibration, evaluation, dataset, fpr, trained)
     return dataclasses.replace(evaluation, working_point=point)
 
 
@@ -183,10 +195,15 @@ def working_point(
     evaluation: Evaluation,
     dataset: Dataset,
     fpr: float,
+    trained: Contents | None = None,
 ) -> dict[str, Any]:
     """What a wanted false positive rate comes to on the test images, for ``metrics.json``.
 
-    Test images that the threshold was made from do not count.
+    Test images that the threshold was made from do not count, nor do copies of training images,
+    and of images with the same pixels one does.
+
+    Args:
+        trained: what the training images hold, where that is known.
 
     Returns:
         ``fpr`` as asked for, ``method``, ``held_out_images``, ``smallest_fpr``, ``threshold``;
@@ -199,12 +216,12 @@ def working_point(
     """
     conformal = calibration.threshold
     threshold = conformal.threshold(fpr)
-    used = set(calibration.paths)
-    fresh = np.array([str(s.path.resolve()) not in used for s in dataset.test], dtype=bool)
+    fresh = _fresh(calibration, evaluation.contents, trained)
     good = np.array([sample.is_good for sample in dataset.test], dtype=bool)
     if not fresh.all():
         _log.warning(
-            "%d test images were calibrated with and do not count for the achieved rates.",
+            "%d test images were calibrated with or trained on, or are copies of others, and do "
+            "not count for the achieved rates.",
             int((~fresh).sum()),
         )
     normal, defective = (evaluation.whole_scores[fresh & which] for which in (good, ~good))
@@ -220,6 +237,19 @@ def working_point(
     }
     levels = detector.level_points(fpr)
     return {**point, "levels": levels} if levels else point
+
+
+def _fresh(
+    calibration: Calibration, contents: Contents, trained: Contents | None
+) -> npt.NDArray[np.bool_]:
+    """Which test images say something of a threshold: bool (N,)."""
+    if calibration.contents is None:
+        found, used = contents.paths, set(calibration.paths)
+    else:
+        found, used = contents.names(), set(calibration.contents)
+    seen = {} if trained is None else contents.copies_of(trained)
+    seen |= contents.copies()
+    return np.array([name not in used and i not in seen for i, name in enumerate(found)], bool)
 
 
 def describe(point: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from nsa.detectors.registry import read_request
 from nsa.errors import InputError
-from nsa.folder import RunLock, make_output
+from nsa.folder import RunLock, is_unused, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
 from nsa.runs.farm import RUNS, Farm
@@ -178,7 +178,7 @@ def _create(request: TrainRequest, names: list[str]) -> Categories:
     root = request.data_root.resolve()
     choose_device(request.device or "auto")  # a mistake should leave nothing behind
     folder = make_output(request.output, root.name)
-    if any(folder.iterdir()):
+    if not is_unused(folder):
         raise InputError(
             f"The folder {folder} is not empty; choose another --output, or continue what is in it "
             f"with --resume {folder}."

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nsa.detectors.detector import Detector, Scored
 from nsa.folder import AnyRun
-from nsa.images import Dataset, LoadedTest, Sample, load_test_set
+from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
 from nsa.report.examples import choose_examples
 from nsa.report.grids import heat_map_grid, image_grid
@@ -45,6 +45,7 @@ class Evaluation:
         images, maps, masks: the test set as evaluated in the paper's protocol: uint8
             (N, channels, H, W), float32 (N, H, W) (None: the method gives none), uint8 0/1
             (N, H, W).
+        contents: what the test images hold.
         working_point: what a wanted false positive rate comes to, see
             :func:`nsa.runs.calibrate.working_point`; None: no rate was asked for.
     """
@@ -59,6 +60,7 @@ class Evaluation:
     images: Tensor
     maps: Tensor | None
     masks: npt.NDArray[np.uint8]
+    contents: Contents
     working_point: dict[str, Any] | None = None
 
 
@@ -88,7 +90,7 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
     examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []
     return Evaluation(
         metrics, whole_image, reasons, scores, whole.scores.numpy(), seconds,
-        examples, images, published.maps, masks,
+        examples, images, published.maps, masks, loaded.contents,
     )  # fmt: skip
 
 

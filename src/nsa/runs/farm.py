@@ -18,7 +18,7 @@ from nsa.errors import InputError
 from nsa.runs.workers import Task, Worker, worker_environment
 from nsa.system.console import LiveView, console
 from nsa.system.device import use_own_gpu
-from nsa.system.interrupt import Interrupted
+from nsa.system.interrupt import Interrupted, ending_signals
 
 _log = logging.getLogger("nsa")
 
@@ -99,10 +99,9 @@ class Farm:
             threading.Thread(target=self._tend, args=(slot % devices, at_once), daemon=True)
             for slot in range(at_once)
         ]
-        # Both, as in a training: a shell's background jobs begin with SIGINT ignored.
+        # As in a training, SIGINT too: a shell's background jobs begin with it ignored.
         previous = {
-            number: signal.signal(number, signal.default_int_handler)
-            for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, signal.default_int_handler) for number in ending_signals()
         }
         told = dict(self.states)
         try:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import logging
-import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from nsa.detectors.method import AnyMethod, Fitting
 from nsa.detectors.registry import find_method, method_of
@@ -16,15 +21,25 @@ from nsa.folder import (
     AnySettings,
     RunLock,
     beginning,
+    change_run,
     create_run,
+    empty_folder,
+    is_unused,
     make_output,
-    move_images,
+    need_begun,
 )
-from nsa.images import Dataset, LoadedTest, load_test_set, open_dataset
+from nsa.images import Contents, Dataset, load_test_set, open_dataset
 from nsa.runs.calibrate import Calibration, add_working_point
+from nsa.runs.copies import (
+    TOO_LOW,
+    keep_training_contents,
+    warn_about_near,
+    warn_about_test,
+)
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
+from nsa.system.device import own_threads, torch_threads
 from nsa.training.distributed import ALONE, Ranks
 
 _log = logging.getLogger("nsa")
@@ -56,15 +71,14 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     _check_steps(method, ranks, profile)
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
     fitting = method.begin(request, dataset, ranks, profile=profile)
-    places = {**request.places(), "device": fitting.device, "precision": fitting.precision}
+    threads = own_threads(request.threads, fitting.device)
+    places = {**request.places(), **_computed(fitting), "threads": threads}
     folder = make_output(request.output, dataset.name)
-    with RunLock(folder):
+    with _interruptible(folder), RunLock(folder), torch_threads(threads):
         named = None if method is find_method(None) else method.names[0]
         create_run(folder, fitting.settings, places, named)
         with beginning(folder):
-            run = method.open_run(folder)
-            test = _load(run, dataset, fitting)
-        return _work(run, dataset, fitting, test)
+            return _work(method.open_run(folder), dataset, fitting)
 
 
 def resume(
@@ -74,33 +88,37 @@ def resume(
 
     Args:
         folder: the run folder.
-        request: only ``data_root`` and ``normal_dir`` (where the images have moved), ``device`` and
-            ``precision`` may differ from the run's own.
+        request: only ``data_root`` and ``normal_dir`` (where the images have moved), ``device``,
+            ``precision`` and ``threads`` may differ from the run's own, and what its method lets
+            change, such as ``epochs``; from then on the run folder has them.
         ranks: as for :func:`train`; their number may differ from before.
         profile: as for :func:`train`.
 
     Raises:
-        InputError: there is no unfinished run, or an option contradicts it.
+        InputError: there is no run that has begun, or an option contradicts it.
         Interrupted: a signal stopped the training again; its state is saved.
     """
+    need_begun(folder)
     method = method_of(folder)
-    run = method.open_run(folder)
     if request.method is not None and find_method(request.method) is not method:
         raise InputError(
             f"--method {request.method} goes with a new --output: {folder} holds a run of another "
             "method."
         )
-    for name in ("device", "precision"):
-        run.places[name] = getattr(request, name) or run.places[name]
-    moved = request.data_root is not None or request.normal_dir is not None
-    if moved:
-        run.places.update(request.places())
-    fitting = method.resume(run, request, ranks, profile=profile)
-    dataset = open_run_dataset(run)
-    with RunLock(folder):
-        if moved:
-            move_images(folder, run.places)
-        return _work(run, dataset, fitting, _load(run, dataset, fitting))
+    _check_steps(method, ranks, profile)
+    with _interruptible(folder), RunLock(folder):
+        run = method.open_run(folder)
+        for name in ("device", "precision", "threads"):
+            run.places[name] = getattr(request, name) or run.places[name]
+        if request.data_root is not None or request.normal_dir is not None:
+            run.places.update(request.places())
+        fitting = method.resume(run, request, ranks, profile=profile)
+        dataset = open_run_dataset(run)
+        run.places.update(_computed(fitting))
+        run.places["threads"] = own_threads(run.places["threads"], fitting.device)
+        change_run(folder, {**run.places, **fitting.settings.to_dict()})
+        with torch_threads(run.places["threads"]):
+            return _work(dataclasses.replace(run, settings=fitting.settings), dataset, fitting)
 
 
 def follow(request: TrainRequest, ranks: Ranks) -> None:
@@ -129,8 +147,9 @@ def train_or_resume(request: TrainRequest, settings: AnySettings | None = None) 
         _log.info("Continuing %s.", folder.name)
         place = method.request(data_root=request.data_root, device=request.device)
         return resume(folder, place)
-    if folder.exists():  # stopped before it had begun, or damaged
-        shutil.rmtree(folder)
+    if folder.is_dir() and not is_unused(folder):  # damaged, or of other settings
+        with RunLock(folder):
+            empty_folder(folder)
     return train(request)
 
 
@@ -157,21 +176,48 @@ def _check_steps(method: AnyMethod, ranks: Ranks, profile: bool) -> None:
         )
 
 
-def _load(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> LoadedTest:
-    """Load all images: the test set too, so that its faults are no surprise after the training."""
+def _computed(fitting: Fitting[Any]) -> dict[str, str]:
+    return {"device": fitting.device, "precision": fitting.precision}
+
+
+@contextlib.contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
+    """Say after an interruption what there is of the run in a folder."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        begun = (folder / "config.yaml").is_file()
+        further = f"continue with: nsa train --resume {folder}" if begun else "nothing was saved."
+        raise KeyboardInterrupt(f"Interrupted; {further}") from None
+
+
+def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
+    """Load all images, train what is left to train, then evaluate."""
+    # The test set too, so that its faults are no surprise after the training.
     test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
     fitting.load(run, dataset)
-    return test
-
-
-def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any], test: LoadedTest) -> Trained:
-    """Train what is left to train, then evaluate."""
+    keep_training_contents(run.path, fitting.contents)
+    warn_about_test(dataset.test, test.contents, fitting.contents)
     fitted = fitting.fit(run, dataset)
-    result = evaluate(fitted.detector, dataset, test)
-    if fitted.held_out is not None:
-        paths, scores = fitted.held_out
-        Calibration([str(path.resolve()) for path in paths], scores).write(run.path)
-        result = add_working_point(fitted.detector, run, result, dataset)
-    write_evaluation(run, result, dataset, fitted.times)
-    fitting.finish(run)
+    try:
+        result = evaluate(fitted.detector, dataset, test)
+        if fitted.held_out is not None:
+            _keep_held_out(run, fitting.contents, *fitted.held_out)
+            result = add_working_point(fitted.detector, run, result, dataset)
+        write_evaluation(run, result, dataset, fitted.times)
+        fitting.finish(run)
+    except InputError as error:
+        raise InputError(
+            f"{error} The training itself is saved: nsa train --resume {run.path} does the rest."
+        ) from error
     return Trained(run, result)
+
+
+def _keep_held_out(
+    run: AnyRun, contents: Contents, rows: Sequence[int], scores: npt.NDArray[np.float64]
+) -> None:
+    """Calibrate with the images that were held out of a training."""
+    held_out = contents.take(rows)
+    fitted_on = contents.take(sorted({*range(len(contents))}.difference(rows)))
+    warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
+    Calibration(held_out.paths, scores, held_out.names()).write(run.path)

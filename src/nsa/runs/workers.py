@@ -9,7 +9,9 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +21,7 @@ from nsa.system.console import console, log_to_console
 from nsa.system.cores import PROCESSES, usable_cores
 from nsa.system.device import choose_device, keep_freed_memory, use_own_gpu
 from nsa.system.interrupt import Interrupted
+from nsa.system.streams import outlast_readers
 
 _INTERRUPTED = 130
 _SERVE = "from nsa.runs.workers import serve; raise SystemExit(serve())"
@@ -139,12 +142,19 @@ def serve() -> int:
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     try:
+        # It may begin ignored, and is how the farm ends us.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        outlast_readers()
         use_own_gpu()
         keep_freed_memory()
         log_to_console()
-        while (task := _next(orders)) is not None:
+        tasks: SimpleQueue[Task | None] = SimpleQueue()
+        busy = threading.Event()
+        threading.Thread(target=_receive, args=(orders, tasks, busy), daemon=True).start()
+        while (task := tasks.get()) is not None:
             failure = _attempt(task)
             torch.cuda.empty_cache()  # for the workers beside this one
+            busy.clear()
             with contextlib.suppress(BrokenPipeError):  # the farm is gone, and no task will follow
                 os.write(replies, json.dumps(failure).encode() + b"\n")
     except (Interrupted, KeyboardInterrupt) as stop:
@@ -153,12 +163,19 @@ def serve() -> int:
     return 0
 
 
-def _next(orders: Any) -> Task | None:
-    try:
-        task: Task = pickle.load(orders)
-    except EOFError:
-        return None
-    return task
+def _receive(orders: Any, tasks: SimpleQueue[Task | None], busy: threading.Event) -> None:
+    """Pass on the tasks that come; where the farm has died, end the one that is done as it would.
+
+    A farm that lives waits for the reply to a task before it closes the pipe.
+    """
+    with contextlib.suppress(EOFError):
+        while True:
+            task: Task = pickle.load(orders)
+            busy.set()
+            tasks.put(task)
+    if busy.is_set():
+        os.kill(os.getpid(), signal.SIGINT)
+    tasks.put(None)
 
 
 def _attempt(task: Task) -> str | None:

@@ -160,6 +160,10 @@ class TrainConfig:
         batch_size: images per step at most; the batches of an epoch are of equal size.
         learning_rate, final_learning_rate: ends of the cosine schedule, stepped once per epoch.
         seed: fixes initial weights, order, augmentation and anomalies.
+        extra_steps: steps of one more pass; only where a run was ended in the middle of it.
+        former_epochs: only where a run went on with another number of epochs than it had begun
+            with: pairs (end, epochs), ascending; before the epoch ``end``, counted from 0, the
+            schedule was that of ``epochs``.
     """
 
     epochs: int = 320
@@ -167,9 +171,18 @@ class TrainConfig:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     seed: int = 0
+    extra_steps: int = 0
+    former_epochs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         check_number(self, "epochs", 1, 1_000_000)
+        check_number(self, "extra_steps", 0, 1_000_000)
+        ends = [0, *(end for end, _ in self.former_epochs)]
+        if ends != sorted(set(ends)) or any(epochs < 1 for _, epochs in self.former_epochs):
+            raise InputError(
+                "former_epochs must be pairs (end, epochs) of numbers from 1 with ascending ends, "
+                f"got {self.former_epochs!r}."
+            )
         check_number(self, "batch_size", 1, 65_536)
         check_number(self, "learning_rate", 1e-12, 10.0)
         check_number(self, "final_learning_rate", 0.0, self.learning_rate)

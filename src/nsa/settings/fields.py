@@ -51,7 +51,8 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
     Raises:
         InputError: it would.
     """
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
+    optional = typing.get_origin(wanted) in (typing.Union, types.UnionType)
+    if optional:
         if value is None:
             return None
         wanted = next(arm for arm in typing.get_args(wanted) if arm is not type(None))
@@ -59,6 +60,11 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
         return value  # __post_init__ lists the choices
     if typing.get_origin(wanted) is tuple:
         arms = typing.get_args(wanted)
+        if arms[-1] is Ellipsis:  # any number, of which one needs no list
+            items = value if isinstance(value, list | tuple) else [value]
+            if optional and not items:
+                raise InputError(f"{name} is an empty list; leave it out or name something.")
+            return tuple(convert(name, item, arms[0]) for item in items)
         if not isinstance(value, list | tuple) or len(value) != len(arms):
             raise InputError(f"{name} must be {len(arms)} numbers, got {value!r}.")
         return tuple(convert(name, item, arm) for item, arm in zip(value, arms, strict=True))

@@ -124,7 +124,7 @@ class Request:
         """What was given, as plain values for YAML: :meth:`read` makes the same request of them."""
         values = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
         return {
-            name: str(value) if isinstance(value, Path) else value
+            name: _plain(value)
             for name, value in values.items()
             if value is not None and value != {}
         }
@@ -141,6 +141,12 @@ class Request:
     def replace(self, **changes: Any) -> Self:
         """A copy with some options changed."""
         return dataclasses.replace(self, **changes)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 NONE = "none"  # of an option whose setting may be None
@@ -170,19 +176,34 @@ class TrainRequest(Request):
         "Folder below --data-root; its name also chooses the preset. Several by commas, or all: "
         "each is trained by itself, into a folder of its own below --output."
     )
-    normal_dir: Path | None = option("Instead of --data-root: a plain folder of good images.")
+    normal_dir: tuple[Path, ...] | None = option(
+        "Instead of --data-root: a plain folder of good images. May be given several times."
+    )
     method: str | None = option("How anomalies are detected.")
-    seed: int | None = option("Fixes everything random. [default: 0]")
+    seed: int | None = option(
+        "Fixes all that is drawn at random: initial weights, order, augmentation, anomalies, "
+        "held-out images; --threads fixes the rounding too. [default: 0]"
+    )
     device: str | None = option("auto, cpu or cuda. [default: auto]")
     precision: str | None = option(
         "bf16, fp32, or auto: bf16 where the hardware has it. [default: auto]"
     )
+    threads: int | None = option(
+        "Threads on the CPU, which decide how sums are rounded: the same number and seed give the "
+        "same weights, bit for bit, on any number of cores of one kind. On a GPU nothing does. "
+        "[default: as many as there are cores for this process]",
+        low=1,
+        high=1024,
+    )
     output: Path | None = option("New folder for the results. [default: runs/<category>-<number>]")
 
-    def places(self) -> dict[str, str | None]:
+    def places(self) -> dict[str, str | list[str] | None]:
         """Where the images lie, absolute, as a run folder keeps it."""
-        named = {"data_root": self.data_root, "normal_dir": self.normal_dir}
-        return {name: None if path is None else str(path.resolve()) for name, path in named.items()}
+        root, folders = self.data_root, self.normal_dir
+        return {
+            "data_root": None if root is None else str(root.resolve()),
+            "normal_dir": None if folders is None else [str(path.resolve()) for path in folders],
+        }
 
 
 def read_options(path: Path) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -90,6 +92,30 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     if name == "fp32":
         return "fp32"
     raise InputError(f"precision must be 'auto', 'bf16' or 'fp32', got {name!r}.")
+
+
+def own_threads(asked: int | None, device: str) -> int | None:
+    """How many threads a training computes with, which decides how a CPU rounds its sums.
+
+    Args:
+        asked: the number that was asked for; None: as many as torch has taken.
+
+    Returns:
+        None on a GPU unless a number was asked for: there it decides nothing.
+    """
+    return torch.get_num_threads() if asked is None and device == "cpu" else asked
+
+
+@contextlib.contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Let torch compute with so many threads while the block lasts; None: with as many as now."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def memory_format(device: torch.device, precision: Precision) -> torch.memory_format:

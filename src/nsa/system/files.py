@@ -4,34 +4,136 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nsa.errors import InputError
 
+_UNFINISHED = ".nsa-tmp"  # ends the names of files that are being written
+_LONGEST_NAME = 255  # bytes, of the common file systems
 
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace ``path`` by ``content``, or leave it as it was.
+if sys.platform == "win32":
+    import msvcrt
+
+    def lock_file(file: int, *, wait: bool = False) -> None:
+        try:
+            msvcrt.locking(file, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(*error.args) from error
+else:
+    import fcntl
+
+    def lock_file(file: int, *, wait: bool = False) -> None:
+        """Lock an open file until it is closed, however its process ends.
+
+        Raises:
+            BlockingIOError: another has locked it, and this is not to ``wait``.
+            OSError: the file system has no locks.
+        """
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """An open file that replaces ``path`` when the block ends; if it fails, ``path`` stays.
+
+    Until then it has a name of its own beside ``path``, always the same one. So what a process left
+    that was killed is taken over by the next one that writes ``path``, and of several that write it
+    at the same time each waits for the one before.
 
     Raises:
         InputError: the file cannot be written: disk full, folder read-only or gone.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _unfinished(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())  # or the rename could reach the disk before the content
-        os.replace(temporary, path)  # noqa: PTH105
+        with _claim(temporary) as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())  # or the rename could reach the disk before the content
+                if sys.platform == "win32":
+                    file.close()
+                os.replace(temporary, path)  # noqa: PTH105
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         kept = "; the earlier version is untouched" if path.exists() else ""
         raise InputError(f"Cannot write {path}: {error.strerror or error}{kept}.") from error
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace ``path`` by ``content``, or leave it as it was, see :func:`atomic_file`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with atomic_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write; not what another writes now.
+
+    Raises:
+        InputError: the folder cannot be changed.
+    """
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        try:
+            with path.open("rb") as file, contextlib.suppress(BlockingIOError):
+                lock_file(file.fileno())
+                path.unlink()
+        except FileNotFoundError:  # finished or removed just now
+            continue
+        except OSError as error:
+            raise InputError(f"Cannot remove {path}: {error.strerror or error}.") from error
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is one that is being written, or was when its process was killed."""
+    return path.name.startswith(".") and path.name.endswith(_UNFINISHED)
+
+
+def same_file(file: int, path: Path) -> bool:
+    """Whether an open file is still the one at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _unfinished(path: Path) -> Path:
+    """What ``path`` is called while it is written; a name that any file system takes."""
+    name = f".{path.name}{_UNFINISHED}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        digest = hashlib.blake2b(os.fsencode(path.name), digest_size=16).hexdigest()
+        name = f".{digest}{_UNFINISHED}"
+    return path.with_name(name)
+
+
+def _claim(temporary: Path) -> BinaryIO:
+    """An empty open file that no other process writes to."""
+    file = _locked(temporary)
+    while not same_file(file, temporary):  # whoever had it has finished meanwhile
+        os.close(file)
+        file = _locked(temporary)
+    os.ftruncate(file, 0)
+    return open(temporary, "wb", opener=lambda *_: file)  # so that it knows its name
+
+
+def _locked(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    file = os.open(path, flags, 0o666)
+    with contextlib.suppress(OSError):  # some network drives have no locks; nobody waits there
+        lock_file(file, wait=True)
+    return file
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,6 +1,6 @@
 """The training loop, its schedule and its checkpoints."""
 
-from nsa.training.checkpoint import load_checkpoint, save_checkpoint, share_state
+from nsa.training.checkpoint import load_checkpoint, save_checkpoint, saved_position, share_state
 from nsa.training.loop import Position, Trainer, need_two_images
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     "load_checkpoint",
     "need_two_images",
     "save_checkpoint",
+    "saved_position",
     "share_state",
 ]

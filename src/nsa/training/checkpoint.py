@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nsa.errors import InputError
-from nsa.model.weights import assign_weights, read_tensors, write_tensors
+from nsa.model.weights import assign_weights, read_metadata, read_tensors, write_tensors
 from nsa.training.loop import Position, Trainer
 
 _MODEL, _OPTIMIZER = "model/", "optimizer/"
@@ -41,6 +41,15 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     _restore(trainer, tensors, metadata, path)
 
 
+def saved_position(path: Path) -> Position:
+    """Where the training stood whose state was saved; the state itself is not read.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    return Position(**json.loads(read_metadata(path)[_POSITION]))
+
+
 def share_state(trainer: Trainer, path: Path) -> None:
     """Bring every rank's trainer into the state of the leader's.
 
@@ -48,14 +57,15 @@ def share_state(trainer: Trainer, path: Path) -> None:
         path: of the leader's checkpoint, to be named if the state does not fit.
     """
     if trainer.ranks.leads:
-        trainer.ranks.tell(_state(trainer))
+        tensors, metadata = _state(trainer)
+        trainer.ranks.tell(({name: value.cpu() for name, value in tensors.items()}, metadata))
     else:
         tensors, metadata = trainer.ranks.hear()
         _restore(trainer, tensors, metadata, path)
 
 
 def _state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors on the CPU and metadata of a checkpoint."""
+    """Tensors, wherever they are, and metadata of a checkpoint."""
     tensors = {_MODEL + name: value for name, value in trainer.model.state_dict().items()}
     state = trainer.optimizer.state
     for name, parameter in trainer.model.named_parameters():
@@ -65,7 +75,7 @@ def _state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, str]]:
         _POSITION: json.dumps(dataclasses.asdict(trainer.position)),
         _IMAGES: str(len(trainer.images)),
     }
-    return {name: value.detach().cpu() for name, value in tensors.items()}, metadata
+    return tensors, metadata
 
 
 def _restore(

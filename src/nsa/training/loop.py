@@ -126,7 +126,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        return self.position.epoch >= self.training.epochs
+        return (self.position.epoch, self.position.step) >= self._end
 
     def run(self, after_step: Callable[[float, int], bool], profile: Profile | None = None) -> None:
         """Train from :attr:`position` to the end, or until ``after_step`` returns False.
@@ -206,11 +206,17 @@ class Trainer:
 
     def _left(self) -> Iterator[tuple[int, int]]:
         """Positions of the steps that are not done."""
-        first = self.position.step
-        for epoch in range(self.position.epoch, self.training.epochs):
-            for step in range(first, self.steps_per_epoch):
-                yield epoch, step
-            first = 0
+        epoch, step = self.position.epoch, self.position.step
+        while (epoch, step) < self._end:
+            yield epoch, step
+            step += 1
+            if step == self.steps_per_epoch:
+                epoch, step = epoch + 1, 0
+
+    @property
+    def _end(self) -> tuple[int, int]:
+        """The position after the last step."""
+        return self.training.epochs, self.training.extra_steps
 
     def _steps(self) -> Steps[Any]:
         if self.device.type == "cpu":

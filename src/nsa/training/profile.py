@@ -18,6 +18,7 @@ import torch
 from rich.table import Table
 
 from nsa.errors import InputError
+from nsa.system.files import atomic_file
 
 WAIT, SYNTHESIS, FORWARD, BACKWARD, OPTIMISER = PARTS = (
     "plan wait", "synthesis", "forward", "backward", "optimiser",
@@ -171,8 +172,9 @@ class Profile:
             InputError: the file cannot be written.
         """
         try:
-            self._trace.export_chrome_trace(str(path))
-        except (OSError, RuntimeError) as error:
+            with atomic_file(path) as file:
+                self._trace.export_chrome_trace(file.name)
+        except RuntimeError as error:
             raise InputError(f"Cannot write {path}: {error}.") from error
 
     def _now(self) -> float | torch.cuda.Event:

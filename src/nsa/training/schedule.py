@@ -19,8 +19,13 @@ WEIGHTS, ORDER, AUGMENTATION, SYNTHESIS = range(4)
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
-    """Cosine from ``learning_rate`` in the first epoch towards ``final_learning_rate``."""
-    share = 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+    """Cosine from ``learning_rate`` in the first epoch towards ``final_learning_rate``.
+
+    Where a run went on with another number of epochs, its later epochs have the rates of a run of
+    that number; those that had begun keep theirs.
+    """
+    former = (epochs for end, epochs in config.former_epochs if epoch < end)
+    share = 0.5 * (1 + math.cos(math.pi * epoch / next(former, config.epochs)))
     return config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
 
 

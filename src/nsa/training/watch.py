@@ -86,7 +86,7 @@ class Watch:
         if isinstance(error, InputError):
             self._end(f"Error: {error}", 2)
         elif isinstance(error, KeyboardInterrupt):
-            self._end("Interrupted.", 130)
+            self._end(str(error) or "Interrupted.", 130)
         else:
             if isinstance(error, RuntimeError):  # of a lost connection, perhaps
                 self._thread.join(_SECONDS_FOR_WATCH)

@@ -72,6 +72,19 @@ def test_plain_folder_inside_a_category_is_named_after_it(root: Path) -> None:
     assert open_dataset(normal_dir=root / "cable" / "train" / "good").name == "cable"
 
 
+def test_several_plain_folders(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        draw(tmp_path / name / "2.png")
+        draw(tmp_path / name / "1.png")
+    dataset = open_dataset(normal_dir=[tmp_path / "b", str(tmp_path / "a")])
+    assert dataset.name == "b"
+    found = [str(sample.path.relative_to(tmp_path)) for sample in dataset.train]
+    assert found == ["b/1.png", "b/2.png", "a/1.png", "a/2.png"]
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    with pytest.raises(InputError, match="c is named twice"):
+        open_dataset(normal_dir=[tmp_path / "a", tmp_path / "b", tmp_path / "c"])
+
+
 def test_every_suffix_is_found(tmp_path: Path) -> None:
     names = ["a.png", "b.jpg", "c.jpeg", "d.bmp", "e.tif", "f.tiff", "g.webp"]
     for name in names:

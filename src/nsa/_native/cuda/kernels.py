@@ -31,6 +31,11 @@ def _stream(device: torch.device) -> Iterator[int]:
         yield torch.cuda.current_stream(device).cuda_stream
 
 
+def _memory(tensor: Tensor | None) -> tuple[int, int]:
+    """Address and bytes of a contiguous tensor, which the bindings hold against what is needed."""
+    return (0, 0) if tensor is None else (tensor.data_ptr(), tensor.nbytes)
+
+
 def shape_of(images: Tensor) -> Shape:
     """(count, height, width, channels) as plain numbers."""
     count, height, width, channels = images.shape
@@ -65,16 +70,16 @@ def blend_(
     with _stream(images.device) as stream:
         C.blend_cuda(
             plan.native,
-            plan.buffer.data_ptr(),
-            0 if plan.masks is None else plan.masks.data_ptr(),
-            images.data_ptr(),
+            _memory(plan.buffer),
+            None if plan.masks is None else _memory(plan.masks),
+            _memory(images),
             shape_of(images),
-            sources.data_ptr(),
+            _memory(sources),
             shape_of(sources),
-            [table.data_ptr() for table in tables],
+            [_memory(table) for table in tables],
             mode,
             grey_unit,
-            0 if workspace is None else workspace.data_ptr(),
+            _memory(workspace),
             slices,
             stream,
         )
@@ -99,15 +104,15 @@ def label(
     with _stream(original.device) as stream:
         C.label_cuda(
             plan.native,
-            plan.buffer.data_ptr(),
-            0 if plan.masks is None else plan.masks.data_ptr(),
-            original.data_ptr(),
-            blended.data_ptr(),
+            _memory(plan.buffer),
+            None if plan.masks is None else _memory(plan.masks),
+            _memory(original),
+            _memory(blended),
             shape_of(original),
             kind,
             variant,
-            table.data_ptr(),
-            labels.data_ptr(),
+            _memory(table),
+            _memory(labels),
             stream,
         )
     return labels
@@ -119,9 +124,7 @@ def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
     masks = torch.empty(images.shape[:3], dtype=torch.uint8, device=images.device)
     low, extent = C.background_range(images.shape[3], background, threshold)
     with _stream(images.device) as stream:
-        C.object_masks_cuda(
-            images.data_ptr(), shape_of(images), low, extent, masks.data_ptr(), stream
-        )
+        C.object_masks_cuda(_memory(images), shape_of(images), low, extent, _memory(masks), stream)
     return masks
 
 
@@ -140,13 +143,13 @@ def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
         out = torch.empty((count, rows, columns, channels), dtype=torch.uint8, device=store.device)
     with _stream(store.device) as stream:
         C.augment_cuda(
-            store.data_ptr(),
+            _memory(store),
             shape_of(store),
-            there.data_ptr(),
+            _memory(there),
             count,
             rows,
             columns,
-            out.data_ptr(),
+            _memory(out),
             stream,
         )
     return out
@@ -186,12 +189,12 @@ def _normalise(
     half = dtype == torch.bfloat16
     with _stream(images.device) as stream:
         launch(
-            images.data_ptr(),
+            _memory(images),
             shape_of(images),
             _three(scale),
             _three(shift),
             half,
-            out.data_ptr(),
+            _memory(out),
             stream,
         )
     return out

@@ -12,6 +12,8 @@ from torch import Tensor
 from nsa._native.cuda import kernels
 from nsa._native.cuda.plan import DevicePlan
 from nsa._native.extension import C
+from nsa._native.layout import brightness, on_host
+from nsa.errors import InputError
 
 _GREY_UNIT = 1 / 255  # the weight of a gradient per unit of a mask of 0 to 255
 
@@ -19,11 +21,9 @@ _GREY_UNIT = 1 / 255  # the weight of a gradient per unit of a mask of 0 to 255
 def blend(
     images: Tensor, sources: Tensor, rows: Tensor, factors: Tensor, masks: Tensor, mode: str
 ) -> Tensor:
-    images, sources = images.contiguous(), sources.contiguous()
+    images, sources = _pixels(images=images, sources=sources)
     plan = DevicePlan.of(
-        rows.cpu(),
-        factors.cpu(),
-        masks,
+        *_table(rows, factors, masks),
         images=kernels.shape_of(images),
         sources=kernels.shape_of(sources),
         mode=mode,
@@ -33,21 +33,29 @@ def blend(
 
 
 def seamless_clone(
-    sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, mixed: bool
+    sources: Tensor, destinations: Tensor, masks: Tensor, centers: Tensor, flags: int
 ) -> Tensor:
     """The boxes around the masks are found on the host, so masks on the GPU are waited for."""
-    sources, destinations = sources.contiguous(), destinations.contiguous()
-    shapes = kernels.shape_of(sources), kernels.shape_of(destinations)
+    sources, destinations = _pixels(sources=sources, destinations=destinations)
     rows, packed = C.clone_plan(
-        *shapes, masks.cpu().contiguous().numpy(), centers.cpu().contiguous().numpy()
+        kernels.shape_of(sources),
+        kernels.shape_of(destinations),
+        on_host("masks", masks.cpu()),
+        on_host("centers", centers.cpu(), torch.int64),
+        flags,
     )
+    mixed, monochrome = C.clone_gradients(flags)
+    if monochrome and sources.shape[3] == 3:
+        sources = brightness(sources.int()).to(torch.uint8)[..., None]
+    if sources.shape[3] != destinations.shape[3]:
+        sources = sources.expand(*sources.shape[:3], destinations.shape[3]).contiguous()
     mode = "mixed" if mixed else "source"
     plan = DevicePlan.of(
         torch.from_numpy(rows),
         torch.ones(len(rows)),
         torch.from_numpy(packed),
-        images=shapes[1],
-        sources=shapes[0],
+        images=kernels.shape_of(destinations),
+        sources=kernels.shape_of(sources),
         mode=mode,
         device=destinations.device,
     )
@@ -65,12 +73,12 @@ def label(
     midpoint: float,
     steepness: float,
 ) -> Tensor:
-    original, blended = original.contiguous(), blended.contiguous()
+    original, blended = _pixels(original=original, blended=blended)
+    if original.shape != blended.shape:
+        raise InputError("blended must have the shape of original.")
     shape = kernels.shape_of(original)
     plan = DevicePlan.of(
-        rows.cpu(),
-        factors.cpu(),
-        masks.contiguous(),
+        *_table(rows, factors, masks),
         images=shape,
         sources=shape,
         mode=None,
@@ -80,4 +88,34 @@ def label(
 
 
 def object_masks(images: Tensor, background: float, threshold: float) -> Tensor:
-    return kernels.object_masks(images.contiguous(), background, threshold)
+    (images,) = _pixels(images=images)
+    return kernels.object_masks(images, background, threshold)
+
+
+def _pixels(**images: Tensor) -> list[Tensor]:
+    """Contiguous uint8 images (count, height, width, channels) of one device.
+
+    The tensors' other arguments are checked where they are read, on the host.
+    """
+    where = {image.device for image in images.values()}
+    if len(where) > 1:
+        raise InputError(f"{' and '.join(images)} are on several devices; move them to one.")
+    for name, image in images.items():
+        if image.dtype != torch.uint8 or image.ndim != 4:
+            raise InputError(
+                f"{name} must be uint8 (count, height, width, channels), got {image.dtype} "
+                f"{tuple(image.shape)}."
+            )
+    return [image.contiguous() for image in images.values()]
+
+
+def _table(rows: Tensor, factors: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A plan with rows and factors on the host, and masks on either."""
+    rows, factors = rows.cpu(), factors.cpu()
+    on_host("rows", rows, torch.int32)
+    on_host("factors", factors, torch.float32)
+    if not masks.is_cuda:
+        on_host("masks", masks)
+    elif masks.dtype != torch.uint8 or masks.ndim != 1:
+        raise InputError(f"masks must be uint8 (bytes,), got {masks.dtype} {tuple(masks.shape)}.")
+    return rows.contiguous(), factors.contiguous(), masks.contiguous()

@@ -41,5 +41,13 @@ class GaussianMethod(DetectionMethod[GaussianRequest, "GaussianRun"]):
 
         return begin(request, dataset)
 
+    def resume(
+        self, run: GaussianRun, request: GaussianRequest, ranks: Ranks, *, profile: bool = False
+    ) -> Fitting[GaussianRun]:
+        del ranks, profile
+        from nsa.detectors.gaussian.fit import resume
+
+        return resume(run, request)
+
 
 METHOD = GaussianMethod()

@@ -132,6 +132,10 @@ def load(run: GaussianRun, device: str = "auto") -> FittedGaussian:
     Raises:
         InputError: the run has not finished, or there is no such device.
     """
+    if not (run.path / storage.SETTINGS_FILE).is_file():
+        raise InputError(
+            f"The fit in {run.path} is unfinished; finish it with 'nsa train --resume {run.path}'."
+        )
     gaussian = storage.load(run.path, device=choose_device(device))
     detector = FittedGaussian(gaussian, run.settings, run.path)
     detector.extractor.progress = console.is_terminal

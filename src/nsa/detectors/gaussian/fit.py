@@ -6,19 +6,25 @@ import logging
 import time
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from nsa.detectors.gaussian import storage
-from nsa.detectors.gaussian.detector import FittedGaussian
+from nsa.detectors.gaussian.detector import FittedGaussian, load
 from nsa.detectors.gaussian.folder import GaussianRun
 from nsa.detectors.gaussian.request import GaussianRequest
-from nsa.detectors.gaussian.settings import GaussianConfig, GaussianSettings, resolve
-from nsa.detectors.method import Fitted, Fitting
+from nsa.detectors.gaussian.settings import (
+    GaussianConfig,
+    GaussianSettings,
+    contradictions,
+    resolve,
+)
+from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector, split_rows
 from nsa.gaussian.features import FeatureExtractor
 from nsa.gaussian.pipelines import pipeline_for
-from nsa.images import Dataset, load_images
+from nsa.images import Contents, Dataset, load_images
 from nsa.metrics.conformal import allowed_exceedances
 from nsa.system.console import console, duration
 from nsa.system.device import Precision, choose_device, choose_precision
@@ -43,9 +49,18 @@ class GaussianFitting(Fitting[GaussianRun]):
     def load(self, run: GaussianRun, dataset: Dataset) -> None:  # noqa: ARG002
         """See :meth:`Fitting.load`."""
         paths = [sample.path for sample in dataset.train]
-        self._images = load_images(paths, self.test_size, self.channels, console.is_terminal)
+        contents = Contents(paths)
+        images = load_images(
+            paths, self.test_size, self.channels, console.is_terminal, contents=contents
+        )
+        # Copies would hide how few images a covariance is of, and be on both sides of a hold-out.
+        rows = contents.different("training images")
+        if len(rows) < len(paths):
+            _check_counts(self.settings.gaussian, len(rows))
+            images, contents = images[rows], contents.take(rows)
+        self._images, self.contents = images, contents
 
-    def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:
+    def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
         """See :meth:`Fitting.fit`."""
         settings, config, images = self.settings, self.settings.gaussian, self._images
         _log.info(
@@ -65,12 +80,8 @@ class GaussianFitting(Fitting[GaussianRun]):
         _log.info("Fitted in %s.", duration(seconds))
         storage.save(gaussian, run.path)
         held_out = None
-        if config.fpr is not None and gaussian.calibration is not None:
-            rows = split_rows(len(images), holdout, config.seed)[1].tolist()
-            held_out = (
-                [dataset.train[row].path for row in rows],
-                gaussian.calibration.sum(1).numpy(),
-            )
+        if gaussian.held_out is not None and gaussian.calibration is not None:
+            held_out = gaussian.held_out.tolist(), gaussian.calibration.sum(1).numpy()
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(FittedGaussian(gaussian, settings, run.path), times, held_out)
 
@@ -78,25 +89,55 @@ class GaussianFitting(Fitting[GaussianRun]):
 def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     device = choose_device(request.device or "auto")
-    asked = request.precision or "auto"
-    # Not bfloat16 by itself: its rounding blurs the components of least variance.
-    precision = choose_precision("fp32" if asked == "auto" else asked, device)
     settings = resolve(request, dataset.name)
     _check_counts(settings.gaussian, len(dataset.train))
-    bits: Literal["bfloat16", "float32"] = "bfloat16" if precision == "bf16" else "float32"
+    return _fitting(settings, device, request.precision or "auto")
+
+
+def resume(run: GaussianRun, request: GaussianRequest) -> Fitting[GaussianRun]:
+    """See :meth:`nsa.detectors.method.DetectionMethod.resume`: what is unfinished starts again."""
+    refuse_changes(contradictions(run.settings, request))
+    device = choose_device(run.places["device"])
+    if run.is_finished:
+        return _Finished(run, device)
+    return _fitting(run.settings, device, run.places["precision"])
+
+
+class _Finished(Fitting[GaussianRun]):
+    """A fit that is done, to be evaluated again."""
+
+    def __init__(self, run: GaussianRun, device: torch.device) -> None:
+        self.settings, self.device = run.settings, device.type
+        self.precision = run.places["precision"]
+        self._detector = load(run, device.type)
+        self.test_size, self.channels = self._detector.size, self._detector.channels
+
+    def load(self, run: GaussianRun, dataset: Dataset) -> None:
+        """Nothing is left to be fitted to."""
+
+    def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
+        """See :meth:`Fitting.fit`."""
+        _log.info("The fit in %s is complete; evaluating.", run.path)
+        return Fitted(self._detector, run.training_times())
+
+
+def _fitting(settings: GaussianSettings, device: torch.device, precision: str) -> GaussianFitting:
+    # Not bfloat16 by itself: its rounding blurs the components of least variance.
+    chosen = choose_precision("fp32" if precision == "auto" else precision, device)
+    bits: Literal["bfloat16", "float32"] = "bfloat16" if chosen == "bf16" else "float32"
     # Before the folder is made: weights that are not there should leave nothing behind.
     extractor = FeatureExtractor.load(
         settings.gaussian.network, settings.gaussian.weights, seed=settings.gaussian.seed,
         device=device, precision=bits, progress=console.is_terminal,
     )  # fmt: skip
-    return GaussianFitting(settings, extractor, precision)
+    return GaussianFitting(settings, extractor, chosen)
 
 
 def _check_counts(config: GaussianConfig, count: int) -> None:
     """Refuse what so many images cannot give, before anything is computed or written."""
     held = 0
     if config.fpr is not None:
-        held = len(split_rows(count, config.holdout, config.seed)[1])
+        held = len(split_rows(range(count), config.holdout, config.seed)[1])
         allowed_exceedances(config.fpr, held)
     if count - held < 2 and config.distribution != "l2":
         raise InputError(

@@ -11,6 +11,11 @@ from nsa.folder import Run
 class GaussianRun(Run[GaussianSettings]):
     """A run that fits a Gaussian detector."""
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the fit and all that follows it are done: the metrics are written last."""
+        return (self.path / "metrics.json").is_file()
+
 
 def open_run(path: Path) -> GaussianRun:
     """Open an existing run folder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +12,8 @@ from nsa.errors import InputError
 from nsa.gaussian.distributions import DistributionName
 from nsa.model.backbones import find_network
 from nsa.settings.fields import check_choice, check_number, from_dict, to_dict
+
+_log = logging.getLogger("nsa")
 
 NAME = "gaussian"
 
@@ -100,14 +103,38 @@ def resolve(request: GaussianRequest, category: str) -> GaussianSettings:
     Raises:
         InputError: a setting is unknown or out of range, or serves nothing.
     """
-    section = request.overrides("gaussian")
+    section = _asked(request)
     if section.get("fpr") is None and request.holdout is not None:
         raise InputError("--holdout serves to set a false positive rate; add --fpr.")
-    weights = Path(str(section.get("weights", ""))).expanduser()
-    if "weights" in section and weights.exists():
-        section["weights"] = str(weights.resolve())
-        if weights.is_dir():  # a run of ours, whose encoder is a ResNet-18
-            section.setdefault("network", "resnet18")
+    if "weights" in section and Path(str(section["weights"])).is_dir():
+        section.setdefault("network", "resnet18")  # of a run of ours
     config = from_dict(GaussianConfig, section)
+    # A run's own configuration has both, and says nothing by them.
+    own = "fpr" in request.gaussian and config.holdout == GaussianConfig.holdout
+    if "holdout" in section and config.fpr is None and not own:
+        _log.warning(
+            "The holdout of %g serves to set a false positive rate; without one (fpr) no image is "
+            "held out.",
+            config.holdout,
+        )  # fmt: skip
     find_network(config.network)
     return GaussianSettings(category=category, gaussian=config)
+
+
+def contradictions(settings: GaussianSettings, request: GaussianRequest) -> list[str]:
+    """Names of options whose value differs from that in ``settings``."""
+    current = {**to_dict(settings.gaussian), "category": settings.category}
+    asked = _asked(request)
+    if request.category is not None:
+        asked["category"] = request.category
+    return [name for name, value in asked.items() if value != current.get(name)]
+
+
+def _asked(request: GaussianRequest) -> dict[str, Any]:
+    """The settings that were asked for; a path of weights is absolute."""
+    section = request.overrides("gaussian")
+    if "weights" in section:
+        weights = Path(str(section["weights"])).expanduser()
+        if weights.exists():
+            section["weights"] = str(weights.resolve())
+    return section

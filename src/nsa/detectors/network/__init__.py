@@ -42,10 +42,10 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
 
         return begin(request, dataset, ranks, profile)
 
-    def find_begun(self, path: Path) -> NetworkRun | None:
-        from nsa.detectors.network.folder import find_begun
+    def check_files(self, run: NetworkRun) -> None:
+        from nsa.detectors.network.folder import check_files
 
-        return find_begun(path)
+        check_files(run)
 
     def resume(
         self, run: NetworkRun, request: NetworkRequest, ranks: Ranks, *, profile: bool = False

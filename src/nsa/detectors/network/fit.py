@@ -8,22 +8,29 @@ from typing import Any
 
 import torch
 
-from nsa.detectors.method import Fitted, Fitting
+from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.detectors.network.automatic import suggest_settings
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.session import train_to_the_end, training_times
+from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
 from nsa.errors import InputError
-from nsa.images import Dataset, load_images, open_dataset
+from nsa.images import Contents, Dataset, load_images, open_dataset
 from nsa.model.weights import load_model
 from nsa.settings.options import TrainRequest
-from nsa.system.console import console
-from nsa.system.device import Precision, choose_precision, choose_training_device
+from nsa.system.console import console, counted
+from nsa.system.device import Precision, choose_precision, choose_training_device, torch_threads
 from nsa.system.files import need_space
 from nsa.system.interrupt import Interrupted, StopRequest
-from nsa.training import Trainer, load_checkpoint, need_two_images, share_state
+from nsa.training import (
+    Position,
+    Trainer,
+    load_checkpoint,
+    need_two_images,
+    saved_position,
+    share_state,
+)
 from nsa.training.distributed import ALONE, Ranks
 
 _log = logging.getLogger("nsa")
@@ -56,12 +63,14 @@ class NetworkFitting(Fitting[NetworkRun]):
         else:
             places = {**run.places, "precision": self.precision, "checkpoint": str(run.checkpoint)}
             self._ranks.tell({**places, "settings": self.settings.to_dict()})
+        self.contents = Contents([sample.path for sample in dataset.train])
         self._trainer = _make_trainer(
-            self.settings, dataset, self._device, self.precision, self._ranks
+            self.settings, dataset, self._device, self.precision, self._ranks, self.contents
         )
         if not run.model.is_file() and not run.checkpoint.is_file():
             weights = sum(value.nbytes for value in self._trainer.model.state_dict().values())
-            need_space(run.path, 4 * weights)  # weights, and a checkpoint that holds Adam's too
+            # Two checkpoints, which hold Adam's two moments too: one stays until the next is whole.
+            need_space(run.path, 6 * weights)
 
     def fit(self, run: NetworkRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
         """See :meth:`Fitting.fit`; what is left to train."""
@@ -80,7 +89,12 @@ class NetworkFitting(Fitting[NetworkRun]):
         return Fitted(NetworkDetector(trainer.model, run.settings, trainer.device), times)
 
     def finish(self, run: NetworkRun) -> None:
-        """Remove the checkpoint: until now --resume could finish the job with all its times."""
+        """See :meth:`Fitting.finish`.
+
+        Until the checkpoint goes, --resume can finish the job with all its times.
+        """
+        if not run.loss_curve.is_file():
+            draw_loss_curve(run)
         run.checkpoint.unlink(missing_ok=True)
 
 
@@ -95,16 +109,31 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
 
 
 def resume(run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool) -> NetworkFitting:
-    """See :meth:`nsa.detectors.method.DetectionMethod.resume`."""
-    different = contradictions(run.settings, request)
-    if different:
-        listed = ", ".join("--" + name.replace("_", "-") for name in different)
-        raise InputError(
-            f"{listed} cannot change in a run that has begun; leave it out or start a new run."
-        )
+    """See :meth:`nsa.detectors.method.DetectionMethod.resume`; ``epochs`` may change."""
+    settings = run.settings
+    epochs = request.overrides("training").get("epochs")
+    if epochs is not None and epochs != settings.training.epochs:
+        settings = _with_epochs(run, epochs)
+    refuse_changes(contradictions(settings, request))
     device = choose_training_device(run.places["device"])
     precision = choose_precision(run.places["precision"], device)
-    return NetworkFitting(run.settings, device, precision, ranks, profile)
+    return NetworkFitting(settings, device, precision, ranks, profile)
+
+
+def _with_epochs(run: NetworkRun, epochs: Any) -> NetworkSettings:
+    """The settings of an unfinished run that is to have another number of epochs.
+
+    Raises:
+        InputError: it is finished, or has done more already.
+    """
+    if run.model.is_file():
+        raise InputError(
+            f"The training in {run.path} is finished after "
+            f"{counted(run.settings.training.epochs, 'epoch')} and has given up its state, so "
+            "--epochs cannot change it; leave it out or start a new run."
+        )
+    position = saved_position(run.checkpoint) if run.checkpoint.is_file() else Position()
+    return run.settings.with_epochs(epochs, position.epoch, position.step)
 
 
 def follow(request: TrainRequest, ranks: Ranks) -> None:
@@ -122,15 +151,16 @@ def follow(request: TrainRequest, ranks: Ranks) -> None:
         order: dict[str, Any] | None = ranks.hear()
         if order is None:  # the training was complete
             return
-        own = {"data_root": request.data_root, "normal_dir": request.normal_dir}
+        own: dict[str, Any] = {"data_root": request.data_root, "normal_dir": request.normal_dir}
         places = {name: order[name] if path is None else path for name, path in own.items()}
         settings = NetworkSettings.from_dict(order["settings"])
         dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
         device = choose_training_device(order["device"])
-        trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
-        share_state(trainer, Path(order["checkpoint"]))
-        trainer.run(lambda _loss, _count: not stop.made)
-        ranks.leave()
+        with torch_threads(order["threads"]):
+            trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
+            share_state(trainer, Path(order["checkpoint"]))
+            trainer.run(lambda _loss, _count: not stop.made)
+            ranks.leave()
     if not trainer.finished:
         raise Interrupted("Stopped.")
 
@@ -141,12 +171,15 @@ def _make_trainer(
     device: torch.device,
     precision: Precision,
     ranks: Ranks,
+    contents: Contents | None = None,
 ) -> Trainer:
     """Load the images and make the trainer; all ranks do this at the same time."""
     ranks.use(device)
     paths = [sample.path for sample in dataset.train]
     progress = console.is_terminal and ranks.leads
-    images = load_images(paths, settings.images.size, settings.images.channels, progress)
+    images = load_images(
+        paths, settings.images.size, settings.images.channels, progress, contents=contents
+    )
     ranks.check_same_images(paths, images)
     return Trainer(
         images, settings.synthesis, settings.images, settings.training,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
 
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.folder import Run
-
-_log = logging.getLogger("nsa")
+from nsa.model.weights import read_metadata
 
 
 class NetworkRun(Run[NetworkSettings]):
@@ -26,6 +22,16 @@ class NetworkRun(Run[NetworkSettings]):
     def checkpoint(self) -> Path:
         """The state of an unfinished training; there until the results are written, too."""
         return self.path / "checkpoint.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """Loss and learning rate of every epoch; there before the weights are."""
+        return self.path / "log.csv"
+
+    @property
+    def loss_curve(self) -> Path:
+        """The picture of them."""
+        return self.path / "loss.png"
 
     def need_model(self) -> None:
         """Check that the training has finished.
@@ -52,20 +58,12 @@ def open_run(path: Path) -> NetworkRun:
     return NetworkRun.open(path, NetworkSettings.from_dict)
 
 
-def find_begun(path: Path) -> NetworkRun | None:
-    """The run in a folder, if it can be continued; the log says where it is damaged.
+def check_files(run: NetworkRun) -> None:
+    """Check the headers of weights and checkpoint, which know the lengths of their files.
 
-    None also where the folder is missing, or its run had not begun.
+    Raises:
+        InputError: one is damaged.
     """
-    if not (path / "config.yaml").is_file():
-        return None
-    try:
-        run = open_run(path)
-        for weights in (run.model, run.checkpoint):
-            if weights.is_file():
-                with safe_open(weights, "pt"):  # reads the header, which knows the file's length
-                    pass
-    except (InputError, SafetensorError) as error:
-        _log.warning("%s cannot be continued and starts again: %s", path.name, error)
-        return None
-    return run
+    for weights in (run.model, run.checkpoint):
+        if weights.is_file():
+            read_metadata(weights)

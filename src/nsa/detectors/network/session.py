@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import time
 
@@ -9,6 +10,7 @@ import torch
 from rich.console import Console
 
 from nsa.detectors.network.folder import NetworkRun
+from nsa.errors import InputError
 from nsa.model.weights import save_model
 from nsa.report.curves import loss_curve
 from nsa.system.console import TrainingProgress, counted, duration
@@ -23,10 +25,11 @@ from nsa.training.schedule import epoch_batches, learning_rate
 _log = logging.getLogger("nsa")
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
+_COLUMNS = ("epoch", "loss", "learning_rate")  # of the log
 
 
 def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
-    """Train from where the trainer stands, and write the weights, the log and the loss curve.
+    """Train from where the trainer stands, and write the weights and the log.
 
     Args:
         profile: also measure where the time of a step goes, print it and write ``trace.json``.
@@ -36,13 +39,14 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
             written.
         Interrupted: a signal stopped the training; its state is saved.
     """
-    position, epochs = trainer.position, trainer.training.epochs
-    sizes = [len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0)]
+    position, training = trainer.position, trainer.training
+    sizes = [len(b) for b in epoch_batches(len(trainer.images), training, 0)]
+    total = training.epochs * sum(sizes) + sum(sizes[: training.extra_steps])
     done = position.epoch * sum(sizes) + position.image_count
-    left = (epochs - position.epoch) * len(sizes) - position.step
+    left = (training.epochs - position.epoch) * len(sizes) + training.extra_steps - position.step
     measured = Profile(trainer.device, left) if profile else None
     last_save = time.monotonic()
-    with StopRequest() as stop, TrainingProgress(epochs, epochs * sum(sizes), done) as progress:
+    with StopRequest() as stop, TrainingProgress(training.epochs, total, done) as progress:
         _describe(trainer, run)
         _note_checkpoint(trainer, run)
 
@@ -64,14 +68,15 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
         Console(highlight=False).print(profile_table(measured, sizes[0]))
         measured.write_trace(run.path / "trace.json")
         _log.info("A trace for Chrome or Perfetto is in %s.", run.path / "trace.json")
+    further = f"continue with: nsa train --resume {run.path}"
     if not trainer.finished:
         raise Interrupted(
-            f"Stopped in epoch {trainer.position.epoch + 1} of {epochs} and saved; continue with: "
-            f"nsa train --resume {run.path}"
+            f"Stopped in epoch {position.epoch + 1} of {training.epochs} and saved; {further} "
+            f"(with --epochs {max(1, position.epoch)} the training ends there)"
         )
+    if stop.made:
+        raise Interrupted(f"Stopped after the last epoch and saved; {further}")
     save_model(run.model, trainer.model)
-    rates = [learning_rate(trainer.training, epoch) for epoch in range(epochs)]
-    loss_curve(trainer.position.losses, rates, run.path / "loss.png")
     _log.info(
         "Trained in %s, %.1f s of it waiting for plans.", duration(position.seconds),
         position.plan_wait,
@@ -87,7 +92,7 @@ def training_times(trainer: Trainer) -> dict[str, float]:
     per_epoch = sum(len(b) for b in epoch_batches(len(trainer.images), trainer.training, 0))
     return {
         "training_seconds": position.seconds,
-        "images_per_second": position.epoch * per_epoch / position.seconds,
+        "images_per_second": (position.epoch * per_epoch + position.image_count) / position.seconds,
         "plan_wait_seconds": position.plan_wait,
     }
 
@@ -120,9 +125,26 @@ def _note_checkpoint(trainer: Trainer, run: NetworkRun) -> None:
     )
 
 
+def draw_loss_curve(run: NetworkRun) -> None:
+    """Draw what the log of a finished training says.
+
+    Raises:
+        InputError: the picture cannot be written, or the log is gone or damaged.
+    """
+    try:
+        with run.log.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        losses, rates = ([float(row[name]) for row in rows] for name in _COLUMNS[1:])
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{run.log} cannot be read ({error}), so {run.loss_curve.name} cannot be drawn."
+        ) from error
+    loss_curve(losses, rates, run.loss_curve)
+
+
 def _write_log(trainer: Trainer, run: NetworkRun) -> None:
     lines = [
         (epoch + 1, loss, learning_rate(trainer.training, epoch))
         for epoch, loss in enumerate(trainer.position.losses)
     ]
-    write_csv(run.path / "log.csv", ("epoch", "loss", "learning_rate"), lines)
+    write_csv(run.log, _COLUMNS, lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ class NetworkSettings:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
         sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}
+        for name in ("extra_steps", "former_epochs"):  # said only of runs that have them
+            if not sections["training"][name]:
+                del sections["training"][name]
         return {"category": self.category, "kind": self.kind, **sections}
 
     @classmethod
@@ -73,6 +77,39 @@ class NetworkSettings:
             images=from_dict(ImageConfig, values["images"]),
             training=from_dict(TrainConfig, values["training"]),
         )
+
+    def with_epochs(self, epochs: int, epoch: int, step: int) -> NetworkSettings:
+        """The settings of a run that stands at a position and goes on to so many epochs.
+
+        The learning rate of the epochs that have begun stays; from the next one on it is that of a
+        run of ``epochs``. With as many as are finished the run ends where it stands.
+
+        Args:
+            epochs: from now on.
+            epoch, step: the next step to do, both from 0.
+
+        Raises:
+            InputError: more have been done, or the number is out of range.
+        """
+        if isinstance(epochs, int) and 1 <= epochs < epoch:
+            raise InputError(
+                f"--epochs {epochs} is less than the {epoch} that are done; the run can end with "
+                f"--epochs {epoch} or later."
+            )
+        training = self.training
+        begun = epoch + (step > 0)
+        former = [pair for pair in training.former_epochs if pair[0] < begun]
+        if begun and all(end < begun for end, _ in training.former_epochs):
+            former.append((begun, training.epochs))
+        elif begun:  # it had been changed without a step since
+            former = list(training.former_epochs)
+        while former and former[-1][1] == epochs:
+            former.pop()
+        changed = replace(
+            training, epochs=epochs, extra_steps=step if epochs == epoch else 0,
+            former_epochs=former,
+        )  # fmt: skip
+        return dataclasses.replace(self, training=changed)
 
     def changed(self, request: NetworkRequest) -> NetworkSettings:
         """The settings with what was asked for over them.

@@ -57,6 +57,7 @@ def plan_jobs(request: ReproduceRequest) -> list[TrainingJob]:
             category=settings.category,
             seed=seed,
             device=options.device,
+            threads=options.threads,
             settings=dataclasses.replace(
                 settings,
                 synthesis=replace(settings.synthesis, **one.fields),

@@ -26,12 +26,14 @@ class TrainingJob(Job):
     Attributes:
         settings: everything about it, seed and category included.
         device: where it runs; None: where it began, else ``"auto"``.
+        threads: on the CPU; None: as many as it began with, else as torch takes.
     """
 
     paper = "nsa"
     system: System
     settings: NetworkSettings
     device: str | None
+    threads: int | None
 
     def settings_dict(self) -> dict[str, Any]:
         """See :meth:`Job.settings_dict`."""
@@ -69,6 +71,7 @@ class TrainingJob(Job):
         settings = self.settings.to_dict()
         request = NetworkRequest(
             data_root=data_root, device=self.device, precision=self.precision, output=folder,
+            threads=self.threads,
             **{name: settings[name] for name in ("category", "kind", *SECTIONS)},
         )  # fmt: skip
         return train_or_resume(request, self.settings)
