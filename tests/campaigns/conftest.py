@@ -7,4 +7,4 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope="session")
 def effort(pytestconfig):
-    return pytestconfig.getoption("--effort")
+    return pytestconfig.getoption("effort", default=1.0)

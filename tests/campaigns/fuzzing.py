@@ -1,4 +1,4 @@
-"""How the fuzzing campaigns draw their examples: by hypothesis, from one seed, in bounded memory."""
+"""How fuzzing draws its examples: by hypothesis, from one seed, in bounded memory."""
 
 from __future__ import annotations
 

@@ -56,12 +56,18 @@ def valid_files() -> dict[str, bytes]:
                 content = _saved(picture, kind)
                 if content:
                     found[f"{kind} {mode}"] = content
-        for more in ({"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"compression": "tiff_adobe_deflate"},
-                     {"compression": "group4"}, {"save_all": True, "append_images": [_picture("L", pixels)] * 2}):  # fmt: skip
+        for more in (
+            {"compression": "tiff_lzw"}, {"compression": "jpeg"},
+            {"compression": "tiff_adobe_deflate"}, {"compression": "group4"},
+            {"save_all": True, "append_images": [_picture("L", pixels)] * 2},
+        ):  # fmt: skip
             picture = _picture("1" if "group4" in more.values() else "RGB", pixels)
             found[f"TIFF {more}"] = _saved(picture, "TIFF", **more)
-        for kind, more in (("GIF", {"save_all": True}), ("PNG", {"save_all": True}), ("WEBP", {"save_all": True}),
-                           ("JPEG", {"progressive": True}), ("JPEG2000", {"irreversible": True})):  # fmt: skip
+        for kind, more in (
+            ("GIF", {"save_all": True}), ("PNG", {"save_all": True}),
+            ("WEBP", {"save_all": True}), ("JPEG", {"progressive": True}),
+            ("JPEG2000", {"irreversible": True}),
+        ):  # fmt: skip
             if more.get("save_all"):
                 more["append_images"] = [_picture("RGB", 255 - pixels)]
             found[f"{kind} {sorted(more)[-1]}"] = _saved(_picture("RGB", pixels), kind, **more)

@@ -17,8 +17,11 @@ INTEGERS = sorted(
     {0, 1, -1, 2, 255, 256, 65535, 65536, 10**30}
     | {s * 2**b + d for b in (15, 16, 31, 32, 62, 63, 64) for s in (1, -1) for d in (-1, 0, 1)}
 )
-WORDS = ["", "source", "mixed", "paste", "interpolate", "binary", "continuous", "logistic",
-         "factor", "released", "paper", "Source", "source\0", "x" * 5000, "\udc80", "naïve"]  # fmt: skip
+WORDS = [
+    "", "source", "mixed", "paste", "interpolate", "binary", "continuous", "logistic", "factor",
+    "released", "paper", "Source", "source\0", "x" * 5000, "\udc80", "naïve",
+]  # fmt: skip
+FLAGS = [1, 2, 3, 9, 10, 11]  # of OpenCV's seamlessClone
 THINGS = [None, True, -1, 2**70, 1.5, "", b"", [], [[]], {}, object(), np.float64(2), range(3)]
 DTYPES = ["b1", "i1", "u1", "<i2", ">i4", "<i4", "<u4", "<i8", ">i8", "<u8", "<f2", "<f4", ">f4",
           "<f8", "<c8", "O", "S3", "M8[s]", "V16"]  # fmt: skip
@@ -206,14 +209,19 @@ def blend_cpu(draw: Draw, scene: Scene) -> Arguments:
 def clone_cpu(draw: Draw, scene: Scene) -> Arguments:
     images = scene.images()
     given = {"sources": scene.sources(), "destinations": images, **scene.clone()}
-    given["mixed"] = draw(st.booleans())
+    given["flags"] = pick(draw, FLAGS)
     return {**given, "out": written(np.uint8, *images.shape), "threads": scene.threads}
 
 
-def clone_plan(_draw: Draw, scene: Scene) -> Arguments:
+def clone_plan(draw: Draw, scene: Scene) -> Arguments:
     sources = (scene.count, scene.high, scene.wide, scene.channels)
     destinations = (scene.count, scene.height, scene.width, scene.channels)
-    return {"sources": sources, "destinations": destinations, **scene.clone()}
+    shapes = {"sources": sources, "destinations": destinations}
+    return {**shapes, **scene.clone(), **clone_gradients(draw, scene)}
+
+
+def clone_gradients(draw: Draw, _scene: Scene) -> Arguments:
+    return {"flags": pick(draw, FLAGS)}
 
 
 def resize(_draw: Draw, scene: Scene) -> Arguments:

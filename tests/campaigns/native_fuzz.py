@@ -85,7 +85,11 @@ def main() -> None:
                 faults += 1
                 traceback.print_exc()
                 print(f"FAULT in {name}: {given.note.read_text()}", file=sys.stderr)
-            print(f"{name}: {native_targets.counted()}", flush=True)
+            results, refused = native_targets.counted()
+            print(f"{name}: {results} results, {refused} refused", flush=True)
+            if given.examples >= 20 and not results:
+                faults += 1
+                print(f"FAULT in {name}: nothing is accepted", file=sys.stderr)
     sys.stderr.flush()
     os._exit(1 if faults else 0)  # how Python and torch end under sanitizers is not what is tested
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,10 @@ Say = Callable[[str], None]
 Target = tuple[Callable[[Any], None], st.SearchStrategy[Any]]
 
 # What a function writes to.
-OUTPUTS = {"blend_cpu": "out", "clone_cpu": "out", "label_cpu": "labels",
-           "object_masks_cpu": "masks", "gather_cpu": "out", "gather_masks_cpu": "masks"}  # fmt: skip
+OUTPUTS = {
+    "blend_cpu": "out", "clone_cpu": "out", "label_cpu": "labels", "object_masks_cpu": "masks",
+    "gather_cpu": "out", "gather_masks_cpu": "masks",
+}  # fmt: skip
 # Its result may be of any size that is asked for.
 _LARGE = {"resize"}
 # Take nothing; or addresses, of memory that nsa._native.cuda has allocated and measured.
@@ -30,11 +33,11 @@ _POOL = ThreadPoolExecutor(3)
 _counts = {"results": 0, "refused": 0}
 
 
-def counted() -> str:
+def counted() -> tuple[int, int]:
     """How many calls gave a result and how many were refused since the last time."""
-    text = ", ".join(f"{count} {name}" for name, count in _counts.items())
+    found = _counts["results"], _counts["refused"]
     _counts.update(dict.fromkeys(_counts, 0))
-    return text
+    return found
 
 
 def entry_points() -> set[str]:
@@ -153,9 +156,12 @@ def _device_plan(say: Say) -> Callable[[Any], None]:
             if made is None or made.bytes > 1 << 27:
                 continue
             outputs = [np.full(made.bytes, fill, np.uint8) for fill in (0, 255)]
-            if all(attempt(lambda o=out: (made.pack(**table, out=o), 1)) for out in outputs):  # type: ignore[misc]
+            packed = [attempt(functools.partial(made.pack, **table, out=out)) for out in outputs]
+            assert (packed[0] is None) == (packed[1] is None)
+            if packed[0] is not None:
                 same(*outputs)
-            attempt(lambda: (made.pack(**table, out=np.zeros(max(made.bytes - 1, 0), np.uint8)), 1))  # noqa: B023
+            short = np.zeros(max(made.bytes - 1, 0), np.uint8)
+            attempt(functools.partial(made.pack, **table, out=short))
 
     return check
 

@@ -14,13 +14,16 @@ from yaml_texts import damaged_texts
 
 Draw = st.DrawFn
 _LARGE = 1 << 20  # bytes; such a file is linked, not copied
-_JSON = ["", "{", "[]", "null", "1", '"x"', "{}", "NaN", "[" * 20_000, '{"a":' * 3000, "7" * 6000, "\ufeff{}", "\0", '{"times": 3}',
-         '{"times": {"training_seconds": "x"}}', '{"times": null}', '{"times": {"training_seconds": 1e999}}']  # fmt: skip
+_JSON = [
+    "", "{", "[]", "null", "1", '"x"', "{}", "NaN", "[" * 20_000, '{"a":' * 3000, "7" * 6000,
+    "\ufeff{}", "\0", '{"times": 3}', '{"times": {"training_seconds": "x"}}', '{"times": null}',
+    '{"times": {"training_seconds": 1e999}}',
+]  # fmt: skip
 _WORDS = ["", "x", "nan", "inf", "-1", "1e999", "7" * 5000, '"', "a,b,c", "\0", "é", "\ud800", "0"]
 
 
 def copy(run: Path, target: Path) -> Path:
-    """A run folder whose large files are those of ``run`` itself; whoever changes one replaces it."""
+    """A run folder that shares its large files with ``run``; whoever changes one replaces it."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     for path in run.iterdir():
@@ -153,8 +156,11 @@ def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
     elif how == "notes":
         notes = header.setdefault("__metadata__", {})
         key = draw(st.sampled_from([*sorted(notes), "x"]))
-        value = draw(st.sampled_from([None, "", "x", "-1", "7" * 5000, "[]", "{}", "[" * 20_000, "null", "1.5", "NaN", "É",
-                                      '{"epoch": -1}', '{"epoch": "x", "step": 1}', '{"epoch": 99999999, "step": 0, "losses": [NaN]}']))  # fmt: skip
+        value = draw(st.sampled_from([
+            None, "", "x", "-1", "7" * 5000, "[]", "{}", "[" * 20_000, "null", "1.5", "NaN", "É",
+            '{"epoch": -1}', '{"epoch": "x", "step": 1}',
+            '{"epoch": 99999999, "step": 0, "losses": [NaN]}',
+        ]))  # fmt: skip
         if value is None:
             notes.pop(key, None)
         else:

@@ -16,7 +16,7 @@ THREADS = "thread"
 # The first library of a process, and what it is told.
 _LIBRARIES = {MEMORY: ("libasan.so", "libstdc++.so"), THREADS: ("libtsan.so",)}
 _OPTIONS = {
-    # Python and torch keep memory until the end. What cannot be allocated is an exception here, too.
+    # Python and torch keep memory until the end. What cannot be allocated is an exception, too.
     "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     # Only the extension was built for it: what others do without being seen is no race.
@@ -41,7 +41,7 @@ def missing() -> str | None:
 
 
 def build_extension(folder: Path, sanitizers: str) -> Path:
-    """``nsa._C`` without CUDA, built in ``folder``, where the next build finds what is still good."""
+    """``nsa._C`` without CUDA, built in ``folder``, where the next build goes on."""
     import pybind11
 
     options = {

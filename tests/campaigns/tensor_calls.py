@@ -141,22 +141,23 @@ def call_device_operator(name: str, arguments: Arguments) -> Any:
 
 def _clone(arrays: bool, draw: Draw, scene: Scene) -> Arguments:
     given = native_calls.clone_cpu(draw, scene)
-    images = {"source": given["sources"], "destination": given["destinations"]}
-    mask, centers = given["masks"], given["centers"]
+    images = {"src": given["sources"], "dst": given["destinations"]}
+    if draw(st.integers(0, 5)) == 0:  # an alpha channel, or grey over colour
+        images["src"] = np.concatenate([images["src"], images["src"][..., :1]], 3)[..., -4:]
+    mask, centers, flags = given["masks"], given["centers"], {"flags": given["flags"]}
     if arrays or draw(st.booleans()):  # one image
         if not scene.count:
-            images = {
-                name: np.zeros((1, *value.shape[1:]), np.uint8) for name, value in images.items()
-            }
+            images = {name: np.zeros((1, *v.shape[1:]), np.uint8) for name, v in images.items()}
             mask, centers = np.zeros((1, *mask.shape[1:]), np.uint8), np.zeros((1, 2), np.int64)
         images = {name: value[0] for name, value in images.items()}
         center = tuple(centers[0].tolist())
         if arrays:
-            return {**images, "mask": mask[0], "center": center}
+            return {**images, "mask": mask[0], "center": center, **flags}
         made = {name: torch.from_numpy(value).permute(2, 0, 1) for name, value in images.items()}
-        return {**made, "mask": torch.from_numpy(mask[0]), "center": center}
+        return {**made, "mask": torch.from_numpy(mask[0]), "center": center, **flags}
     made = {name: _planar(torch.from_numpy(value)) for name, value in images.items()}
-    return {**made, "mask": torch.from_numpy(mask[:, None]), "center": torch.from_numpy(centers)}
+    masks = torch.from_numpy(mask[:, None])
+    return {**made, "mask": masks, "center": torch.from_numpy(centers), **flags}
 
 
 def _planar(images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Any name that a file system takes: scored, listed and drawn under it, or named in one sentence."""
+"""Any name that a file system takes: images are scored and listed by it, sentences say it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from nsa.runs.calibrate import Calibration
 from nsa.runs.predict import predict
 
 _ODD = [
-    "[bold]x[/bold]", "[/]", "[red", "]", "{0}", "%s", "$HOME", "~", "-x", "--fpr", "a,b", 'a"b', "a'b", "a;b", "a\tb",
-    "a\nb", "a\r", "\x1b[31m", "\x7f", " ", " a ", "a.", "..a", "CON", "scores", "é", "e\u0301", "日本", "\U0001f600",
-    "\u202ea", "\u2028", "\ufeff", "ß", "İ", "０", "²", "a" * 200, "é" * 110, "\U0001f600" * 60, "scores.csv", "*", "?",
+    "[bold]x[/bold]", "[/]", "[red", "]", "{0}", "%s", "$HOME", "~", "-x", "--fpr", "a,b", 'a"b',
+    "a'b", "a;b", "a\tb", "a\nb", "a\r", "\x1b[31m", "\x7f", " ", " a ", "a.", "..a", "CON",
+    "scores", "é", "e\u0301", "日本", "\U0001f600", "\u202ea", "\u2028", "\ufeff", "ß", "İ", "\uff10",
+    "²", "a" * 200, "é" * 110, "\U0001f600" * 60, "scores.csv", "*", "?",
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Native code with arbitrary arguments: a result or an exception, in a process that may crash.
 
 With ``--effort 2`` and more, all of it is done again by builds with AddressSanitizer and
-UndefinedBehaviorSanitizer, and its threads by one with ThreadSanitizer; these take minutes to build.
+UndefinedBehaviorSanitizer, and its threads by one with ThreadSanitizer, built in minutes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Plans of arbitrary valid settings keep their promises, and native code takes them, and no others."""
+"""Plans of arbitrary valid settings are as promised; native code takes them and no others."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_drawn_plans(fresh_seed: int, effort: float) -> None:
     patches = [0]
 
     def check(case: Case) -> None:
-        plan, (count, height, width) = case.draw(), case.shape
+        plan = case.draw()
         patches[0] += len(plan)
         assert is_valid(plan, case.shape, case.shape)
         keys = [(row[ROUND], row[IMAGE]) for row in plan.rows.tolist()]
         assert keys == sorted(set(keys))
-        for image in range(count):
+        for image in range(case.shape[0]):
             rounds = plan.column("round")[plan.column("image") == image]
             assert rounds.tolist() == list(range(len(rounds)))
         assert set(np.unique(plan.masks)) <= {0, 1}
@@ -151,7 +151,7 @@ def is_valid(plan: Plan, images: tuple[int, int, int], sources: tuple[int, int, 
         return bool(((size >= 1) & (first >= 0) & (first + size <= limit)).all())
 
     area = at["width"] * at["height"]
-    masks = [at["blend_mask"], at["label_mask"]]
+    masks, size = [at["blend_mask"], at["label_mask"]], len(plan.masks)
     return bool(
         ((at["image"] >= 0) & (at["image"] < images[0])).all()
         and ((at["source"] >= 0) & (at["source"] < sources[0])).all()
@@ -159,7 +159,7 @@ def is_valid(plan: Plan, images: tuple[int, int, int], sources: tuple[int, int, 
         and within("dst_x", "width", images[2]) and within("dst_y", "height", images[1])
         and within("roi_x", "roi_w", at["width"]) and within("roi_y", "roi_h", at["height"])
         and within("place_x", "roi_w", images[2]) and within("place_y", "roi_h", images[1])
-        and all(((one == -1) | ((one >= 0) & (one + area <= len(plan.masks)))).all() for one in masks)
+        and all(((one == -1) | ((one >= 0) & (one + area <= size))).all() for one in masks)
         and (np.diff(at["round"]) >= 0).all()
         and ((plan.factors > 0) & (plan.factors <= 1)).all()
     )  # fmt: skip

@@ -30,10 +30,11 @@ from nsa.system.files import to_yaml
 _CONFIGS = (SynthesisConfig, ImageConfig, TrainConfig, GaussianConfig)
 _MEMORY = 1 << 30
 _OBJECTS: list[Any] = [
-    None, True, 0, 1, 2, -1, 2.0, 2.5, 1e-3, math.nan, math.inf, -math.inf, 10**400, 2**63, "", "x", "nsa", "1", b"1",
-    [], [1], [1, 2], (64, 64), (64, 64, 64), (0.1, 0.5), (0.5, 0.1), [[1], [2]], [math.nan, 1], (1, None), {}, {"a": 1},
-    1j, object(), np.float32(2), np.int64(3), np.bool_(True), np.array([40, 40]), np.array(3), decimal.Decimal("2"),
-    decimal.Decimal("NaN"), fractions.Fraction(1, 3), range(2), {64, 65}, iter([64, 64]), "64", ("64", "64"), Path("x"),
+    None, True, 0, 1, 2, -1, 2.0, 2.5, 1e-3, math.nan, math.inf, -math.inf, 10**400, 2**63, "",
+    "x", "nsa", "1", b"1", [], [1], [1, 2], (64, 64), (64, 64, 64), (0.1, 0.5), (0.5, 0.1),
+    [[1], [2]], [math.nan, 1], (1, None), {}, {"a": 1}, 1j, object(), np.float32(2), np.int64(3),
+    np.bool_(True), np.array([40, 40]), np.array(3), decimal.Decimal("2"), decimal.Decimal("NaN"),
+    fractions.Fraction(1, 3), range(2), {64, 65}, iter([64, 64]), "64", ("64", "64"), Path("x"),
 ]  # fmt: skip
 
 

@@ -10,13 +10,15 @@ from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 Draw = st.DrawFn
 
 SCALARS = [
-    "1", "0", "-1", "2.0", "2.5", "1e-3", "1e3", "1e400", "-1e400", ".nan", ".inf", "-.inf", "7" * 20, "7" * 400,
-    "7" * 6000, "0x" + "f" * 6000, "0x1f", "0o17", "017", "1_000", "190:20:30", "01", "true", "yes", "on", "null",
-    "~", "''", '""', "x", "all", "none", "bottle", "auto", "cpu", "fp32", "nsa", "gaussian", "released", "2024",
-    "2024-01-01", "2024-13-45", "2024-01-01 25:61:61", "!!binary eA==", "!!binary x", "!!float abc", "!!int abc",
-    "!!bool maybe", "!!timestamp no", "!!set {a, b}", "!!omap [a: 1]", "!!omap x", "!!pairs x", "!!null x",
-    "!!python/object/apply:os.getcwd []", "!!python/name:os.system", "!unknown x", "'a: b'", '"\\0"', '"\\ud800"',
-    '"\\x1b[31m"', '"\\n\\n"', "'" + "x" * 3000 + "'", "/nowhere", "..", "~nobody/x", "'[bold]x[/bold]'", "é", "日本",
+    "1", "0", "-1", "2.0", "2.5", "1e-3", "1e3", "1e400", "-1e400", ".nan", ".inf", "-.inf",
+    "7" * 20, "7" * 400, "7" * 6000, "0x" + "f" * 6000, "0x1f", "0o17", "017", "1_000",
+    "190:20:30", "01", "true", "yes", "on", "null", "~", "''", '""', "x", "all", "none", "bottle",
+    "auto", "cpu", "fp32", "nsa", "gaussian", "released", "2024", "2024-01-01", "2024-13-45",
+    "2024-01-01 25:61:61", "!!binary eA==", "!!binary x", "!!float abc", "!!int abc",
+    "!!bool maybe", "!!timestamp no", "!!set {a, b}", "!!omap [a: 1]", "!!omap x", "!!pairs x",
+    "!!null x", "!!python/object/apply:os.getcwd []", "!!python/name:os.system", "!unknown x",
+    "'a: b'", '"\\0"', '"\\ud800"', '"\\x1b[31m"', '"\\n\\n"', "'" + "x" * 3000 + "'", "/nowhere",
+    "..", "~nobody/x", "'[bold]x[/bold]'", "é", "日本",
 ]  # fmt: skip
 BOMB = "&a0 [x, x, x, x, x, x, x, x, x, x]"  # each further level holds ten of the one before
 
@@ -28,8 +30,9 @@ def bomb(levels: int) -> str:
 
 
 SHAPES = [
-    "[{0}]", "[{0}, {0}]", "[{0}, 1, 2]", "[]", "{{}}", "{{a: {0}}}", "{{{0}: 1}}", "{{1: {0}}}", "{{? [a] : {0}}}",
-    "&x [*x]", "&y {{a: *y}}", "*nothing", "{{<<: {0}}}", "{{<<: [{0}]}}", "[[{0}]]", "{0} # note", "|\n  {0}",
+    "[{0}]", "[{0}, {0}]", "[{0}, 1, 2]", "[]", "{{}}", "{{a: {0}}}", "{{{0}: 1}}", "{{1: {0}}}",
+    "{{? [a] : {0}}}", "&x [*x]", "&y {{a: *y}}", "*nothing", "{{<<: {0}}}", "{{<<: [{0}]}}",
+    "[[{0}]]", "{0} # note", "|\n  {0}",
 ]  # fmt: skip
 DEEP = ["[" * n + "]" * n for n in (50, 1500, 20_000)] + [
     "{a: " * n + "1" + "}" * n for n in (50, 1500)
