@@ -16,7 +16,7 @@ from shim.build import HOST, KERNELS, MissingError, build_program, compiler  # o
 
 HERE = Path(__file__).parent
 # Examples of every entry point.
-EXAMPLES = {"extension": 60, "threads": 20, "operators": 60, "functions": 40, "device": 20}
+EXAMPLES = {"extension": 30, "threads": 10, "operators": 60, "functions": 40, "device": 10}
 _SHIM = ["-O1", "-g1", f"-fsanitize={sanitizers.MEMORY}", "-fno-sanitize-recover=all"]
 
 

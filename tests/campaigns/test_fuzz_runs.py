@@ -40,7 +40,7 @@ def folders(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return {name: restore(name, tmp_path_factory.mktemp("runs"), images) for name in _FILES}
 
 
-@pytest.mark.parametrize(("name", "examples"), [("nsa", 30), ("gaussian", 30), ("stopped", 12)])
+@pytest.mark.parametrize(("name", "examples"), [("nsa", 10), ("gaussian", 12), ("stopped", 5)])
 def test_damaged_run_folders(
     name: str,
     examples: int,

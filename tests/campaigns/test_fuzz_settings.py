@@ -60,7 +60,7 @@ def test_texts(tmp_path: Path, fresh_seed: int, effort: float) -> None:
         assert again == settings
 
     with bounded_memory(_MEMORY):
-        explore(check, documents(), examples=round(1200 * effort), start=fresh_seed)
+        explore(check, documents(), examples=round(500 * effort), start=fresh_seed)
     assert min(outcomes.values()) > 20, outcomes
 
 
@@ -84,7 +84,7 @@ def test_values(fresh_seed: int, effort: float) -> None:
             else:
                 check_types(made)
 
-    explore(check, calls(), examples=round(1500 * effort), start=fresh_seed)
+    explore(check, calls(), examples=round(500 * effort), start=fresh_seed)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ def _clone_tensors(src: Tensor, dst: Any, mask: Any, center: Any, flags: int) ->
             continue
         if not isinstance(value, Tensor) or value.dtype != torch.uint8:
             raise InputError(f"{name} must be a uint8 tensor like src, got {_kind(value)}.")
+        if value.layout != torch.strided:
+            raise InputError(f"{name} must be a dense tensor, got one of layout {value.layout}.")
     single = src.ndim == 3
     if single:
         src, dst = src[None], dst[None]
@@ -210,8 +212,8 @@ def _points(center: Any) -> Tensor:
         points = torch.as_tensor(center).to("cpu")
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"{wanted}.") from None
-    if points.dtype == torch.bool or points.is_complex():
-        raise InputError(f"{wanted}, got {points.dtype}.")
+    if points.dtype == torch.bool or points.is_complex() or points.layout != torch.strided:
+        raise InputError(f"{wanted}, got {points.dtype} of layout {points.layout}.")
     wide = points.to(torch.float64)
     if not ((wide == wide.round()) & (wide.abs() < 2**31)).all():
         raise InputError(f"{wanted}.")
