@@ -74,8 +74,7 @@ def test_damaged_run_folders(
         try:
             _works_or_refuses(commands[chosen], run, out, outcomes)
         except Exception as error:
-            error.add_note(f"{chosen}, with {path.name}: {how}")
-            raise
+            raise AssertionError(f"{chosen}, with {path.name}: {how}") from error
 
     with bounded_memory(_MEMORY):
         explore(check, st.data(), examples=max(1, round(examples * effort)), start=fresh_seed)
