@@ -1,25 +1,48 @@
-"""Run folders, and how each of their files is damaged."""
+"""Run folders whose files are damaged at random."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis.strategies as st
+from damage import Damage, damages
 from yaml_texts import damaged_texts
 
 Draw = st.DrawFn
+# Headers of weights.
+_HEADERS = [
+    "",
+    "{",
+    "[]",
+    "null",
+    "{}",
+    "[" * 20_000,
+    '{"a":' * 3000,
+    '{"x": {}}',
+    '{"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]}}',
+]
+_NOTES = [
+    None,
+    "",
+    "x",
+    "-1",
+    "7" * 5000,
+    "[]",
+    "{}",
+    "[" * 20_000,
+    "null",
+    "1.5",
+    "NaN",
+    "É",
+    '{"epoch": -1}',
+    '{"epoch": "x", "step": 1}',
+]
 _LARGE = 1 << 20  # bytes; such a file is linked, not copied
-_JSON = [
-    "", "{", "[]", "null", "1", '"x"', "{}", "NaN", "[" * 20_000, '{"a":' * 3000, "7" * 6000,
-    "\ufeff{}", "\0", '{"times": 3}', '{"times": {"training_seconds": "x"}}', '{"times": null}',
-    '{"times": {"training_seconds": 1e999}}',
-]  # fmt: skip
-_WORDS = ["", "x", "nan", "inf", "-1", "1e999", "7" * 5000, '"', "a,b,c", "\0", "é", "\ud800", "0"]
 
 
 def copy(run: Path, target: Path) -> Path:
@@ -34,65 +57,42 @@ def copy(run: Path, target: Path) -> Path:
     return target
 
 
-def damage(draw: Draw, path: Path) -> str:
-    """Damage a file in a way that is drawn; in words, how."""
-    how = draw(st.integers(0, 11))
-    if how == 0:
-        path.unlink()
-        return "gone"
-    content = path.read_bytes()
-    path.unlink()
-    if how == 1:
-        path.mkdir()
-        return "a folder"
-    if how == 2:
-        path.symlink_to(path.parent / "nowhere")
+def damage(draw: Draw, original: Path, copied: Path) -> str:
+    """Damage a copied file in a way that is drawn; in words, how."""
+    kind, how = copied.suffix, draw(st.integers(0, 9))
+    if how < 6 and kind != ".safetensors":
+        known = _known(original)
+        words, work = known[draw(st.integers(0, len(known) - 1))]
+        work(copied)
+        return words
+    content = original.read_bytes()
+    copied.unlink()
+    if how == 9:
+        copied.symlink_to(copied.parent / "nowhere")
         return "a broken link"
-    if how == 3:
-        size = draw(st.sampled_from([0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1]))
-        path.write_bytes(content[:size])
-        return f"cut at {size}"
-    kind = path.suffix.removeprefix(".")
-    new, said = _DAMAGES.get(kind, _any_bytes)(draw, content)
-    path.write_bytes(new)
-    return said
+    if how == 8:
+        new, words = _any_bytes(draw, content)
+    elif kind == ".yaml":
+        new = draw(damaged_texts(content))
+        words = repr(new[:300])
+    elif kind == ".safetensors":
+        new, words = _tensors(draw, content)
+    else:
+        new, words = content[: draw(st.integers(0, len(content)))], "cut"
+    copied.write_bytes(new)
+    return words
+
+
+@functools.cache
+def _known(original: Path) -> list[Damage]:
+    return list(damages(original))
 
 
 def _any_bytes(draw: Draw, content: bytes) -> tuple[bytes, str]:
-    at = draw(st.integers(0, len(content)))
-    new = draw(st.binary(max_size=8))
-    return content[:at] + new + content[at + draw(st.integers(0, 9)) :], f"{new!r} at {at}"
-
-
-def _yaml(draw: Draw, content: bytes) -> tuple[bytes, str]:
-    new = draw(damaged_texts(content))
-    return new, repr(new[:300])
-
-
-def _json(draw: Draw, content: bytes) -> tuple[bytes, str]:
-    if draw(st.booleans()):
-        text = draw(st.sampled_from(_JSON))
-        return text.encode(errors="surrogatepass"), repr(text[:100])
-    values = json.loads(content)
-    spot, name = values, draw(st.sampled_from(sorted(values)))
-    while isinstance(spot[name], dict) and spot[name] and draw(st.booleans()):
-        spot = spot[name]
-        name = draw(st.sampled_from(sorted(spot)))
-    spot[name] = draw(
-        st.sampled_from([None, "x", [], {}, -1, 10**400, float("nan"), float("inf"), [[]], True])
-    )
-    return json.dumps(values).encode(), f"{name}: {str(spot[name])[:50]}"
-
-
-def _csv(draw: Draw, content: bytes) -> tuple[bytes, str]:
-    if draw(st.booleans()):
-        return _any_bytes(draw, content)
-    lines = content.decode().splitlines()
-    number = draw(st.integers(0, len(lines) - 1))
-    cells = lines[number].split(",")
-    cells[draw(st.integers(0, len(cells) - 1))] = draw(st.sampled_from(_WORDS))
-    lines[number] = ",".join(cells)
-    return "\n".join(lines).encode(errors="surrogatepass"), repr(lines[number][:100])
+    """Other bytes anywhere, mostly near the beginning."""
+    at = draw(st.one_of(st.integers(0, min(len(content), 2000)), st.integers(0, len(content))))
+    new, left_out = draw(st.binary(max_size=8)), draw(st.integers(0, 9))
+    return content[:at] + new + content[at + left_out :], f"{new!r} for {left_out} bytes at {at}"
 
 
 def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
@@ -128,15 +128,7 @@ def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
         new = draw(st.sampled_from([0, 1, length - 1, length + 1, 2**32, 2**63, 2**64 - 1]))
         return struct.pack("<Q", new) + content[8:], f"header of {new}"
     if how == "header":
-        text = draw(
-            st.sampled_from(
-                [
-                    *_JSON,
-                    '{"x": {}}',
-                    '{"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]}}',
-                ]
-            )
-        )
+        text = draw(st.sampled_from(_HEADERS))
         raw = text.encode()
         return struct.pack("<Q", len(raw)) + raw + body, f"header {text[:60]!r}"
     if how == "gone":
@@ -156,11 +148,7 @@ def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
     elif how == "notes":
         notes = header.setdefault("__metadata__", {})
         key = draw(st.sampled_from([*sorted(notes), "x"]))
-        value = draw(st.sampled_from([
-            None, "", "x", "-1", "7" * 5000, "[]", "{}", "[" * 20_000, "null", "1.5", "NaN", "É",
-            '{"epoch": -1}', '{"epoch": "x", "step": 1}',
-            '{"epoch": 99999999, "step": 0, "losses": [NaN]}',
-        ]))  # fmt: skip
+        value = draw(st.sampled_from(_NOTES))
         if value is None:
             notes.pop(key, None)
         else:
@@ -168,11 +156,5 @@ def _tensors(draw: Draw, content: bytes) -> tuple[bytes, str]:
         name, how = key, f"notes {str(value)[:60]!r}"
     raw = json.dumps(header).encode()
     raw += b" " * (-len(raw) % 8)
-    return struct.pack("<Q", len(raw)) + raw + body + (
-        b"x" if how == "trail" else b""
-    ), f"{how} of {name}"
-
-
-_DAMAGES: dict[str, Callable[[Draw, bytes], tuple[bytes, str]]] = {
-    "yaml": _yaml, "json": _json, "csv": _csv, "safetensors": _tensors,
-}  # fmt: skip
+    tail = b"x" if how == "trail" else b""
+    return struct.pack("<Q", len(raw)) + raw + body + tail, f"{how} of {name}"

@@ -65,7 +65,7 @@ def test_damaged_run_folders(
     def check(data: st.DataObject) -> None:
         run_files.copy(folders[name], run)
         path = run / data.draw(st.sampled_from(_FILES[name]))
-        how = run_files.damage(data.draw, path)
+        how = run_files.damage(data.draw, folders[name] / path.name, path)
         chosen = data.draw(
             st.sampled_from(
                 sorted(commands) if name != "stopped" else ["evaluate", "resume", "resume"]

@@ -55,8 +55,18 @@ def compiler() -> str:
     return found
 
 
-def load_module(folder: Path, more: Sequence[str] = ()) -> ModuleType:
-    """The extension ``nsa_shim``, whose objects stay in ``folder`` for the next build.
+def load_module(folder: Path) -> ModuleType:
+    """The extension ``nsa_shim``, built in ``folder``."""
+    spec = importlib.util.spec_from_file_location("nsa_shim", build_module(folder))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build_module(folder: Path, more: Sequence[str] = ()) -> Path:
+    """The file of the extension ``nsa_shim``; its objects stay in ``folder`` for the next build.
 
     Args:
         more: flags of the compiler.
@@ -75,12 +85,7 @@ def load_module(folder: Path, more: Sequence[str] = ()) -> ModuleType:
         link += ["-undefined", "dynamic_lookup"]  # Python's own functions
     target = folder / f"nsa_shim{sysconfig.get_config_var('EXT_SUFFIX')}"
     _build(target, [HERE / "module.cpp", *HOST], KERNELS, flags, link)
-    spec = importlib.util.spec_from_file_location("nsa_shim", target)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return target
 
 
 def build_program(
