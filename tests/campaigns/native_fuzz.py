@@ -45,12 +45,7 @@ def main() -> None:
     parser.add_argument("--only", help="one entry point, by name")
     parser.add_argument("--note", type=Path, required=True)
     parser.add_argument("--extension", type=Path, help="nsa._C of another build")
-    parser.add_argument(
-        "--shim", type=Path, help="folder of the CUDA kernels compiled for the host"
-    )
-    parser.add_argument(
-        "--shim-flags", nargs=argparse.REMAINDER, default=[], help="of its compiler"
-    )
+    parser.add_argument("--shim", type=Path, help="the CUDA kernels compiled for the host")
     parser.add_argument("--limit", action="store_true", help="bound this process's memory")
     given = parser.parse_args()
     faulthandler.enable()
@@ -73,7 +68,7 @@ def main() -> None:
         else:
             import tensor_targets  # and torch
 
-            found = tensor_targets.targets(given.kind, given.shim, given.shim_flags, say)
+            found = tensor_targets.targets(given.kind, given.shim, say)
         for name, (check, strategy) in found.items():
             if given.only not in (None, name):
                 continue

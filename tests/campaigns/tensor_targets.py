@@ -23,24 +23,23 @@ def operators() -> set[str]:
     return {name.removeprefix("nsa::") for name in found if name.startswith("nsa::")}
 
 
-def targets(kind: str, shim: Path | None, flags: list[str], say: Say) -> dict[str, Target]:
+def targets(kind: str, shim: Path | None, say: Say) -> dict[str, Target]:
     """The checks of a kind by name, each with what draws its examples.
 
     Args:
         kind: ``"operators"`` of torch, ``"functions"`` of the package, or ``"device"``: operators
             on a device that the host plays.
-        shim: for the latter, the folder of the kernels compiled for the host.
-        flags: for its compiler.
+        shim: for the latter, the kernels compiled for the host.
         say: keeps what is about to be called.
     """
     if kind == "functions":
         return {name: _function(name, say) for name in tensor_calls.FUNCTIONS}
     if kind == "operators":
         return {f"torch.ops.nsa.{name}": _operator(name, say) for name in sorted(operators())}
-    from shim.build import load_module  # of tests/cuda
+    from native_fuzz import load
 
     assert shim is not None
-    native = load_module(shim, flags)
+    native = load("nsa_shim", shim)
     return {f"device {name}": _on_device(name, native, say) for name in sorted(operators())}
 
 

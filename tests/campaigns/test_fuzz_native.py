@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import sanitizers
-from shim.build import HOST, KERNELS, MissingError, build_program, compiler  # of tests/cuda
+from shim.build import HOST, KERNELS, MissingError, build_module, build_program  # of tests/cuda
 
 HERE = Path(__file__).parent
 # Examples of every entry point.
@@ -29,13 +29,12 @@ def builds(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def shim(pytestconfig: pytest.Config, builds: Path) -> Path:
-    """Where tests/cuda has the kernels compiled for the host, or will have them."""
+    """The kernels compiled for the host, where tests/cuda has them, too."""
+    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
     try:
-        compiler()
+        return build_module((cache.mkdir("shim") if cache else builds) / "module")
     except MissingError as error:
         pytest.skip(f"the kernels cannot be compiled for the host: {error}")
-    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)
-    return (cache.mkdir("shim") if cache else builds) / "module"
 
 
 @pytest.fixture
@@ -50,9 +49,9 @@ def sanitized(effort: float, builds: Path) -> Path:
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_native_calls(
-    kind: str, shim: Path, tmp_path: Path, fresh_seed: int, effort: float
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, fresh_seed: int, effort: float
 ) -> None:
-    more = ["--shim", shim] if kind == "device" else []
+    more = ["--shim", request.getfixturevalue("shim")] if kind == "device" else []
     run(kind, round(EXAMPLES[kind] * effort), fresh_seed, tmp_path, None, ["--limit", *more])
 
 
@@ -71,7 +70,8 @@ def test_device_calls_with_sanitizers(
     sanitized: Path, tmp_path: Path, fresh_seed: int, effort: float
 ) -> None:
     extension = sanitizers.build_extension(sanitized / "memory", sanitizers.MEMORY)
-    more = ["--extension", extension, "--shim", sanitized / "shim", "--shim-flags", *_SHIM]
+    kernels = build_module(sanitized / "shim", _SHIM)
+    more = ["--extension", extension, "--shim", kernels]
     environment = sanitizers.environment(sanitizers.MEMORY)
     run("device", round(EXAMPLES["device"] * effort), fresh_seed, tmp_path, environment, more)
 
