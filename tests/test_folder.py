@@ -235,8 +235,7 @@ def test_no_run_folder_is_said_to_be_none(tmp_path: Path) -> None:
     [
         ({"format_version": 2, "nsa_version": "9.0"}, "9.0", "2"),
         ({"format_version": 0, "nsa_version": "0.0.1"}, "0.0.1", "0"),
-        ({}, "of unknown version", "None"),
-        ({"format_version": "1"}, "of unknown version", "1"),
+        ({"format_version": "1"}, "of unknown version", "'1'"),
     ],
 )
 def test_another_format_is_named(
@@ -256,25 +255,36 @@ def test_another_format_is_named(
     [
         ("epochs: 0", "epochs must be a number from 1."),
         ("epochs: 3\nthreads: 0", "threads must be from 1 to 1024, got 0."),
-        ("epochs: 3\nthreads: many", "threads must be of type int, got 'many'."),
-        ("epochs: 3\ndevice: [cpu]", "device must be of type str, got ['cpu']."),
+        ("epochs: 3\nthreads: many", "threads must be a whole number, got 'many'."),
+        ("epochs: 3\ndevice: [cpu]", "device must be text, got ['cpu']."),
     ],
 )
 def test_damaged_settings_are_named(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("epochs: 0\n")
+    with pytest.raises(InputError, match=r"config.yaml is damaged: it does not say its format_ver"):
+        Run.open(tmp_path, Plain.of)
     (tmp_path / "config.yaml").write_text(f"format_version: 1\n{line}\n")
     with pytest.raises(InputError) as raised:
         Run.open(tmp_path, Plain.of)
     assert str(raised.value) == f"{tmp_path / 'config.yaml'} is damaged: {message}"
 
 
-def test_times_are_those_of_the_training(tmp_path: Path) -> None:
+def test_times_are_those_of_the_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     create_run(tmp_path, Plain(), PLACES)
     run = Run.open(tmp_path, Plain.of)
     assert run.training_times() == {}
     (tmp_path / "metrics.json").write_text(
-        '{"times": {"training_seconds": 5.0, "evaluation_seconds": 2.0, "images_per_second": 3.0}}'
+        '{"image_auroc": null, "pixel_auroc": null, "au_pro": 0.5, "image_average_precision": 1, '
+        '"image_f1_max": 0.1, "pixel_average_precision": 0.0, "times": {"training_seconds": 5.0, '
+        '"evaluation_seconds": 2.0, "images_per_second": 3.0}}'
     )
     assert run.training_times() == {"training_seconds": 5.0, "images_per_second": 3.0}
+    text = (tmp_path / "metrics.json").read_text()
+    for damaged in (text[:-9], "", "[]", text.replace("0.5", "NaN"), text.replace("5.0", '"5.0"')):
+        (tmp_path / "metrics.json").write_text(damaged)
+        assert run.training_times() == {}
+        assert "metrics.json " in caplog.messages[-1]
+        assert caplog.messages[-1].endswith("The times of the training are lost.")
 
 
 def test_a_folder_is_used_by_one_run(tmp_path: Path) -> None:

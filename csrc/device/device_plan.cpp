@@ -8,6 +8,11 @@
 #include "errors.h"
 
 namespace nsa {
+namespace {
+
+constexpr int64_t kMostImages = 1 << 24;  // the host has a few numbers for each
+
+}  // namespace
 
 DevicePlan::DevicePlan(const DeviceTask& task) : task_(task), layout_(0, 0, 0) {
     if (task.images.channels != task.sources.channels) {
@@ -17,7 +22,7 @@ DevicePlan::DevicePlan(const DeviceTask& task) : task_(task), layout_(0, 0, 0) {
         task.channels_together != task.images.channels) {
         throw InputError("channels_together must be 0, 1 or all channels of the images.");
     }
-    if (task.images.count > INT32_MAX) throw InputError("images: more than 2^31 - 1 of them.");
+    if (task.images.count > kMostImages) throw InputError("images: more than 2^24 of them.");
 }
 
 DevicePlan DevicePlan::of(const PlanView& plan, int64_t own_masks, int64_t mask_bytes,

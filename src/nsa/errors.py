@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -12,6 +14,19 @@ class InputError(ValueError):
     The message says what was wrong, which file or argument, and what to do. The command line prints
     it without a traceback and exits with status 2; library callers catch it as a ``ValueError``.
     """
+
+
+def shown(value: Any) -> str:
+    """A value in a message: as Python writes it, in no more than a line however large it is."""
+    try:
+        return " ".join(_SHORT.repr(value).split())
+    except Exception:  # an integer beyond Python's limit, an object that cannot be written
+        return f"a value of type {type(value).__name__}"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_SHORT.maxlevel = 3
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

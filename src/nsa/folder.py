@@ -16,7 +16,8 @@ A method may keep its detector in other files: gaussian.safetensors and gaussian
 from __future__ import annotations
 
 import contextlib
-import json
+import dataclasses
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,21 +25,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
-from nsa.errors import InputError
+from nsa.errors import InputError, shown
+from nsa.settings.fields import Checked, from_dict, reading
 from nsa.settings.options import TrainRequest
 from nsa.system.files import (
     is_unfinished,
     lock_file,
     make_folder,
-    read_yaml,
     remove_unfinished,
     same_file,
     to_yaml,
     write_atomically,
 )
+from nsa.system.readers import read_json, read_yaml
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_log = logging.getLogger("nsa")
 
 FORMAT_VERSION = 1
 _CONFIG, _LOCK = "config.yaml", ".lock"
@@ -91,15 +95,57 @@ class Run(Generic[SettingsT]):
         return cls(path, settings, {name: values.get(name) for name in _PLACES})
 
     def training_times(self) -> dict[str, float]:
-        """What the run's own ``metrics.json`` says of the training; empty before there is one."""
-        metrics = self.path / "metrics.json"
-        if not metrics.is_file():
+        """What the run's own ``metrics.json`` says of the training; empty before there is one.
+
+        Whoever asks writes that file anew: where it is damaged only the times are lost.
+        """
+        if not (self.path / "metrics.json").is_file():
             return {}
-        times: dict[str, float] = json.loads(metrics.read_text(encoding="utf-8"))["times"]
+        try:
+            times = Metrics.read(self.path).times
+        except InputError as error:
+            _log.warning("%s The times of the training are lost.", error)
+            return {}
         return {name: value for name, value in times.items() if name != "evaluation_seconds"}
 
 
 AnyRun: TypeAlias = Run[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics(Checked):
+    """What is read again of a run's ``metrics.json``.
+
+    Attributes:
+        image_auroc, pixel_auroc, au_pro, image_average_precision, image_f1_max,
+        pixel_average_precision: fractions; None where the test set did not allow it.
+        times: of the training and its evaluation.
+    """
+
+    image_auroc: float | None
+    pixel_auroc: float | None
+    au_pro: float | None
+    image_average_precision: float | None
+    image_f1_max: float | None
+    pixel_average_precision: float | None
+    times: dict[str, float]
+
+    @classmethod
+    def read(cls, run: Path) -> Metrics:
+        """Those of a run folder.
+
+        Raises:
+            InputError: the file is missing or damaged.
+        """
+        path = run / "metrics.json"
+        values = read_json(path)
+        with reading(path, f"write it again with 'nsa evaluate {run}'"):
+            return from_dict(cls, {name: values[name] for name in cls.names() if name in values})
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of all fields."""
+        return [field.name for field in dataclasses.fields(cls)]
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -113,10 +159,12 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a run folder: there is no config.yaml in it.")
     values = read_yaml(config)
     found = values.get("format_version")
+    if found is None:
+        raise InputError(f"{config} is damaged: it does not say its format_version.")
     if found != FORMAT_VERSION:
         raise InputError(
             f"{path} was written by nsa {values.get('nsa_version', 'of unknown version')} in "
-            f"format {found}, but this nsa {_version()} reads format {FORMAT_VERSION}; "
+            f"format {shown(found)}, but this nsa {_version()} reads format {FORMAT_VERSION}; "
             "install the version that wrote it."
         )
     return values

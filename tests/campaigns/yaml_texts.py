@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import hypothesis.strategies as st
 
 from nsa.detectors.registry import methods
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.fields import to_dict
 
 Draw = st.DrawFn
 
@@ -39,6 +42,9 @@ DEEP = ["[" * n + "]" * n for n in (50, 1500, 20_000)] + [
 ]
 
 
+_SECTIONS = {"synthesis": SynthesisConfig, "images": ImageConfig, "training": TrainConfig}
+
+
 def _names() -> dict[str, list[str]]:
     """Every option and section of every method, and the settings of each section."""
     found: dict[str, list[str]] = {}
@@ -48,16 +54,16 @@ def _names() -> dict[str, list[str]]:
             found[section] = [
                 name for name, one in method.request.options().items() if one.section == section
             ]
-    for section, config in (
-        ("synthesis", SynthesisConfig),
-        ("images", ImageConfig),
-        ("training", TrainConfig),
-    ):
+    for section, config in _SECTIONS.items():
         found[section] += list(config.__dataclass_fields__)
     return found
 
 
 NAMES = _names()
+# Of each setting, and of the options that are short for one.
+DEFAULTS = {
+    name: json.dumps(value) for one in _SECTIONS.values() for name, value in to_dict(one()).items()
+}
 
 
 @st.composite
@@ -74,21 +80,26 @@ def values(draw: Draw) -> str:
     return scalar
 
 
+def _value(draw: Draw, name: str) -> str:
+    """A value for a setting: its default as often as not."""
+    return DEFAULTS[name] if name in DEFAULTS and draw(st.booleans()) else draw(values())
+
+
 @st.composite
 def documents(draw: Draw) -> str:
     """A file of options by name, some in sections; now and then no mapping at all."""
     if draw(st.integers(0, 30)) == 0:
         return draw(values())
     lines = []
-    names = draw(st.lists(st.sampled_from(sorted(NAMES)), min_size=1, max_size=5, unique=True))
+    names = draw(st.lists(st.sampled_from(sorted(NAMES)), min_size=1, max_size=3, unique=True))
     for name in names:
         inner = NAMES[name]
         if not inner or draw(st.integers(0, 9)) == 0:
-            lines.append(f"{name}: {draw(values())}")
+            lines.append(f"{name}: {_value(draw, name)}")
             continue
         lines.append(f"{name}:")
         for one in draw(st.lists(st.sampled_from(inner), min_size=1, max_size=3, unique=True)):
-            lines.append(f"  {one}: {draw(values())}")
+            lines.append(f"  {one}: {_value(draw, one)}")
     if draw(st.integers(0, 7)) == 0:
         key = draw(
             st.sampled_from(

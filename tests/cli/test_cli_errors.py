@@ -85,7 +85,7 @@ def test_one_training_image(tmp_path: Path) -> None:
         ("training: 7\n", "'training' in"),
         ("- epochs\n", "must hold names and values"),
         ("epochs: [1\n", "is not valid YAML"),
-        ("epochs: many\n", "epochs must be of type int"),
+        ("epochs: many\n", "epochs must be a whole number"),
     ],
 )
 def test_bad_option_files(text: str, message: str, data: Path, tmp_path: Path) -> None:

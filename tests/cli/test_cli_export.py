@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import shutil
@@ -22,6 +23,7 @@ from nsa.detectors.registry import load, open_run
 from nsa.gaussian import DISTRIBUTIONS, DistributionName, fit_distribution
 from nsa.images import load_images, stack
 from nsa.metrics import ConformalThreshold
+from nsa.runs.calibrate import Calibration
 from nsa.runs.export import export
 
 FPR = 0.1
@@ -77,12 +79,15 @@ def test_onnx_gives_what_the_detector_gives(
 def test_held_out_images_have_one_label_everywhere(
     calibrated: Path, normals: Path, tmp_path: Path
 ) -> None:
-    """Also the image that sets the threshold, whose score differs in its last digits."""
+    """Also the image that sets the threshold, whose score was a little lower on another machine."""
+    run = Path(shutil.copytree(calibrated, tmp_path / "run"))
+    kept = Calibration.read(run)
+    dataclasses.replace(kept, scores=kept.scores * (1 - 1e-6)).write(run)
     onnx, pt2, out = tmp_path / "detector.onnx", tmp_path / "detector.pt2", tmp_path / "out"
     for command in (
-        ("export", calibrated, "--output", onnx, "--fpr", FPR),
-        ("export", calibrated, "--output", pt2, "--fpr", FPR),
-        ("predict", calibrated, normals, "--output", out, "--fpr", FPR, "--no-overlays"),
+        ("export", run, "--output", onnx, "--fpr", FPR),
+        ("export", run, "--output", pt2, "--fpr", FPR),
+        ("predict", run, normals, "--output", out, "--fpr", FPR, "--no-overlays"),
     ):
         assert nsa(*command).exit_code == 0
     scored = rows(out / "scores.csv")
@@ -160,7 +165,7 @@ def test_features_in_bfloat16_are_said_to_become_float32(
         assert "precision: float32" in written
         settings.write_text(written.replace("precision: float32", f"precision: {precision}"))
         caplog.clear()
-        export(open_run(tmp_path), load(tmp_path, "cpu"), tmp_path / "detector.pt2")
+        export(open_run(tmp_path), load(tmp_path, "cpu"), tmp_path / f"{precision}.pt2")
         said = [record.getMessage() for record in caplog.records if record.name == "nsa"]
         assert any("some 0.4 %." in line for line in said) == (precision == "bfloat16")
 

@@ -1,13 +1,14 @@
 """The Gaussian detector at the command line: training, evaluation, prediction."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from tiny import GAUSSIAN, nsa, rows, write_product
+from tiny import GAUSSIAN, nsa, rows, sentence, write_product
 
 from nsa.detectors.gaussian import storage
 from nsa.images import load_images
@@ -23,7 +24,7 @@ def metrics_of(run: Path) -> dict[str, Any]:
 
 
 def test_training_writes_a_run_folder(gaussian_run: Path, more_data: Path) -> None:
-    assert {entry.name for entry in gaussian_run.iterdir()} - {".lock"} == {
+    assert {entry.name for entry in gaussian_run.iterdir()} == {
         "config.yaml", "gaussian.safetensors", "gaussian.yaml", "metrics.json", "scores.csv",
         "examples.png", "calibration.csv", "training_images.safetensors",
     }  # fmt: skip
@@ -154,3 +155,41 @@ def test_augmented_copies_change_the_fit_reproducibly(gaussian_run: Path, tmp_pa
         line.split(",")[0] for line in plain.split()
     ]
     assert one != plain
+
+
+@pytest.mark.parametrize("left", [(), ("gaussian.safetensors",), ("gaussian.yaml", "scores.csv")])
+def test_a_fit_that_was_killed_starts_again_by_resume(
+    left: tuple[str, ...], gaussian_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("config.yaml", *left):
+        shutil.copy(gaussian_run / name, run)
+    (run / ".gaussian.yaml.nsa-tmp").touch()
+    if "gaussian.yaml" not in left:
+        assert "is unfinished; finish it with 'nsa train --resume" in sentence(nsa("evaluate", run))
+    again = nsa("train", "--config", run / "config.yaml", "--output", run)
+    assert f"continue that run with --resume {run}" in sentence(again)
+    assert nsa("train", "--resume", run).exit_code == 0
+    assert {entry.name for entry in run.iterdir()} == {
+        entry.name for entry in gaussian_run.iterdir()
+    }
+    for name in ("gaussian.safetensors", "gaussian.yaml", "calibration.csv", "config.yaml"):
+        assert (run / name).read_bytes() == (gaussian_run / name).read_bytes()
+    assert scores(run) == scores(gaussian_run)
+    assert metrics_of(run)["working_point"] == metrics_of(gaussian_run)["working_point"]
+
+
+def test_a_finished_fit_is_only_evaluated(gaussian_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(gaussian_run, run)
+    (run / "examples.png").unlink()
+    fitted = (run / "gaussian.safetensors").stat().st_mtime_ns
+    result = nsa("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert (run / "gaussian.safetensors").stat().st_mtime_ns == fitted
+    assert (run / "examples.png").is_file()
+    assert scores(run) == scores(gaussian_run)
+    first, second = metrics_of(gaussian_run), metrics_of(run)
+    assert first["times"]["training_seconds"] == second["times"]["training_seconds"]
+    assert first["working_point"] == second["working_point"]

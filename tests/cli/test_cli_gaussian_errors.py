@@ -74,7 +74,9 @@ def test_a_gaussian_run_has_no_maps_and_no_epochs(
     good = more_data / "disc" / "test" / "good"
     saved = nsa("predict", gaussian_run, good, "--output", tmp_path / "out", "--save-maps")
     assert "nothing to save with --save-maps" in sentence(saved)
-    assert "not resumed" in sentence(nsa("train", "--resume", gaussian_run))
+    resumed = nsa("train", "--resume", gaussian_run, "--distribution", "l2", "--category", "x")
+    assert "--distribution, --category cannot change in a run" in sentence(resumed)
+    assert "epochs cannot be set" in sentence(nsa("train", "--resume", gaussian_run, "--epochs", 3))
 
 
 def test_one_image_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
@@ -94,3 +96,4 @@ def test_equal_images_are_told(small_gaussian: Path, tmp_path: Path) -> None:
         "--output", tmp_path / "run",
     )  # fmt: skip
     assert "have the same features" in sentence(result)
+    assert not (tmp_path / "run").exists()  # so that the same command works with others

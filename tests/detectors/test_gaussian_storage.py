@@ -79,27 +79,29 @@ def test_format_1_had_other_names(
 def test_damaged_folders(features: list[Tensor], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to save"):
         save(GaussianDetector(), tmp_path)
-    with pytest.raises(InputError, match=r"gaussian.yaml cannot be read"):
+    with pytest.raises(InputError, match=r"has not finished, .*; train it again"):
         load(tmp_path)
     detector = GaussianDetector().fit(features)
     save(detector, tmp_path)
     settings = (tmp_path / SETTINGS_FILE).read_text()
     for text, message in (
         (settings.replace("format: 2", "format: 9"), "has the format 9, .* reads 1 and 2"),
-        (settings.replace("levels: 1", "levels: 2"), "lacks 'mean' of level 2"),
-        (settings.replace("full", "cosine"), "not as it was saved"),
-        (settings.replace("full", "mahalanobis"), "not as it was saved"),
-        (settings.replace("format: 2", "format: 1"), "not as it was saved"),
-        ("format: 1\nkind: [l2]\n", "not as it was saved"),
-        ("- format", "has the format None"),
-        (": [", "cannot be read"),
+        (settings.replace("levels: 1", "levels: 2"), "tensors of a level are not those of"),
+        (settings.replace("levels: 1", "levels: 0"), "levels must be a number from 1"),
+        (settings.replace("full", "l2"), "tensors of a level are not those of"),
+        (settings.replace("full", "cosine"), "is damaged: distribution must be one of"),
+        (settings.replace("full", "mahalanobis"), "is damaged: distribution must be one of"),
+        (settings.replace("ledoit-wolf", "2"), "is damaged: shrinkage must be a number from 0 to"),
+        ("format: 1\nkind: [l2]\n", "is damaged: .* lacks 'shrinkage'"),
+        ("- format", "must hold names and values"),
+        (": [", "is not valid YAML in line 1"),
     ):
         (tmp_path / SETTINGS_FILE).write_text(text)
         with pytest.raises(InputError, match=message):
             load(tmp_path)
     (tmp_path / SETTINGS_FILE).write_text(settings)
     (tmp_path / WEIGHTS_FILE).write_bytes(b"damaged")
-    with pytest.raises(InputError, match="fit the detector again"):
+    with pytest.raises(InputError, match="is damaged and cannot be read"):
         load(tmp_path)
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -117,3 +117,47 @@ def test_the_demo_has_settings_of_its_own_unless_told() -> None:
     )
     assert told.overrides("training") == {"epochs": 2, "batch_size": 4}
     assert told.images == {**demo_settings(NetworkRequest(), "fabric").images, "rotation": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs", "extra", "former"),
+    [
+        ([(30, 0, 0)], 30, 0, ()),  # nothing has begun
+        ([(30, 7, 0)], 30, 0, ((7, 20),)),
+        ([(30, 7, 2)], 30, 0, ((8, 20),)),  # the epoch that has begun keeps its rate
+        ([(7, 7, 2)], 7, 2, ((8, 20),)),  # ends where it stands
+        ([(7, 7, 0)], 7, 0, ((7, 20),)),
+        ([(30, 7, 2), (10, 7, 2)], 10, 0, ((8, 20),)),  # a change of mind
+        ([(30, 7, 2), (20, 7, 2)], 20, 0, ()),
+        ([(7, 7, 2), (20, 7, 2)], 20, 0, ()),
+        ([(30, 7, 2), (25, 9, 0)], 25, 0, ((8, 20), (9, 30))),
+        ([(30, 7, 2), (25, 9, 0), (30, 9, 0)], 30, 0, ((8, 20),)),
+    ],
+)
+def test_a_run_goes_on_to_other_epochs(
+    changes: list[tuple[int, int, int]], epochs: int, extra: int, former: tuple[Any, ...]
+) -> None:
+    settings = resolve(NetworkRequest(epochs=20), "screw", never)
+    for change in changes:
+        settings = settings.with_epochs(*change)
+    training = settings.training
+    assert (training.epochs, training.extra_steps, training.former_epochs) == (
+        epochs,
+        extra,
+        former,
+    )
+    assert NetworkSettings.from_dict(yaml.safe_load(yaml.safe_dump(settings.to_dict()))) == settings
+    assert ("former_epochs" in settings.to_dict()["training"]) == bool(former)
+    assert ("extra_steps" in settings.to_dict()["training"]) == bool(extra)
+
+
+def test_what_is_done_cannot_be_undone() -> None:
+    settings = resolve(NetworkRequest(epochs=20), "screw", never)
+    with pytest.raises(InputError) as raised:
+        settings.with_epochs(6, 7, 2)
+    assert str(raised.value) == (
+        "--epochs 6 is less than the 7 that are done; the run can end with --epochs 7 or later."
+    )
+    for epochs in (0, -1, "many"):
+        with pytest.raises(InputError, match="epochs must be"):
+            settings.with_epochs(epochs, 0, 0)  # type: ignore[arg-type]

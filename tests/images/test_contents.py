@@ -89,7 +89,9 @@ def test_photographs_that_differ_by_noise_alone_are_not() -> None:
 
 def test_copies_in_the_training_set_do_not_hide_others(train: list[Image.Image]) -> None:
     known = contents([*train, *train[:60]])
-    assert contents([saved(train[7], quality=80)]).near_copies_of(known) == {0: 7}
+    new = contents([saved(train[7], quality=80), train[8]])
+    assert new.copies_of(known) == {1: 8}
+    assert new.near_copies_of(known) == {0: 7}
 
 
 def test_too_few_images_do_not_say_how_alike_they_are(train: list[Image.Image]) -> None:
@@ -144,6 +146,12 @@ def _with_one_changed_pixel(picture: Image.Image) -> Image.Image:
     pixels = np.array(picture)
     pixels[-1, -1, 2] ^= 1
     return Image.fromarray(pixels)
+
+
+def test_the_same_bytes_in_another_shape_are_another_picture() -> None:
+    wide = contents([Image.new("RGB", (6, 4))])
+    for other in (Image.new("RGB", (4, 6)), Image.new("L", (18, 4))):
+        assert contents([other]).copies_of(wide) == {}
 
 
 def test_a_tall_image_is_hashed_in_strips() -> None:

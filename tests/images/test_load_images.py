@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import weakref
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_many_bad_files_are_counted_and_ten_named_in_order(tmp_path: Path) -> No
         load_images(paths, (16, 16), progress=False)
     message = str(caught.value)
     assert message.startswith("13 of 15 images cannot be used")
-    assert message.endswith("; and 3 more.")
+    assert "; and 3 more. All are listed in " in message
     named = [message.find(f"{index}.png") for index in range(2, 12)]
     assert -1 not in named
     assert named == sorted(named)
@@ -109,3 +110,15 @@ def test_full_size_images_are_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(load, "worker_count", lambda: 2)
     load_images(write(tmp_path, 20), (8, 8), progress=False)
     assert 1 <= most <= 3  # one a thread, and one that is just being let go
+
+
+def test_more_unreadable_files_than_are_named_are_listed(tmp_path):
+    paths = [tmp_path / f"{index}\udcff.png" for index in range(11)]
+    for count in (10, 11):
+        with pytest.raises(InputError) as raised:
+            load_images(paths[:count], (8, 8), progress=False)
+        _, _, listed = str(raised.value).partition(" All are listed in ")
+        assert bool(listed) == (count > 10)
+    with Path(listed.removesuffix(".")).open(newline="", errors="surrogateescape") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == [str(path) for path in paths]
+    Path(listed.removesuffix(".")).unlink()

@@ -108,7 +108,7 @@ def test_files_that_are_no_weights_of_the_network(tmp_path: Path, source: Levels
         load_network("resnet18", tmp_path / "missing.pth")
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"not a header")
-    with pytest.raises(InputError, match="cannot be read as weights"):
+    with pytest.raises(InputError, match="is damaged and cannot be read"):
         load_network("resnet18", damaged)
     whole = save(tmp_path / "whole.pth", source.body.state_dict())
     truncated = tmp_path / "truncated.pth"

@@ -1,5 +1,6 @@
 """Figures are judged by eye; tests hold what they must show and what they must survive."""
 
+import errno
 import io
 import itertools
 import re
@@ -20,6 +21,7 @@ from nsa.report.examples import choose_examples
 from nsa.report.grids import heat_map_grid, synthesis_grid
 from nsa.report.methods import Examples, method_grid
 from nsa.report.tables import results_table
+from nsa.system import files
 
 
 def pixels(path):
@@ -163,3 +165,26 @@ def test_method_grid_names_a_wrong_number(tmp_path):
     with pytest.raises(InputError, match="no image"):
         method_grid([], [], tmp_path / "grid.png")
     assert method_grid([image], rows[:1], tmp_path / "grid.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("title", ["a\udcffb", "\x1b[31m\n", "日本", "$\\alpha$", "[bold]"])
+def test_any_name_is_drawn(tmp_path, title):
+    """Without a warning either: what the font lacks is an empty box."""
+    images, masks, maps, scores, _ = examples(1)
+    path = heat_map_grid(images, masks, maps, scores, [title], tmp_path / "a.png")
+    assert pixels(path).shape[0] > 100
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monkeypatch):
+    path = tmp_path / "loss.png"
+    loss_curve([1.0, 0.5], None, path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(InputError, match=r"Cannot write .*loss.png: No space left"):
+        loss_curve([3.0, 2.0], None, path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["loss.png"]

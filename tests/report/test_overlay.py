@@ -1,9 +1,12 @@
+import tracemalloc
+
 import matplotlib
 import numpy as np
 import pytest
 import torch
 
 from nsa.errors import InputError
+from nsa.report import overlay as module
 from nsa.report.overlay import COLOURS, overlay, shared_limit
 
 
@@ -82,3 +85,27 @@ def test_bad_input(picture, scores, limit, message):
 def test_the_colours_are_those_of_the_figures():
     inferno = matplotlib.colormaps["inferno"](np.linspace(0.2, 1, 256))[:, :3]
     assert np.array_equal(COLOURS, (255 * inferno).round())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 70_001), (300, 700), (1000, 131)])
+def test_strips_do_not_show(shape, monkeypatch):
+    """The whole picture at once, and in strips of one row, of several, and of what is left."""
+    random = np.random.default_rng(shape)
+    image = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    scores = random.random((7, 5), dtype=np.float32)
+    monkeypatch.setattr(module, "_STRIP", 1 << 30)
+    whole = overlay(image, scores)
+    for strip in (1, 10_000, 1 << 16):
+        monkeypatch.setattr(module, "_STRIP", strip)
+        assert np.array_equal(overlay(image, scores), whole)
+
+
+def test_colouring_takes_no_memory_for_the_whole_image():
+    image, scores = np.zeros((1500, 2000, 3), np.uint8), np.ones((1500, 2000), np.float32)
+    tracemalloc.start()
+    try:
+        overlay(image, scores, 2.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 9_000_000 + 6_000_000  # the picture, and a mask of finite scores or a strip

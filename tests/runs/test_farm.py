@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from farm_tasks import Small
 
 from nsa.errors import InputError
 from nsa.runs.farm import FAILED, FINISHED, WAITS, Farm
-from nsa.runs.workers import last_line, worker_environment
+from nsa.runs.workers import Worker, last_line, worker_environment
 from nsa.system.interrupt import Interrupted
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
@@ -31,6 +32,26 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tasks(folder: Path, *names: str) -> list[Small]:
     return [Small(folder, name) for name in names]
+
+
+@posix
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_worker_stops_with_its_farm(ignored: bool, tmp_path: Path) -> None:
+    """However that ends: its pipe closes. Jobs in a shell's background ignore SIGINT at first."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        worker = Worker(tmp_path / "log", worker_environment(0, 1))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    [endless] = tasks(tmp_path, "endless")
+    worker._orders.write(pickle.dumps(endless))
+    worker._orders.flush()
+    while last_line(endless.log) != "Working.":
+        time.sleep(0.05)
+    worker._orders.close()
+    assert worker._process.wait(timeout=60) == 130
+    assert last_line(endless.log) == "Interrupted."
+    worker._replies.close()
 
 
 @posix

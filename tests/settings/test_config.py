@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import typing
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nsa.errors import InputError
@@ -44,10 +46,16 @@ def test_numbers_have_a_range(kind: Kind, name: str, low: float, high: float) ->
     more = {"final_learning_rate": 0.0} if name == "learning_rate" else {}
     for value in (low, high):
         assert getattr(kind(**{name: value, **more}), name) == value
-    for wrong in (*just_outside(low, high), math.nan, math.inf, -math.inf, True, "1", [1]):
+    whole = typing.get_type_hints(kind)[name] is int
+    for wrong in just_outside(low, high):
         with pytest.raises(InputError) as raised:
             kind(**{name: wrong, **more})
         assert str(raised.value) == f"{name} must be a number from {low} to {high}, got {wrong!r}."
+    for wrong in (math.nan, math.inf, -math.inf, True, "1", [1], *([low + 0.5] if whole else [])):
+        with pytest.raises(InputError) as raised:
+            kind(**{name: wrong, **more})
+        words = "a whole number" if whole else "a finite number"
+        assert str(raised.value) == f"{name} must be {words}, got {wrong!r}."
 
 
 @pytest.mark.parametrize(("name", "low", "high"), BOUNDS)
@@ -56,12 +64,44 @@ def test_bounds_are_in_order_and_in_range(name: str, low: float, high: float) ->
     for pair in ((least, high), (least, least), (high, high)):
         assert getattr(SynthesisConfig(**{name: pair}), name) == pair
     more = math.nextafter(high, math.inf)
-    for wrong in ((low, high), (least, more), (high, least), (high,), (least, high, high)):
+    for wrong in ((low, high), (least, more), (high, least)):
         with pytest.raises(InputError) as raised:
             SynthesisConfig(**{name: wrong})
         assert str(raised.value) == (
             f"{name} must be two numbers with {low} < smallest <= largest <= {high}, got {wrong!r}."
         )
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "message"),
+    [
+        (SynthesisConfig, {"height_bounds": 3}, "height_bounds must be 2 numbers, got 3."),
+        (
+            SynthesisConfig,
+            {"height_bounds": (0.5,)},
+            "height_bounds must be 2 numbers, got (0.5,).",
+        ),
+        (SynthesisConfig, {"method": 7}, "method must be text, got 7; put it in quotes."),
+        (ImageConfig, {"size": 256}, "size must be 2 numbers, got 256."),
+        (ImageConfig, {"channels": "3"}, "channels must be a whole number, got '3'."),
+        (ImageConfig, {"vertical_flip": 1}, "vertical_flip must be true or false, got 1."),
+        (TrainConfig, {"seed": None}, "seed must be a whole number, got None."),
+    ],
+)
+def test_what_is_made_by_hand_is_checked_too(
+    config: Kind, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        config(**given)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("number", [np.int64(2), np.float32(2), 2.0])
+def test_numbers_of_numpy_become_plain(number: Any) -> None:
+    config = SynthesisConfig(max_patches=number, label_midpoint=number)
+    assert (config.max_patches, config.label_midpoint) == (2, 2)
+    assert type(config.max_patches) is int
+    assert type(config.label_midpoint) in (int, float)
 
 
 def test_no_background_is_no_mistake() -> None:
@@ -98,7 +138,7 @@ def test_images_are_grey_or_coloured(channels: int) -> None:
     assert ImageConfig(channels=channels).channels == channels
 
 
-@pytest.mark.parametrize("channels", [0, 2, 4, -1, "3", None])
+@pytest.mark.parametrize("channels", [0, 2, 4, -1])
 def test_other_channels_are_refused(channels: Any) -> None:
     with pytest.raises(InputError) as raised:
         ImageConfig(channels=channels)

@@ -13,11 +13,11 @@ import yaml
 
 from nsa.errors import InputError
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.settings.fields import from_dict, replace, to_dict
+from nsa.settings.fields import Checked, from_dict, replace, to_dict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class Sample(Checked):
     """One field of every type that a setting has."""
 
     count: int = 3
@@ -36,7 +36,7 @@ class Sample:
     [
         ("count", 7, 7),
         ("count", 7.0, 7),  # YAML has 1e3 as a float
-        ("share", 2, 2.0),
+        ("share", 2, 2),
         ("share", 0.25, 0.25),
         ("on", True, True),
         ("name", "", ""),
@@ -44,8 +44,8 @@ class Sample:
         ("pair", [3, 4.0], (3, 4)),
         ("pair", (3, 4), (3, 4)),
         ("maybe", None, None),
-        ("maybe", 4, 4.0),
-        ("maybe_pair", [1, 2], (1.0, 2.0)),
+        ("maybe", 4, 4),
+        ("maybe_pair", [1, 2.0], (1, 2.0)),
         ("maybe_pair", None, None),
         ("place", "~/runs", Path.home() / "runs"),
         ("place", Path("runs"), Path("runs")),
@@ -62,24 +62,24 @@ def test_values_that_fit(name: str, given: Any, kept: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("count", 7.5, "count must be of type int, got 7.5."),
-        ("count", math.inf, "count must be of type int, got inf."),
-        ("count", math.nan, "count must be of type int, got nan."),
-        ("count", "7", "count must be of type int, got '7'."),
-        ("count", True, "count must be of type int, got True."),
-        ("count", None, "count must be of type int, got None."),
-        ("share", "0.5", "share must be of type float, got '0.5'."),
-        ("share", False, "share must be of type float, got False."),
-        ("on", 1, "on must be of type bool, got 1."),
-        ("on", "yes", "on must be of type bool, got 'yes'."),
-        ("name", 1, "name must be of type str, got 1."),
+        ("count", 7.5, "count must be a whole number, got 7.5."),
+        ("count", math.inf, "count must be a whole number, got inf."),
+        ("count", math.nan, "count must be a whole number, got nan."),
+        ("count", "7", "count must be a whole number, got '7'."),
+        ("count", True, "count must be a whole number, got True."),
+        ("count", None, "count must be a whole number, got None."),
+        ("share", "0.5", "share must be a finite number, got '0.5'."),
+        ("share", False, "share must be a finite number, got False."),
+        ("on", 1, "on must be true or false, got 1."),
+        ("on", "yes", "on must be true or false, got 'yes'."),
+        ("name", 1, "name must be text, got 1; put it in quotes."),
         ("pair", [1], "pair must be 2 numbers, got [1]."),
         ("pair", [1, 2, 3], "pair must be 2 numbers, got [1, 2, 3]."),
         ("pair", 12, "pair must be 2 numbers, got 12."),
         ("pair", "12", "pair must be 2 numbers, got '12'."),
-        ("pair", [1, 2.5], "pair must be of type int, got 2.5."),
-        ("maybe", "none", "maybe must be of type float, got 'none'."),
-        ("maybe_pair", [1, None], "maybe_pair must be of type float, got None."),
+        ("pair", [1, 2.5], "pair must be a whole number, got 2.5."),
+        ("maybe", "none", "maybe must be a finite number, got 'none'."),
+        ("maybe_pair", [1, None], "maybe_pair must be a finite number, got None."),
     ],
 )
 def test_values_that_do_not(name: str, given: Any, message: str) -> None:
@@ -127,3 +127,21 @@ def test_plain_values_make_the_same_again(config: Any, language: str) -> None:
     else:
         values = yaml.safe_load(yaml.safe_dump(values))
     assert from_dict(type(config), values) == config
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (3, "former_epochs must be a list, got 3."),
+        ([3], "former_epochs must be 2 numbers, got 3."),
+        ([[1, 2, 3]], r"former_epochs must be 2 numbers, got \[1, 2, 3\]."),
+        ([[5, 20], [5, 30]], "ascending"),
+        ([[0, 20]], "ascending"),
+        ([[1, 0]], "from 1"),
+    ],
+)
+def test_lists_of_pairs(value: object, message: str) -> None:
+    read = from_dict(TrainConfig, {"former_epochs": [[5, 20], [7, 30]]})
+    assert read.former_epochs == ((5, 20), (7, 30))
+    with pytest.raises(InputError, match=message):
+        from_dict(TrainConfig, {"former_epochs": value})

@@ -50,10 +50,10 @@ def test_nothing_given_is_none() -> None:
 
 
 def test_values_get_their_types() -> None:
-    request = Example.read({"count": 3.0, "share": 1, "place": "~/x", "part": {"y": [1, 2]}})
+    request = Example.read({"count": 3.0, "share": 0.5, "place": "~/x", "part": {"y": [1, 2]}})
     assert request.count == 3
     assert isinstance(request.count, int)
-    assert isinstance(request.share, float)
+    assert request.share == 0.5
     assert request.place == Path("~/x").expanduser()
     assert request.part == {"y": [1, 2]}
 
@@ -69,22 +69,22 @@ def test_several_values_and_one(value: object, folders: list[str | Path]) -> Non
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"folders": 7}, "folders must be of type Path, got 7"),
-        ({"folders": ["a", 7]}, "folders must be of type Path, got 7"),
+        ({"folders": 7}, "folders must be a path, got 7; put it in quotes"),
+        ({"folders": ["a", 7]}, "folders must be a path, got 7; put it in quotes"),
         ({"folders": []}, "folders is an empty list"),
-        ({"count": "three"}, "count must be of type int, got 'three'"),
-        ({"count": 2.5}, "count must be of type int"),
-        ({"count": True}, "count must be of type int"),
-        ({"count": float("inf")}, "count must be of type int"),
+        ({"count": "three"}, "count must be a whole number, got 'three'"),
+        ({"count": 2.5}, "count must be a whole number"),
+        ({"count": True}, "count must be a whole number"),
+        ({"count": float("inf")}, "count must be a whole number"),
         ({"count": 0}, "count must be from 1 to 9, got 0"),
         ({"count": 10}, "count must be from 1 to 9, got 10"),
-        ({"share": "half"}, "share must be of type float"),
-        ({"place": 7}, "place must be of type Path"),
+        ({"share": "half"}, "share must be a finite number"),
+        ({"place": 7}, "place must be a path, got 7; put it in quotes"),
         ({"part": 7}, "'part' must be a section of names and values"),
         ({"background": "grey"}, "--background must be a number from 0 to 255 or none"),
         ({"background": True}, "--background must be a number from 0 to 255 or none"),
         ({"background": 10**400}, "--background must be a number from 0 to 255 or none"),
-        ({"share": 10**400}, "share must be of type float"),
+        ({"share": 10**400}, "share must be a finite number"),
         ({"part": {1: 2}}, "'part' must be a section of names and values"),
         ({"background": [1]}, "--background must be a number from 0 to 255 or none"),
     ],

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import io
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
-from rich.console import Console
+from rich.table import Table
 
 from nsa.system import console as module
-from nsa.system.console import LiveView, TrainingProgress, counted, duration, log_to_console
+from nsa.system.console import (
+    LiveView,
+    PlainConsole,
+    TrainingProgress,
+    counted,
+    duration,
+    log_to_console,
+    print_any_character,
+    printable,
+)
 
 
 @pytest.fixture
@@ -28,7 +38,7 @@ def log() -> Iterator[logging.Logger]:
 def screen(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> io.StringIO:
     """What is written, by a console of 80 columns."""
     written = io.StringIO()
-    plain = Console(file=written, force_terminal=terminal, width=80, color_system=None)
+    plain = PlainConsole(file=written, force_terminal=terminal, width=80, color_system=None)
     monkeypatch.setattr(module, "console", plain)
     return written
 
@@ -70,7 +80,7 @@ def test_messages_are_shown_once_and_as_they_are(
 def test_warnings_are_yellow(log: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(
-        module, "console", Console(file=written, force_terminal=True, color_system="standard")
+        module, "console", PlainConsole(file=written, force_terminal=True, color_system="standard")
     )
     log.handlers.clear()
     log_to_console()
@@ -163,3 +173,38 @@ def test_a_terminal_has_a_bar(
     assert "loss 0.2500" in written.getvalue()
     assert "1.2 images/s" in written.getvalue()
     assert lines(caplog) == []
+
+
+NAMES = {
+    "[bold]x[/bold] [/]": "[bold]x[/bold] [/]",
+    ":key: *a* 123 'b'": ":key: *a* 123 'b'",
+    "a\x1b[31mb\x9b31mc\rd": r"a\x1b[31mb\x9b31mc\rd",
+    "two\nlines\tand\u2028more": r"two\nlines\tand\u2028more",
+    "\udcff\u202e": r"\udcff\u202e",
+    "Öl 日本": "Öl 日本",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_shown_as_they_are_on_one_line(name: str) -> None:
+    assert printable(name) == NAMES[name]
+    written = io.StringIO()
+    plain = PlainConsole(file=written, width=200, force_terminal=True, color_system="truecolor")
+    plain.print(name, soft_wrap=True)
+    assert written.getvalue() == NAMES[name] + "\n"
+    table = Table(name, title=name, box=None)
+    table.add_row(name)
+    plain.print(table)
+    assert written.getvalue().count(NAMES[name]) == 4
+
+
+def test_standard_output_takes_what_its_encoding_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    print_any_character()
+    table = Table("Öl")
+    table.add_row("日" * 200)  # which is cut with an ellipsis
+    PlainConsole(width=40).print(table)
+    sys.stdout.flush()
+    assert raw.getvalue().startswith(b"+---")
+    assert rb"\xd6l" in raw.getvalue()

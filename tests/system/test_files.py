@@ -20,8 +20,6 @@ from nsa.system.files import (
     is_unfinished,
     make_folder,
     need_space,
-    read_yaml,
-    to_yaml,
     write_atomically,
     write_csv,
 )
@@ -266,39 +264,3 @@ def test_a_folder_that_may_not_be_used_is_named(
         make_folder(tmp_path)
     assert str(raised.value) == f"The folder {tmp_path} is read-only; choose another --output."
     assert asked == [os.W_OK | os.X_OK]
-
-
-def test_yaml_is_read_back_in_its_order(tmp_path: Path) -> None:
-    values = {"zeta": [1, 2], "alpha": {"name": "Öl", "none": None}, "share": 1e-6}
-    path = tmp_path / "config.yaml"
-    path.write_text(to_yaml(values), encoding="utf-8")
-    assert read_yaml(path) == values
-    assert list(read_yaml(path)) == list(values)
-    assert "zeta: [1, 2]\n" in path.read_text(encoding="utf-8")
-    assert "Öl" in path.read_text(encoding="utf-8")
-    path.write_text("# nothing\n")
-    assert read_yaml(path) == {}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "Cannot read {}: No such file or directory."),
-        (b"- a\n", "{} must hold names and values, one 'name: value' a line."),
-        (b"word", "{} must hold names and values, one 'name: value' a line."),
-        (b"a: [1", "{} is not valid YAML: "),
-        (b"a: \xff\xff", "{} is not valid YAML: "),
-        (b"a: !!python/object/apply:os.getcwd []", "{} is not valid YAML: "),
-    ],
-)
-def test_yaml_that_cannot_be_used_gets_a_sentence(
-    content: bytes | None, message: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "config.yaml"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError) as raised:
-        read_yaml(path)
-    assert str(raised.value).startswith(message.format(path))
-    assert "\n" not in str(raised.value)
-    assert str(raised.value).endswith(".")

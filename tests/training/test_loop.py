@@ -12,7 +12,7 @@ import torch
 from nsa.errors import InputError
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.settings.fields import replace
-from nsa.training import Trainer, load_checkpoint, save_checkpoint
+from nsa.training import Trainer, load_checkpoint, save_checkpoint, saved_position
 from nsa.training.distributed import ALONE, Ranks
 
 IMAGES = ImageConfig(
@@ -44,6 +44,22 @@ def trainer(
         precision="fp32",
         ranks=ranks,
     )
+
+
+def test_a_run_may_end_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    stopped, ended = trainer(epochs=3), trainer(epochs=1, extra_steps=2, former_epochs=((2, 3),))
+    stopped.run(steps(stopped.steps_per_epoch + 2))
+    assert not stopped.finished
+    ended.run(lambda *_: True)
+    assert ended.finished
+    assert (ended.position.epoch, ended.position.step) == (1, 2)
+    assert ended.position.losses == stopped.position.losses
+    for one, two in zip(stopped.model.parameters(), ended.model.parameters(), strict=True):
+        assert torch.equal(one, two)
+    save_checkpoint(tmp_path / "c", stopped)
+    assert saved_position(tmp_path / "c") == stopped.position
+    load_checkpoint(tmp_path / "c", ended)
+    assert ended.finished
 
 
 def steps(count: int) -> Callable[[float, int], bool]:

@@ -29,6 +29,15 @@ def test_learning_rate_is_torchs_cosine() -> None:
         reference.step()
 
 
+def test_epochs_that_have_begun_keep_their_learning_rate() -> None:
+    plans = {epochs: TrainConfig(epochs=epochs) for epochs in (20, 30, 25)}
+    config = TrainConfig(epochs=25, former_epochs=((8, 20), (9, 30)))
+    expected = [20] * 8 + [30] + [25] * 16
+    assert [learning_rate(config, epoch) for epoch in range(25)] == [
+        learning_rate(plans[epochs], epoch) for epoch, epochs in enumerate(expected)
+    ]
+
+
 @pytest.mark.parametrize(
     ("images", "batch", "sizes"),
     [

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nsa._native.cuda import operators as cuda_operators
 from nsa._native.extension import C
-from nsa._native.layout import on_host
+from nsa._native.host import on_host
 from nsa.errors import InputError
 
 Operator = Callable[..., Tensor]
@@ -79,7 +79,7 @@ def _label_cpu(
 ) -> Tensor:
     pair = on_host("original", original), on_host("blended", blended)
     rule = kind, variant, midpoint, steepness
-    out = torch.empty(original.shape[:3], dtype=torch.float32)
+    out = torch.empty(original.shape[:3], dtype=torch.float32, device="cpu")
     C.label_cpu(*pair, *_plan(rows, factors, masks), *rule, out.numpy(), torch.get_num_threads())
     return out
 
@@ -87,7 +87,7 @@ def _label_cpu(
 @torch.library.impl("nsa::object_masks", "CPU")
 def _object_masks_cpu(images: Tensor, background: float, threshold: float) -> Tensor:
     pixels = on_host("images", images)
-    out = torch.empty(images.shape[:3], dtype=torch.uint8)
+    out = torch.empty(images.shape[:3], dtype=torch.uint8, device="cpu")
     C.object_masks_cpu(pixels, background, threshold, out.numpy(), torch.get_num_threads())
     return out
 

@@ -14,10 +14,12 @@ from torch import Tensor
 from nsa._native import operators
 from nsa._native.devices import check_devices
 from nsa._native.extension import C
-from nsa._native.layout import brightness, check_images, interleaved
+from nsa._native.host import brightness
+from nsa._native.layout import check_images, interleaved
 from nsa.errors import InputError
 
 Array = npt.NDArray[np.uint8]
+_FAR = 2**31  # px, beyond every image
 
 
 @overload
@@ -70,7 +72,7 @@ def seamless_clone(src: Any, dst: Any, mask: Any, center: Any, flags: Any) -> An
         raise InputError(
             f"flags must be a number, such as cv2.NORMAL_CLONE, got {flags!r}."
         ) from None
-    if not -(2**31) <= flags < 2**31:
+    if not -_FAR <= flags < _FAR:
         raise InputError(f"flags must be one of OpenCV's numbers, got {flags}.")
     if isinstance(src, Tensor):
         return _clone_tensors(src, dst, mask, center, flags)
@@ -104,7 +106,7 @@ def _clone_tensors(src: Tensor, dst: Any, mask: Any, center: Any, flags: int) ->
         points = _points(center)
     for name, images in (("src", src), ("dst", dst)):
         check_images(images, name, channels=(1, 3, 4))
-    sources, destinations = interleaved(src[:, :3], "src"), interleaved(dst[:, :3], "dst")
+    sources, destinations = interleaved(_colours(src), "src"), interleaved(_colours(dst), "dst")
     _check_channels(src, dst, sources.shape[3], destinations.shape[3])
     count, height, width, _ = sources.shape
     if len(destinations) != count:
@@ -139,6 +141,11 @@ def _clone_tensors(src: Tensor, dst: Any, mask: Any, center: Any, flags: int) ->
     return images[0] if single else images
 
 
+def _colours(images: Tensor) -> Tensor:
+    """Without alpha."""
+    return images[:, :3] if images.shape[1] == 4 else images
+
+
 def _check_array(image: Any, name: str) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         raise InputError(
@@ -162,8 +169,9 @@ def _check_channels(src: Any, dst: Any, source: int, destination: int) -> None:
 
 def _batch(image: Array) -> Array:
     """(h, w) or (h, w, C) as contiguous (1, h, w, 1 or 3)."""
-    planes = image[None, :, :, :3] if image.ndim == 3 else image[None, :, :, None]
-    return np.ascontiguousarray(planes)
+    if image.ndim == 2:
+        return np.ascontiguousarray(image[None, :, :, None])
+    return np.ascontiguousarray(image[None] if image.shape[2] < 4 else image[None, ..., :3])
 
 
 def _mask_of(mask: Any, src: Array) -> Array:
@@ -187,7 +195,10 @@ def _mask_of(mask: Any, src: Array) -> Array:
 
 def _point(center: Any) -> tuple[int, int]:
     try:
-        x, y = (_whole(value) for value in center)
+        x, y = center
+        if type(x) is int and type(y) is int and -_FAR < x < _FAR and -_FAR < y < _FAR:
+            return x, y
+        x, y = _whole(x), _whole(y)
     except (TypeError, ValueError):
         raise InputError(
             f"center must be two whole numbers (x, y) of px below 2^31, got {center!r}."
@@ -200,7 +211,7 @@ def _whole(value: Any) -> int:
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise ValueError
     number = int(value) if float(value).is_integer() else operator.index(value)
-    if not -(2**31) <= number < 2**31:
+    if not -_FAR < number < _FAR:
         raise ValueError
     return number
 
@@ -214,10 +225,12 @@ def _points(center: Any) -> Tensor:
         raise InputError(f"{wanted}.") from None
     if points.dtype == torch.bool or points.is_complex() or points.layout != torch.strided:
         raise InputError(f"{wanted}, got {points.dtype} of layout {points.layout}.")
-    wide = points.to(torch.float64)
-    if not ((wide == wide.round()) & (wide.abs() < 2**31)).all():
-        raise InputError(f"{wanted}.")
-    return wide.to(torch.int64)
+    if points.is_floating_point() or points.dtype == torch.uint64:
+        wide = points.to(torch.float64)
+        if not ((wide == wide.round()) & (wide.abs() < _FAR)).all():
+            raise InputError(f"{wanted}.")
+        points = wide
+    return points.to(torch.int64)
 
 
 def _kind(value: Any) -> str:

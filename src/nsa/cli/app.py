@@ -20,7 +20,7 @@ from nsa.cli.reproduce import reproduce_command
 from nsa.cli.synthesize import synthesize_command
 from nsa.cli.train import train_command
 from nsa.errors import InputError
-from nsa.system.console import console, log_to_console
+from nsa.system.console import console, log_to_console, print_any_character
 from nsa.system.interrupt import Interrupted, ended_as_by_ctrl_c
 from nsa.system.streams import outlast_readers
 
@@ -84,6 +84,7 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``nsa`` command and of ``python -m nsa.<command>``."""
+    print_any_character()
     output = outlast_readers()
     try:
         app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="nsa")

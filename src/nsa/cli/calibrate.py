@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from nsa.cli.options import Device, RunFolder
+from nsa.system.console import standard_output
 
 
 def calibrate_command(
@@ -18,14 +18,20 @@ def calibrate_command(
         typer.Argument(help="Normal images that were not trained on: files, or folders of them."),
     ],
     device: Device = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a calibration by other images.")
+    ] = False,
 ) -> None:
     """Set the scale of scores by held-out normal images, for predict and evaluate with --fpr.
 
-    Their scores are kept in the run folder and replace earlier ones.
+    Their scores are kept in the run folder.
     """
     from nsa.detectors.registry import load, open_run
     from nsa.report.tables import calibration_table
-    from nsa.runs.calibrate import calibrate
+    from nsa.runs.calibrate import calibrate, check_kept
 
-    calibration = calibrate(open_run(run), load(run, device or "auto"), normals)
-    Console().print(calibration_table(calibration.table(), len(calibration.scores)))
+    opened = open_run(run)
+    if not overwrite:
+        check_kept(run, normals)
+    calibration = calibrate(opened, load(run, device or "auto"), normals)
+    standard_output.print(calibration_table(calibration.table(), len(calibration.scores)))

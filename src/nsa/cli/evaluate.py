@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, RunFolder
+from nsa.cli.options import Device, Fpr, Overwrite, RunFolder
 from nsa.cli.results import print_results
+from nsa.errors import InputError
 from nsa.system.console import console
 
 if TYPE_CHECKING:
     from nsa.folder import AnyRun
+    from nsa.images import Dataset
 
 
 def evaluate_command(
@@ -25,10 +27,14 @@ def evaluate_command(
         str | None, typer.Option(help="Folder below --data-root. \\[default: the run's]")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the results. \\[default: the run folder]")
+        Path | None,
+        typer.Option(
+            help="New folder for the results. \\[default: the run folder, for the run's own images]"
+        ),
     ] = None,
     fpr: Fpr = None,
     device: Device = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge a trained detector on a test set."""
     from nsa.detectors.registry import load, open_run
@@ -36,8 +42,7 @@ def evaluate_command(
     from nsa.images import open_dataset
     from nsa.runs.calibrate import add_working_point
     from nsa.runs.copies import kept_training_contents, warn_about_test
-    from nsa.runs.evaluate import evaluate, write_evaluation
-    from nsa.system.files import make_folder
+    from nsa.runs.evaluate import check_output, evaluate, write_evaluation
 
     opened, detector = open_run(run), load(run, device or "auto")
     if data_root is None:
@@ -49,14 +54,31 @@ def evaluate_command(
     else:
         dataset = open_dataset(data_root, category or _category_below(data_root, opened))
     if output is not None:
-        make_folder(output)
+        check_output(opened, dataset, output, overwrite=overwrite)
+    elif (data_root or category) and not _are_its_own(opened, dataset):
+        raise InputError(
+            f"These are not the images that {run} was trained with, whose results it holds; name "
+            "an --output for others."
+        )
     judged = evaluate(detector, dataset)
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
     result = add_working_point(detector, opened, judged, dataset, fpr)
     with RunLock(run) if output is None else contextlib.nullcontext():
         write_evaluation(opened, result, dataset, opened.training_times(), output)
     print_results(result, dataset.name)
-    console.print(f"Results are in {output or run}", markup=False, soft_wrap=True)
+    console.print(f"Results are in {output or run}", soft_wrap=True)
+
+
+def _are_its_own(run: AnyRun, dataset: Dataset) -> bool:
+    """Whether a data set is that of the run's training, wherever its images lie now."""
+    from nsa.runs.train import open_run_dataset
+
+    try:
+        own = open_run_dataset(run)
+    except InputError:  # moved, and these may be any
+        return False
+    one, other = ([*each.test, *each.train][0].path for each in (own, dataset))
+    return one.samefile(other)
 
 
 def _category_below(data_root: Path, run: AnyRun) -> str | None:

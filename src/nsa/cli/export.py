@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Fpr, RunFolder
+from nsa.cli.options import Fpr, Overwrite, RunFolder
 from nsa.system.console import console
 
 
@@ -15,6 +15,7 @@ def export_command(
     run: RunFolder,
     output: Annotated[Path, typer.Option(help="File to write: .onnx, or .pt2 for torch alone.")],
     fpr: Fpr = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the detector as one file that runs without this package.
 
@@ -24,8 +25,8 @@ def export_command(
     from nsa.detectors.registry import load, open_run
     from nsa.runs.export import export
 
-    notes = export(open_run(run), load(run, "cpu"), output, fpr=fpr)
-    console.print(f"Wrote {output}", markup=False, soft_wrap=True)
+    notes = export(open_run(run), load(run, "cpu"), output, fpr=fpr, overwrite=overwrite)
+    console.print(f"Wrote {output}", soft_wrap=True)
     for name in ("inputs", "resize", "outputs", "threshold"):
         if name in notes:
-            console.print(f"{name}: {notes[name]}", markup=False, soft_wrap=True)
+            console.print(f"{name}: {notes[name]}", soft_wrap=True)

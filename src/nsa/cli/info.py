@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
+
+from nsa.system.console import standard_output
 
 
 def info_command() -> None:
@@ -17,4 +18,4 @@ def info_command() -> None:
     for name, value in facts.items():
         shown = ", ".join(value) or "none" if isinstance(value, list) else str(value)
         table.add_row(name.replace("_", " "), shown)
-    Console(soft_wrap=True).print(table)
+    standard_output.print(table, soft_wrap=True)

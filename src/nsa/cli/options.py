@@ -20,6 +20,9 @@ Fpr = Annotated[
         help="Wanted false positive rate, such as 0.01; set from the images of nsa calibrate."
     ),
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what an earlier call wrote to --output.")
+]
 
 Options = Mapping[str, tuple[type[Request], Option]]  # by name, with a request that has them
 

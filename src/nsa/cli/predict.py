@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, RunFolder
+from nsa.cli.options import Device, Fpr, Overwrite, RunFolder
 
 
 def predict_command(
     run: RunFolder,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
-    output: Annotated[Path, typer.Option(help="Folder for scores.csv and the pictures.")],
+    output: Annotated[Path, typer.Option(help="New folder for scores.csv and the pictures.")],
     fpr: Fpr = None,
     device: Device = None,
     save_maps: Annotated[
@@ -22,13 +22,19 @@ def predict_command(
     overlays: Annotated[
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score images and draw heat maps over them, at their own resolution.
 
-    With --fpr, after nsa calibrate, every image is also called normal or anomalous.
+    With --fpr, after nsa calibrate, every image is also called normal or anomalous. scores.csv
+    names the picture of each image and is there when all is done; what is scored until then, or
+    until Ctrl-C, is in scores.partial.csv. Files that cannot be read are listed in unreadable.csv.
     """
     from nsa.detectors.registry import load, open_run
     from nsa.runs.predict import predict
 
     opened, detector = open_run(run), load(run, device or "auto")
-    predict(opened, detector, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays)
+    predict(
+        opened, detector, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays,
+        overwrite=overwrite,
+    )  # fmt: skip

@@ -36,7 +36,7 @@ def reproduce_command(**given: Any) -> None:
     from nsa.reproduce.papers import check_tables, find_paper
     from nsa.reproduce.report import FILES, write_report
     from nsa.reproduce.results import check_consistent, read_results
-    from nsa.reproduce.runner import is_finished, prepare_folder, run_jobs
+    from nsa.reproduce.runner import check_folder, is_finished, prepare_folder, run_jobs
 
     per_device = given.pop("jobs_per_device", 1)
     asked = ReproduceRequest.read(given)
@@ -45,6 +45,7 @@ def reproduce_command(**given: Any) -> None:
     if "output" not in given and asked.paper != "nsa":
         folder = Path(f"reproduction-{asked.paper}")
     folder = folder.resolve()
+    check_folder(folder)
     request = asked.replace(
         data_root=asked.data_root.resolve(),
         output=folder,
@@ -60,7 +61,7 @@ def reproduce_command(**given: Any) -> None:
     tables = write_report(folder, paper, request.tables, jobs)
     if tables:
         paths = ", ".join(str(folder / name) for name in FILES)
-        console.print(f"Wrote {paths}", markup=False, soft_wrap=True)
+        console.print(f"Wrote {paths}", soft_wrap=True)
     left = sum(not is_finished(folder, job) for job in jobs)
     if left > len(failures):  # whoever finishes them writes the tables again
         _log.info("%d jobs are in the hands of other processes.", left - len(failures))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from nsa.system.console import console
+from nsa.system.console import console, standard_output
 
 if TYPE_CHECKING:
     from nsa.runs.evaluate import Evaluation
@@ -18,7 +16,7 @@ def print_results(evaluation: Evaluation, category: str) -> None:
 
     if len(evaluation.images) > 0:
         table = results_table(evaluation.metrics, title=category, reasons=evaluation.reasons)
-        Console().print(table)
+        standard_output.print(table)
     else:
         console.print(
             "There are no test images, so there are no metrics; 'nsa predict' scores any images.",
@@ -27,4 +25,4 @@ def print_results(evaluation: Evaluation, category: str) -> None:
     if evaluation.working_point is not None:
         from nsa.runs.calibrate import describe
 
-        console.print(describe(evaluation.working_point), markup=False, soft_wrap=True)
+        console.print(describe(evaluation.working_point), soft_wrap=True)

@@ -25,6 +25,9 @@ class WhatToDraw(Request):
     method: str | None = option("As for nsa train, or all: every method, one below the other.")
     count: int | None = option("Number of examples. [default: 8, of all methods 4]", low=2, high=64)
     config: Path | None = option("YAML file with settings, as nsa train reads it.")
+    overwrite: bool = option(
+        "Replace the file that is there.", default=False, flags=("--overwrite",)
+    )
 
 
 _OF_A_TRAINING = (
@@ -36,7 +39,7 @@ _OF_A_TRAINING = (
 @with_options(
     options_of(WhatToDraw, "output"),
     {name: option for name, option in train_options().items() if name in _OF_A_TRAINING},
-    options_of(WhatToDraw, "category", "method", "count", "config"),
+    options_of(WhatToDraw, "category", "method", "count", "config", "overwrite"),
 )
 def synthesize_command(**given: Any) -> None:
     """Draw originals, synthetic anomalies and labels as the training sees them."""
@@ -44,6 +47,7 @@ def synthesize_command(**given: Any) -> None:
     from nsa.runs.synthesize import synthesize
 
     output, count, config = (given.pop(name, None) for name in ("output", "count", "config"))
+    overwrite = given.pop("overwrite")
     method = given.get("method")
     if method is None and config is not None:
         method = read_options(config).get("method")
@@ -53,5 +57,8 @@ def synthesize_command(**given: Any) -> None:
     request = use_demo_data(read_request(given, config))
     if not isinstance(request, NetworkRequest):
         raise InputError(f"--method {request.method} makes no synthetic anomalies to draw.")
-    path = synthesize(request, output or Path("synthesis.png"), count, every_method=every_method)
-    console.print(f"Wrote {path}", markup=False, soft_wrap=True)
+    path = synthesize(
+        request, output or Path("synthesis.png"), count, every_method=every_method,
+        overwrite=overwrite,
+    )  # fmt: skip
+    console.print(f"Wrote {path}", soft_wrap=True)

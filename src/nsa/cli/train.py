@@ -18,7 +18,7 @@ from nsa.system.console import console
 class HowToTrain(Request):
     """What decides about the command, not about a training."""
 
-    resume: Path | None = option("Continue the interrupted run in this folder.")
+    resume: Path | None = option("Continue, or complete, the run in this folder.")
     jobs_per_device: int | None = option(
         "Trainings at once on every GPU, or on the CPU, of several. [default: 1]", low=1, high=64
     )
@@ -37,8 +37,9 @@ class HowToTrain(Request):
 def train_command(**given: Any) -> None:
     """Train on normal images, then evaluate on the test set if there is one.
 
-    Without --data-root and --normal-dir it draws a demo set first and trains on that. Ctrl-C saves;
-    --resume continues to the same result.
+    Without --data-root and --normal-dir it draws a demo set first and trains on that. Ctrl-C saves,
+    and so do SIGTERM and a connection that closes; --resume continues to the same result, or with
+    --epochs to another end, and draws what is missing of a finished run.
 
     torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
     one. --category all --jobs-per-device N trains several networks at once on every GPU.
@@ -65,7 +66,7 @@ def train_command(**given: Any) -> None:
             if how.profile:
                 raise InputError("--profile measures one training; name a single category.")
             many.train(how.jobs_per_device)
-            console.print(f"Results are in {many.folder}", markup=False, soft_wrap=True)
+            console.print(f"Results are in {many.folder}", soft_wrap=True)
             return
         if how.jobs_per_device is not None:
             raise InputError(
@@ -77,4 +78,4 @@ def train_command(**given: Any) -> None:
         else:
             trained = train(use_demo_data(request), ranks, profile=how.profile)
     print_results(trained.evaluation, trained.run.settings.category)
-    console.print(f"Results are in {trained.run.path}", markup=False, soft_wrap=True)
+    console.print(f"Results are in {trained.run.path}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
+from nsa.errors import InputError
 from nsa.images import stack
 
 Pixels = npt.NDArray[np.uint8]
@@ -113,9 +114,11 @@ class Detector(ABC):
         """
         check_images(images, channels=(self.channels,))
         if not len(images):
-            maps = None if self.no_maps else torch.empty((0, 1, *images.shape[2:]))
+            none = torch.empty((0, 1, *images.shape[2:]), dtype=torch.float32, device="cpu")
+            maps = None if self.no_maps else none
             return maps, self.score(images.new_empty((0, self.channels, *self.size))).scores
         scored = self.score(stack(images.cpu().permute(0, 2, 3, 1).numpy(), self.size))
+        check_scores(scored, (f"image {number}" for number in range(len(images))))
         if scored.maps is None:
             return None, scored.scores
         return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
@@ -131,6 +134,26 @@ class Detector(ABC):
             (score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
             for score, one, image in zip(scores.tolist(), maps, images, strict=True)
         ]
+
+
+def check_scores(scored: Scored, names: Iterable[object]) -> None:
+    """Refuse scores and maps that say nothing, so that no label is ever made of them.
+
+    Args:
+        names: of the images, for the message.
+
+    Raises:
+        InputError: a score, or a value of a map, is NaN or infinite.
+    """
+    good = scored.scores.isfinite()
+    if scored.maps is not None:
+        good &= scored.maps.isfinite().flatten(1).all(1)
+    if not good.all():
+        first = next(name for name, right in zip(names, good.tolist(), strict=True) if not right)
+        raise InputError(
+            f"The detector gives {first} a score or a map that is not finite; its weights are "
+            "damaged, put back a copy of them or train again."
+        )
 
 
 def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -16,6 +16,7 @@ from nsa.settings.options import TrainRequest
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import torch
 
     from nsa.detectors.detector import Detector
     from nsa.images import Contents, Dataset
@@ -50,7 +51,8 @@ class Fitting(ABC, Generic[RunT]):
         device, precision: where and how it computes, as a run folder names them.
         test_size: (height, width) in pixels of the test images.
         channels: of all images.
-        contents: what the training images hold; there after :meth:`load`.
+        contents: what the training images hold; None: none are needed, or not before :meth:`load`.
+        complete: whether nothing is left to train, only to evaluate.
     """
 
     settings: AnySettings
@@ -58,7 +60,8 @@ class Fitting(ABC, Generic[RunT]):
     precision: str
     test_size: tuple[int, int]
     channels: int
-    contents: Contents
+    contents: Contents | None = None
+    complete: bool = False
 
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:
@@ -113,7 +116,7 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         """
 
     @abstractmethod
-    def load(self, run: RunT, device: str) -> Detector:
+    def load(self, run: RunT, device: str | torch.device) -> Detector:
         """The detector of a finished run.
 
         Raises:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import nsa.detectors
 from nsa.detectors.method import AnyMethod
-from nsa.errors import InputError, hint
+from nsa.errors import InputError, hint, shown
 from nsa.folder import read_config
 from nsa.images.layouts import dataset_names
+from nsa.settings.fields import convert
 from nsa.settings.options import STAMPS, Option, TrainRequest, read_options
 
 if TYPE_CHECKING:
+    import torch
+
     from nsa.detectors.detector import Detector
     from nsa.folder import AnyRun
 
@@ -43,7 +46,7 @@ def find_method(name: str | None) -> AnyMethod:
     if name is None:
         name = DEFAULT
     if name not in tuple(known):
-        raise InputError(f"No method is named {name!r}; {hint(str(name), known)}")
+        raise InputError(f"No method is named {shown(name)}; {hint(str(name)[:80], known)}")
     return known[name]
 
 
@@ -94,8 +97,8 @@ def read_request(
         if name not in known and name not in others:
             where = config if config is not None and name not in given else "What is asked for"
             names = list(dict.fromkeys([*known, *others, *STAMPS]))
-            ending = hint(str(name), names, f"known are {', '.join(names)}.")
-            raise InputError(f"{where} has an unknown key {name!r}; {ending}")
+            ending = hint(name[:80], names, f"known are {', '.join(names)}.")
+            raise InputError(f"{where} has an unknown key {shown(name)}; {ending}")
     foreign = [name for name in values if name not in known]
     if foreign:
         named = method is not None or values.get("method") is not None
@@ -110,8 +113,8 @@ def open_run(path: str | Path) -> AnyRun:
     Raises:
         InputError: it is no run folder, or of a format this version does not know.
     """
-    path = Path(path)
-    run: AnyRun = method_of(path).open_run(path)
+    folder: Path = convert("The run folder", path, Path)
+    run: AnyRun = method_of(folder).open_run(folder)
     return run
 
 
@@ -128,19 +131,18 @@ def method_of(path: Path) -> AnyMethod:
         raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
 
 
-def load(run: str | Path, device: str = "auto") -> Detector:
+def load(run: str | Path, device: str | torch.device = "auto") -> Detector:
     """Load the detector of a finished run of any method: ``nsa.load("runs/bottle-001")``.
 
     Args:
         run: the run folder.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``, or as torch names it.
 
     Raises:
         InputError: the folder holds no finished run of this format, or there is no such device.
     """
-    path = Path(run)
-    method = method_of(path)
-    return method.load(method.open_run(path), device)
+    opened = open_run(run)
+    return method_of(opened.path).load(opened, device)
 
 
 def _names(request: type[TrainRequest]) -> list[str]:

@@ -64,7 +64,10 @@ def augmented_features(
     if passes < 1:
         raise InputError(f"passes must be at least 1, got {passes!r}.")
     count = len(images)
-    features = [torch.empty(passes * count, channels) for channels in extractor.channels]
+    features = [
+        torch.empty(passes * count, channels, dtype=torch.float32, device="cpu")
+        for channels in extractor.channels
+    ]
     for done in extractor.track(range(passes), "Augmented passes"):
         epoch = first + done
         # Noise is drawn for a batch at a time: augmented images are never held all at once.
@@ -80,7 +83,7 @@ def augmented_features(
 
 
 def _resample(x: Tensor, values: dict[str, Tensor]) -> Tensor:
-    changed = torch.zeros(len(x), dtype=torch.bool)
+    changed = torch.zeros(len(x), dtype=torch.bool, device="cpu")
     for name in GEOMETRY:
         changed |= values[name] != IDENTITY[name]
     if not changed.any():
@@ -120,7 +123,7 @@ def _blur(x: Tensor, sigma: Tensor) -> Tensor:
         raise InputError(
             f"A blur of {float(sigma.max()):g} px is too wide for {tuple(x.shape[2:])}."
         )
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32, device="cpu")
     kernels = torch.exp(-0.5 * (offsets / sigma[:, None]) ** 2)
     kernels = (kernels / kernels.sum(1, keepdim=True)).to(x.device)
     where = where.to(x.device)
@@ -148,7 +151,9 @@ def _noise(x: Tensor, values: dict[str, Tensor], seed: int, epoch: int) -> Tenso
     if not (values["noise"].any() or values["speckle"].any()):
         return x
     # Drawn on the host, so that every device adds the same noise.
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-    white = torch.randn(x.shape, generator=generator).to(x.device)
+    generator = torch.Generator("cpu").manual_seed((seed * 1_000_003 + epoch) % 2**63)
+    white = torch.randn(x.shape, generator=generator, dtype=torch.float32, device="cpu").to(
+        x.device
+    )
     noise, speckle = (values[name].to(x.device).view(-1, 1, 1, 1) for name in ("noise", "speckle"))
     return x + white * (noise + speckle * x)

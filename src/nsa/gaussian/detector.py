@@ -219,7 +219,7 @@ class GaussianDetector:
                 )
             threshold = ConformalThreshold(calibration).threshold(fpr)
         achieved = None if held_out is None else achieved_rate(held_out, threshold)
-        count = 0 if held_out is None else len(torch.as_tensor(held_out).reshape(-1))
+        count = 0 if held_out is None else len(torch.as_tensor(held_out, device="cpu").reshape(-1))
         return WorkingPoint(threshold, fpr, method, level, achieved, count)
 
     def threshold(self, fpr: float, level: int | None = None, method: Method = "auto") -> float:
@@ -276,6 +276,6 @@ def split_rows(rows: Sequence[int], holdout: float, seed: int) -> tuple[Tensor, 
     held = round(count * holdout)
     if held == count:
         raise InputError(f"A holdout of {holdout:g} leaves none of {count} images to fit.")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    chosen = torch.as_tensor(rows)
+    order = torch.randperm(count, generator=torch.Generator("cpu").manual_seed(seed), device="cpu")
+    chosen = torch.as_tensor(rows, device="cpu")
     return chosen[order[held:].sort().values], chosen[order[:held].sort().values]

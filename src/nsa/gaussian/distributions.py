@@ -103,7 +103,11 @@ class Distribution:
 
     def whitening(self) -> Tensor:
         """``W`` transposed, float64 (D, k): the distance is the norm of ``(x - mean) @ it``."""
-        white = torch.eye(len(self.mean), dtype=torch.float64) if self.basis is None else self.basis
+        white = (
+            torch.eye(len(self.mean), dtype=torch.float64, device="cpu")
+            if self.basis is None
+            else self.basis
+        )
         if self.scale is not None:
             white = white * self.scale
         if self.factor is not None:
@@ -131,22 +135,38 @@ class Distribution:
         """The fitted tensors by name, for saving."""
         named = {"mean": self.mean, "basis": self.basis, "factor": self.factor, "scale": self.scale}
         kept = {name: value.contiguous() for name, value in named.items() if value is not None}
-        return kept | {"shrinkage": torch.tensor(self.shrinkage, dtype=torch.float64)}
+        return kept | {"shrinkage": torch.tensor(self.shrinkage, dtype=torch.float64, device="cpu")}
 
     @classmethod
     def from_tensors(cls, name: DistributionName, tensors: Mapping[str, Tensor]) -> Distribution:
         """The inverse of :meth:`tensors`.
 
         Raises:
-            KeyError: the mean or the shrinkage is missing.
+            InputError: they are not those of such a distribution.
         """
+        # Dimensions: of the features, and those that are kept.
+        inner = tensors["basis"].shape[-1] if "basis" in tensors and tensors["basis"].ndim else 0
+        outer = len(tensors["mean"]) if "mean" in tensors and tensors["mean"].ndim else 0
+        wanted: dict[str, tuple[int, ...]] = {"mean": (outer,), "shrinkage": ()}
+        if name == "standardised":
+            wanted["scale"] = (outer,)
+        elif name == "full":
+            wanted["factor"] = (outer, outer)
+        elif name != "l2":
+            wanted |= {"basis": (outer, inner), "factor": (inner, inner)}
+        found = {key: (value.dtype, tuple(value.shape)) for key, value in tensors.items()}
+        if found != {key: (torch.float64, shape) for key, shape in wanted.items()} or any(
+            0 in shape for shape in wanted.values()
+        ):
+            raise InputError(f"the tensors of a level are not those of the distribution {name!r}.")
+        shrinkage = float(tensors["shrinkage"])
         return cls(
             name,
             tensors["mean"],
             tensors.get("basis"),
             tensors.get("factor"),
             tensors.get("scale"),
-            float(tensors["shrinkage"]),
+            shrinkage,
         )
 
 

@@ -112,7 +112,10 @@ class FeatureExtractor:
             InputError: ``images`` has another shape or dtype, or a level is not finite.
         """
         check_images(images)
-        features = [torch.empty(len(images), channels) for channels in self.channels]
+        features = [
+            torch.empty(len(images), channels, dtype=torch.float32, device="cpu")
+            for channels in self.channels
+        ]
         starts = range(0, len(images), self.batch_size)
         for start in self.track(starts, "Extracting features"):
             batch = images[start : start + self.batch_size]

@@ -53,7 +53,7 @@ def fold_rows(count: int, number: int = 5, *, passes: int = 1, seed: int = 0) ->
             or none of them is.
     """
     for fit, _ in make_folds(count, number, seed=seed):
-        rows = torch.arange(passes)[:, None] * count + torch.from_numpy(fit)
+        rows = torch.arange(passes, device="cpu")[:, None] * count + torch.from_numpy(fit)
         yield rows.reshape(-1)
 
 

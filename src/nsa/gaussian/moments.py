@@ -38,12 +38,12 @@ def moments(features: Tensor, basis: Tensor | None = None) -> Moments:
         basis: float64 (D, k) with orthonormal columns; if given, the moments are those of the
             coordinates in it.
     """
-    mean = torch.zeros(features.shape[1], dtype=torch.float64)
+    mean = torch.zeros(features.shape[1], dtype=torch.float64, device="cpu")
     for block in torch.split(features, _BLOCK):
         mean += block.sum(0, dtype=torch.float64)
     mean /= len(features)
     dimensions = features.shape[1] if basis is None else basis.shape[1]
-    scatter = torch.zeros(dimensions, dimensions, dtype=torch.float64)
+    scatter = torch.zeros(dimensions, dimensions, dtype=torch.float64, device="cpu")
     fourth = 0.0
     for block in torch.split(features, _BLOCK):
         centred = block.double() - mean

@@ -17,6 +17,7 @@ from torch import Tensor
 from nsa.errors import InputError
 from nsa.images.contents import Contents
 from nsa.images.decode import Pixels, check_channels, decode, resize, scale
+from nsa.images.unreadable import list_all
 from nsa.system.cores import usable_cores
 
 _log = logging.getLogger("nsa")
@@ -49,7 +50,7 @@ def load_images(
 
     Raises:
         InputError: there is no path, channels is another number, or files cannot be read; up to ten
-            of them are named.
+            of them are named, and of more all are listed in a file that the message names.
     """
     if not paths:
         raise InputError("There are no images to load; paths is empty.")
@@ -85,7 +86,9 @@ def load_images(
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
             raise
     if failures:
-        raise InputError(describe([failures[k] for k in sorted(failures)], len(paths)))
+        told = describe([failures[k] for k in sorted(failures)], len(paths))
+        more = f" {list_all(failures, paths)}" if len(failures) > _NAMED_FAILURES else ""
+        raise InputError(told + more)
     if warn:
         _warn_about_shapes(shapes, size)
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)

@@ -77,9 +77,13 @@ def to_network_input(
 def input_scale(channels: int) -> tuple[Tensor, Tensor]:
     """What pixels are multiplied by and what is then added, each float32 (channels,)."""
     if channels == 1:
-        return torch.tensor([1 / 255]), torch.zeros(1)
-    mean, deviation = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_DEVIATION)
+        return _float32(1 / 255), _float32(0)
+    mean, deviation = _float32(*_IMAGENET_MEAN), _float32(*_IMAGENET_DEVIATION)
     return 1 / (255 * deviation), -(mean / deviation)
+
+
+def _float32(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device="cpu")
 
 
 def check_size(images: Tensor, config: ImageConfig) -> None:

@@ -44,7 +44,7 @@ def load_test_set(
     Raises:
         InputError: an image or a mask cannot be read, or a mask does not fit its image.
     """
-    images = torch.empty((0, channels, *size), dtype=torch.uint8)
+    images = torch.empty((0, channels, *size), dtype=torch.uint8, device="cpu")
     paths = [sample.path for sample in samples]
     contents = Contents(paths)
     if samples:

@@ -99,12 +99,12 @@ def difference_label(
     rows[:, [WIDTH, HEIGHT]] = width, height
     rows[:, [DST_X, DST_Y]] = 0
     rows[:, LABEL_MASK] = -1
-    masks = torch.empty(0, dtype=torch.uint8)
+    masks = torch.empty(0, dtype=torch.uint8, device="cpu")
     if mask is not None:
         masks = _checked_mask(mask, (count, 1, height, width))
         rows[:, LABEL_MASK] = np.arange(count) * (height * width)
         check_devices(original=before, mask=masks)
-    table = torch.from_numpy(rows), torch.ones(count), masks
+    table = torch.from_numpy(rows), torch.ones(count, dtype=torch.float32, device="cpu"), masks
     return _label(before, after, table, label, variant, midpoint, steepness)
 
 

@@ -10,7 +10,6 @@ working points alone, need not wait for it.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsa.metrics._inputs import Booleans, Floats
+from nsa.system.compiled import compiled
 
 Keys: TypeAlias = npt.NDArray[Any]  # uint32 for float32 scores, uint64 for float64
 Counts: TypeAlias = npt.NDArray[np.int64]
@@ -34,19 +34,12 @@ _LOCK = threading.Lock()
 def _compiled(function: Function) -> Function:
     """Compile on first use and keep the machine code on disk; release the GIL while it runs."""
 
-    @functools.cache
-    def compiled() -> Callable[..., Any]:
-        import numba
-
-        dispatcher: Any = numba.njit(nogil=True)(function)
-        with contextlib.suppress(RuntimeError):  # there may be no folder that can be written
-            dispatcher.enable_caching()
-        return cast(Callable[..., Any], dispatcher)
+    once = functools.cache(lambda: compiled(function))
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
         with _LOCK:  # metrics run in threads, and none of them should compile what another does
-            dispatcher = compiled()
+            dispatcher = once()
         return dispatcher(*arguments)
 
     return cast(Function, call)

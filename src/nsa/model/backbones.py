@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nsa.errors import InputError, hint
+from nsa.errors import InputError, hint, shown
 from nsa.model._torchvision import torchvision_models
+from nsa.system.device import float32_weights
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def find_network(name: str) -> Network:
     Raises:
         InputError: no such network; the nearest one is suggested.
     """
-    found = NETWORKS.get(name.lower().replace("-", "_"))
+    found = NETWORKS.get(name.lower().replace("-", "_")) if isinstance(name, str) else None
     if found is None:
-        raise InputError(f"There is no network {name!r}; {hint(name, NETWORKS)}")
+        raise InputError(f"There is no network {shown(name)}; {hint(str(name)[:80], NETWORKS)}")
     return found
 
 
@@ -82,6 +83,7 @@ class Levels(nn.Module):
             taken for those of pretrained ones.
     """
 
+    @float32_weights(None)
     def __init__(self, name: str, channels: int = 3) -> None:
         super().__init__()
         self.entry = find_network(name)
@@ -134,7 +136,7 @@ class Levels(nn.Module):
 
 def random_network(name: str, seed: int, channels: int = 3) -> Levels:
     """A network with torchvision's initial weights, drawn from ``seed``; global state is kept."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(seed)
         levels = Levels(name, channels).eval()
     levels.source = f"random weights (seed {seed})"
@@ -161,12 +163,14 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
     with torch.device("meta"):
         levels = Levels(name, channels)
     levels.source = source
-    _check_state(levels.body.state_dict(), kept, name, source)
+    wanted = levels.body.state_dict()
+    _check_state(wanted, kept, name, source)
+    kept = {key: value.to(wanted[key].dtype) for key, value in kept.items()}  # from half, say
     levels.body.load_state_dict(kept, strict=False, assign=True)
     # Files saved before torch counted batches lack these; a network in eval mode never reads them.
     for module in levels.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.num_batches_tracked = torch.zeros((), dtype=torch.long)
+            module.num_batches_tracked = torch.zeros((), dtype=torch.long, device="cpu")
     return levels.requires_grad_(False).eval()
 
 
@@ -182,9 +186,13 @@ def _check_state(
                 f"{len(keys) - 1} more; name the network that it was saved from."
             )
     for key, value in given.items():
-        if value.shape != wanted[key].shape:
-            raise InputError(
-                f"{source} does not hold the weights of {name}: {key!r} has the shape "
-                f"{tuple(value.shape)}, not {tuple(wanted[key].shape)}; name the network that it "
-                "was saved from."
-            )
+        own = wanted[key]
+        found = f"the shape {tuple(value.shape)}, not {tuple(own.shape)}"
+        if value.shape == own.shape:
+            if value.is_floating_point() == own.is_floating_point():
+                continue
+            found = f"values of {value.dtype}, not {own.dtype}"
+        raise InputError(
+            f"{source} does not hold the weights of {name}: {key!r} has {found}; name the network "
+            "that it was saved from."
+        )

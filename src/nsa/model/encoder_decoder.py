@@ -12,6 +12,7 @@ from nsa.errors import InputError
 from nsa.model import layers
 from nsa.model.forms import Forms
 from nsa.model.resnet import resnet18_encoder
+from nsa.system.device import float32_weights
 
 Activation = Literal["sigmoid", "relu"]
 
@@ -66,6 +67,7 @@ class EncoderDecoder(nn.Module):
 
     forms: Forms | None = None
 
+    @float32_weights()
     def __init__(self, channels: int = 3, activation: Activation = "sigmoid") -> None:
         super().__init__()
         if channels not in (1, 3):

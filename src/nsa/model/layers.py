@@ -155,7 +155,7 @@ def _targets(
     rule: Callable[[Tensor], Tensor], shape: torch.Size, device: torch.device
 ) -> tuple[Tensor, torch.Size]:
     """Where ``rule`` puts a weight's elements, in channels-last order, and its result's shape."""
-    numbers = torch.arange(1, shape.numel() + 1)
+    numbers = torch.arange(1, shape.numel() + 1, device="cpu")
     outputs, inputs, rows, columns = shape
     made = rule(numbers.view(outputs, rows, columns, inputs).permute(0, 3, 1, 2))
     target = torch.empty_like(numbers)
@@ -168,7 +168,9 @@ def _targets(
 @torch.inference_mode(False)
 def _interpolation(size: int, margin: Margin, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The matrix (2 size + margin, size) of linear interpolation with aligned corners."""
-    place = torch.arange(2 * size, dtype=torch.float64) * ((size - 1) / (2 * size - 1))
-    distance = (place[:, None] - torch.arange(size)).abs()
+    place = torch.arange(2 * size, dtype=torch.float64, device="cpu") * (
+        (size - 1) / (2 * size - 1)
+    )
+    distance = (place[:, None] - torch.arange(size, device="cpu")).abs()
     weights = F.pad((1 - distance).clamp(min=0), (0, 0, *margin))
     return weights.to(device, dtype)

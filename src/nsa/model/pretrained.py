@@ -6,20 +6,18 @@ No code in a weights file is ever run: files are read as safetensors, or by torc
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.model._torchvision import torchvision_models
 from nsa.model.backbones import Levels, find_network, network_from_state, random_network
+from nsa.model.weights import check_finite, read_tensors
 
 RUN_WEIGHTS = "model.safetensors"
 _ENCODER = "encoder."
@@ -118,20 +116,25 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         InputError: the file is damaged, or holds anything but tensors by name.
     """
     path = Path(path)
+    if path.suffix.lower() == ".safetensors":
+        return read_tensors(path)[0]
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or 'it is no file'}.") from error
+    except Exception as error:  # whatever the bytes make of a reader of pickles
         raise InputError(
-            f"{path} cannot be read as weights ({_reason(error)}); give a state "
-            "dict saved as safetensors, or by torch.save without any object but tensors."
+            f"{path} cannot be read as weights: it is damaged, or holds other objects than "
+            "tensors; give a state dict saved as safetensors, or by torch.save of tensors alone."
         ) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise InputError(f"{path} is no state dict: it must map names to tensors.")
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
+    if not all(isinstance(name, str) for name in content):
+        raise InputError(f"{path} is no state dict: it must map names to tensors.")
+    check_finite(content, path)
+    return {name.removeprefix("module."): value for name, value in content.items()}
 
 
 def _encoder_state(state: Mapping[str, Tensor], path: Path, network: str) -> dict[str, Tensor]:
@@ -172,5 +175,7 @@ def _registry_state(network: str, entry: Any) -> dict[str, Tensor]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of an error, short enough to stand in a sentence."""
-    return (str(error) or type(error).__name__).splitlines()[0][:120]
+    """Why a download failed, as far as the system knows."""
+    reason = getattr(error, "reason", error)  # urllib's own
+    text = getattr(reason, "strerror", None) or getattr(error, "reason", None)
+    return text if isinstance(text, str) else "the download failed"

@@ -42,7 +42,7 @@ def load_model(path: Path, model: nn.Module) -> None:
 
 
 def assign_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Copy tensors into the parameters and buffers of the same names.
+    """Copy tensors into the parameters and buffers of the same names, dtypes and shapes.
 
     Args:
         path: where they come from, for the message.
@@ -50,10 +50,14 @@ def assign_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
     Raises:
         InputError: they do not fit.
     """
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(f"{path} holds the weights of another network; train again.") from error
+    own = model.state_dict()
+    if _forms(own) != _forms(tensors):
+        raise InputError(f"{path} holds the weights of another network; train again.")
+    model.load_state_dict(tensors)
+
+
+def _forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (value.dtype, value.shape) for name, value in tensors.items()}
 
 
 def write_tensors(
@@ -92,10 +96,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors on the CPU, and the metadata, of what :func:`write_tensors` wrote.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing or damaged, or holds a value that is not finite.
     """
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        names = file.keys()
+        tensors = {name: file.get_tensor(name) for name in names}
+        metadata = file.metadata() or {}
+    check_finite(tensors, path)
+    return tensors, metadata
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -111,9 +119,30 @@ def read_metadata(path: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             yield file
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; the run has not saved its state yet.") from error
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path} is damaged and cannot be read ({error}).") from error
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or 'it is no file'}.") from error
+    except safetensors.SafetensorError as error:
+        raise InputError(
+            f"{path} is damaged and cannot be read; put back a copy of it, or train again."
+        ) from error
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse weights that would make every score NaN.
+
+    Raises:
+        InputError: a value is NaN or infinite.
+    """
+    for name, value in tensors.items():
+        # Its extremes are found in less time and memory than a test of every value takes.
+        if value.is_floating_point() and value.numel():
+            ends = torch.stack(value.aminmax()) if value.itemsize > 1 else value.float()
+            if not ends.isfinite().all():
+                raise InputError(
+                    f"{path} is damaged: {name} holds a value that is not finite; put back a copy "
+                    "of it, or train again."
+                )

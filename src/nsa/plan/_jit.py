@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+
+from nsa.system.compiled import compiled
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,9 +26,4 @@ def entry(function: Function) -> Function:
     numba looks only at the file of the entry itself to tell whether the code on disk is stale:
     after changing another module of this folder, delete ``__pycache__/*.nb?``.
     """
-    compiled = numba.njit(nogil=True)(function)
-    # Where neither this folder nor a cache folder of the user can be written, as in some
-    # containers, there is no place for a cache, and every process compiles for itself.
-    with contextlib.suppress(RuntimeError):
-        compiled.enable_caching()
-    return cast(Function, compiled)
+    return cast(Function, compiled(function))

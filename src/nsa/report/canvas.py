@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from nsa.system.files import write_atomically
+
 INK = "#222222"
 GRID = "#dddddd"
 PRIMARY = "#2a5fa5"
 SECONDARY = "#b8651b"
 DPI = 110
+SYNTHESIS_TITLE = "Synthetic anomalies"  # in the files, by which they are known
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -22,9 +27,23 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path | str) -> Path:
-    """Write the figure as PNG, whatever the suffix, and return the path."""
-    figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.12)
+def save(figure: Figure, path: Path | str, title: str | None = None) -> Path:
+    """Write the figure as PNG, whatever the suffix, and return the path.
+
+    Args:
+        title: kept in the file.
+
+    Raises:
+        InputError: the file cannot be written; an earlier one is untouched.
+    """
+    drawn = io.BytesIO()
+    with warnings.catch_warnings():
+        # Of a character that the font lacks, as in the name of a folder, an empty box is drawn.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        figure.savefig(
+            drawn, format="png", bbox_inches="tight", pad_inches=0.12, metadata={"Title": title}
+        )
+    write_atomically(Path(path), drawn.getvalue())
     return Path(path)
 
 

@@ -13,10 +13,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from nsa.report.canvas import INK, frameless, new_figure, save
+from nsa.report.canvas import INK, SYNTHESIS_TITLE, frameless, new_figure, save
 from nsa.report.examples import same_length
 from nsa.report.overlay import COLOURS, GAMMA, overlay, shared_limit
 from nsa.report.pixels import Image, Map, Rgb, plane, rgb
+from nsa.system.console import printable
 
 _TILE = 1.75  # inches
 # A dollar sign in a folder's name is no formula.
@@ -146,7 +147,7 @@ def synthesis_grid(
         for row, name in enumerate(("original", "synthetic anomaly", "label")):
             axes[3 * band + row, 0].set_ylabel(name, fontsize=9, color=INK)
     _color_bar(figure, axes, ScalarMappable(Normalize(0, top), "inferno"), "label")
-    return save(figure, path)
+    return save(figure, path, SYNTHESIS_TITLE)
 
 
 def _arrangement(count: int, widest: int = 8) -> tuple[int, int]:
@@ -183,4 +184,5 @@ def _outline(axes: Axes, mask: Map, size: tuple[int, ...]) -> None:
 
 
 def _shorten(title: str, longest: int = 22) -> str:
+    title = printable(title)
     return title if len(title) <= longest else title[: longest - 3].rstrip() + "..."

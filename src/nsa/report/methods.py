@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from nsa.errors import InputError
-from nsa.report.canvas import INK, frameless, new_figure, save
+from nsa.report.canvas import INK, SYNTHESIS_TITLE, frameless, new_figure, save
 from nsa.report.pixels import Image, Map, Rgb, plane, rgb
 
 _TILE = 1.25  # inches
@@ -88,7 +88,7 @@ def method_grid(originals: Sequence[Image], methods: Sequence[Examples], path: P
     bar.set_label("label", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors=INK)
     bar.outline.set_visible(False)
-    return save(figure, path)
+    return save(figure, path, SYNTHESIS_TITLE)
 
 
 def _pair(left: Rgb, right: Rgb | None) -> Rgb:

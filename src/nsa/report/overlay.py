@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from nsa.errors import InputError
 from nsa.report.pixels import Image, Map, Rgb, plane, rgb
@@ -22,6 +23,7 @@ GAMMA = 0.5
 _OPACITY = 0.75  # of high scores, so that the defect's own texture shows through
 _OPAQUE_FROM = 0.6  # share of the limit; below it opacity falls to none
 _HIGH_PERCENTILE = 99.9  # one outlying pixel must not darken every other map
+_STRIP = 1 << 16  # pixels that are coloured at a time, in float64
 
 
 def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
@@ -36,6 +38,7 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
 
     Returns:
         uint8 (H, W, 3) RGB. Opacity grows with the score: normal parts keep their own colours.
+        Beside it little more memory is used than for the map at the image's size.
 
     Raises:
         InputError: wrong dtype or shape, or a limit that is not positive.
@@ -46,6 +49,16 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
         limit = float(scores.max()) or 1.0
     if not limit > 0:
         raise InputError(f"limit must be above 0, got {limit!r}.")
+    coloured = np.empty_like(base)
+    rows = max(1, _STRIP // base.shape[1])
+    for first in range(0, base.shape[0], rows):
+        strip = slice(first, first + rows)
+        coloured[strip] = _blend(base[strip], scores[strip], limit)
+    return coloured
+
+
+def _blend(base: Rgb, scores: npt.NDArray[np.float32], limit: float) -> Rgb:
+    """The colours of scores (H, W) over an image (H, W, 3)."""
     share = np.clip(scores / limit, 0, 1) ** GAMMA
     levels = (share * 255).astype(np.uint8)
     colours = COLOURS[levels].astype(np.float64)

@@ -21,6 +21,7 @@ from typing import Any
 
 from nsa.errors import InputError
 from nsa.system.files import lock_file, same_file
+from nsa.system.readers import read_json
 
 _log = logging.getLogger("nsa")
 
@@ -54,10 +55,9 @@ def claim(path: Path) -> Iterator[bool]:
 def owner(path: Path) -> dict[str, Any] | None:
     """What a lock file says: ``host``, ``process`` and ``since``; None if there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except InputError:
         return None
-    return content if isinstance(content, dict) else None
 
 
 def _create(path: Path) -> int | None:

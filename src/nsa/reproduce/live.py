@@ -13,6 +13,7 @@ from nsa.reproduce.job import Job
 from nsa.reproduce.results import Result, read_result, result_path
 from nsa.runs.farm import Farm
 from nsa.runs.workers import last_line
+from nsa.system.console import printable
 
 
 class LiveTable:
@@ -31,8 +32,8 @@ class LiveTable:
     def draw(self) -> Group:
         """The state of the folder now."""
         lines = [
-            Text(f"{task.name}: {last_line(task.log)}", overflow="ellipsis", no_wrap=True,
-                 style="dim")
+            Text(printable(f"{task.name}: {last_line(task.log)}"), overflow="ellipsis",
+                 no_wrap=True, style="dim")
             for task in self._farm.running()
         ]  # fmt: skip
         return Group(self._table(), *lines)

@@ -7,20 +7,48 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nsa.errors import InputError
+from nsa.errors import InputError, shown
 from nsa.reproduce.job import Job
+from nsa.settings.fields import Checked, convert, from_dict
 from nsa.system.files import write_atomically
 from nsa.system.info import hardware, versions
+from nsa.system.readers import read_json
 
 _log = logging.getLogger("nsa")
 
 FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Content(Checked):
+    """What is read of a job's file, see :func:`write_result`."""
+
+    paper: str
+    system: str
+    category: str
+    seed: int
+    hash: str
+    epochs: int
+    preset_epochs: int
+    shortened: bool
+    precision: str
+    overrides: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    times: dict[str, float | None]
+    curves: dict[str, Any]
+    cases: list[Any]
+    settings: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        paper = self.metrics.get("paper")
+        convert("metrics of the paper", paper, dict[str, float | None])
 
 
 @dataclass(frozen=True)
@@ -100,28 +128,29 @@ def read_result(path: Path) -> Result | None:
         InputError: it was written by another version of this package.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         values.setdefault("paper", "nsa")  # written before there was another one
-        written_by, form = values["nsa_version"], values["format_version"]
-        result = Result(
-            values["system"], values["category"], int(values["seed"]), values["hash"], values
-        )
-        complete = {"settings", "metrics", "epochs", "preset_epochs", "shortened", "overrides",
-                    "precision", "times", "curves", "cases"}  # fmt: skip
-        intact = complete <= set(values) and "paper" in values["metrics"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        _log.warning("%s is damaged (%s); that job runs again.", path, type(error).__name__)
+    except InputError as error:
+        _log.warning("%s That job runs again.", error)
         return None
-    if (form, written_by) != (FORMAT_VERSION, version("nsa")):
+    written_by, form = values.get("nsa_version"), values.get("format_version")
+    named = isinstance(written_by, str) and isinstance(form, int)
+    if named and (form, written_by) != (FORMAT_VERSION, version("nsa")):
         raise InputError(
-            f"{path} was written by nsa {written_by} in format {form}, but this is nsa "
-            f"{version('nsa')} in format {FORMAT_VERSION}: results of different versions are not "
-            "mixed. Use another --output, or install that version."
+            f"{path} was written by nsa {shown(written_by)} in format {shown(form)}, but this is "
+            f"nsa {version('nsa')} in format {FORMAT_VERSION}: results of different versions are "
+            "not mixed. Use another --output, or install that version."
         )
-    if not intact or not path.stem.endswith(f"-{result.hash}"):
-        _log.warning("%s is damaged (incomplete); that job runs again.", path)
+    known = [field.name for field in fields(_Content)]
+    try:
+        content = from_dict(_Content, {name: values[name] for name in known if name in values})
+    except InputError as error:
+        _log.warning("%s is damaged: %s That job runs again.", path, error)
         return None
-    return result
+    if not named or not path.stem.endswith(f"-{content.hash}"):
+        _log.warning("%s is damaged; that job runs again.", path)
+        return None
+    return Result(content.system, content.category, content.seed, content.hash, values)
 
 
 def read_results(folder: Path) -> list[Result]:

@@ -86,6 +86,21 @@ class JobTask:
                 run_job(self.job, self.request)
 
 
+def check_folder(output: Path) -> None:
+    """Check before any work that results may be written into a folder.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if not output.is_dir() or (output / "jobs").is_dir():
+        return
+    if any(not entry.name.startswith(".") for entry in output.iterdir()):
+        raise InputError(
+            f"The folder {output} is not empty and holds no results of nsa reproduce; choose "
+            "another --output."
+        )
+
+
 def prepare_folder(output: Path) -> None:
     """Create a results folder with what lies in it.
 

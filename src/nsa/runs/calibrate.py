@@ -6,7 +6,6 @@ predict`` gives them. See :class:`nsa.metrics.conformal.ConformalThreshold` for 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from nsa.detectors.detector import Detector
+from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import AnyRun, RunLock
 from nsa.images import Contents, Dataset, find_images, load_images
@@ -31,8 +31,10 @@ from nsa.runs.copies import (
     warn_about_near,
     warn_about_near_pairs,
 )
-from nsa.system.console import console
+from nsa.settings.fields import reading
+from nsa.system.console import console, counted
 from nsa.system.files import write_csv
+from nsa.system.readers import parse_number, read_csv
 
 if TYPE_CHECKING:  # those who only predict need no metrics
     from nsa.runs.evaluate import Evaluation
@@ -72,19 +74,13 @@ class Calibration:
                 f"The run in {run} is not calibrated, so no false positive rate can be set; run "
                 f"'nsa calibrate {run} FOLDER' with normal images that were not trained on."
             )
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file, strict=True))
-            paths = [str(row["path"]) for row in rows]
-            scores = np.array([float(row["score"]) for row in rows])
-            named = bool(rows) and "content" in rows[0]
-            contents = [str(row["content"]) for row in rows] if named else None
-            ConformalThreshold(scores)  # at least one, all finite
-        except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path} cannot be read ({error}); run nsa calibrate again."
-            ) from error
-        return cls(paths, scores, contents)
+        rows = read_csv(path, ("path", "score"))
+        with reading(path, "run nsa calibrate again"):
+            scores = np.array([parse_number(row["score"], "score") for row in rows])
+            ConformalThreshold(scores)  # at least one
+        named = bool(rows) and "content" in rows[0]
+        contents = [row["content"] for row in rows] if named else None
+        return cls([row["path"] for row in rows], scores, contents)
 
     def write(self, run: Path) -> None:
         """Keep it in a run folder, in place of an earlier one.
@@ -131,6 +127,27 @@ class Labels:
         return p_value, ANOMALOUS if score > self._threshold else NORMAL
 
 
+def check_kept(run: Path, inputs: Sequence[Path]) -> None:
+    """Refuse to replace the calibration of a run by one that lacks some of its images.
+
+    Raises:
+        InputError: it would be replaced.
+    """
+    if not (run / FILE).is_file():
+        return
+    try:
+        earlier = Calibration.read(run).paths
+    except InputError:  # damaged, which another calibration mends
+        return
+    named = {str(path.resolve()) for entry in inputs for path in find_images(entry)}
+    lacking = len(set(earlier) - named)
+    if lacking:
+        raise InputError(
+            f"The run in {run} is calibrated already, by {counted(len(earlier), 'image')} of which "
+            f"{lacking} are not among these; name those too, or replace them with --overwrite."
+        )
+
+
 def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibration:
     """Score normal images and keep the scores in the detector's run folder.
 
@@ -159,7 +176,9 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     if trained is not None:
         warn_about_near(contents, trained, "images", TOO_LOW)
         warn_about_near_pairs(contents, trained)
-    calibration = Calibration(contents.paths, detector.calibrate(images), contents.names())
+    scores = detector.calibrate(images)
+    check_scores(Scored(torch.from_numpy(scores), None), contents.paths)
+    calibration = Calibration(contents.paths, scores, contents.names())
     with RunLock(run.path):
         if trained is not None and not (run.path / TRAINED).exists():
             trained.write(run.path / TRAINED)

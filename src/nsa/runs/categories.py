@@ -8,7 +8,6 @@ and at the end ``summary.csv``, the scores of all.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +18,18 @@ from rich.table import Table
 
 from nsa.detectors.registry import read_request
 from nsa.errors import InputError
-from nsa.folder import RunLock, is_unused, make_output
+from nsa.folder import Metrics, RunLock, is_unused, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
 from nsa.runs.farm import RUNS, Farm
 from nsa.runs.train import train_or_resume
 from nsa.runs.workers import count_devices, last_line
+from nsa.settings.fields import Checked, check_number, from_dict, reading
 from nsa.settings.options import TrainRequest
-from nsa.system.console import console
+from nsa.system.console import console, standard_output
 from nsa.system.device import choose_device
-from nsa.system.files import read_yaml, to_yaml, write_atomically, write_csv
+from nsa.system.files import to_yaml, write_atomically, write_csv
+from nsa.system.readers import read_yaml
 from nsa.training.distributed import ALONE, Ranks
 
 _log = logging.getLogger("nsa")
@@ -59,11 +60,12 @@ class Category:
     def metrics(self) -> dict[str, Any] | None:
         """The scores if it has finished: they are written last, then the checkpoint goes."""
         run = self.results / self.name
-        path = run / "metrics.json"
-        if not path.is_file() or (run / "checkpoint.safetensors").is_file():
+        if not (run / "metrics.json").is_file() or (run / "checkpoint.safetensors").is_file():
             return None
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return values
+        try:
+            return dataclasses.asdict(Metrics.read(run))
+        except InputError:  # it is judged again, whose log says why
+            return None
 
     def is_finished(self) -> bool:
         return self.metrics() is not None
@@ -79,7 +81,7 @@ class Category:
 
 
 @dataclass
-class Categories:
+class Categories(Checked):
     """Trainings of several categories and their results folder.
 
     Attributes:
@@ -93,6 +95,10 @@ class Categories:
     names: list[str]
     options: dict[str, Any]
     per_device: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(self, "per_device", 1, 64)
 
     def tasks(self) -> list[Category]:
         """One a category."""
@@ -175,6 +181,8 @@ def _names(text: str, root: str | Path | None) -> list[str]:
 
 def _create(request: TrainRequest, names: list[str]) -> Categories:
     assert request.data_root is not None  # or there would be no names
+    if request.normal_dir is not None:
+        open_dataset(request.data_root, names[0], request.normal_dir)  # refuses both
     root = request.data_root.resolve()
     choose_device(request.device or "auto")  # a mistake should leave nothing behind
     folder = make_output(request.output, root.name)
@@ -189,13 +197,8 @@ def _create(request: TrainRequest, names: list[str]) -> Categories:
 
 def _open(folder: Path, request: TrainRequest) -> Categories:
     path = folder / _FILE
-    try:
-        found = Categories(folder, **read_yaml(path))
-        intact = isinstance(found.options, dict) and isinstance(found.names, list)
-    except TypeError:
-        intact = False
-    if not intact:
-        raise InputError(f"{path} is damaged; choose a new --output.")
+    with reading(path, "choose a new --output"):
+        found = from_dict(Categories, {**read_yaml(path), "folder": folder})
     for name, value in request.given().items():
         if name not in _CHANGEABLE:
             raise InputError(
@@ -241,9 +244,7 @@ def _report(folder: Path, tasks: Sequence[Category], failures: Mapping[str, str]
     write_csv(folder / "summary.csv", ("category", *_COLUMNS, *_TIMES, "failure"), lines)
     finished = {name: metrics for name, metrics in results.items() if metrics is not None}
     if finished:
-        from rich.console import Console
-
-        Console().print(categories_table(finished))
+        standard_output.print(categories_table(finished))
     missing = [name for name in results if name not in finished]
     if missing:
         reasons = "; ".join(f"{name}: {failures.get(name)}" for name in missing)

@@ -14,19 +14,21 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa.detectors.detector import Detector, Scored
+from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
 from nsa.report.examples import choose_examples
 from nsa.report.grids import heat_map_grid, image_grid
+from nsa.runs.outputs import check_folder
 from nsa.system.console import console
-from nsa.system.files import write_atomically, write_csv
+from nsa.system.files import make_folder, write_atomically, write_csv
 from nsa.system.info import hardware, versions
 
 Values = dict[str, float | None]
 Scores = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 EXAMPLES = 8
+_METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png")
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,15 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
         loaded = load_test_set(test, detector.size, detector.channels, console.is_terminal)
     images, masks, no_maps = loaded.images, loaded.masks, detector.no_maps
     start = time.perf_counter()
+    names = [sample.path for sample in test]
     whole = detector.score(images)
+    check_scores(whole, names)
     whole_image, reasons = compute_metrics(test, *_arrays(whole), masks, no_maps)
     published, metrics = detector.score_as_published(images), whole_image
     if published is None:
         published = whole
     else:
+        check_scores(published, names)
         metrics, reasons = compute_metrics(test, *_arrays(published), masks, no_maps)
     seconds = time.perf_counter() - start
     scores = published.scores.numpy()
@@ -147,6 +152,24 @@ def _why_not(count: int, defective: npt.NDArray[np.bool_]) -> str | None:
     return "no test image is normal" if defective.all() else None
 
 
+def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool) -> None:
+    """Check before any work that the results may be written into another folder than the run's.
+
+    Args:
+        folder: new, or empty.
+        overwrite: replace the results of an earlier call.
+
+    Raises:
+        InputError: the folder cannot be used.
+    """
+    metrics = folder / _METRICS
+    ours = metrics.is_file() and b'"whole_image"' in metrics.read_bytes()
+    earlier = _FILES if ours and not (folder / "config.yaml").exists() else ()
+    read = [path for one in dataset.test for path in (one.path, one.mask) if path is not None]
+    check_folder(folder, _FILES, earlier, [*read, *run.path.iterdir()], overwrite=overwrite)
+    make_folder(folder)
+
+
 def write_evaluation(
     run: AnyRun,
     evaluation: Evaluation,
@@ -195,4 +218,4 @@ def write_evaluation(
         "hardware": hardware(),
         "versions": versions(),
     }
-    write_atomically(folder / "metrics.json", json.dumps(report, indent=2) + "\n")
+    write_atomically(folder / _METRICS, json.dumps(report, indent=2) + "\n")

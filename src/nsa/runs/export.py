@@ -20,9 +20,13 @@ from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images.network_input import input_scale
 from nsa.runs.calibrate import Calibration
+from nsa.runs.outputs import check_file
+from nsa.system.console import printable
 from nsa.system.files import write_atomically
 from nsa.system.info import versions
 
+# In every file of ours, by what it ends in: the name of a note, and of the file with the notes.
+_MARKS = {".onnx": b"\n\x03nsa\x12", ".pt2": b"nsa.json"}
 _NEEDS = {".onnx": ("onnx", "onnxscript"), ".pt2": ()}  # packages, by what a file ends in
 
 
@@ -54,14 +58,19 @@ class Deployed(nn.Module):
 
 
 def export(
-    run: AnyRun, detector: Detector, path: Path, *, fpr: float | None = None
+    run: AnyRun,
+    detector: Detector,
+    path: Path,
+    *,
+    fpr: float | None = None,
+    overwrite: bool = False,
 ) -> dict[str, str]:
     """Write a detector as one file for ONNX Runtime and the like, or for torch alone.
 
     Args:
-        path: what it ends in says the format: ``.onnx`` or ``.pt2`` (``torch.export``). A file
-            that is there is replaced.
+        path: what it ends in says the format: ``.onnx`` or ``.pt2`` (``torch.export``).
         fpr: also give a label that follows from this false positive rate; needs a calibrated run.
+        overwrite: replace what an earlier call wrote there.
 
     Returns:
         What the file says about itself: ``inputs``, ``outputs``, ``resize``, ``height``, ``width``,
@@ -69,11 +78,12 @@ def export(
 
     Raises:
         InputError: another ending, a package that the format needs is missing, the rate cannot be
-            set, or the file cannot be written.
+            set, the file is there already, or it cannot be written.
     """
     ending = path.suffix.lower()
     if ending not in _NEEDS:
         raise InputError(f"{path} must end in .onnx or .pt2, which says the format.")
+    check_file(path, _MARKS[ending], run.path.iterdir(), overwrite=overwrite)
     missing = [name for name in _NEEDS[ending] if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
@@ -89,7 +99,7 @@ def export(
     notes = _notes(run, detector, outputs, fpr, threshold)
     on_cpu = copy.deepcopy(judge).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     deployed = Deployed(on_cpu, detector.channels, threshold).eval().requires_grad_(False)
-    example = torch.zeros((2, detector.channels, *detector.size), dtype=torch.uint8)
+    example = torch.zeros((2, detector.channels, *detector.size), dtype=torch.uint8, device="cpu")
     to_onnx = ending == ".onnx"
     with _quiet(), torch.inference_mode(False), torch.no_grad():
         program = torch.export.export(
@@ -109,7 +119,7 @@ def _notes(
 ) -> dict[str, str]:
     (height, width), channels = detector.size, detector.channels
     notes = {
-        "category": run.settings.category,
+        "category": printable(run.settings.category),
         "inputs": f"images: uint8 (N, {channels}, {height}, {width}), "
         + ("RGB" if channels == 3 else "grey"),
         "outputs": ", ".join(f"{name}: {what}" for name, what in outputs.items()),

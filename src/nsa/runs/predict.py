@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections import deque
+import os
+import unicodedata
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
+import torch
 
-from nsa.detectors.detector import Detector, Map
+from nsa.detectors.detector import Detector, Map, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import find_images, read_image
@@ -20,8 +25,16 @@ from nsa.images.load import describe, worker_count
 from nsa.images.stream import Pixels, groups, map_ahead
 from nsa.report.overlay import overlay
 from nsa.runs.calibrate import ANOMALOUS, LABEL_COLUMNS, Labels
+from nsa.runs.growing import GrowingTable, partial_name
+from nsa.runs.outputs import check_folder
 from nsa.system.console import console, counted
-from nsa.system.files import make_folder
+from nsa.system.files import atomic_file, make_folder, write_atomically, write_csv
+from nsa.system.interrupt import Interrupted
+
+SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
+_TABLES = (SCORES, partial_name(Path(SCORES)).name, UNREADABLE)
+_PICTURE, _MAP = "picture", "map"  # columns that name files
+_LONGEST_STEM = 251  # bytes: with .png, what a file system takes
 
 
 def predict(
@@ -33,21 +46,28 @@ def predict(
     fpr: float | None = None,
     save_maps: bool = False,
     overlays: bool = True,
+    overwrite: bool = False,
 ) -> int:
     """Score images and write ``scores.csv`` and, where there are maps, one overlay each.
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
-    many there are. The lines of the CSV are written group by group, so an interruption loses one
-    group at most. A file that cannot be read is left out, and named when the others are done.
+    many there are. The lines of the CSV are ``path``, ``score``, with a rate ``p_value`` and
+    ``label``, and the names of the ``picture`` and the ``map`` of that image. A file that cannot be
+    read is left out; when the others are done, ``unreadable.csv`` has every one with its reason.
+
+    ``scores.csv`` is there when all is done. Until then, and after an interruption or a full disk,
+    the lines of what is scored are in ``scores.partial.csv``, group by group.
 
     Args:
         run: the detector's run folder, which knows its calibration.
         inputs: image files and folders of images.
-        output: folder to write to; it may exist and hold files of an earlier call.
+        output: folder to write to; new, or empty.
         fpr: also write a p-value and the label that follows from this false positive rate; None:
             the rate that the training was asked for, if any.
         save_maps: also write each raw map, float32 (H, W), as NPY.
         overlays: write the pictures.
+        overwrite: replace what an earlier call wrote into ``output``, and nothing else: each file
+            when its successor is complete, and at the end what has no successor.
 
     Returns:
         Number of images.
@@ -55,6 +75,7 @@ def predict(
     Raises:
         InputError: files cannot be read (all others are done), an input or the output cannot be
             used, there are no maps to save, or the rate cannot be set by the run's calibration.
+        Interrupted: Ctrl-C; the message says where the lines are.
     """
     if detector.no_maps is not None and save_maps:
         raise InputError(f"There is nothing to save with --save-maps: {detector.no_maps}.")
@@ -63,83 +84,189 @@ def predict(
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
     paths = [path for entry in inputs for path in find_images(entry)]
+    draws = overlays and detector.no_maps is None
+    results = [
+        _Result(path, f"{stem}.png" if draws else "", f"{stem}.npy" if save_maps else "")
+        for path, stem in zip(paths, _unique_stems(paths), strict=True)
+    ]
+    earlier = _results_in(output)
+    planned = {*_TABLES, *(name for one in results for name in one.files)}
+    check_folder(output, planned, earlier, [*paths, *run.path.iterdir()], overwrite=overwrite)
     make_folder(output)
-    places: deque[tuple[Path, str]] = deque()  # of the images that are read but not yet judged
-    failures: list[InputError] = []
-    anomalous = 0
-    threads = worker_count()
-
-    def read(path: Path) -> Pixels | InputError:
-        try:
-            return read_image(path, detector.channels)
-        except InputError as error:
-            return error
-
-    def readable(images: Iterator[Pixels | InputError]) -> Iterator[Pixels]:
-        for place, image in zip(zip(paths, _unique_names(paths), strict=True), images, strict=True):
-            if isinstance(image, InputError):
-                failures.append(image)
-            else:
-                places.append(place)
-                yield image
-
-    def draw(name: str, image: Pixels, anomaly_map: Map) -> None:
-        if overlays:
-            _write_png(output / f"{name}.png", overlay(image, anomaly_map, detector.map_limit))
-        if save_maps:
-            np.save(output / f"{name}.npy", anomaly_map)
-
-    try:
-        with (
-            (output / "scores.csv").open("w", newline="", encoding="utf-8") as file,
-            ThreadPoolExecutor(threads) as pool,
-            contextlib.closing(map_ahead(read, paths, pool, threads)) as images,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["path", "score", *(LABEL_COLUMNS if labels else ())])
-            for group in groups(readable(images)):
-                drawn = []
-                for image, (score, anomaly_map) in zip(group, detector.judge(group), strict=True):
-                    path, name = places.popleft()
-                    row: list[object] = [path, repr(score)]
-                    if labels is not None:
-                        p_value, label = labels(score)
-                        row += [repr(p_value), label]
-                        anomalous += label == ANOMALOUS
-                    writer.writerow(row)
-                    if anomaly_map is not None:
-                        drawn.append(pool.submit(draw, name, image, anomaly_map))
-                file.flush()
-                for future in drawn:
-                    future.result()
-    except OSError as error:
-        raise InputError(f"Cannot write to {output}: {error.strerror or error}.") from error
+    columns = ("path", "score", *(LABEL_COLUMNS if labels else ()), _PICTURE, _MAP)
+    with GrowingTable(output / SCORES, columns, overwrite=overwrite) as table:
+        with _telling_what_is_kept(table):
+            failures, anomalous = _judge(detector, results, labels, table)
+        table.finish()
+    lost = {one.path for one, _ in failures}
+    written = {SCORES, *(name for one in results if one.path not in lost for name in one.files)}
+    if failures:
+        lines = [(one.path, str(reason)) for one, reason in failures]
+        write_csv(output / UNREADABLE, ("path", "reason"), lines)
+        written.add(UNREADABLE)
+    for name in earlier - written:
+        (output / name).unlink(missing_ok=True)
     if fpr is not None:
         console.print(
             f"{counted(anomalous, 'image')} anomalous at a false positive rate of {fpr:g}."
         )
-    done = len(paths) - len(failures)
-    console.print(f"{counted(done, 'image')} scored; results in {output}.", markup=False)
+    console.print(f"{counted(table.lines, 'image')} scored; results in {output}.", soft_wrap=True)
     if failures:
-        raise InputError(describe(failures, len(paths)))
-    return done
+        told = describe([reason for _, reason in failures], len(paths))
+        raise InputError(f"{told} All are listed in {output / UNREADABLE}.")
+    return table.lines
 
 
-def _write_png(path: Path, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    path.write_bytes(encoded.tobytes())
+@dataclass(frozen=True)
+class _Result:
+    """An image and the names of its picture and its map; empty: it gets none."""
+
+    path: Path
+    picture: str
+    map: str
+
+    @property
+    def files(self) -> list[str]:
+        return [name for name in (self.picture, self.map) if name]
 
 
-def _unique_names(paths: list[Path]) -> Iterator[str]:
-    """A file name for each image's results: its stem, with its folder where stems repeat."""
-    stems: dict[str, int] = {}
-    for path in paths:
-        stems[path.stem] = stems.get(path.stem, 0) + 1
+def _judge(
+    detector: Detector, results: list[_Result], labels: Labels | None, table: GrowingTable
+) -> tuple[list[tuple[_Result, InputError]], int]:
+    """Score images and write their lines, pictures and maps.
+
+    Returns:
+        Those that cannot be read, and how many of the others are anomalous.
+    """
+    waiting: deque[_Result] = deque()  # those that are read but not yet judged
+    failures: list[tuple[_Result, InputError]] = []
+    anomalous = 0
+    threads = worker_count()
+
+    def read(result: _Result) -> Pixels | InputError:
+        try:
+            return read_image(result.path, detector.channels)
+        except InputError as error:
+            return error
+
+    def readable(images: Iterator[Pixels | InputError]) -> Iterator[Pixels]:
+        for result, image in zip(results, images, strict=True):
+            if isinstance(image, InputError):
+                failures.append((result, image))
+            else:
+                waiting.append(result)
+                yield image
+
+    def draw(result: _Result, image: Pixels, anomaly_map: Map) -> None:
+        folder = table.path.parent
+        if result.picture:
+            drawn = overlay(image, anomaly_map, detector.map_limit)
+            write_atomically(folder / result.picture, _png(drawn))
+        if result.map:
+            with atomic_file(folder / result.map) as file:
+                np.save(file, anomaly_map)
+
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        contextlib.closing(map_ahead(read, results, pool, threads)) as images,
+    ):
+        for group in groups(readable(images)):
+            rows, drawings = [], []
+            for image, (score, anomaly_map) in zip(group, detector.judge(group), strict=True):
+                result = waiting.popleft()
+                check_scores(_scored(score, anomaly_map), [result.path])
+                row: list[object] = [result.path, repr(score)]
+                if labels is not None:
+                    p_value, label = labels(score)
+                    row += [repr(p_value), label]
+                    anomalous += label == ANOMALOUS
+                rows.append([*row, result.picture, result.map])
+                if anomaly_map is not None:
+                    drawings.append((result, image, anomaly_map))
+            table.add(rows)  # before the pictures, so that none is there without its line
+            for future in [pool.submit(draw, *one) for one in drawings]:
+                future.result()
+    return failures, anomalous
+
+
+@contextlib.contextmanager
+def _telling_what_is_kept(table: GrowingTable) -> Iterator[None]:
+    """Say after an interruption or an error where the lines are."""
+    try:
+        yield
+    except (KeyboardInterrupt, InputError) as stop:
+        kept = "no image was scored"
+        if table.lines:
+            kept = f"the scores of {counted(table.lines, 'image')} are in {table.partial}"
+            if table.path.exists():
+                kept += f", and {table.path} is that of the earlier call"
+        if isinstance(stop, KeyboardInterrupt):
+            raise Interrupted(f"Interrupted; {kept}.") from None
+        raise InputError(f"{str(stop).rstrip('.')}; {kept}.") from stop
+
+
+def _results_in(folder: Path) -> set[str]:
+    """Names of the files in a folder that an earlier call wrote there, as its tables say."""
+    tables = [folder / name for name in _TABLES[:2]]
+    found = {name for table in tables if table.is_file() for name in _named_by(table)}
+    return {*found, *_TABLES} if found else found
+
+
+def _named_by(table: Path) -> set[str]:
+    """The table and the files that it names; nothing, if it is none of ours.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            lines = csv.DictReader(file)
+            if not {_PICTURE, _MAP} <= set(lines.fieldnames or ()):
+                return set()
+            # Of a line that was cut by a kill they are None, or not whole.
+            named = [line[column] or "" for line in lines for column in (_PICTURE, _MAP)]
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{table} cannot be read ({error}); choose another --output.") from error
+    ours = {name for name in named if name.endswith((".png", ".npy")) and "/" not in name}
+    return {table.name, *ours}
+
+
+def _scored(score: float, anomaly_map: Map | None) -> Scored:
+    maps = None if anomaly_map is None else torch.from_numpy(anomaly_map)[None]
+    return Scored(torch.tensor([score], dtype=torch.float64, device="cpu"), maps)
+
+
+def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[
+        1
+    ]
+    return encoded.tobytes()
+
+
+def _unique_stems(paths: list[Path]) -> Iterator[str]:
+    """A name for each image's results: its stem, with its folder where stems repeat.
+
+    No two are the same for a file system that does not tell capitals from small letters, and none
+    is too long for a file's name.
+    """
+    stems = Counter(_folded(path.stem) for path in paths)
     taken: set[str] = set()
     for path in paths:
-        name = path.stem if stems[path.stem] == 1 else f"{path.resolve().parent.name}_{path.stem}"
-        base, number = name, 2
-        while name in taken:
-            name, number = f"{base}_{number}", number + 1
-        taken.add(name)
+        alone = stems[_folded(path.stem)] == 1
+        base = path.stem if alone else f"{path.resolve().parent.name}_{path.stem}"
+        name, number = _cut(base, ""), 2
+        while _folded(name) in taken:
+            name, number = _cut(base, f"_{number}"), number + 1
+        taken.add(_folded(name))
         yield name
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _cut(name: str, ending: str) -> str:
+    """The name with an ending, without as many characters before it as are too many."""
+    while len(os.fsencode(name + ending)) > _LONGEST_STEM:
+        name = name[:-1]
+    return name + ending

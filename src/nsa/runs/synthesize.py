@@ -12,8 +12,10 @@ from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import resolve
 from nsa.images import load_images, open_dataset
 from nsa.images.augment import augment
+from nsa.report.canvas import SYNTHESIS_TITLE
 from nsa.report.grids import synthesis_grid
 from nsa.report.methods import Examples, method_grid
+from nsa.runs.outputs import check_file
 from nsa.settings.config import SynthesisConfig
 from nsa.settings.fields import replace
 from nsa.settings.methods import METHODS
@@ -24,7 +26,12 @@ _COUNT, _COUNT_OF_ALL = 8, 4
 
 
 def synthesize(
-    request: NetworkRequest, output: Path, count: int | None = None, *, every_method: bool = False
+    request: NetworkRequest,
+    output: Path,
+    count: int | None = None,
+    *,
+    every_method: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Write a grid of original, synthetic anomaly and label, or one of all methods.
 
@@ -33,17 +40,23 @@ def synthesize(
         output: PNG file to write.
         count: number of examples, at least 2; None: 8, or 4 of all methods.
         every_method: all methods, whatever the request says.
+        overwrite: replace what an earlier call wrote there.
 
     Raises:
-        InputError: an option or image cannot be used.
+        InputError: an option or image cannot be used, or the file cannot be written or is there.
     """
     if count is None:
         count = _COUNT_OF_ALL if every_method else _COUNT
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
+    samples = [*dataset.train, *dataset.test]
+    read = [path for one in samples for path in (one.path, one.mask) if path is not None]
+    check_file(output, SYNTHESIS_TITLE.encode(), read, overwrite=overwrite)
     settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
     seed = settings.training.seed
     order = torch.randperm(
-        len(dataset.train), generator=torch.Generator().manual_seed(derive_seed(seed, 0))
+        len(dataset.train),
+        generator=torch.Generator("cpu").manual_seed(derive_seed(seed, 0)),
+        device="cpu",
     )
     paths = [dataset.train[index].path for index in order[:count].tolist()]
     images = load_images(paths, settings.images.size, settings.images.channels, progress=False)

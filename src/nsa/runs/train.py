@@ -33,6 +33,7 @@ from nsa.runs.calibrate import Calibration, add_working_point
 from nsa.runs.copies import (
     TOO_LOW,
     keep_training_contents,
+    kept_training_contents,
     warn_about_near,
     warn_about_test,
 )
@@ -41,6 +42,7 @@ from nsa.settings.options import TrainRequest
 from nsa.system.console import console
 from nsa.system.device import own_threads, torch_threads
 from nsa.training.distributed import ALONE, Ranks
+from nsa.training.profile import FILE as TRACE
 
 _log = logging.getLogger("nsa")
 
@@ -99,6 +101,8 @@ def resume(
         Interrupted: a signal stopped the training again; its state is saved.
     """
     need_begun(folder)
+    if profile and (folder / TRACE).exists():
+        raise InputError(f"{folder / TRACE} is there already; move it away or leave out --profile.")
     method = method_of(folder)
     if request.method is not None and find_method(request.method) is not method:
         raise InputError(
@@ -108,15 +112,18 @@ def resume(
     _check_steps(method, ranks, profile)
     with _interruptible(folder), RunLock(folder):
         run = method.open_run(folder)
+        moved = request.data_root is not None or request.normal_dir is not None
+        changes = request.places() if moved else {}
+        run.places.update(changes)
         for name in ("device", "precision", "threads"):
             run.places[name] = getattr(request, name) or run.places[name]
-        if request.data_root is not None or request.normal_dir is not None:
-            run.places.update(request.places())
         fitting = method.resume(run, request, ranks, profile=profile)
         dataset = open_run_dataset(run)
         run.places.update(_computed(fitting))
         run.places["threads"] = own_threads(run.places["threads"], fitting.device)
-        change_run(folder, {**run.places, **fitting.settings.to_dict()})
+        if not fitting.complete:  # else they say how it was trained
+            changes = {**run.places, **fitting.settings.to_dict()}
+        change_run(folder, changes)
         with torch_threads(run.places["threads"]):
             return _work(dataclasses.replace(run, settings=fitting.settings), dataset, fitting)
 
@@ -196,14 +203,18 @@ def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
     # The test set too, so that its faults are no surprise after the training.
     test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
     fitting.load(run, dataset)
-    keep_training_contents(run.path, fitting.contents)
-    warn_about_test(dataset.test, test.contents, fitting.contents)
+    contents = fitting.contents
+    if contents is None:
+        contents = kept_training_contents(run)
+    else:
+        keep_training_contents(run.path, contents)
+    warn_about_test(dataset.test, test.contents, contents)
     fitted = fitting.fit(run, dataset)
     try:
         result = evaluate(fitted.detector, dataset, test)
-        if fitted.held_out is not None:
-            _keep_held_out(run, fitting.contents, *fitted.held_out)
-            result = add_working_point(fitted.detector, run, result, dataset)
+        if fitted.held_out is not None and contents is not None:
+            _keep_held_out(run, contents, *fitted.held_out)
+        result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
     except InputError as error:

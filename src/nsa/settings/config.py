@@ -10,19 +10,18 @@ import typing
 from dataclasses import dataclass
 from typing import Literal
 
-from nsa.errors import InputError, hint
-from nsa.settings.fields import check_bounds, check_choice, check_number
-from nsa.settings.methods import METHODS, BlendMode, LabelKind, SynthesisMethod
+from nsa.errors import InputError, hint, shown
+from nsa.settings.fields import Checked, check_bounds, check_number
+from nsa.settings.methods import METHODS, BlendMode, Label, LabelKind, SynthesisMethod
 
 Variant = Literal["released", "paper"]
 Gradients = Literal["source", "mixed"]
-# What can be asked for; a factor is the label of those methods that draw one.
-LABELS = tuple(kind for kind in typing.get_args(LabelKind) if kind != "factor")
+LABELS = typing.get_args(Label)
 Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesisConfig:
+class SynthesisConfig(Checked):
     """How synthetic anomalies are drawn, blended and labelled (Table 4 of the paper).
 
     Attributes:
@@ -51,7 +50,7 @@ class SynthesisConfig:
 
     method: str = "nsa"
     variant: Variant = "released"
-    label: LabelKind = "logistic"
+    label: Label = "logistic"
     gradients: Gradients = "source"
     max_patches: int = 3
     height_bounds: Bounds = (0.06, 0.80)
@@ -65,12 +64,10 @@ class SynthesisConfig:
     label_steepness: float = 1 / 6
 
     def __post_init__(self) -> None:
-        if self.method not in tuple(METHODS):
-            ending = hint(str(self.method), METHODS)
-            raise InputError(f"No method is named {self.method!r}; {ending}")
-        check_choice(self, "variant", typing.get_args(Variant))
-        check_choice(self, "label", LABELS)
-        check_choice(self, "gradients", typing.get_args(Gradients))
+        super().__post_init__()
+        if self.method not in METHODS:
+            ending = hint(self.method[:80], METHODS)
+            raise InputError(f"No method is named {shown(self.method)}; {ending}")
         check_number(self, "max_patches", 1, 64)
         check_bounds(self, "height_bounds", 0.0, 1.0)
         check_bounds(self, "width_bounds", 0.0, 1.0)
@@ -118,7 +115,7 @@ class SynthesisConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageConfig:
+class ImageConfig(Checked):
     """How an image becomes a network input (Section 4.1 of the paper).
 
     Attributes:
@@ -139,20 +136,24 @@ class ImageConfig:
     vertical_flip: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.channels not in (1, 3):
-            raise InputError(f"channels must be 1 (grey) or 3 (colour), got {self.channels!r}.")
+            raise InputError(
+                f"channels must be 1 (grey) or 3 (colour), got {shown(self.channels)}."
+            )
         check_number(self, "rotation", 0, 180)
         inner = self.center_crop or self.size
         for axis, name in enumerate(("height", "width")):
             if not 32 <= self.crop[axis] <= inner[axis] <= self.size[axis] <= 8192:
                 raise InputError(
                     f"image {name}s must satisfy 32 <= crop <= center_crop <= size <= 8192, got "
-                    f"crop {self.crop[axis]}, center_crop {inner[axis]}, size {self.size[axis]}."
+                    f"crop {shown(self.crop[axis])}, center_crop {shown(inner[axis])}, size "
+                    f"{shown(self.size[axis])}."
                 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """How the network is trained (Section 4.1 of the paper).
 
     Attributes:
@@ -175,6 +176,7 @@ class TrainConfig:
     former_epochs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number(self, "epochs", 1, 1_000_000)
         check_number(self, "extra_steps", 0, 1_000_000)
         ends = [0, *(end for end, _ in self.former_epochs)]

@@ -13,7 +13,9 @@ Shapes = Literal["gamma", "cutpaste", "ellipses"]
 BlendMode = Literal["source", "mixed", "paste", "interpolate"]
 # Modes of Poisson blending, which needs a rim of background; the others make pixel by pixel.
 SEAMLESS: tuple[BlendMode, ...] = ("source", "mixed")
-LabelKind = Literal["binary", "continuous", "logistic", "factor"]
+# What can be asked for; a factor is the label of those methods that draw one.
+Label = Literal["binary", "continuous", "logistic"]
+LabelKind = Literal[Label, "factor"]
 
 
 @dataclass(frozen=True, kw_only=True)

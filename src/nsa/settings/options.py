@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nsa.errors import InputError
-from nsa.settings.fields import convert
-from nsa.system.files import read_yaml
+from nsa.errors import InputError, shown
+from nsa.settings.fields import Checked, convert
+from nsa.system.readers import read_yaml
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -58,7 +57,7 @@ class Option:
         """Raise :class:`InputError` unless a value is within the bounds."""
         low, high = self.low, self.high
         if (low is not None and value < low) or (high is not None and value > high):
-            raise InputError(f"{name} must be from {low} to {high}, got {value!r}.")
+            raise InputError(f"{name} must be from {low} to {high}, got {shown(value)}.")
 
 
 def option(help: str, *, default: Any = None, **more: Any) -> Any:
@@ -79,8 +78,18 @@ def section() -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a command was asked for; options that were not given are None."""
+class Request(Checked):
+    """What a command was asked for; options that were not given are None.
+
+    Raises:
+        InputError: a value has the wrong type or is out of range.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, one in self.options().items():
+            if getattr(self, name) is not None:
+                one.check(name, getattr(self, name))
 
     @classmethod
     def options(cls) -> dict[str, Option]:
@@ -103,7 +112,7 @@ class Request:
         Raises:
             InputError: a value has the wrong type.
         """
-        hints, options = typing.get_type_hints(cls), cls.options()
+        options = cls.options()
         read = {}
         for name, given in values.items():
             if name in cls.sections():
@@ -113,11 +122,9 @@ class Request:
                 read[name] = dict(given)
                 continue
             value = options[name].null if given is None else given
-            if value is None:
-                continue
-            parse = options[name].parse
-            read[name] = convert(name, value, hints[name]) if parse is None else parse(value)
-            options[name].check(name, read[name])
+            if value is not None:
+                parse = options[name].parse
+                read[name] = value if parse is None else parse(value)
         return cls(**read)
 
     def given(self) -> dict[str, Any]:
@@ -160,10 +167,10 @@ def parse_background(value: object) -> float | str:
     """
     if isinstance(value, str) and value.lower() == NONE:
         return NONE
-    if not isinstance(value, bool):
-        with contextlib.suppress(TypeError, ValueError, OverflowError):
-            return float(typing.cast(Any, value))
-    raise InputError(f"--background must be a number from 0 to 255 or none, got {value!r}.")
+    with contextlib.suppress(InputError, ValueError):
+        number: float = convert("", float(value) if isinstance(value, str) else value, float)
+        return number
+    raise InputError(f"--background must be a number from 0 to 255 or none, got {shown(value)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +197,9 @@ class TrainRequest(Request):
     )
     threads: int | None = option(
         "Threads on the CPU, which decide how sums are rounded: the same number and seed give the "
-        "same weights, bit for bit, on any number of cores of one kind. On a GPU nothing does. "
-        "[default: as many as there are cores for this process]",
+        "same weights, bit for bit, on any number of cores of one kind (fewer cores than threads "
+        "are slow); a run goes on with its own. On a GPU nothing fixes it. [default: as many as "
+        "there are cores for this process]",
         low=1,
         high=1024,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from nsa.errors import InputError, hint
+from nsa.errors import InputError, hint, shown
 from nsa.settings.config import Bounds, ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.fields import convert
 
 KINDS = ("object", "texture", "x-ray")
 
@@ -141,7 +142,7 @@ def preset(name: str) -> Preset:
     Raises:
         InputError: no such category; the nearest one is suggested.
     """
-    found = find_preset(name)
+    found = find_preset(convert("name", name, str))
     if found is None:
-        raise InputError(f"No preset is named {name!r}; {hint(name, PRESETS)}")
+        raise InputError(f"No preset is named {shown(name)}; {hint(name[:80], PRESETS)}")
     return found

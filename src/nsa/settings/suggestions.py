@@ -65,7 +65,13 @@ def suggest(images: Tensor, name: str = "custom") -> Suggestion:
     check_images(images)
     if len(images) == 0:
         raise InputError("There are no images to choose settings from; images is empty.")
-    chosen = torch.linspace(0, len(images) - 1, min(len(images), _LOOK_AT)).round().long()
+    chosen = (
+        torch.linspace(
+            0, len(images) - 1, min(len(images), _LOOK_AT), dtype=torch.float32, device="cpu"
+        )
+        .round()
+        .long()
+    )
     some = images[chosen].cpu()
     channels = 3 if some.shape[1] == 3 and bool((some != some[:, :1]).any()) else 1
     brightness: Floats = some.to(torch.float32).mean(1).numpy()

@@ -125,13 +125,15 @@ class NSA(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         saved = state["generator"]
         if saved is not None:
-            generator = torch.Generator()
+            generator = torch.Generator("cpu")
             generator.set_state(torch.frombuffer(bytearray(saved), dtype=torch.uint8))
             state = {**state, "generator": generator}
         super().__setstate__(state)  # type: ignore[no-untyped-call]
 
     def _draw_seed(self) -> int:
-        drawn = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=self.generator)
+        drawn = torch.empty((), dtype=torch.int64, device="cpu").random_(
+            -(2**63), None, generator=self.generator
+        )
         seed = int(drawn.item())
         worker = get_worker_info()
         if worker is not None and self.generator is not None:

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+def printable(text: str) -> str:
+    """Text on one line: what would move or hide on a terminal, or is no character, as ``\\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+class PlainConsole(Console):
+    """Prints text as it is, in messages and tables: names of files may hold anything.
+
+    Brackets are no markup, ``:key:`` is no picture, and control characters show themselves.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See :meth:`rich.console.Console.render_str`, which all text passes."""
+        return super().render_str(printable(text), **options)
+
 
 # Results go to standard output, everything else here, so that results can be piped.
-console = Console(stderr=True, highlight=False)
+console = PlainConsole(stderr=True)
+standard_output = PlainConsole()
 
 _log = logging.getLogger("nsa")
 _SECONDS_BETWEEN_LINES = 15.0
@@ -21,7 +50,13 @@ _SECONDS_BETWEEN_LINES = 15.0
 class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else ""
-        console.print(record.getMessage(), style=style, markup=False, soft_wrap=True)
+        console.print(record.getMessage(), style=style, soft_wrap=True)
+
+
+def print_any_character() -> None:
+    """Let standard output take what its encoding lacks as ``\\u2026``, as standard error does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def log_to_console() -> None:

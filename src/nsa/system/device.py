@@ -12,25 +12,45 @@ import torch
 
 from nsa._native.cuda.support import check_device
 from nsa._native.extension import C
-from nsa.errors import InputError
+from nsa.errors import InputError, shown
 
 Precision = Literal["bf16", "fp32"]
 
 _log = logging.getLogger("nsa")
 
 
-def choose_device(name: str = "auto") -> torch.device:
+@contextlib.contextmanager
+def float32_weights(device: str | None = "cpu") -> Iterator[None]:
+    """Modules that are made inside have float32 weights, whatever torch's default dtype is.
+
+    Args:
+        device: where they are; None: torch's default device. Its default is not asked otherwise.
+    """
+    before = torch.get_default_dtype()
+    if before != torch.float32:  # which all threads share
+        torch.set_default_dtype(torch.float32)
+    try:
+        with contextlib.nullcontext() if device is None else torch.device(device):
+            yield
+    finally:
+        if before != torch.float32:
+            torch.set_default_dtype(before)
+
+
+def choose_device(name: str | torch.device = "auto") -> torch.device:
     """The device called ``name``: ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
 
     Raises:
         InputError: another name, or ``"cuda"`` where torch sees no GPU.
     """
+    if isinstance(name, torch.device) and name.index in (None, 0):
+        name = name.type
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
         return torch.device("cpu")
     if name != "cuda":
-        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}.")
+        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {shown(name)}.")
     if not torch.cuda.is_available():
         reason = (
             "this torch is built without CUDA"
@@ -91,7 +111,7 @@ def choose_precision(name: str, device: torch.device) -> Precision:
         return "bf16"
     if name == "fp32":
         return "fp32"
-    raise InputError(f"precision must be 'auto', 'bf16' or 'fp32', got {name!r}.")
+    raise InputError(f"precision must be 'auto', 'bf16' or 'fp32', got {shown(name)}.")
 
 
 def own_threads(asked: int | None, device: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Files: written so that a crash or a full disk never leaves half of one, and YAML."""
+"""Files, written so that a crash or a full disk never leaves half of one."""
 
 from __future__ import annotations
 
@@ -72,11 +72,16 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace ``path`` by ``content``, or leave it as it was, see :func:`atomic_file`.
 
+    Args:
+        content: text is written as UTF-8; names of files in it that are not UTF-8 as they are.
+
     Raises:
         InputError: the file cannot be written.
     """
     with atomic_file(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(
+            content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        )
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -186,30 +191,14 @@ def make_folder(path: Path) -> None:
         raise InputError(f"The folder {path} is read-only; choose another --output.")
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that must hold names and values at the top.
-
-    Raises:
-        InputError: it is missing or does not.
-    """
-    import yaml  # not before: --help does without
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} is not valid YAML: {reason}.") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold names and values, one 'name: value' a line.")
-    return values
-
-
 def to_yaml(values: dict[str, Any]) -> str:
     """YAML in the order given, short lists on one line."""
-    import yaml
+    import yaml  # not before: --help does without
 
-    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - which are not read
+            return True
+
+    return yaml.dump(
+        values, Dumper=Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True
+    )

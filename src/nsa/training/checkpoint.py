@@ -9,17 +9,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.model.weights import assign_weights, read_metadata, read_tensors, write_tensors
+from nsa.settings.fields import Checked, from_dict, reading
+from nsa.system.readers import parse_json
 from nsa.training.loop import Position, Trainer
 
 _MODEL, _OPTIMIZER = "model/", "optimizer/"
 _POSITION, _IMAGES = "position", "images"  # entries of the file's metadata
+_MOMENTS, _STEP = ("exp_avg", "exp_avg_sq"), "step"  # as torch.optim.Adam calls them
+
+Read = TypeVar("Read")
 
 
 def save_checkpoint(path: Path, trainer: Trainer) -> None:
@@ -81,8 +86,20 @@ def _state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _restore(
     trainer: Trainer, tensors: dict[str, Tensor], metadata: dict[str, Any], path: Path
 ) -> None:
-    assign_weights(trainer.model, _with_prefix(tensors, _MODEL), path)
+    with reading(path, "put back a copy of it, or start a new run"):
+        count = _read(metadata, _IMAGES, _Images).count
+        position = _read(metadata, _POSITION, Position)
+        _check_position(position, trainer)
+    if count != len(trainer.images):
+        raise InputError(
+            f"{path} was saved while training on {count} images, but now there are "
+            f"{len(trainer.images)}; restore them or start a new run."
+        )
     moments = _with_prefix(tensors, _OPTIMIZER)
+    steps = position.epoch * trainer.steps_per_epoch + position.step
+    with reading(path, "put back a copy of it, or start a new run"):
+        _check_moments(moments, trainer, steps)
+    assign_weights(trainer.model, _with_prefix(tensors, _MODEL), path)
     for name, parameter in trainer.model.named_parameters():
         saved = _with_prefix(moments, f"{name}/")
         # In the parameter's own memory layout, or sums would be rounded in another order.
@@ -92,13 +109,51 @@ def _restore(
             else torch.empty_like(parameter, requires_grad=False).copy_(value)
             for key, value in saved.items()
         }
-    count = int(metadata[_IMAGES])
-    if count != len(trainer.images):
-        raise InputError(
-            f"{path} was saved while training on {count} images, but now there are "
-            f"{len(trainer.images)}; restore them or start a new run."
-        )
-    trainer.position = Position(**json.loads(metadata[_POSITION]))
+    trainer.position = position
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Images(Checked):
+    """Which images a state belongs to."""
+
+    count: int
+
+
+def _read(metadata: dict[str, str], name: str, wanted: type[Read]) -> Read:
+    """An entry of the metadata; the number of images stands there alone.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    text = metadata.get(name, "")
+    if wanted is _Images:
+        text = f'{{"count": {text}}}'
+    return from_dict(wanted, parse_json(text, f"its {name}"))
+
+
+def _check_position(position: Position, trainer: Trainer) -> None:
+    """Raise :class:`InputError` unless a training with these settings may stand there."""
+    epoch, step = position.epoch, position.step
+    sums = (epoch, step, position.image_count, position.seconds, position.plan_wait)
+    within = step < trainer.steps_per_epoch and (epoch, step) <= (trainer.training.epochs, 0)
+    if min(sums) < 0 or not within or len(position.losses) != epoch:
+        raise InputError("its position is not one of this training")
+
+
+def _check_moments(moments: dict[str, Tensor], trainer: Trainer, steps: int) -> None:
+    """Raise :class:`InputError` unless Adam's state is that after so many steps."""
+    wanted = {}
+    for name, parameter in trainer.model.named_parameters():
+        for key in _MOMENTS:
+            wanted[f"{name}/{key}"] = (parameter.dtype, parameter.shape)
+        wanted[f"{name}/{_STEP}"] = (torch.float32, torch.Size())
+    found = {name: (value.dtype, value.shape) for name, value in moments.items()}
+    if found != (wanted if steps else {}):
+        raise InputError("its optimiser state is of another network")
+    for name, value in moments.items():
+        key = name.rpartition("/")[2]
+        if (key == _STEP and value != steps) or (key == _MOMENTS[1] and value.min() < 0):
+            raise InputError(f"the optimiser state of {name} is not that after {steps} steps")
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

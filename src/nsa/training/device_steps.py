@@ -118,7 +118,7 @@ class DeviceSteps:
         self.most_ready = max(2, min(_READY_EACH * self.workers, _READY_BYTES // size))
         self._slots: dict[tuple[int, int], _Slot] = {}
         self._pool: Any = None  # torch's handle of the memory that graphs share
-        self._losses = torch.empty(self.read_every, device=self._device)
+        self._losses = torch.empty(self.read_every, dtype=torch.float32, device=self._device)
         self._unread = 0
         self._store: Tensor | None = None
         self._running: deque[torch.cuda.Event] = deque()
@@ -213,7 +213,7 @@ class DeviceSteps:
                 shape = (layout.count, *self._pixels.shape[1:])
                 store = torch.zeros(shape, dtype=torch.uint8, device=self._device)
             plan = DevicePlan(layout.plan, layout.plan_of(block))
-            loss = torch.zeros((), device=self._device)
+            loss = torch.zeros((), dtype=torch.float32, device=self._device)
             self._slots[size] = _Slot(step.own, layout, block, plan, store, loss)
         return self._slots[size]
 
@@ -267,7 +267,7 @@ class DeviceSteps:
 
 def _pinned(*shape: int) -> Tensor:
     """Memory that is copied from while the host goes on; torch keeps it until that is over."""
-    return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+    return torch.empty(shape, dtype=torch.uint8, device="cpu", pin_memory=True)
 
 
 def _numbered(device: torch.device) -> torch.device:

@@ -203,7 +203,7 @@ class _Together(Ranks):
         return flat[-2]
 
     def any(self, flag: bool) -> bool:
-        flags = torch.tensor([int(flag)])
+        flags = torch.tensor([int(flag)], device="cpu")
         distributed.all_reduce(flags)
         return bool(flags)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Fingerprint:
     @classmethod
     def of(cls, paths: Sequence[Path], images: Tensor) -> Fingerprint:
         """From files and what was loaded from them, uint8 (N, C, H, W) on the CPU."""
-        names = hashlib.sha256("\0".join(path.name for path in paths).encode())
+        names = hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in paths))
         pixels = hashlib.sha256(str(tuple(images.shape)).encode())
         pixels.update(images.permute(0, 2, 3, 1).contiguous().numpy().data)
         return cls(socket.gethostname(), len(images), names.hexdigest(), pixels.hexdigest())

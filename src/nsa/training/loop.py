@@ -17,6 +17,7 @@ from nsa._native.cuda.support import check_device
 from nsa.errors import InputError
 from nsa.model import EncoderDecoder
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.fields import Checked
 from nsa.synthesis import NSA
 from nsa.system.device import Precision, memory_format
 from nsa.training.ahead import Ahead
@@ -33,7 +34,7 @@ _SECONDS_BETWEEN_READINGS = 0.5
 
 
 @dataclass
-class Position:
+class Position(Checked):
     """Where a run stands, and what it has measured so far.
 
     Attributes:
@@ -77,6 +78,7 @@ class Trainer:
             that the ranks cannot share equally; a GPU that the kernels of this build do not run on.
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         images: Tensor,
@@ -128,6 +130,8 @@ class Trainer:
     def finished(self) -> bool:
         return (self.position.epoch, self.position.step) >= self._end
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def run(self, after_step: Callable[[float, int], bool], profile: Profile | None = None) -> None:
         """Train from :attr:`position` to the end, or until ``after_step`` returns False.
 
@@ -237,6 +241,8 @@ class Trainer:
         with self._steps() as steps:
             return steps.make_batch(self.draw(epoch, step))
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def train_step(self, batch: Tensor, labels: Tensor) -> float:
         """One update from a batch as :meth:`make_batch` gives it; returns all ranks' loss."""
         batch, labels = batch.to(self.device), labels.to(self.device)

@@ -24,6 +24,7 @@ WAIT, SYNTHESIS, FORWARD, BACKWARD, OPTIMISER = PARTS = (
     "plan wait", "synthesis", "forward", "backward", "optimiser",
 )  # fmt: skip
 
+FILE = "trace.json"
 _SKIPPED, _TIMED, _TRACED = 3, 10, 3
 
 

@@ -43,7 +43,7 @@ def epoch_batches(count: int, config: TrainConfig, epoch: int) -> list[Tensor]:
     of a single image, which pairs leave of an odd number, is left out, because a synthetic anomaly
     needs a second image and batch normalisation more than one sample.
     """
-    generator = torch.Generator().manual_seed(derive_seed(config.seed, ORDER, epoch))
-    order = torch.randperm(count, generator=generator)
+    generator = torch.Generator("cpu").manual_seed(derive_seed(config.seed, ORDER, epoch))
+    order = torch.randperm(count, generator=generator, device="cpu")
     batches = torch.tensor_split(order, -(-count // config.batch_size))
     return [batch for batch in batches if len(batch) > 1]

@@ -66,13 +66,15 @@ class _Normalise(torch.autograd.Function):
         group: distributed.ProcessGroup | None,
     ) -> tuple[Tensor, Tensor, Tensor, float]:
         # Moments about zero lose digits where the mean is large; float64 has them to spare.
-        moments = torch.zeros(2, x.shape[1], dtype=torch.float64)
+        moments = torch.zeros(2, x.shape[1], dtype=torch.float64, device="cpu")
         own = x.numel() // x.shape[1]
         if own:
             variance, mean = torch.var_mean(x.to(weight.dtype), _AXES, correction=0)
             moments[0] = own * mean.double()
             moments[1] = own * (variance.double() + mean.double().square())
-        sums = torch.cat([moments.flatten(), torch.tensor([own], dtype=torch.float64)])
+        sums = torch.cat(
+            [moments.flatten(), torch.tensor([own], dtype=torch.float64, device="cpu")]
+        )
         distributed.all_reduce(sums, group=group)
         count = float(sums[-1])
         first, second = (sums[:-1] / count).view(2, -1)

@@ -55,7 +55,11 @@ class Updater:
         )
         on_gpu = device.type == "cuda"
         # On the GPU the rate is read from its memory, so that a captured graph sees it change.
-        rate = torch.tensor(learning_rate, device=device) if on_gpu else learning_rate
+        rate = (
+            torch.tensor(learning_rate, dtype=torch.float32, device=device)
+            if on_gpu
+            else learning_rate
+        )
         self.optimizer = torch.optim.Adam(
             model.parameters(), lr=rate, fused=True, capturable=on_gpu
         )

@@ -64,7 +64,7 @@ class Watch:
             return
         distributed.barrier()
         self._left = True
-        goodbye = distributed.isend(torch.zeros(1), self._neighbour(-1), self._group)
+        goodbye = distributed.isend(torch.zeros(1, device="cpu"), self._neighbour(-1), self._group)
         self._thread.join()
         if goodbye is not None:
             goodbye.wait()
@@ -97,7 +97,7 @@ class Watch:
     def _listen(self) -> None:
         neighbour = self._neighbour(1)
         try:
-            distributed.recv(torch.zeros(1), neighbour, self._group)
+            distributed.recv(torch.zeros(1, device="cpu"), neighbour, self._group)
         except RuntimeError:
             self._end(f"Error: Rank {neighbour} of {self._count} was lost. {self._hint()}", 2)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from nsa._native.cuda import kernels
 from nsa._native.cuda.plan import DevicePlan
 from nsa._native.extension import C
-from nsa._native.layout import brightness, on_host
+from nsa._native.host import brightness, on_host
 from nsa.errors import InputError
 
 _GREY_UNIT = 1 / 255  # the weight of a gradient per unit of a mask of 0 to 255
@@ -52,7 +52,7 @@ def seamless_clone(
     mode = "mixed" if mixed else "source"
     plan = DevicePlan.of(
         torch.from_numpy(rows),
-        torch.ones(len(rows)),
+        torch.ones(len(rows), dtype=torch.float32, device="cpu"),
         torch.from_numpy(packed),
         images=kernels.shape_of(destinations),
         sources=kernels.shape_of(sources),

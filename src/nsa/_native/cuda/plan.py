@@ -102,7 +102,7 @@ class DevicePlan:
 
     def _copy(self, *table: Any) -> None:
         # Torch keeps this pinned memory until the copy is over, so it may be dropped at once.
-        host = torch.empty(self.native.bytes, dtype=torch.uint8, pin_memory=True)
+        host = torch.empty(self.native.bytes, dtype=torch.uint8, device="cpu", pin_memory=True)
         self.native.pack(*table, host.numpy())
         self.buffer.copy_(host, non_blocking=True)
 

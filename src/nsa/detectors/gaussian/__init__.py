@@ -9,6 +9,8 @@ from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.detectors.method import DetectionMethod, Fitting
 
 if TYPE_CHECKING:
+    import torch
+
     from nsa.detectors.gaussian.detector import FittedGaussian
     from nsa.detectors.gaussian.folder import GaussianRun
     from nsa.images import Dataset
@@ -28,7 +30,7 @@ class GaussianMethod(DetectionMethod[GaussianRequest, "GaussianRun"]):
 
         return open_run(path)
 
-    def load(self, run: GaussianRun, device: str) -> FittedGaussian:
+    def load(self, run: GaussianRun, device: str | torch.device) -> FittedGaussian:
         from nsa.detectors.gaussian.detector import load
 
         return load(run, device)

@@ -49,7 +49,7 @@ class FittedGaussian(Detector):
 
     def score(self, images: Tensor) -> Scored:
         """See :meth:`Detector.score`."""
-        empty = torch.empty(0, dtype=torch.float64)
+        empty = torch.empty(0, dtype=torch.float64, device="cpu")
         return Scored(self.gaussian.score(images) if len(images) else empty, None)
 
     def judge(self, images: Sequence[Pixels]) -> list[tuple[float, Map | None]]:
@@ -123,7 +123,7 @@ class _Distances(nn.Module):
         return (torch.stack(distances, 1).sum(1),)
 
 
-def load(run: GaussianRun, device: str = "auto") -> FittedGaussian:
+def load(run: GaussianRun, device: str | torch.device = "auto") -> FittedGaussian:
     """The detector of a finished run.
 
     Args:

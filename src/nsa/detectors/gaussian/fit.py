@@ -106,6 +106,8 @@ def resume(run: GaussianRun, request: GaussianRequest) -> Fitting[GaussianRun]:
 class _Finished(Fitting[GaussianRun]):
     """A fit that is done, to be evaluated again."""
 
+    complete = True
+
     def __init__(self, run: GaussianRun, device: torch.device) -> None:
         self.settings, self.device = run.settings, device.type
         self.precision = run.places["precision"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from nsa.detectors.gaussian.request import GaussianRequest
-from nsa.errors import InputError
+from nsa.errors import InputError, shown
 from nsa.gaussian.distributions import DistributionName
 from nsa.model.backbones import find_network
-from nsa.settings.fields import check_choice, check_number, from_dict, to_dict
+from nsa.settings.fields import Checked, check_number, from_dict, to_dict
 
 _log = logging.getLogger("nsa")
 
@@ -19,7 +19,7 @@ NAME = "gaussian"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianConfig:
+class GaussianConfig(Checked):
     """How the Gaussian detector is fitted (Rippel et al., ICPR 2020).
 
     Attributes:
@@ -47,11 +47,11 @@ class GaussianConfig:
     holdout: float = 0.2
 
     def __post_init__(self) -> None:
-        check_choice(self, "distribution", get_args(DistributionName))
+        super().__post_init__()
         check_number(self, "augment", 0, 10_000)
         check_number(self, "seed", 0, 2**63 - 1)
         if self.size is not None and not all(32 <= side <= 8192 for side in self.size):
-            raise InputError(f"size must be two numbers from 32 to 8192, got {self.size!r}.")
+            raise InputError(f"size must be two numbers from 32 to 8192, got {shown(self.size)}.")
         for name in ("fpr", "holdout"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1:
@@ -59,7 +59,7 @@ class GaussianConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianSettings:
+class GaussianSettings(Checked):
     """Everything that decides what a Gaussian detector becomes, apart from the images.
 
     Attributes:
@@ -91,7 +91,7 @@ class GaussianSettings:
         if not isinstance(section, dict):
             raise InputError("The configuration lacks the section 'gaussian'.")
         config = from_dict(GaussianConfig, section)
-        return cls(category=str(values.get("category")), gaussian=config)
+        return cls(category=values.get("category", ""), gaussian=config)
 
 
 def resolve(request: GaussianRequest, category: str) -> GaussianSettings:

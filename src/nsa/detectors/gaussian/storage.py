@@ -7,22 +7,22 @@ the same where its pretrained weights cannot be fetched.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-import yaml
-from safetensors import SafetensorError
 from torch import Tensor
 
-from nsa.errors import InputError
+from nsa.errors import InputError, shown
 from nsa.gaussian.detector import GaussianDetector
-from nsa.gaussian.distributions import DISTRIBUTIONS, Distribution, DistributionName
+from nsa.gaussian.distributions import Distribution, DistributionName, Shrinkage
 from nsa.gaussian.features import FeatureExtractor, Precision
-from nsa.model.backbones import NETWORKS, network_from_state
-from nsa.model.weights import write_tensors
-from nsa.system.files import make_folder, write_atomically
+from nsa.model.backbones import find_network, network_from_state
+from nsa.model.weights import read_tensors, write_tensors
+from nsa.settings.fields import Checked, check_number, from_dict, reading
+from nsa.system.files import make_folder, to_yaml, write_atomically
+from nsa.system.readers import read_yaml
 
 WEIGHTS_FILE = "gaussian.safetensors"
 SETTINGS_FILE = "gaussian.yaml"
@@ -65,7 +65,7 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
     folder = Path(folder)
     make_folder(folder)
     write_tensors(folder / WEIGHTS_FILE, tensors)
-    write_atomically(folder / SETTINGS_FILE, yaml.safe_dump(settings, sort_keys=False))
+    write_atomically(folder / SETTINGS_FILE, to_yaml(settings))
 
 
 def load(
@@ -83,66 +83,84 @@ def load(
     folder = Path(folder)
     settings = _read_settings(folder / SETTINGS_FILE)
     path = folder / WEIGHTS_FILE
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}); fit the detector again.") from error
-    detector = GaussianDetector(
-        distribution=settings["distribution"], shrinkage=settings["shrinkage"]
-    )
-    try:
-        for number in range(1, settings["levels"] + 1):
-            detector.levels.append(
-                Distribution.from_tensors(detector.distribution, _below(tensors, f"level{number}."))
+    tensors = read_tensors(path)[0]
+    detector = GaussianDetector(distribution=settings.distribution, shrinkage=settings.shrinkage)
+    with reading(path, "fit the detector again"):
+        for number in range(1, settings.levels + 1):
+            level = _below(tensors, f"level{number}.")
+            detector.levels.append(Distribution.from_tensors(settings.distribution, level))
+        if _below(tensors, f"level{settings.levels + 1}."):
+            raise InputError(f"it has more levels than the {settings.levels} of {SETTINGS_FILE}.")
+        detector.calibration = tensors.get("calibration")
+        _check_calibration(detector)
+    if settings.network is not None:
+        network = network_from_state(settings.network, _below(tensors, "network."), str(path))
+        network.source = settings.weights
+        if [len(level.mean) for level in detector.levels] != list(network.entry.channels):
+            raise InputError(
+                f"{path} is damaged: its levels are not those of {settings.network}; fit the "
+                "detector again."
             )
-    except KeyError as error:
-        raise InputError(
-            f"{path} lacks {error} of level {number}; fit the detector again."
-        ) from error
-    detector.calibration = tensors.get("calibration")
-    if settings["network"] is not None:
-        precision: Precision = settings["precision"]
-        network = network_from_state(settings["network"], _below(tensors, "network."), str(path))
-        network.source = settings["weights"]
         detector.extractor = FeatureExtractor(
             network,
-            size=None if settings["size"] is None else tuple(settings["size"]),
+            size=settings.size,
             batch_size=batch_size,
             device=device,
-            precision=precision,
+            precision=settings.precision,
         )
     return detector
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings(Checked):
+    """What the settings file says; without a network the detector takes features."""
+
+    distribution: DistributionName
+    shrinkage: Shrinkage
+    levels: int
+    network: str | None
+    weights: str = ""
+    size: tuple[int, int] | None = None
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(self, "levels", 1, 1000)
+        if self.shrinkage != "ledoit-wolf":
+            check_number(self, "shrinkage", 0, 1)
+        if self.size is not None and not all(1 <= side <= 8192 for side in self.size):
+            raise InputError(f"size must be two numbers from 1 to 8192, got {shown(self.size)}.")
+        if self.network is not None:
+            find_network(self.network)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} cannot be read ({reason}); name a saved detector.") from error
-    found = settings.get("format") if isinstance(settings, dict) else None
-    if not isinstance(settings, dict) or found not in (1, FORMAT):
+def _check_calibration(detector: GaussianDetector) -> None:
+    distances = detector.calibration
+    if distances is None:
+        return
+    wanted = (torch.float64, 2, len(detector.levels))
+    if (distances.dtype, distances.ndim, distances.shape[-1] if distances.ndim else 0) != wanted:
+        raise InputError("the calibration is not of its levels.")
+
+
+def _read_settings(path: Path) -> _Settings:
+    if not path.is_file():
         raise InputError(
-            f"{path} has the format {found!r}, but this version of nsa reads 1 and {FORMAT}; fit "
-            "the detector again."
+            f"The fit in {path.parent} has not finished, there is no {path.name}; train it again."
         )
-    if found == 1:
-        former = settings.pop("kind", None)
-        settings["distribution"] = FORMER_NAMES.get(str(former), former)
-    network = settings.get("network")
-    valid = (
-        settings.get("distribution") in DISTRIBUTIONS
-        and isinstance(settings.get("levels"), int)
-        and "shrinkage" in settings
-        and (
-            network is None
-            or (network in NETWORKS and {"weights", "size", "precision"} <= set(settings))
+    values = read_yaml(path)
+    found = values.pop("format", None)
+    if found not in (1, FORMAT):
+        raise InputError(
+            f"{path} has the format {shown(found)}, but this version of nsa reads 1 and {FORMAT}; "
+            "fit the detector again."
         )
-    )
-    if not valid:
-        raise InputError(f"{path} is not as it was saved; fit the detector again.")
-    return settings
+    if found == 1 and "kind" in values:
+        former = values.pop("kind")
+        values["distribution"] = FORMER_NAMES.get(str(former), former)
+    with reading(path, "fit the detector again"):
+        return from_dict(_Settings, values)

@@ -10,6 +10,8 @@ from nsa.detectors.network.request import NetworkRequest
 from nsa.settings.methods import METHODS
 
 if TYPE_CHECKING:
+    import torch
+
     from nsa.detectors.network.detector import NetworkDetector
     from nsa.detectors.network.folder import NetworkRun
     from nsa.images import Dataset
@@ -30,7 +32,7 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
 
         return open_run(path)
 
-    def load(self, run: NetworkRun, device: str) -> NetworkDetector:
+    def load(self, run: NetworkRun, device: str | torch.device) -> NetworkDetector:
         from nsa.detectors.network.detector import load
 
         return load(run, device)

@@ -70,7 +70,7 @@ class NetworkDetector(Detector):
             float32 (N, H, W) on the CPU: 0 is normal; at most 1, except for continuous labels.
         """
         size = _BATCH[self._device.type]
-        result = torch.empty((len(images), *images.shape[2:]))
+        result = torch.empty((len(images), *images.shape[2:]), dtype=torch.float32, device="cpu")
         first = 0
         with _full_float32():
             while first < len(images):
@@ -114,7 +114,7 @@ class _MapsAndScores(nn.Module):
         return maps, image_scores(maps)
 
 
-def load(run: NetworkRun, device: str = "auto") -> NetworkDetector:
+def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetector:
     """The detector of a finished run.
 
     Args:

@@ -117,7 +117,9 @@ def resume(run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool
     refuse_changes(contradictions(settings, request))
     device = choose_training_device(run.places["device"])
     precision = choose_precision(run.places["precision"], device)
-    return NetworkFitting(settings, device, precision, ranks, profile)
+    fitting = NetworkFitting(settings, device, precision, ranks, profile)
+    fitting.complete = run.model.is_file()
+    return fitting
 
 
 def _with_epochs(run: NetworkRun, epochs: Any) -> NetworkSettings:

@@ -18,7 +18,10 @@ class NetworkRequest(TrainRequest):
     """
 
     epochs: int | None = option(
-        "Passes over the training images. [default: preset, 320]", section="training"
+        "Passes over the training images. With --resume a stopped run goes on to so many, from its "
+        "next epoch on at the learning rate of a run of that length; with as many as are done it "
+        "ends where it stands. [default: preset, 320]",
+        section="training",
     )
     batch_size: int | None = option(
         "Most images per step, at least 2. [default: 64]", section="training"

@@ -7,17 +7,17 @@ import logging
 import time
 
 import torch
-from rich.console import Console
 
 from nsa.detectors.network.folder import NetworkRun
 from nsa.errors import InputError
 from nsa.model.weights import save_model
 from nsa.report.curves import loss_curve
-from nsa.system.console import TrainingProgress, counted, duration
+from nsa.system.console import TrainingProgress, counted, duration, standard_output
 from nsa.system.files import write_csv
 from nsa.system.interrupt import Interrupted, StopRequest
 from nsa.training import Trainer, save_checkpoint
 from nsa.training.failures import checkpoint_named
+from nsa.training.profile import FILE as TRACE
 from nsa.training.profile import Profile
 from nsa.training.profile import table as profile_table
 from nsa.training.schedule import epoch_batches, learning_rate
@@ -65,9 +65,9 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
         _save(trainer, run)
     _write_log(trainer, run)
     if measured is not None and measured.steps:
-        Console(highlight=False).print(profile_table(measured, sizes[0]))
-        measured.write_trace(run.path / "trace.json")
-        _log.info("A trace for Chrome or Perfetto is in %s.", run.path / "trace.json")
+        standard_output.print(profile_table(measured, sizes[0]))
+        measured.write_trace(run.path / TRACE)
+        _log.info("A trace for Chrome or Perfetto is in %s.", run.path / TRACE)
     further = f"continue with: nsa train --resume {run.path}"
     if not trainer.finished:
         raise Interrupted(

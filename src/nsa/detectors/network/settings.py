@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nsa.detectors.network.request import NetworkRequest
-from nsa.errors import InputError
+from nsa.errors import InputError, shown
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.settings.fields import from_dict, replace, to_dict
+from nsa.settings.fields import Checked, from_dict, replace, to_dict
 from nsa.settings.presets import KINDS, Preset, find_preset
 
 _log = logging.getLogger("nsa")
@@ -27,7 +27,7 @@ _DEMO_IMAGES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSettings:
+class NetworkSettings(Checked):
     """Everything that decides the outcome of a run, apart from the images.
 
     Attributes:
@@ -43,8 +43,9 @@ class NetworkSettings:
     training: TrainConfig
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.kind not in KINDS:
-            raise InputError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}.")
+            raise InputError(f"kind must be one of {', '.join(KINDS)}, got {shown(self.kind)}.")
 
     @property
     def test_size(self) -> tuple[int, int]:
@@ -71,7 +72,7 @@ class NetworkSettings:
             if name not in values:
                 raise InputError(f"The configuration lacks {name!r}.")
         return cls(
-            category=str(values["category"]),
+            category=values["category"],
             kind=values["kind"],
             synthesis=from_dict(SynthesisConfig, values["synthesis"]),
             images=from_dict(ImageConfig, values["images"]),

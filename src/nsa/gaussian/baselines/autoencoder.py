@@ -14,6 +14,7 @@ from nsa.gaussian.baselines.fitting import train_epochs
 from nsa.gaussian.features import channels_last, check_images, prepare
 from nsa.gaussian.pipelines import NOISE, Pipeline, without
 from nsa.model.resnet import resnet18_encoder
+from nsa.system.device import float32_weights
 
 
 def _shuffled(inputs: int, outputs: int, kernel: int, scale: int) -> nn.Sequential:
@@ -52,6 +53,7 @@ class Autoencoder(nn.Module):
         InputError: an argument is out of range.
     """
 
+    @float32_weights()
     def __init__(self, size: tuple[int, int], channels: int = 3, latent: int = 32) -> None:
         super().__init__()
         if any(side < 32 or side % 32 for side in size) or channels not in (1, 3) or latent < 1:

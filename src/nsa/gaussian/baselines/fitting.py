@@ -40,11 +40,11 @@ def train_epochs(
             f"{epochs!r}, {batch_size!r} and {learning_rate!r}."
         )
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
     count = len(images)
     for epoch in range(epochs):
         model.train()
-        order = torch.randperm(count, generator=generator)
+        order = torch.randperm(count, generator=generator, device="cpu")
         parameters = draw(augmentation, count, seed=seed, epoch=epoch)
         total = 0.0
         for start in range(0, count, batch_size):

@@ -18,11 +18,13 @@ from nsa.gaussian.pipelines import Pipeline
 from nsa.metrics import auroc
 from nsa.model.backbones import Levels
 from nsa.model.pretrained import load_network
+from nsa.system.device import float32_weights
 
 
 class _Classifier(nn.Module):
     """A network's last level with one logit on top."""
 
+    @float32_weights()
     def __init__(self, levels: Levels) -> None:
         super().__init__()
         self.levels = levels.requires_grad_(True)
@@ -85,7 +87,7 @@ class ClassifierDetector:
             InputError: images and labels do not match, or the validation images are of one class.
         """
         check_images(images)
-        truth = torch.as_tensor(np.asarray(labels), dtype=torch.float32)
+        truth = torch.as_tensor(np.asarray(labels), dtype=torch.float32, device="cpu")
         if len(truth) != len(images) or len(images) < 2:
             raise InputError(f"{len(images)} images need as many labels, at least 2: {len(truth)}.")
 

@@ -22,6 +22,7 @@ from rich.progress import track
 from nsa.errors import InputError
 from nsa.images.demo import fabric, flange
 from nsa.system.cores import usable_cores
+from nsa.system.readers import read_json
 
 CATEGORIES = ("flange", "fabric")
 
@@ -99,8 +100,8 @@ def write(
 def _settings_of(target: Path) -> object:
     """The arguments a set was drawn with; None if it is not one of ours."""
     try:
-        return json.loads((target / _MARKER).read_text())
-    except (OSError, ValueError):
+        return read_json(target / _MARKER)
+    except InputError:
         return None
 
 

@@ -10,7 +10,6 @@ sex, out of curated lists and the dataset's own ``Data_Entry_2017.csv``.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from nsa.images.files import is_image, list_missing
 from nsa.images.layout import Layout
 from nsa.images.sample import Dataset, Sample
 from nsa.system.files import make_folder, write_atomically
+from nsa.system.readers import read_csv, read_text
 
 LISTS = ("normal_train.txt", "normal_test.txt", "abnormal_test.txt")
 _SEXES = {"male": "M", "female": "F"}
@@ -133,20 +133,12 @@ def select(
         raise InputError(f"sex must be 'male' or 'female', got {sex!r}.")
     path = Path(data_entry)
     chosen: dict[str, bool] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if lacking:
-                raise InputError(f"{path} has no column {lacking[0]!r}; is it Data_Entry_2017.csv?")
-            for row in reader:
-                chosen[row["Image Index"]] = (
-                    row["Patient Gender"] == _SEXES[sex]
-                    and row["View Position"] == view
-                    and _years(row["Patient Age"], path) > older_than
-                )
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    for row in read_csv(path, _COLUMNS):
+        chosen[row["Image Index"]] = (
+            row["Patient Gender"] == _SEXES[sex]
+            and row["View Position"] == view
+            and _years(row["Patient Age"], path) > older_than
+        )
     unknown = [name for name in names if name not in chosen]
     if unknown:
         raise InputError(f"{len(unknown)} images are not in {path}: {list_missing(unknown)}.")
@@ -159,11 +151,7 @@ def read_list(path: Path) -> list[str]:
     Raises:
         InputError: it cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"The list {path} cannot be read: {reason}.") from error
+    lines = read_text(path).splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -5,13 +5,13 @@ Its other form, which its authors' script writes, has the folders of MVTec AD.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.images.files import list_missing
 from nsa.images.layout import Layout
 from nsa.images.sample import Dataset, Sample
+from nsa.system.readers import read_csv
 
 _SPLIT = Path("split_csv", "1cls.csv")  # trains on normal images only
 _COLUMNS = ("object", "split", "label", "image", "mask")
@@ -59,11 +59,7 @@ def _root(folder: Path) -> Path:
 
 
 def _read_table(table: Path) -> list[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not set(_COLUMNS) <= set(reader.fieldnames or ()):
-            raise InputError(f"{table} must have the columns {', '.join(_COLUMNS)}.")
-        return list(reader)
+    return read_csv(table, _COLUMNS)
 
 
 LAYOUT = Layout(("VisA",), is_category, open_category, rank=0)

@@ -50,6 +50,7 @@ from nsa.reproduce.request import ReproduceRequest
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically
 from nsa.system.interrupt import Interrupted
+from nsa.system.readers import read_json
 
 _log = logging.getLogger("nsa")
 
@@ -120,12 +121,12 @@ def _each_fold(work: _Work, judge: Callable[[int], Fold]) -> list[Fold]:
     for number in range(work.job.folds):
         path = work.folder / f"fold-{number}.json"
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
+            saved = read_json(path)
             fold = {
                 what: by_current_names(values) if isinstance(values, dict) else values
                 for what, values in saved.items()
             }
-        except (OSError, ValueError):  # not there yet, or damaged
+        except InputError:  # not there yet, or damaged
             fold = judge(number)
             write_atomically(path, json.dumps(fold))
         folds.append(fold)
