@@ -66,6 +66,7 @@ def test_predicted_images(one: Path, tmp_path: Path, fresh_seed: int, effort: fl
     endings = st.sampled_from(
         sorted({b".png", b".PNG", b".Jpg", *(os.fsencode(end) for end in IMAGE_SUFFIXES)})
     )
+    (tmp_path / "run").mkdir()
     run = Run(tmp_path / "run", settings=None, places={})  # type: ignore[type-var]
 
     def check(names: list[bytes], ending: bytes) -> None:

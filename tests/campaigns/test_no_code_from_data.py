@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import nsa
+from nsa.system.readers import _yaml_loader
 
 PACKAGE = Path(nsa.__file__).parent
 # What runs code that its argument holds.
@@ -22,7 +24,8 @@ RUNS_CODE = {
 # Harmless with a keyword, or without one.
 NEED = dict.fromkeys(("torch.load", "torch.hub.load_state_dict_from_url"), ("weights_only", True))
 # A worker takes its tasks from the process that started it, through a pipe of their own.
-KNOWN = {"runs/workers.py": ["pickle.load"]}
+# YAML has a loader of its own, which takes less than the safe one that it is made of.
+KNOWN = {"runs/workers.py": ["pickle.load"], "system/readers.py": ["yaml.load"]}
 FORBID = {
     "numpy.load": ("allow_pickle", True),
     "subprocess.run": ("shell", True),
@@ -99,6 +102,13 @@ def test_nothing_in_the_package_runs_code_from_data() -> None:
     found = {path: faults(path.read_text(encoding="utf-8")) for path in files}
     named = {str(path.relative_to(PACKAGE)): lines for path, lines in found.items() if lines}
     assert {name: [line.split(": ")[1] for line in lines] for name, lines in named.items()} == KNOWN
+
+
+def test_the_loader_of_yaml_is_safe() -> None:
+    loader = _yaml_loader()
+    assert issubclass(loader, yaml.SafeLoader)
+    assert set(loader.yaml_constructors) <= set(yaml.SafeLoader.yaml_constructors)
+    assert not loader.yaml_multi_constructors
 
 
 @pytest.mark.parametrize(
