@@ -15,7 +15,7 @@ from image_files import damaged_files, valid_files
 from PIL import EpsImagePlugin
 
 from nsa.errors import InputError
-from nsa.images.decode import load_mask, read_image
+from nsa.images import load_mask, read_image
 
 _MEMORY = 2 << 30  # bytes; a header may promise more pixels than there is memory
 
