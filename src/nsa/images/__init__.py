@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from nsa.images.augment import apply_augmentation
     from nsa.images.contents import Contents
     from nsa.images.dataset import list_categories, open_dataset
-    from nsa.images.decode import load_mask, read_image, resize
+    from nsa.images.decode import read_image, resize
     from nsa.images.files import find_images
     from nsa.images.load import load_images, stack
+    from nsa.images.masks import load_mask
     from nsa.images.network_input import center_crop, to_network_input
     from nsa.images.sample import Dataset, Sample
     from nsa.images.test_set import LoadedTest, load_test_set
@@ -22,7 +23,8 @@ else:
         dataset=("open_dataset", "list_categories"),
         files=("find_images",),
         load=("load_images", "stack"),
-        decode=("load_mask", "read_image", "resize"),
+        decode=("read_image", "resize"),
+        masks=("load_mask",),
         test_set=("LoadedTest", "load_test_set"),
         augment=("apply_augmentation",),
         network_input=("center_crop", "to_network_input"),

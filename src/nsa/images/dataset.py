@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nsa.errors import InputError, nearest
-from nsa.images.files import find_images, list_folders, list_images
+from nsa.images.files import find_images, holds_images, list_folders
 from nsa.images.layout import Layout
 from nsa.images.layouts import all_layouts, dataset_names
 from nsa.images.sample import GOOD, Dataset, Sample
@@ -105,7 +105,7 @@ def _choose(root: Path, known: list[str], category: str | None) -> str:
 
 def _nothing_in(root: Path) -> str:
     expected = f"{root}/<category>/train/good or {root}/train/good"
-    if list_images(root):
+    if holds_images(root):
         return (
             f"{root} holds images itself, but the data root needs {expected}; a plain folder "
             "of normal images is given as normal_dir (--normal-dir)."

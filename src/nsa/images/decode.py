@@ -6,37 +6,48 @@ What is done to each kind of file:
 * the EXIF orientation is applied, so that pixels lie as the photographer saw them;
 * an alpha channel is dropped where it is opaque, else the image is composited on black, the value
   that editors leave under fully transparent pixels;
-* 16-bit grey is scaled by 255 / 65535, the same for every file, so that brightness stays
-  comparable between images; 32-bit integer and floating-point pixels have no such fixed range and
-  are refused;
-* of a file with several pages the first is read.
+* 16-bit pixels are scaled by 255 / 65535 (colour: without rounding), and the 12-bit ones of a TIFF
+  by 255 / 4095, the same for every file, so that brightness stays comparable between images. What a
+  file says of its largest value is mostly that of its own pixels, so it is not used. Values of a
+  12-bit camera that nobody has scaled come out dark in 16 bits, which is said; values of 8 bits
+  would come out black and are refused;
+* where a TIFF says that white is zero, its values are turned round;
+* 32-bit integer and floating-point pixels have no fixed range and are refused;
+* of a file with several pages or frames the first is read;
+* more pixels than Pillow allows (179 million) are read where there is memory for them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
-import struct
-import zlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nsa.errors import InputError
-from nsa.images.files import find_images
+from nsa.system.memory import available_memory
 
 _log = logging.getLogger("nsa")
 
-# Everything Pillow's decoders raise on damaged files.
-_DECODER_ERRORS = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError,
-    struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
-_LOSSY = ("JPEG", "WEBP")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_PHOTOMETRIC, _BITS_PER_SAMPLE = 262, 258  # tags of TIFF
+_LARGE = 1 << 26  # pixels from which on there may not be the memory
+_BYTES_PER_PIXEL = 16  # decoded, turned, converted and copied
+_DARK, _BLACK = 4095, 255  # 16-bit values that come out dark, and black
 _said: set[str] = set()
+_opening, _large = threading.Lock(), threading.RLock()
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -51,7 +62,8 @@ def read_image(path: str | Path, channels: int = 3) -> Pixels:
         uint8 (height, width, channels).
 
     Raises:
-        InputError: the file is missing, damaged or of an unknown kind; the message names it.
+        InputError: the file is missing, damaged, of an unknown kind, or too large for the memory
+            there is; the message names it.
     """
     return _interleaved(decode(path, channels))
 
@@ -72,52 +84,6 @@ def resize(image: Pixels, size: tuple[int, int]) -> Pixels:
     return _interleaved(scale(picture, size))
 
 
-def load_mask(
-    path: str | Path, size: tuple[int, int] | None, image: str | Path | None = None
-) -> npt.NDArray[np.uint8]:
-    """Read a defect mask, resized by nearest neighbour.
-
-    Every pixel that is not black counts as defect, so masks of 0 and 1 and of 0 and 255 mean the
-    same; in lossy files (JPEG, WebP), where black is not kept, it must be above half.
-
-    Args:
-        path: the mask file, or a folder of masks of one image, whose union is returned.
-        size: (height, width) of the result; None: the mask's own.
-        image: the image the mask belongs to; if given, both must be of one size.
-
-    Returns:
-        uint8 (height, width) of 0 and 1.
-
-    Raises:
-        InputError: the file cannot be read, or is of another size than its image; a folder holds
-            no mask, or masks of different sizes.
-    """
-    if Path(path).is_dir():
-        parts = [load_mask(part, None, image) for part in find_images(path)]
-        if len({part.shape for part in parts}) > 1:
-            raise InputError(f"The masks in {path} have different sizes.")
-        return _scaled_mask(np.maximum.reduce(parts), size)
-    with _naming(path), Image.open(path) as file:
-        lossy = file.format in _LOSSY
-        upright = ImageOps.exif_transpose(file)
-        if upright.mode not in ("L", "1", "F") and not upright.mode.startswith("I"):
-            upright = upright.convert("RGB")
-        pixels = np.asarray(upright)
-    if image is not None:
-        _check_same_size(Path(path), pixels.shape[1], pixels.shape[0], Path(image))
-    if pixels.ndim == 3:
-        pixels = pixels.max(axis=2)
-    binary = (pixels > (127 if lossy else 0)).astype(np.uint8)
-    return _scaled_mask(binary, size)
-
-
-def _scaled_mask(binary: Pixels, size: tuple[int, int] | None) -> Pixels:
-    if size is None or binary.shape == tuple(size):
-        return binary
-    height, width = size
-    return np.array(Image.fromarray(binary).resize((width, height), Image.Resampling.NEAREST))
-
-
 def decode(path: str | Path, channels: int) -> Image.Image:
     """Decode one file to a Pillow image of mode ``"L"`` or ``"RGB"`` at its own resolution.
 
@@ -125,12 +91,15 @@ def decode(path: str | Path, channels: int) -> Image.Image:
         InputError: as :func:`read_image`.
     """
     check_channels(channels)
-    with _naming(path), Image.open(path) as file:
-        if getattr(file, "n_frames", 1) > 1:
+    with opened(path) as file:
+        if _has_more_pages(file):
             _log_once("Some files have several pages or frames; the first is used", path)
+        deep = is_deep(file)
         file.load()
-        mode = "RGB" if channels == 3 else "L"
-        return _eight_bits(ImageOps.exif_transpose(file), path).convert(mode)
+        picture = _eight_bits(file, path)
+        if deep and picture.mode == "RGB":
+            _check_brightness(_largest_of(picture, path), path)
+        return upright(picture, file, path).convert("RGB" if channels == 3 else "L")
 
 
 def check_channels(channels: int) -> None:
@@ -145,6 +114,124 @@ def scale(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     if picture.size == (width, height):
         return picture
     return picture.resize((width, height), Image.Resampling.BILINEAR)
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """A file whose header is read; whatever a decoder raises becomes a sentence that names it.
+
+    Raises:
+        InputError: the file is missing, damaged, of an unknown kind, or too large for the memory
+            there is.
+    """
+    try:
+        with _open_of_any_size(path) as file:
+            pixels = file.width * file.height
+            # Large ones one after the other, or each would count on the memory of all.
+            with _large if pixels > _LARGE else contextlib.nullcontext():
+                if pixels > _LARGE:
+                    _check_memory(pixels, path)
+                yield file
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"The image {path} does not exist.") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path} cannot be read: {_why_unidentified(Path(path))}.") from error
+    except MemoryError as error:
+        raise InputError(f"{path} cannot be read: there is not enough memory.") from error
+    except Exception as error:  # decoders raise anything, from TypeError to NotImplementedError
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise InputError(f"{path} cannot be read: {reason}.") from error
+
+
+def upright(picture: Image.Image, file: Image.Image, path: str | Path) -> Image.Image:
+    """The picture turned as the EXIF orientation of its file says, whatever other tags hold."""
+    turn = _TURNS.get(_orientation(file, path))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def upright_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of an image file as it is seen; its pixels are not decoded.
+
+    Raises:
+        InputError: as :func:`opened`.
+    """
+    with opened(path) as file:
+        # Pillow turns TIFFs itself, and says so in their size from the start.
+        turned = file.format != "TIFF" and _orientation(file, path) >= 5
+        return (file.height, file.width) if turned else file.size
+
+
+def is_deep(file: Image.Image) -> bool:
+    """Whether a file whose pixels are not yet decoded has 16 bits a channel."""
+    for tile in getattr(file, "tile", ()):
+        arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        if any(isinstance(item, str) and ";16" in item for item in arguments):
+            return True
+    return False
+
+
+def white_is_zero(file: Image.Image) -> bool:
+    """Whether the values of a decoded file of deep grey are inverted; Pillow turns others."""
+    tags = getattr(file, "tag_v2", {})
+    return file.format == "TIFF" and tags.get(_PHOTOMETRIC) == 0
+
+
+def _orientation(file: Image.Image, path: str | Path) -> int:
+    try:
+        value = file.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        _log_once("The EXIF data of some files are damaged; pixels are taken as they lie", path)
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _open_of_any_size(path: str | Path) -> Image.Image:
+    # Pillow's limit protects servers from small files that decode to gigabytes; here large line
+    # scans are ordinary, and memory is checked instead. The limit is a global of Pillow's.
+    with _opening:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path, formats=_formats())
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    # Not all that Pillow knows: PostScript, say, is a program, which others would run.
+    Image.init()
+    known = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000", "PPM")
+    return tuple(name for name in known if name in Image.OPEN)
+
+
+def _check_memory(pixels: int, path: str | Path) -> None:
+    needed, there = _BYTES_PER_PIXEL * pixels, available_memory()
+    if needed > there:
+        raise InputError(
+            f"{path} has {pixels / 1e6:,.0f} million pixels, which need {needed / 1e9:.1f} GB of "
+            f"memory to be read, but {there / 1e9:.1f} GB are free; save it smaller or in parts."
+        )
+
+
+def _has_more_pages(file: Image.Image) -> bool:
+    try:
+        return getattr(file, "n_frames", 1) > 1
+    except Exception:
+        file.seek(0)
+        return True
+
+
+def _why_unidentified(path: Path) -> str:
+    with path.open("rb") as file:
+        tiff = file.read(4) in (b"II*\0", b"MM\0*")
+    if tiff:
+        return (
+            "it is damaged or its pixels are of an unusual kind, such as floating-point colour; "
+            "save it with 8 or 16 bits a channel"
+        )
+    return "it is not an image or is damaged"
 
 
 def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
@@ -164,45 +251,52 @@ def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
 def _from_deep_grey(picture: Image.Image, path: str | Path) -> Image.Image:
     """16-bit grey (modes ``I;16*``, and ``I`` for PGM) scaled to 8 bits."""
     pixels = np.asarray(picture)
-    if picture.mode == "F" or pixels.min() < 0 or pixels.max() > 65535:
+    bits = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
+    full = (1 << bits) - 1
+    if picture.mode == "F" or bits > 16 or pixels.min() < 0 or pixels.max() > full:
         raise InputError(
-            f"{path} has 32-bit pixels, whose range is not fixed; save it with 8 or 16 bits."
+            f"{path} has 32-bit or signed pixels, whose range is not fixed; save it with 8 or 16 "
+            "bits."
         )
-    if 255 < pixels.max() < 4096:
-        _log_once("16-bit images that use 12 bits or fewer come out dark; rescale them", path)
+    if bits == 16:
+        _check_brightness(int(pixels.max()), path)
     wide = pixels.astype(np.uint32)
-    return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+    if white_is_zero(picture):
+        np.subtract(full, wide, out=wide)
+    return Image.fromarray(((wide * 255 + full // 2) // full).astype(np.uint8))
 
 
-def _check_same_size(path: Path, width: int, height: int, image: Path) -> None:
-    with _naming(image), Image.open(image) as file:
-        expected = ImageOps.exif_transpose(file).size
-    if expected != (width, height):
+def _check_brightness(largest: int, path: str | Path) -> None:
+    """Say that 16-bit pixels hold fewer bits, which are lost at the scale of all 16.
+
+    Raises:
+        InputError: hardly anything would be left.
+    """
+    if 0 < largest <= _BLACK:
         raise InputError(
-            f"The mask {path} is {width} x {height} pixels, but its image {image} is "
-            f"{expected[0]} x {expected[1]}; they must be of one size."
+            f"{path} has 16-bit pixels of which none is above {largest}, so it would come out "
+            "black; save it with 8 bits, or multiply the values."
         )
+    if 0 < largest <= _DARK:
+        _log_once(
+            "Some 16-bit images use 12 bits or fewer and come out dark, with at most 16 of 256 "
+            "grey levels; multiply their values, or save them with 8 bits",
+            path,
+        )
+
+
+def _largest_of(picture: Image.Image, path: str | Path) -> int:
+    """About the largest 16-bit value of colours, of which Pillow has kept the upper bytes."""
+    largest = max(high for _, high in picture.convert("RGB").getextrema())  # type: ignore[misc]
+    if largest:
+        return 256 * int(largest) + 255
+    whole = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return 0 if whole is None else int(whole.max())
 
 
 def _interleaved(picture: Image.Image) -> Pixels:
     pixels = np.array(picture)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
-
-
-@contextmanager
-def _naming(path: str | Path) -> Iterator[None]:
-    """Turn whatever a decoder raises into one sentence that names the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"The image {path} does not exist.") from error
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} cannot be read: it is not an image or is damaged.") from error
-    except _DECODER_ERRORS as error:
-        reason = str(error).rstrip(".") or type(error).__name__
-        raise InputError(f"{path} cannot be read: {reason}.") from error
 
 
 def _log_once(message: str, path: str | Path) -> None:

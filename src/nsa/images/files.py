@@ -1,15 +1,30 @@
-"""Listing image files and folders in the order a person would number them."""
+"""Listing image files and folders in the order a person would number them.
+
+What lies in a folder and is no image is left out; the log says how many and why. Hidden files, and
+those that Windows hides, do not count.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
+from nsa.system.console import counted
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+_log = logging.getLogger("nsa")
+
+# Raster images that Pillow reads without other programs; of several frames the first is used.
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".avif"}
+    | {".jp2", ".pbm", ".pgm", ".ppm", ".pnm"}
+)
+_HIDDEN = ("thumbs.db", "desktop.ini")
+_said: set[str] = set()
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 
 
@@ -26,13 +41,23 @@ def is_image(path: Path) -> bool:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Image files directly inside ``folder``, naturally sorted; hidden files are ignored.
+    """Image files directly inside ``folder``, naturally sorted; the log says what is left out.
 
     Raises:
         InputError: the folder does not exist or cannot be read.
     """
-    found = (Path(entry) for entry in _entries(folder) if entry.is_file())
-    return sorted((path for path in found if _is_named_image(path)), key=natural_key)
+    images, others = _sort_out(folder)
+    _report(folder, len(images), others)
+    return images
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether image files lie directly inside ``folder``.
+
+    Raises:
+        InputError: the folder does not exist or cannot be read.
+    """
+    return bool(_sort_out(folder)[0])
 
 
 def list_folders(folder: Path) -> list[Path]:
@@ -60,7 +85,7 @@ def find_images(path: str | Path) -> list[Path]:
         return [path]
     found = list_images(path)
     if not found:
-        below = next((inner for inner in list_folders(path) if list_images(inner)), None)
+        below = next((inner for inner in list_folders(path) if holds_images(inner)), None)
         hint = f"its folder {below.name} does: name that one" if below else "add some"
         raise InputError(f"{path} holds no images ({suffix_list()}); {hint}.")
     return found
@@ -75,6 +100,42 @@ def list_missing(names: Sequence[str], shown: int = 20) -> str:
     """Names for a message, the first of them if they are many."""
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def _sort_out(folder: Path) -> tuple[list[Path], list[os.DirEntry[str]]]:
+    """The image files of a folder, and what else a person sees there."""
+    images, others = [], []
+    for entry in _entries(folder):
+        if _is_named_image(Path(entry)) and entry.is_file():
+            images.append(Path(entry))
+        elif not entry.name.startswith(".") and entry.name.casefold() not in _HIDDEN:
+            others.append(entry)
+    return sorted(images, key=natural_key), others
+
+
+def _report(folder: Path, count: int, others: Sequence[os.DirEntry[str]]) -> None:
+    """Say once what of a folder is left out."""
+    folders = [entry for entry in others if entry.is_dir()]
+    broken = [entry for entry in others if entry.is_symlink() and not Path(entry).exists()]
+    files = [entry for entry in others if entry.is_file()]
+    kinds = Counter(Path(entry).suffix.lower() or "without a suffix" for entry in files)
+    parts = [
+        f"{counted(len(entries), what)}{aside} ({detail})"
+        for entries, what, aside, detail in (
+            (files, "other file", "", ", ".join(f"{n} {kind}" for kind, n in kinds.items())),
+            (folders, "folder", ", not searched", list_missing(_names(folders), 3)),
+            (broken, "broken link", "", list_missing(_names(broken), 3)),
+        )
+        if entries
+    ]
+    message = f"{folder}: {counted(count, 'image')}; left out: {', '.join(parts)}."
+    if parts and message not in _said:
+        _said.add(message)
+        _log.warning("%s", message)
+
+
+def _names(entries: Sequence[os.DirEntry[str]]) -> list[str]:
+    return sorted(entry.name for entry in entries)
 
 
 def _is_named_image(path: Path) -> bool:

@@ -22,6 +22,7 @@ from nsa.system.cores import usable_cores
 
 _log = logging.getLogger("nsa")
 _NAMED_FAILURES = 10
+_STRONG = 1.9  # ratio of the scales across and down; a frame of 16:9 stays below
 
 
 def load_images(
@@ -132,4 +133,13 @@ def _warn_about_shapes(shapes: npt.NDArray[np.int64], size: tuple[int, int]) -> 
             "The images differ in shape (width / height from %.2f to %.2f); each is stretched to "
             "%d x %d pixels.",
             aspect.min(), aspect.max(), width, height,
+        )  # fmt: skip
+    distortion = np.maximum(aspect * height / width, width / (aspect * height))
+    strong = int((distortion >= _STRONG).sum())
+    if strong:
+        worst = int(distortion.argmax())
+        _log.warning(
+            "Squeezed a lot: %d of %d images, such as from %d x %d to %d x %d pixels. Defects "
+            "change shape, and small ones vanish; cut such images into parts of about equal sides.",
+            strong, len(shapes), *shapes[worst], width, height,
         )  # fmt: skip

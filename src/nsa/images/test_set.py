@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nsa.images.contents import Contents
-from nsa.images.decode import load_mask
 from nsa.images.load import load_images
+from nsa.images.masks import Mask, load_mask, resize_mask
 from nsa.images.sample import Sample
+from nsa.system.console import counted
+
+_log = logging.getLogger("nsa")
 
 
 @dataclass(frozen=True)
@@ -21,12 +28,15 @@ class LoadedTest:
 
     Attributes:
         images: uint8 (N, channels, H, W), in the order of the samples.
-        masks: uint8 (N, H, W), 1 on defects; 0 throughout where a sample has no mask.
+        masks: uint8 (N, H, W), 1 on defects, in which every region is kept; 0 throughout where a
+            sample has no mask.
+        published_masks: the same by nearest neighbour, as the paper reduces them.
         contents: what the images hold.
     """
 
     images: Tensor
     masks: npt.NDArray[np.uint8]
+    published_masks: npt.NDArray[np.uint8]
     contents: Contents
 
 
@@ -34,6 +44,8 @@ def load_test_set(
     samples: list[Sample], size: tuple[int, int], channels: int, progress: bool = True
 ) -> LoadedTest:
     """Decode and resize the images and the masks of a test set, which may be empty.
+
+    The log names masks that are probably wrong, and regions that the paper's way loses.
 
     Args:
         samples: N of them.
@@ -50,7 +62,65 @@ def load_test_set(
     if samples:
         images = load_images(paths, size, channels, progress, contents=contents)
     masks = np.zeros((len(samples), *size), dtype=np.uint8)
+    published = masks.copy()
+    found = _Findings()
     for index, sample in enumerate(samples):
         if sample.mask is not None:
-            masks[index] = load_mask(sample.mask, size, sample.path)
-    return LoadedTest(images, masks, contents)
+            mask = load_mask(sample.mask, None, sample.path)
+            masks[index] = resize_mask(mask, size)
+            published[index] = resize_mask(mask, size, "nearest")
+            found.note(sample.mask, mask, size)
+    found.report()
+    return LoadedTest(images, masks, published, contents)
+
+
+@dataclass
+class _Findings:
+    """What is odd about masks."""
+
+    count: int = 0
+    empty: list[Path] = field(default_factory=list)
+    full: list[Path] = field(default_factory=list)
+    inverted: list[Path] = field(default_factory=list)
+    vanished: list[tuple[Path, int]] = field(default_factory=list)
+
+    def note(self, path: Path, mask: Mask, size: tuple[int, int]) -> None:
+        self.count += 1
+        corners = mask[[0, 0, -1, -1], [0, -1, 0, -1]]
+        if not mask.any():
+            self.empty.append(path)
+        elif mask.all():
+            self.full.append(path)
+        elif corners.all() and 2 * int(mask.sum()) > mask.size:
+            self.inverted.append(path)
+        elif mask.shape[0] > size[0] or mask.shape[1] > size[1]:
+            numbers: Any
+            regions, numbers = cv2.connectedComponents(mask, connectivity=8)
+            kept = np.unique(resize_mask(numbers, size, "nearest")).tolist()
+            lost = regions - len({0, *kept})
+            if lost:
+                self.vanished.append((path, lost))
+
+    def report(self) -> None:
+        for paths, problem in (
+            (self.empty, "mark no defect; the images count as defective all the same"),
+            (self.full, "mark the whole image"),
+            (self.inverted, "mark all but a part; black must mean that nothing is there"),
+        ):
+            if paths:
+                _log.warning(
+                    "Odd masks, %d of %d: they %s (%s).",
+                    len(paths), self.count, problem, _few(paths),
+                )  # fmt: skip
+        if self.vanished:
+            _log.warning(
+                "Nearest neighbour, by which the paper reduces masks, loses %s of %s (%s): its "
+                "protocol does not see them, the metrics of whole images do.",
+                counted(sum(lost for _, lost in self.vanished), "region"),
+                counted(len(self.vanished), "mask"), _few([path for path, _ in self.vanished]),
+            )  # fmt: skip
+
+
+def _few(paths: list[Path], shown: int = 3) -> str:
+    more = len(paths) - shown
+    return ", ".join(map(str, paths[:shown])) + (f" and {more} more" if more > 0 else "")

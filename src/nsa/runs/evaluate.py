@@ -38,15 +38,16 @@ class Evaluation:
     Attributes:
         metrics: fractions by name in the paper's protocol (Section 4.1: centre crop for objects);
             None where the test set does not allow it.
-        whole_image: the same for whole images, without a crop.
+        whole_image: the same for whole images, without a crop, and with masks that keep every
+            region (the paper's protocol reduces them by nearest neighbour).
         reasons: metric -> why it is None.
         scores: float32 (N,), paper's protocol, in the order of the test samples.
         whole_scores: (N,), of whole images, as ``nsa predict`` gives them.
         seconds: time the network and the metrics took.
         examples: indices of test images that show what the detector does.
-        images, maps, masks: the test set as evaluated in the paper's protocol: uint8
-            (N, channels, H, W), float32 (N, H, W) (None: the method gives none), uint8 0/1
-            (N, H, W).
+        images, masks: the test set: uint8 (N, channels, H, W), and uint8 0/1 (N, H, W) with every
+            region.
+        maps: of the paper's protocol, float32 (N, H, W); None: the method gives none.
         contents: what the test images hold.
         working_point: what a wanted false positive rate comes to, see
             :func:`nsa.runs.calibrate.working_point`; None: no rate was asked for.
@@ -84,12 +85,12 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
     whole = detector.score(images)
     check_scores(whole, names)
     whole_image, reasons = compute_metrics(test, *_arrays(whole), masks, no_maps)
-    published, metrics = detector.score_as_published(images), whole_image
-    if published is None:
-        published = whole
-    else:
+    published, metrics = detector.score_as_published(images) or whole, whole_image
+    if published is not whole or not np.array_equal(masks, loaded.published_masks):
         check_scores(published, names)
-        metrics, reasons = compute_metrics(test, *_arrays(published), masks, no_maps)
+        metrics, reasons = compute_metrics(
+            test, *_arrays(published), loaded.published_masks, no_maps
+        )
     seconds = time.perf_counter() - start
     scores = published.scores.numpy()
     examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []

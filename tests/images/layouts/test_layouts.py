@@ -97,7 +97,7 @@ def test_visa_mistakes(visa: Path) -> None:
     with pytest.raises(InputError, match=r"^2 of 5 files of 'candle' .*0000.JPG, .*0002.JPG\.$"):
         open_dataset(visa, "candle")
     (visa / "split_csv" / "1cls.csv").write_text("object,label\n")
-    with pytest.raises(InputError, match="has no column .*; it must have object, split"):
+    with pytest.raises(InputError, match=r"has no column .*; it must have object, split"):
         open_dataset(visa, "candle")
 
 

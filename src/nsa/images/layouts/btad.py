@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+from nsa.images.files import list_folders, list_missing
 from nsa.images.layout import Layout
 from nsa.images.layouts.mvtec import defect_masks, kind_samples, list_training_images
 from nsa.images.sample import Dataset, Sample
+from nsa.system.console import counted
+
+_log = logging.getLogger("nsa")
 
 NORMAL, DEFECTIVE = "ok", "ko"
 
@@ -23,8 +28,16 @@ def open_category(folder: Path, name: str) -> Dataset:
         InputError: there is no training image.
     """
     test: list[Sample] = []
+    tests = folder / "test"
+    others = [one.name for one in list_folders(tests)] if tests.is_dir() else []
+    others = [name for name in others if name not in (NORMAL, DEFECTIVE)]
+    if others:
+        _log.warning(
+            "Left out: %s in %s that is neither %s nor %s (%s).",
+            counted(len(others), "folder"), tests, NORMAL, DEFECTIVE, list_missing(others),
+        )  # fmt: skip
     for kind in (NORMAL, DEFECTIVE):
-        images = folder / "test" / kind
+        images = tests / kind
         if images.is_dir():
             masks = defect_masks(folder / "ground_truth" / kind) if kind == DEFECTIVE else {}
             test += kind_samples(images, masks, normal=NORMAL)

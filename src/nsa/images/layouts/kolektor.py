@@ -37,7 +37,7 @@ def open_category(folder: Path, name: str) -> Dataset:
 
 
 def _samples(folder: Path) -> list[Sample]:
-    from nsa.images.decode import load_mask
+    from nsa.images.masks import load_mask
 
     files = list_images(folder)
     masks = {path.stem.removesuffix(_MASK): path for path in files if path.stem.endswith(_MASK)}

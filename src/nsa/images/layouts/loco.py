@@ -29,9 +29,8 @@ def open_category(folder: Path, name: str) -> Dataset:
     Raises:
         InputError: there is no training image.
     """
-    tests = folder / "test"
     test: list[Sample] = []
-    for kind in list_folders(tests) if tests.is_dir() else []:
+    for kind in mvtec.test_kinds(folder):
         truth = folder / "ground_truth" / kind.name
         masks = {inner.name: inner for inner in list_folders(truth)} if truth.is_dir() else {}
         test += kind_samples(kind, masks)

@@ -12,11 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.images.files import list_folders, list_images, suffix_list
+from nsa.images.files import (
+    holds_images,
+    list_folders,
+    list_images,
+    list_missing,
+    suffix_list,
+)
 from nsa.images.layout import Layout
 from nsa.images.sample import GOOD, Dataset, Sample
+from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
+_LIKE_GOOD = ("good", "goods", "ok", "normal", "normals", "pass", "passed", "golden")
 
 
 def is_category(folder: Path) -> bool:
@@ -32,11 +40,43 @@ def open_category(folder: Path, name: str) -> Dataset:
     Raises:
         InputError: there is no training image.
     """
-    tests = folder / "test"
     test: list[Sample] = []
-    for kind in list_folders(tests) if tests.is_dir() else []:
+    for kind in test_kinds(folder):
         test += kind_samples(kind, defect_masks(folder / "ground_truth" / kind.name))
     return Dataset(name, list_training_images(folder / "train" / GOOD), test)
+
+
+def test_kinds(folder: Path) -> list[Path]:
+    """The folders in a category's ``test``, each of which holds images of one kind.
+
+    The log names images beside them, and masks without such a folder.
+
+    Raises:
+        InputError: one looks as if it held normal images, but would count as a kind of defect.
+    """
+    tests, truth = folder / "test", folder / "ground_truth"
+    kinds = list_folders(tests) if tests.is_dir() else []
+    if tests.is_dir() and holds_images(tests):
+        _log.warning(
+            "Images directly in %s are left out: put normal ones in %s, others in a folder named "
+            "after their kind of defect.",
+            tests, tests / GOOD,
+        )  # fmt: skip
+    for kind in kinds:
+        if kind.name != GOOD and kind.name.casefold() in _LIKE_GOOD:
+            raise InputError(
+                f"{kind} seems to hold normal images, but would count as a kind of defect; rename "
+                f"it to {tests / GOOD}."
+            )
+    names = [kind.name for kind in kinds]
+    unknown = [one.name for one in list_folders(truth)] if truth.is_dir() else []
+    unknown = [name for name in unknown if name not in names]
+    if unknown:
+        _log.warning(
+            "Left out: %s in %s of which %s has none of the same name (%s).",
+            counted(len(unknown), "folder"), truth, tests, list_missing(unknown),
+        )  # fmt: skip
+    return kinds
 
 
 def list_training_images(folder: Path) -> list[Sample]:
@@ -65,6 +105,14 @@ def kind_samples(images: Path, masks: Mapping[str, Path], normal: str = GOOD) ->
         return [Sample(path) for path in paths]
     samples = [Sample(path, images.name, masks.get(path.stem)) for path in paths]
     missing = [sample.path.name for sample in samples if sample.mask is None]
+    stems = {path.stem.removesuffix("_mask") for path in paths}
+    unused = sorted({masks[name].name for name in masks if name.removesuffix("_mask") not in stems})
+    if unused:
+        _log.warning(
+            "Left out: %s in %s without an image in %s (%s).",
+            counted(len(unused), "mask"), next(iter(masks.values())).parent, images,
+            list_missing(unused, 3),
+        )  # fmt: skip
     if masks and missing:
         _log.warning(
             "%d of %d images in %s have no mask in %s, the first is %s.",

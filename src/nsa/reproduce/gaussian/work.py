@@ -190,7 +190,7 @@ def _autoencoder(work: _Work) -> tuple[list[Fold], str]:
     job, test = work.job, work.dataset.test
     images = work.images([sample.path for sample in work.dataset.train])
     seen = work.images([sample.path for sample in test])
-    masks = [load_mask(s.mask, job.size, s.path) for s in test if s.mask is not None]
+    masks = [load_mask(s.mask, job.size, s.path, "nearest") for s in test if s.mask]
     area = smallest_area(masks) if any(mask.any() for mask in masks) else None
     if area is None:
         _log.warning("%s has no masks, so no size of the smallest anomaly.", job.category)

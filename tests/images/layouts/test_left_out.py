@@ -1,0 +1,94 @@
+"""What a folder holds and nobody reads is counted and named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nsa.errors import InputError
+from nsa.images import files, find_images, open_dataset, read_image
+
+
+@pytest.fixture(autouse=True)
+def _say_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_said", set())
+
+
+def draw(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), (10, 20, 30)).save(path)
+
+
+def test_one_line_counts_what_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.png", "b.jfif", "c.gif", "sub/d.png"):
+        draw(tmp_path / name)
+    for name in ("x.txt", "y.txt", ".hidden", "Thumbs.db"):
+        (tmp_path / name).touch()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    found = find_images(tmp_path)
+    assert [path.name for path in found] == ["a.png", "b.jfif", "c.gif"]
+    assert all(abs(int(read_image(path)[0, 0, 2]) - 30) < 8 for path in found)
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert text == (
+        f"{tmp_path}: 3 images; left out: 2 other files (2 .txt), 1 folder, not searched (sub), "
+        "1 broken link (gone.png)."
+    )
+    find_images(tmp_path)
+    assert len(caplog.records) == 1  # once
+
+
+@pytest.fixture
+def category(tmp_path: Path) -> Path:
+    for name in ("train/good/0.png", "test/good/0.png", "test/crack/0.png",
+                 "ground_truth/crack/0_mask.png"):  # fmt: skip
+        draw(tmp_path / name)
+    return tmp_path
+
+
+def test_nothing_is_said_of_a_complete_one(
+    category: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_dataset(category)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("name", ["OK", "Good", "normal", "ok"])
+def test_normal_images_under_another_name_are_refused(category: Path, name: str) -> None:
+    draw(category / "test" / name / "0.png")
+    with pytest.raises(InputError, match=rf"test/{name} seems .*rename it to .*test/good"):
+        open_dataset(category)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("test/1.png", "Images directly in .*test are left out"),
+        ("ground_truth/scratch/0.png", r"Left out: 1 folder in .*ground_truth of .*\(scratch\)"),
+        (
+            "ground_truth/crack/7_mask.png",
+            r"Left out: 1 mask in .*crack without an image in .*\(7_mask.png\)",
+        ),
+        ("train/good/inner/1.png", r"good: 1 image; left out: 1 folder.*\(inner\)"),
+    ],
+)
+def test_what_fits_nowhere_is_named(
+    category: Path, caplog: pytest.LogCaptureFixture, name: str, said: str
+) -> None:
+    draw(category / name)
+    open_dataset(category)
+    assert len(caplog.records) == 1
+    assert re.search(said, caplog.text)
+
+
+def test_other_test_folders_of_btad_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("train/ok/0.png", "test/ok/0.png", "test/ko/0.png", "test/OK/1.png"):
+        draw(tmp_path / name)
+    assert len(open_dataset(tmp_path).test) == 2
+    assert "Left out: 1 folder in" in caplog.text
+    assert "neither ok nor ko (OK)" in caplog.text

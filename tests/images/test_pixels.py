@@ -1,0 +1,295 @@
+"""Pixels and masks that keep their meaning, in files of every kind and fault."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.measure import label
+
+from nsa.errors import InputError
+from nsa.images import decode, load_images, load_mask, load_test_set, read_image
+from nsa.images.masks import resize_mask
+from nsa.images.sample import Sample
+
+
+@pytest.fixture(autouse=True)
+def _say_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "_said", set())
+
+
+def tiff(path: Path, pixels: np.ndarray, photometric: int, bits: int, form: int = 1) -> Path:
+    """A grey or RGB TIFF, written tag by tag."""
+    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
+    data = pixels.tobytes()
+    where = 8 + 2 + 11 * 12 + 4
+    tags = [
+        (256, 4, 1, pixels.shape[1]), (257, 4, 1, pixels.shape[0]),
+        (258, 3, samples, bits if samples == 1 else where),
+        (259, 3, 1, 1), (262, 3, 1, photometric), (273, 4, 1, where + 16), (277, 3, 1, samples),
+        (278, 4, 1, pixels.shape[0]), (279, 4, 1, len(data)), (284, 3, 1, 1),
+        (339, 3, samples, form if samples == 1 else where + 8),
+    ]  # fmt: skip
+    directory = struct.pack("<H", 11) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    extra = struct.pack("<8H", *[bits] * 4, *[form] * 4)
+    path.write_bytes(struct.pack("<2sHI", b"II", 42, 8) + directory + bytes(4) + extra + data)
+    return path
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_white_is_zero(tmp_path: Path, bits: int, photometric: int) -> None:
+    top = 2**bits - 1
+    values = np.array([[0, top // 3, top]], np.uint8 if bits == 8 else np.uint16)
+    path = tiff(tmp_path / "a.tif", values, photometric, bits)
+    expected = [255, 170, 0] if photometric == 0 else [0, 85, 255]
+    assert read_image(path, 1)[0, :, 0].tolist() == expected
+    assert load_mask(path, None)[0].tolist() == [int(value > 0) for value in expected]
+
+
+def test_declared_twelve_bits_have_their_own_scale(tmp_path: Path) -> None:
+    packed = np.array([[0xFF, 0xF0, 0x00]], np.uint8)  # 4095 and 0, in 12 bits each
+    path = tiff(tmp_path / "a.tif", packed, 1, 12)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 10 + 8, 2)  # the width
+    path.write_bytes(data)
+    assert read_image(path, 1)[0, :, 0].tolist() == [255, 0]
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_small_values_are_never_black_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, colour: bool, suffix: str
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    shape = (3, 4, 3) if colour else (3, 4)
+    assert cv2.imwrite(str(path), np.full(shape, 4095, np.uint16))
+    assert abs(int(read_image(path).max()) - 15.5) < 1
+    assert "12 bits or fewer and come out dark" in caplog.text
+    for largest in (1, 200, 255):
+        assert cv2.imwrite(str(path), np.full(shape, largest, np.uint16))
+        with pytest.raises(InputError, match=rf"none is above {largest}, so it would come out"):
+            read_image(path)
+    assert cv2.imwrite(str(path), np.zeros(shape, np.uint16))
+    assert not read_image(path).any()  # really black
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint32, np.float32])
+def test_pixels_of_32_bits_have_no_range(tmp_path: Path, kind: type) -> None:
+    form = {np.int32: 2, np.uint32: 1, np.float32: 3}[kind]
+    path = tiff(tmp_path / "a.tif", np.full((3, 4), 200, kind), 1, 32, form)
+    with pytest.raises(InputError, match="32-bit or signed pixels, whose range is not fixed"):
+        read_image(path)
+
+
+def test_negative_values_are_refused(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", np.full((3, 4), -5, np.int16), 1, 16, 2)
+    with pytest.raises(InputError, match="32-bit or signed pixels"):
+        read_image(path)
+
+
+def test_unusual_pixels_are_not_called_damaged_only(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", np.ones((3, 4, 3), np.float32), 2, 32, 3)
+    with pytest.raises(InputError, match=r"unusual kind, such as floating-point colour; save it"):
+        read_image(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_of_a_damaged_second_page_the_first_is_read(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", np.full((3, 4), 77, np.uint8), 1, 8)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 8 + 2 + 11 * 12, len(data))  # where the second page is: nothing
+    path.write_bytes(data + b"\x00\x00")
+    assert (read_image(path, 1) == 77).all()
+
+
+def test_other_formats_under_an_images_name_are_refused(tmp_path: Path) -> None:
+    for kind in ("EPS", "DDS", "PDF", "ICO"):
+        Image.new("RGB", (16, 16)).save(tmp_path / "a.png", kind)
+        with pytest.raises(InputError, match=r"a\.png cannot be read: it is not an image"):
+            read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_only_the_orientation_counts(tmp_path: Path, suffix: str, turn: int) -> None:
+    pixels = np.zeros((16, 32), np.uint8)
+    pixels[:8, :16] = 255
+    picture = Image.fromarray(pixels).convert("RGB")
+    exif = picture.getexif()
+    exif[0x0112] = turn
+    path = tmp_path / f"a.{suffix}"
+    picture.save(path, exif=exif)
+    found = read_image(path, 1)[:, :, 0] > 127
+    turned = {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1], 5: pixels.T,
+              6: np.rot90(pixels, -1), 7: pixels[::-1, ::-1].T, 8: np.rot90(pixels)}  # fmt: skip
+    assert np.array_equal(found, turned[turn] > 0)
+    assert decode.upright_size(path) == found.shape[::-1]
+
+
+def test_an_odd_tag_beside_the_orientation(tmp_path: Path) -> None:
+    """One whose text is no text: Pillow cannot write it again."""
+    entries = struct.pack("<HHII", 0x0112, 3, 1, 6) + struct.pack("<HHII", 0x0132, 3, 2, 0x00070007)
+    exif = b"Exif\0\0" + struct.pack("<2sHIH", b"II", 42, 8, 2) + entries + bytes(4)
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=exif)
+    assert read_image(tmp_path / "a.jpg").shape == (8, 4, 3)
+
+
+@pytest.mark.parametrize("error", [TypeError, NotImplementedError, RuntimeError, RecursionError])
+def test_whatever_a_decoder_raises_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.png")
+
+    def fail(*_: object) -> None:
+        raise error("odd")
+
+    monkeypatch.setattr(Image.Image, "load", fail)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    reads: list[Callable[[Path], object]] = [read_image, lambda path: load_mask(path, None)]
+    for read in reads:
+        with pytest.raises(InputError, match=r"a\.png cannot be read: odd"):
+            read(tmp_path / "a.png")
+
+
+def test_an_interruption_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.png")
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    with pytest.raises(KeyboardInterrupt):
+        read_image(tmp_path / "a.png")
+
+
+def test_line_scans_beyond_pillows_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "scan.png"
+    picture = Image.new("1", (20_000, 15_000))
+    picture.save(path)
+    limit = Image.MAX_IMAGE_PIXELS
+    assert decode.upright_size(path) == (20_000, 15_000)
+    assert limit == Image.MAX_IMAGE_PIXELS
+    monkeypatch.setattr(decode, "available_memory", lambda: 4_000_000_000)
+    with pytest.raises(InputError, match=r"300 million pixels, which need 4.8 GB.*4.0 GB are free"):
+        read_image(path)
+    # Read as one of its size is, though this is a smaller one.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(decode, "_LARGE", 200)
+    Image.new("L", (40, 30), 9).save(path)
+    assert (read_image(path, 1) == 9).all()
+    Image.new("L", (40, 30), 255).save(tmp_path / "mask.png")
+    Image.new("L", (20, 15)).save(tmp_path / "image.png")
+    with pytest.raises(InputError, match="must be of one size"):
+        load_mask(tmp_path / "mask.png", None, path.with_name("image.png"))
+
+
+def _saved(picture: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF"]
+)
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damaged files
+def test_damaged_files_give_pixels_or_a_sentence(tmp_path: Path, kind: str) -> None:
+    random = np.random.default_rng()
+    whole = _saved(Image.fromarray(random.integers(0, 256, (9, 8, 3), dtype=np.uint8)), kind)
+    path = tmp_path / "a.png"
+    for _ in range(60):
+        data = np.frombuffer(whole, np.uint8).copy()
+        where = random.integers(0, min(len(data), 300), random.integers(1, 6))
+        data[where] = random.integers(0, 256, len(where))
+        path.write_bytes(data.tobytes()[: random.integers(len(data) // 2, len(data) + 1)])
+        reads: list[Callable[[Path], object]] = [read_image, lambda path: load_mask(path, None)]
+        for read in reads:
+            with contextlib.suppress(InputError):
+                assert isinstance(read(path), np.ndarray)
+
+
+@pytest.mark.parametrize("ink", [(255, 255, 255), (0, 0, 0), (200, 0, 0)])
+def test_a_mask_drawn_on_a_transparent_layer(tmp_path: Path, ink: tuple[int, int, int]) -> None:
+    expected = np.zeros((8, 8), np.uint8)
+    expected[2:4, 3:6] = 1
+    layer = np.full((8, 8, 4), (255, 255, 255, 0), np.uint8)  # white below what is transparent
+    layer[expected > 0] = (*ink, 255)
+    Image.fromarray(layer).save(tmp_path / "m.png")
+    assert np.array_equal(load_mask(tmp_path / "m.png", None), expected)
+
+
+def test_small_regions_stay() -> None:
+    mask = np.zeros((1200, 1200), np.uint8)
+    seen = ((np.arange(256) + 0.5) * 1200 / 256).astype(int)  # rows that nearest neighbour takes
+    row = next(row for row in range(600, 700) if not {row, row + 1} & set(seen.tolist()))
+    mask[row : row + 2, row : row + 2] = 1  # a pit
+    for offset in range(3):
+        np.fill_diagonal(mask[700:, offset:400], 1)  # a scratch of 3 px
+    mask[100:400, 100:400] = 1
+    small, nearest = (resize_mask(mask, (256, 256), way) for way in ("maximum", "nearest"))
+    assert label(small, connectivity=2).max() == 3
+    assert small[125:150, 125:150].sum() == 1
+    assert not nearest[125:150, 125:150].any()
+    assert 0 <= int(small[:90, :90].sum()) - int(nearest[:90, :90].sum()) <= 4 * 65
+
+
+def test_every_region_stays_in_one_piece() -> None:
+    random = np.random.default_rng()
+    for _ in range(60):
+        shape, size = random.integers(1, 90, 2), tuple(map(int, random.integers(1, 90, 2)))
+        mask = (random.random(shape) < 0.05).astype(np.uint8)
+        small = resize_mask(mask, size)
+        assert small.shape == size
+        assert small.dtype == np.uint8
+        regions = label(mask, connectivity=2)
+        union = np.zeros(size, np.uint8)
+        for region in range(1, regions.max() + 1):
+            alone = resize_mask((regions == region).astype(np.uint8), size)
+            assert label(alone, connectivity=2).max() == 1
+            union |= alone
+        assert np.array_equal(small, union)
+        nearest = Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST)
+        assert np.array_equal(resize_mask(mask, size, "nearest"), np.array(nearest))
+
+
+def test_masks_that_are_probably_wrong(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    masks = np.zeros((6, 64, 64), np.uint8)
+    masks[1], masks[2] = 1, 1
+    masks[2, 3, 3], masks[3, 3, 3], masks[4, 2:62, 2:62], masks[5, 8:16, 8:16] = 0, 1, 1, 1
+    names = ("empty", "full", "inverted", "small", "large", "right")
+    samples = []
+    for name, mask in zip(names, masks, strict=True):
+        Image.new("RGB", (64, 64)).save(tmp_path / f"{name}.png")
+        Image.fromarray(mask * 255).save(tmp_path / f"{name}_mask.png")
+        samples.append(Sample(tmp_path / f"{name}.png", "hole", tmp_path / f"{name}_mask.png"))
+    loaded = load_test_set(samples, (16, 16), 3, progress=False)
+    assert loaded.masks[3].sum() == 1
+    assert not loaded.published_masks[3].any()
+    assert np.array_equal(loaded.masks[5], loaded.published_masks[5])
+    said = [record.getMessage() for record in caplog.records if "mask" in record.getMessage()]
+    starts = (
+        ("Odd masks, 1 of 6: they mark no defect", "empty"),
+        ("Odd masks, 1 of 6: they mark the whole", "full"),
+        ("Odd masks, 1 of 6: they mark all but a part", "inverted"),
+        ("Nearest neighbour, by which the paper reduces masks, loses 1 region of 1", "small"),
+    )  # fmt: skip
+    assert len(said) == len(starts)
+    for text, (start, name) in zip(said, starts, strict=True):
+        assert start in text
+        assert f"{name}_mask.png" in text
+
+
+def test_strong_squeezing_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for index, size in enumerate([(96, 64), (512, 64)]):
+        Image.new("L", size).save(tmp_path / f"{index}.png")
+        load_images([tmp_path / f"{index}.png"], (64, 64), progress=False)
+        assert ("Squeezed a lot" in caplog.text) == (index == 1)
+    assert "Squeezed a lot: 1 of 1 images, such as from 512 x 64 to 64 x 64" in caplog.text
