@@ -36,7 +36,10 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(_MOST_WORKERS, usable_cores())
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # What hypothesis keeps between runs.
+    kept = config.rootpath / ".pytest_cache" / "hypothesis"
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(kept))
     # Inherited by the workers, as is the one thread by every process that a test starts: several
     # only cost time on tiny images. Tests of threads say how many.
     os.environ.setdefault(SEED, str(secrets.randbits(32)))
