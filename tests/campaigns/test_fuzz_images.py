@@ -42,7 +42,7 @@ def test_damaged_images(
         warnings.simplefilter("ignore")
         channels = st.sampled_from([1, 3])
         explore(check, damaged_files(), channels, examples=round(700 * effort), start=fresh_seed)
-    assert min(outcomes.values()) > 50, outcomes
+    assert min(outcomes.values()) > 10, outcomes
 
 
 def test_valid_images_are_of_many_kinds(tmp_path: Path) -> None:

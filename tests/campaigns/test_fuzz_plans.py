@@ -138,7 +138,7 @@ def test_hostile_plans(fresh_seed: int, effort: float) -> None:
             blend(images, plan, "paste", sources=cut)
 
     explore(check, spoiled(), examples=round(300 * effort), start=fresh_seed)
-    assert min(outcomes.values()) > 20, outcomes
+    assert min(outcomes.values()) > 2, outcomes
 
 
 def is_valid(plan: Plan, images: tuple[int, int, int], sources: tuple[int, int, int]) -> bool:

@@ -61,7 +61,7 @@ def test_texts(tmp_path: Path, fresh_seed: int, effort: float) -> None:
 
     with bounded_memory(_MEMORY):
         explore(check, documents(), examples=round(500 * effort), start=fresh_seed)
-    assert min(outcomes.values()) > 20, outcomes
+    assert min(outcomes.values()) > 2, outcomes
 
 
 def test_values(fresh_seed: int, effort: float) -> None:
