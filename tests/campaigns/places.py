@@ -127,8 +127,12 @@ class Place:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         shutil.copytree(self._prepared, self.path, dirs_exist_ok=True)
 
+    def arguments(self, name: str) -> list[str]:
+        """Of a command; images by their whole path, as a run that is continued names them."""
+        return [str(self.path / part) if part == "data" else part for part in COMMANDS[name]]
+
     def run(self, name: str, fault: Fault = NOTHING) -> Ended:
-        return self.server.run(self.path, *COMMANDS[name], fault=fault)
+        return self.server.run(self.path, *self.arguments(name), fault=fault)
 
     def go_on(self, name: str) -> Ended:
         """Give the command again, or what continues it, or what replaces its finished results."""
