@@ -28,7 +28,7 @@ function(nsa_add_instruction_set name)
         # No errno and no trapping maths: both would stop the loops from being vectorised. Results
         # keep IEEE rounding and order, so they do not depend on the number of threads.
         target_compile_options(nsa_cpu_${name} PRIVATE
-            -O3 -fno-math-errno -fno-trapping-math -fvisibility=hidden)
+            ${NSA_OPTIMISE} -fno-math-errno -fno-trapping-math -fvisibility=hidden)
     endif()
     target_compile_options(nsa_cpu_${name} PRIVATE ${ARGN})
     target_sources(nsa_cpu PRIVATE $<TARGET_OBJECTS:nsa_cpu_${name}>)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,25 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(_MOST_WORKERS, usable_cores())
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # What hypothesis keeps between runs.
+    kept = config.rootpath / ".pytest_cache" / "hypothesis"
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(kept))
     # Inherited by the workers, as is the one thread by every process that a test starts: several
     # only cost time on tiny images. Tests of threads say how many.
     os.environ.setdefault(SEED, str(secrets.randbits(32)))
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape names that are not UTF-8 in what was captured: the processes of pytest-xdist must."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
 
 
 def pytest_report_header() -> str:

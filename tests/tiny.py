@@ -1,6 +1,7 @@
 """A tiny product for tests of the command line: a disc on a light background, 80 x 80 px."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,14 @@ def nsa(*arguments: object) -> Result:
 
 def train_gaussian(data: Path, config: Path, output: Path, *more: object) -> Result:
     """Fit a Gaussian detector in a ResNet-18's random features, unless there are more options."""
-    pairs = zip(GAUSSIAN[::2], GAUSSIAN[1::2], strict=True)
-    usual = [part for name, value in pairs if name not in more for part in (name, value)]
     places = ("--data-root", data, "--config", config, "--output", output)
-    return nsa("train", *usual, *places, *more)
+    return nsa("train", *unless_given(GAUSSIAN, more), *places, *more)
+
+
+def unless_given(usual: Sequence[object], more: Sequence[object]) -> list[object]:
+    """Options with their values, but those among ``more``: each may be given once."""
+    pairs = zip(usual[::2], usual[1::2], strict=True)
+    return [part for name, value in pairs if name not in more for part in (name, value)]
 
 
 def rows(path: Path) -> list[dict[str, str]]:

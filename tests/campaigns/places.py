@@ -229,9 +229,9 @@ def _without_times(value: Any) -> Any:
     return [_without_times(part) for part in value] if isinstance(value, list) else value
 
 
-def some(points: list[int], count: float, random: np.random.Generator) -> list[int]:
+def some(points: list[int], count: int, random: np.random.Generator) -> list[int]:
     """So many of the points, spread over all of them; all where there are no more."""
-    number = min(len(points), max(1, round(count)))
+    number = min(len(points), count)
     shares = np.array_split(np.array(points), number)
     return [int(random.choice(share)) for share in shares]
 

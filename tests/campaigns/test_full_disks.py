@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from forks import Fault
 from places import COMMANDS, Faults, Place, sentence, some
-from test_kills import KILLS, finish
+from test_kills import KILLS, attempts, finish
 
 FAULTS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO)
 _ENDLESS = 2**40
@@ -43,11 +43,12 @@ def attempt(place: Place, name: str, fault: Fault, *, removal: bool = False) -> 
 @pytest.mark.parametrize("name", KILLS)
 def test_a_change_that_fails(name: str, place: Place, fresh_seed: int, effort: float) -> None:
     """A disk stays full until somebody makes space; of the others one call fails."""
+    count = attempts(KILLS[name] * effort)
     expected = place.undisturbed(name)
     random = np.random.default_rng([fresh_seed, list(COMMANDS).index(name)])
     kinds = [int(kind) for kind in random.permutation(FAULTS)]
     with Faults() as faults:
-        for number, point in enumerate(some(expected.points(), KILLS[name] * effort, random)):
+        for number, point in enumerate(some(expected.points(), count, random)):
             kind, change = kinds[number % len(kinds)], expected.change(point)
             removal = "remove" in change
             if kind == errno.ENOSPC and (removal or "truncate" in change):
@@ -78,10 +79,11 @@ def resize(path: Path, size: int) -> None:
 def test_a_disk_that_fills_up(
     name: str, place: Place, fresh_seed: int, effort: float, request: pytest.FixtureRequest
 ) -> None:
+    count = attempts((1 if name == "predict" else 0.2) * effort)
     place.undisturbed(name)
     path: Path = request.getfixturevalue("small_disk")
     random = np.random.default_rng([fresh_seed, list(COMMANDS).index(name)])
-    for _ in range(max(1, round(effort / 2))):
+    for _ in range(count):
         place.fill()
         usage = os.statvfs(path)
         used = (usage.f_blocks - usage.f_bfree) * usage.f_frsize

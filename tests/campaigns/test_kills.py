@@ -14,13 +14,20 @@ import pytest
 from forks import Ended, Fault
 from places import COMMANDS, Faults, Place, some
 
-# Kills of each command at the effort of continuous integration.
+# Attempts with each command, times the effort; those below a half wait for more of it.
 KILLS = {
-    "train": 2, "train_gaussian": 3, "train_several": 1, "calibrate": 3, "calibrate_again": 3,
-    "predict": 4, "predict_scores": 3, "evaluate": 2, "evaluate_elsewhere": 2, "export": 1,
-    "synthesize": 2, "reproduce": 1,
+    "train": 1, "train_gaussian": 0.4, "train_several": 0.1, "calibrate": 2,
+    "calibrate_again": 0.4, "predict": 2, "predict_scores": 0.4, "evaluate": 1,
+    "evaluate_elsewhere": 0.2, "export": 0.2, "synthesize": 1, "reproduce": 0.4,
 }  # fmt: skip
-STOPPED = ("train", "train_gaussian", "predict")
+STOPPED = {"train": 1, "train_gaussian": 0.2, "predict": 0.2, "reproduce": 0.2}
+
+
+def attempts(number: float) -> int:
+    """So many, rounded; a test without any is skipped."""
+    if round(number) == 0:
+        pytest.skip("takes a greater --effort")
+    return round(number)
 
 
 def random_of(name: str, seed: int) -> np.random.Generator:
@@ -41,9 +48,10 @@ def finish(place: Place, name: str) -> None:
 
 @pytest.mark.parametrize("name", KILLS)
 def test_killed_at_a_change(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+    count = attempts(KILLS[name] * effort)
     expected = place.undisturbed(name)
     with Faults() as faults:
-        for point in some(expected.points(), KILLS[name] * effort, random_of(name, fresh_seed)):
+        for point in some(expected.points(), count, random_of(name, fresh_seed)):
             with faults.of(expected.change(point)):
                 place.begin()
                 ended = place.run(name, Fault(point, point, -signal.SIGKILL))
@@ -54,11 +62,10 @@ def test_killed_at_a_change(name: str, place: Place, fresh_seed: int, effort: fl
 
 @pytest.mark.parametrize("name", KILLS)
 def test_killed_at_a_moment(name: str, place: Place, fresh_seed: int, effort: float) -> None:
-    if effort < 2:
-        pytest.skip("random moments find little that the changes do not: --effort 2 and more")
+    count = attempts(KILLS[name] * effort / 5)  # they find little that the changes do not
     random, seconds = random_of(name, fresh_seed), place.undisturbed(name).seconds
     with Faults() as faults:
-        for moment in random.uniform(0, seconds, round(KILLS[name] * effort / 2)):
+        for moment in random.uniform(0, seconds, count):
             with faults.of(f"after {moment:.2f} s"):
                 place.begin()
                 running = place.server.start(place.path, *place.arguments(name))
@@ -75,10 +82,11 @@ def test_killed_at_a_moment(name: str, place: Place, fresh_seed: int, effort: fl
 def test_stopped_by_a_signal(
     name: str, number: signal.Signals, place: Place, fresh_seed: int, effort: float
 ) -> None:
+    count = attempts(STOPPED[name] * effort)
     expected = place.undisturbed(name)
-    random = np.random.default_rng([fresh_seed, STOPPED.index(name), number])
+    random = np.random.default_rng([fresh_seed, list(STOPPED).index(name), number])
     with Faults() as faults:
-        for point in some(expected.points(), effort, random):
+        for point in some(expected.points(), count, random):
             with faults.of(expected.change(point)):
                 place.begin()
                 check_interrupted(place.run(name, Fault(point, point, -number)))
@@ -89,9 +97,10 @@ def test_stopped_by_a_signal(
 @pytest.mark.parametrize("name", STOPPED)
 def test_stopped_by_two_signals(name: str, place: Place, fresh_seed: int, effort: float) -> None:
     """As by a person who is impatient: Ctrl-C twice, at any moments."""
+    count = attempts(STOPPED[name] * effort)
     random, seconds = random_of(name, fresh_seed), place.undisturbed(name).seconds
     with Faults() as faults:
-        for moment in random.uniform(0.1 * seconds, seconds, max(1, round(effort))):
+        for moment in random.uniform(0.1 * seconds, seconds, count):
             with faults.of(f"after {moment:.2f} s"):
                 place.begin()
                 running = place.server.start(place.path, *place.arguments(name))
@@ -107,8 +116,9 @@ def test_stopped_by_two_signals(name: str, place: Place, fresh_seed: int, effort
 @pytest.mark.parametrize("name", STOPPED)
 def test_two_processes_in_one_folder(name: str, place: Place, effort: float) -> None:
     """One of them works; the other says in a sentence why it does not."""
+    count = attempts(STOPPED[name] * effort)
     place.undisturbed(name)
-    for _ in range(max(1, round(effort / 4))):
+    for _ in range(count):
         place.begin()
         running = [place.server.start(place.path, *place.arguments(name)) for _ in range(2)]
         ended = sorted((process.wait() for process in running), key=lambda end: end.status)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <iterator>
 #include <random>
 #include <vector>
@@ -241,10 +242,13 @@ int run(const Case& made, int trial) {
 
 }  // namespace
 
-int main() {
+// Takes a seed and how many plans are drawn, or neither.
+int main(int count, char** arguments) {
+    const int trials = count > 2 ? std::atoi(arguments[2]) : 24;
+    if (count > 1) engine.seed(static_cast<uint32_t>(std::atoi(arguments[1])));
     int patches = 0;
-    for (int trial = 0; trial < 24; ++trial) {
-        patches += run(random_case(trial < 16 ? 40 : 150), trial);
+    for (int trial = 0; trial < trials; ++trial) {
+        patches += run(random_case(trial % 24 < 16 ? 40 : 150), trial);
     }
     // The first side without a kept sine matrix.
     Case large{1, 258, 256, 1, 30, 30, {}, {}, {}};

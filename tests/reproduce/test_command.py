@@ -13,7 +13,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from tiny import nsa, sentence, write_config
+from tiny import nsa, sentence, unless_given, write_config
 from typer.testing import Result as CliResult
 
 from nsa.errors import InputError
@@ -25,10 +25,11 @@ from nsa.runs.farm import RUNS, Farm
 
 
 def reproduce(data: Path, one_epoch: Path, output: Path, *more: object) -> CliResult:
-    return nsa(
-        "reproduce", "--data-root", data, "--categories", "disc", "--config", one_epoch,
-        "--output", output, "--table", "1,8", *more,
+    usual = (
+        "--data-root", data, "--categories", "disc", "--config", one_epoch, "--output", output,
+        "--table", "1,8",
     )  # fmt: skip
+    return nsa("reproduce", *unless_given(usual, more), *more)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -113,7 +114,7 @@ def test_a_damaged_result_runs_again(folder: Path, data: Path, one_epoch: Path) 
     before, untouched = json.loads(path.read_text()), other.stat().st_mtime_ns
     path.write_text(path.read_text()[:400])
     result = again(data, one_epoch, folder)
-    assert f"{path} is damaged" in result.stderr
+    assert f"{path} is not valid JSON" in result.stderr
     assert "is complete; evaluating" in result.stderr
     after = json.loads(path.read_text())
     assert after["metrics"] == before["metrics"]
@@ -249,7 +250,7 @@ def test_another_version_is_refused(folder: Path, data: Path, one_epoch: Path) -
     path = job_file(folder, "fpi")
     path.write_text(json.dumps({**json.loads(path.read_text()), "nsa_version": "0.0.1"}))
     message = sentence(reproduce(data, one_epoch, folder, "--methods", "fpi", "--seeds", "1"))
-    assert "was written by nsa 0.0.1" in message
+    assert "was written by nsa '0.0.1'" in message
 
 
 @pytest.mark.parametrize(

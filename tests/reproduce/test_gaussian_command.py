@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
 import pickle
 import shutil
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny import nsa, sentence, write_product
+from tiny import nsa, sentence, unless_given, write_product
 from typer.testing import Result as CliResult
 
 from nsa.gaussian import DISTRIBUTIONS, FeatureExtractor, GaussianDetector
@@ -35,11 +36,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reproduce(data: Path, small: Path, output: Path, *more: object) -> CliResult:
-    return nsa(
-        "reproduce", "--paper", "gaussian", "--data-root", data, "--categories", "disc",
-        "--config", small, "--output", output, "--network", "resnet18", "--weights", "random",
-        "--device", "cpu", "--epochs", 1, "--augment", 2, *more,
+    usual = (
+        "--paper", "gaussian", "--data-root", data, "--categories", "disc", "--config", small,
+        "--output", output, "--network", "resnet18", "--weights", "random", "--device", "cpu",
+        "--epochs", 1, "--augment", 2,
     )  # fmt: skip
+    return nsa("reproduce", *unless_given(usual, more), *more)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +227,7 @@ def test_missing_weights_are_named_at_once(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_network(*_: object, **__: object) -> None:
-        raise OSError("no route to host")
+        raise OSError(errno.EHOSTUNREACH, "no route to host")
 
     monkeypatch.setattr(torch.hub, "urlopen", no_network)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))

@@ -23,6 +23,7 @@ from nsa.system.files import (
     write_atomically,
     write_csv,
 )
+from nsa.system.readers import read_csv
 
 if sys.platform != "win32":
     import resource
@@ -264,3 +265,15 @@ def test_a_folder_that_may_not_be_used_is_named(
         make_folder(tmp_path)
     assert str(raised.value) == f"The folder {tmp_path} is read-only; choose another --output."
     assert asked == [os.W_OK | os.X_OK]
+
+
+@pytest.mark.parametrize(
+    "name", ["a\r", "\ra", "a\nb", "a\r\nb", 'a"b', "a,b", " a", "\x85", "\u2028"]
+)
+def test_cells_of_a_table_come_back_as_they_were(name: str, tmp_path: Path) -> None:
+    write_csv(tmp_path / "table.csv", ("path", "score"), [(name, 0.5), ("plain", None)])
+    content = (tmp_path / "table.csv").read_bytes()
+    assert content.startswith(b"path,score\n")
+    assert content.endswith(b"\nplain,\n")
+    lines = read_csv(tmp_path / "table.csv", ("path", "score"))
+    assert lines == [{"path": name, "score": "0.5"}, {"path": "plain", "score": ""}]

@@ -28,6 +28,7 @@ def check_images(images: object, name: str = "images", *, channels: Sequence[int
         got = type(images).__name__
     elif (
         images.dtype == torch.uint8
+        and images.layout == torch.strided
         and images.ndim == 4
         and images.shape[1] in channels
         and 0 not in images.shape[2:]
@@ -35,6 +36,8 @@ def check_images(images: object, name: str = "images", *, channels: Sequence[int
         return
     else:
         got = f"{images.dtype} with shape {tuple(images.shape)}"
+        if images.layout != torch.strided:
+            got += f" and layout {images.layout}"
     wanted = " or ".join(map(str, channels))
     raise InputError(
         f"{name} must be a uint8 tensor (N, {wanted}, H, W) with at least one pixel and values 0 "

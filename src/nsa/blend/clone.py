@@ -94,6 +94,8 @@ def _clone_tensors(src: Tensor, dst: Any, mask: Any, center: Any, flags: int) ->
             continue
         if not isinstance(value, Tensor) or value.dtype != torch.uint8:
             raise InputError(f"{name} must be a uint8 tensor like src, got {_kind(value)}.")
+        if value.layout != torch.strided:
+            raise InputError(f"{name} must be a dense tensor, got one of layout {value.layout}.")
     single = src.ndim == 3
     if single:
         src, dst = src[None], dst[None]
@@ -221,8 +223,8 @@ def _points(center: Any) -> Tensor:
         points = torch.as_tensor(center).to("cpu")
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"{wanted}.") from None
-    if points.dtype == torch.bool or points.is_complex():
-        raise InputError(f"{wanted}, got {points.dtype}.")
+    if points.dtype == torch.bool or points.is_complex() or points.layout != torch.strided:
+        raise InputError(f"{wanted}, got {points.dtype} of layout {points.layout}.")
     if points.is_floating_point() or points.dtype == torch.uint64:
         wide = points.to(torch.float64)
         if not ((wide == wide.round()) & (wide.abs() < _FAR)).all():

@@ -43,8 +43,13 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
     height, width = images.shape[2:]
     rows, columns = augmentation.crop
     top, left = augmentation.top, augmentation.left
-    if len(images) and (
-        top.min() < 0 or left.min() < 0 or top.max() + rows > height or left.max() + columns > width
+    if not (1 <= rows <= height and 1 <= columns <= width) or (
+        len(images)
+        and (
+            min(top.min(), left.min()) < 0
+            or top.max() > height - rows
+            or left.max() > width - columns
+        )
     ):
         raise InputError(
             f"A crop of {rows} x {columns} pixels leaves the images of {height} x {width} pixels."

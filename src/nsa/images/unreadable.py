@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nsa.errors import InputError
+from nsa.system.files import csv_text
 
 
 def list_all(failures: Mapping[int, InputError], paths: Iterable[str | Path]) -> str:
@@ -25,9 +25,8 @@ def list_all(failures: Mapping[int, InputError], paths: Iterable[str | Path]) ->
             "w", prefix="nsa-unreadable-", suffix=".csv", delete=False,
             newline="", encoding="utf-8", errors="surrogateescape",
         ) as file:  # fmt: skip
-            lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(["path", "reason"])
-            lines.writerows((named[index], failures[index]) for index in sorted(failures))
+            lines = [(named[index], failures[index]) for index in sorted(failures)]
+            file.write(csv_text([("path", "reason"), *lines]))
     except OSError as error:
         return f"No list of all can be written: {error.strerror or error}."
     return f"All are listed in {file.name}."

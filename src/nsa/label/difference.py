@@ -113,6 +113,8 @@ def _checked_mask(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(mask, Tensor) or mask.dtype not in (torch.bool, torch.uint8):
         kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise InputError(f"mask must be a bool or uint8 tensor, got {kind}.")
+    if mask.layout != torch.strided:
+        raise InputError(f"mask must be a dense tensor, got one of layout {mask.layout}.")
     if tuple(mask.shape) != shape:
         raise InputError(f"mask must have the shape {shape}, got {tuple(mask.shape)}.")
     if math.prod(shape) >= 2**31:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsa.errors import InputError
+from nsa.system.files import csv_text
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -76,9 +75,7 @@ class GrowingTable:
             raise self._cannot(error) from error
 
     def _write(self, rows: Iterable[Sequence[Any]]) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        content = memoryview(text.getvalue().encode(errors="surrogateescape"))
+        content = memoryview(csv_text(rows).encode(errors="surrogateescape"))
         written = 0
         try:
             while written < len(content):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-import io
 import os
 import shutil
 import sys
@@ -152,11 +151,20 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     Raises:
         InputError: the file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())
+    write_atomically(path, csv_text([columns, *rows]))
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Lines of a table that end in a line feed alone, with values as for :func:`write_csv`."""
+    lines: list[str] = []
+
+    class Lines:
+        def write(self, line: str) -> None:
+            lines.append(line.removesuffix("\r\n") + "\n")
+
+    # Up to Python 3.12 it quotes a carriage return only where its lines end in one.
+    csv.writer(Lines(), lineterminator="\r\n").writerows(rows)
+    return "".join(lines)
 
 
 def need_space(folder: Path, size: int) -> None:

@@ -56,7 +56,21 @@ def compiler() -> str:
 
 
 def load_module(folder: Path) -> ModuleType:
-    """The extension ``nsa_shim``, whose objects stay in ``folder`` for the next build."""
+    """The extension ``nsa_shim``, built in ``folder``."""
+    spec = importlib.util.spec_from_file_location("nsa_shim", build_module(folder))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build_module(folder: Path, more: Sequence[str] = ()) -> Path:
+    """The file of the extension ``nsa_shim``; its objects stay in ``folder`` for the next build.
+
+    Args:
+        more: flags of the compiler.
+    """
     try:
         import pybind11
     except ImportError as error:
@@ -64,19 +78,14 @@ def load_module(folder: Path) -> ModuleType:
     includes = [pybind11.get_include(), sysconfig.get_path("include")]
     if not (Path(includes[1]) / "Python.h").is_file():
         raise MissingError("Python's headers are not installed")
-    flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-DNSA_WITH_CUDA"]
+    flags = ["-O2", "-fPIC", "-fvisibility=hidden", "-DNSA_WITH_CUDA", *more]
     flags += [option for path in includes for option in ("-isystem", path)]
     link = ["-shared"]
     if os.uname().sysname == "Darwin":
         link += ["-undefined", "dynamic_lookup"]  # Python's own functions
     target = folder / f"nsa_shim{sysconfig.get_config_var('EXT_SUFFIX')}"
     _build(target, [HERE / "module.cpp", *HOST], KERNELS, flags, link)
-    spec = importlib.util.spec_from_file_location("nsa_shim", target)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return target
 
 
 def build_program(
