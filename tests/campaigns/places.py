@@ -47,7 +47,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 _WITH_TIMES = ("times", "harness_seconds", "training_seconds", "images_per_second",
                "evaluation_seconds")  # fmt: skip
 _ONLY_WHOLE = {".html": b"</html>", ".md": b"", ".log": b"", ".tex": b""}  # times are in them
-_UNFINISHED = ("checkpoint.safetensors", ".partial.csv", ".log")  # what may lie there to go on with
+_UNFINISHED = (
+    "checkpoint.safetensors",
+    "/log.csv",
+    ".partial.csv",
+    ".log",
+)  # what may lie there to go on with
 
 Files = dict[str, str]
 

@@ -17,8 +17,8 @@ from places import COMMANDS, Faults, Place, some
 # Attempts with each command, times the effort; those below a half wait for more of it.
 KILLS = {
     "train": 1, "train_gaussian": 0.4, "train_several": 0.1, "calibrate": 2,
-    "calibrate_again": 0.4, "predict": 2, "predict_scores": 0.4, "evaluate": 1,
-    "evaluate_elsewhere": 0.2, "export": 0.2, "synthesize": 1, "reproduce": 0.4,
+    "calibrate_again": 0.4, "predict": 2, "predict_scores": 0.4, "evaluate": 0.4,
+    "evaluate_elsewhere": 0.2, "export": 0.2, "synthesize": 0.4, "reproduce": 0.4,
 }  # fmt: skip
 STOPPED = {"train": 1, "train_gaussian": 0.2, "predict": 0.2, "reproduce": 0.2}
 
@@ -82,7 +82,7 @@ def test_killed_at_a_moment(name: str, place: Place, fresh_seed: int, effort: fl
 def test_stopped_by_a_signal(
     name: str, number: signal.Signals, place: Place, fresh_seed: int, effort: float
 ) -> None:
-    count = attempts(STOPPED[name] * effort)
+    count = attempts(STOPPED[name] * effort / 2)
     expected = place.undisturbed(name)
     random = np.random.default_rng([fresh_seed, list(STOPPED).index(name), number])
     with Faults() as faults:
