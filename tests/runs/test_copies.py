@@ -13,8 +13,8 @@ import pytest
 from tiny import nsa, sentence, train_gaussian, write, write_product
 from typer.testing import Result
 
+from nsa.folder import CONTENTS as FILE
 from nsa.images import Contents, load_images
-from nsa.runs.copies import FILE
 
 
 def reencoded(source: Path, target: Path) -> Path:
@@ -143,7 +143,7 @@ def test_copies_in_the_test_set_are_said(one_epoch: Path, normals: Path, tmp_pat
     result = nsa("train", "--data-root", root, "--config", one_epoch, "--output", run)
     line = said(result, "more often than the rest")
     assert "1 of 7 training images are copies of others" in line
-    for command in (result, nsa("evaluate", run, "--output", tmp_path / "judged")):
+    for command in (result, nsa("evaluate", run, "--output", tmp_path / "judged", "--overwrite")):
         line = said(command, "are copies of training images")
         assert "1 normal and 1 defective test images" in line
         assert f"such as {copy} of {good(root, 2)[0]}" in line
