@@ -37,8 +37,10 @@ def effort(pytestconfig: pytest.Config) -> float:
 
 
 @pytest.fixture(scope="session")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``faults.cpp``, compiled."""
+def faults(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``faults.cpp``, compiled; what needs it takes minutes, so the whole suite leaves it out."""
+    if pytestconfig.getoption("effort", default=None) is None:
+        pytest.skip("takes minutes: pytest tests/campaigns")
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     if not sys.platform.startswith("linux") or compiler is None:
         pytest.skip("faults are put in on Linux, with a C++ compiler")

@@ -155,7 +155,7 @@ def test_copies_in_the_test_set_are_said(one_epoch: Path, normals: Path, tmp_pat
     shutil.copytree(normals, photos)
     reencoded(test / "good" / "0.png", photos / "x.png")
     assert calibrate(run, photos).exit_code == 0
-    result = nsa("evaluate", run, "--fpr", 0.1, "--output", tmp_path / "judged")
+    result = nsa("evaluate", run, "--fpr", 0.1, "--output", tmp_path / "judged", "--overwrite")
     assert "4 test images were calibrated with or trained on" in said(result, "achieved rates")
     point = json.loads((tmp_path / "judged" / "metrics.json").read_text())["working_point"]
     assert point["test_normal_images"] == 3  # 1, 2 and the first of those that are in both
