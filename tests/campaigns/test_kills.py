@@ -90,7 +90,8 @@ def test_stopped_by_a_signal(
             with faults.of(expected.change(point)):
                 place.begin()
                 check_interrupted(place.run(name, Fault(point, point, -number)))
-                place.check_stopped(name, tidy=True)
+                # Python may stop right after a file is made, before anybody could remove it.
+                place.check_stopped(name, tidy=not expected.change(point).count(": open "))
                 finish(place, name)
 
 

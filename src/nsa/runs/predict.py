@@ -221,6 +221,8 @@ def _named_by(table: Path) -> set[str]:
     try:
         with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             lines = csv.DictReader(file)
+            if lines.fieldnames is None:  # empty, as a kill leaves it, with nothing to lose
+                return {table.name}
             if not {_PICTURE, _MAP} <= set(lines.fieldnames or ()):
                 return set()
             # Of a line that was cut by a kill they are None, or not whole.
