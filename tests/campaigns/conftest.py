@@ -1,7 +1,8 @@
 """Campaigns: attacks in numbers, each on what one promise of the package says.
 
 ``python -m pytest tests/campaigns --effort 1`` takes minutes; ``--effort 50`` tries fifty times as
-much. Without the option kills and full disks are left out, and the rest is tried as with 1. The attempts are drawn from the seed that ``tests/conftest.py`` prints.
+much. Without the option kills and full disks are left out, and the rest is tried as with 1. The
+attempts are drawn from the seed that ``tests/conftest.py`` prints.
 """
 
 from __future__ import annotations
