@@ -46,6 +46,8 @@ _log = logging.getLogger("nsa")
 
 FORMAT_VERSION = 1
 _CONFIG, _LOCK = "config.yaml", ".lock"
+CONTENTS = "training_images.safetensors"
+_FIRST = (_CONFIG, CONTENTS)  # what a training writes before it has learnt anything
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
 
 
@@ -253,8 +255,9 @@ def beginning(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if all(entry.name in (_CONFIG, _LOCK) for entry in path.iterdir()):
-            (path / _CONFIG).unlink(missing_ok=True)
+        if all(entry.name in (*_FIRST, _LOCK) for entry in path.iterdir()):
+            for name in _FIRST:
+                (path / name).unlink(missing_ok=True)
         raise
 
 

@@ -1,7 +1,8 @@
 """Campaigns: attacks in numbers, each on what one promise of the package says.
 
-``python -m pytest tests/campaigns`` tries what continuous integration affords; ``--effort 50``
-fifty times as much. The attempts are drawn from the seed that ``tests/conftest.py`` prints.
+``python -m pytest tests/campaigns --effort 1`` takes minutes; ``--effort 50`` tries fifty times as
+much. Without the option kills and full disks are left out, and the rest is tried as with 1. The
+attempts are drawn from the seed that ``tests/conftest.py`` prints.
 """
 
 from __future__ import annotations
@@ -21,24 +22,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--effort",
         type=float,
-        default=1.0,
         help="campaigns: how many times as much is tried as continuous integration affords",
     )
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"effort of campaigns: {config.getoption('effort', default=1.0):g}"
+    return f"effort of campaigns: {config.getoption('effort', default=None) or 1:g}"
 
 
 @pytest.fixture(scope="session")
 def effort(pytestconfig: pytest.Config) -> float:
-    """How many times as much is to be tried; 1 where the option is unknown: in the whole suite."""
-    return float(pytestconfig.getoption("effort", default=1.0))
+    """How many times as much is to be tried; 1 where nobody says."""
+    return float(pytestconfig.getoption("effort", default=None) or 1)
 
 
 @pytest.fixture(scope="session")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``faults.cpp``, compiled."""
+def faults(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``faults.cpp``, compiled. What needs it takes minutes and is left out unless asked for."""
+    if pytestconfig.getoption("effort", default=None) is None:
+        pytest.skip("takes minutes: pytest tests/campaigns --effort 1")
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     if not sys.platform.startswith("linux") or compiler is None:
         pytest.skip("faults are put in on Linux, with a C++ compiler")

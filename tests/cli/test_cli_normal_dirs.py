@@ -9,8 +9,8 @@ import pytest
 import yaml
 from tiny import GAUSSIAN, nsa, picture, sentence, write, write_config
 
+from nsa.folder import CONTENTS as FILE
 from nsa.images import Contents
-from nsa.runs.copies import FILE
 
 
 @pytest.fixture

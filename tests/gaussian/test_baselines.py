@@ -79,8 +79,7 @@ def test_smallest_area() -> None:
 
 
 def test_autoencoder_inverts_its_encoder() -> None:
-    with torch.device("meta"):
-        model = Autoencoder((64, 96))
+    model = Autoencoder((64, 96)).to("meta")
     x = torch.empty(2, 3, 64, 96, device="meta")
     assert model(x).shape == x.shape
     assert model.bottleneck(model.encoder(x)).shape == (2, 32)

@@ -258,7 +258,7 @@ def test_unknown_methods_are_refused() -> None:
         SynthesisConfig(method="NSA-paste")
     with pytest.raises(InputError, match="there are cutpaste, fpi, pii, nsa_paste, nsa"):
         SynthesisConfig(method="xyzzy")
-    with pytest.raises(InputError, match="method must be of type str, got 3"):
+    with pytest.raises(InputError, match="method must be text, got 3"):
         replace(SynthesisConfig(), method=3)
     with pytest.raises(InputError, match="needs object_masks"):
         draw_plan(config_of("fpi", "bottle"), 2, 64, 64, seed=0)

@@ -13,8 +13,8 @@ import pytest
 from tiny import nsa, sentence, train_gaussian, write, write_product
 from typer.testing import Result
 
+from nsa.folder import CONTENTS as FILE
 from nsa.images import Contents, load_images
-from nsa.runs.copies import FILE
 
 
 def reencoded(source: Path, target: Path) -> Path:
@@ -143,7 +143,7 @@ def test_copies_in_the_test_set_are_said(one_epoch: Path, normals: Path, tmp_pat
     result = nsa("train", "--data-root", root, "--config", one_epoch, "--output", run)
     line = said(result, "more often than the rest")
     assert "1 of 7 training images are copies of others" in line
-    for command in (result, nsa("evaluate", run, "--output", tmp_path / "judged")):
+    for command in (result, nsa("evaluate", run, "--output", tmp_path / "judged", "--overwrite")):
         line = said(command, "are copies of training images")
         assert "1 normal and 1 defective test images" in line
         assert f"such as {copy} of {good(root, 2)[0]}" in line
@@ -155,7 +155,7 @@ def test_copies_in_the_test_set_are_said(one_epoch: Path, normals: Path, tmp_pat
     shutil.copytree(normals, photos)
     reencoded(test / "good" / "0.png", photos / "x.png")
     assert calibrate(run, photos).exit_code == 0
-    result = nsa("evaluate", run, "--fpr", 0.1, "--output", tmp_path / "judged")
+    result = nsa("evaluate", run, "--fpr", 0.1, "--output", tmp_path / "judged", "--overwrite")
     assert "4 test images were calibrated with or trained on" in said(result, "achieved rates")
     point = json.loads((tmp_path / "judged" / "metrics.json").read_text())["working_point"]
     assert point["test_normal_images"] == 3  # 1, 2 and the first of those that are in both

@@ -83,7 +83,7 @@ def test_maps_where_a_program_has_set_either_switch_of_tf32(work: str) -> None:
     newer = older = torch.backends.cuda.matmul
     if work == "convolutions":
         newer, older = torch.backends.cudnn.conv, torch.backends.cudnn
-    before = newer.fp32_precision
+    before, recurrent = newer.fp32_precision, torch.backends.cudnn.rnn.fp32_precision
     expected = subject.maps(images)
     try:
         for precision in ("ieee", "tf32"):
@@ -99,6 +99,8 @@ def test_maps_where_a_program_has_set_either_switch_of_tf32(work: str) -> None:
         assert older.allow_tf32 is not tf32
     finally:
         older.allow_tf32 = tf32
+        newer.fp32_precision, torch.backends.cudnn.rnn.fp32_precision = before, recurrent
+    assert older.allow_tf32 is tf32  # torch refuses to say so of a mixed state, and to export
 
 
 def detector(kind: str, images: ImageConfig) -> NetworkDetector:

@@ -86,9 +86,10 @@ def test_evaluate_judges_as_before(finished: dict[str, Path], name: str, tmp_pat
     expected = dict(EXPECTED[name]["metrics"])
     whole = expected.pop("whole_image")
     assert {metric: found[metric] for metric in expected} == pytest.approx(expected, rel=1e-3)
-    assert {metric: found["whole_image"][metric] for metric in whole} == pytest.approx(
-        whole, rel=1e-3
-    )
+    # Masks are reduced by the maximum since, which pixels feel, but not much.
+    for metric, value in whole.items():
+        close = 1e-3 if metric.startswith("image") else 2e-2
+        assert found["whole_image"][metric] == pytest.approx(value, rel=close), metric
     before = json.loads((HERE / name / "metrics.json").read_text())["times"]
     del before["evaluation_seconds"]
     assert found["times"].items() >= before.items()  # those of the training

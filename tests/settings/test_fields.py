@@ -132,7 +132,7 @@ def test_plain_values_make_the_same_again(config: Any, language: str) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (3, "former_epochs must be a list, got 3."),
+        (3, "former_epochs must be 2 numbers, got 3."),
         ([3], "former_epochs must be 2 numbers, got 3."),
         ([[1, 2, 3]], r"former_epochs must be 2 numbers, got \[1, 2, 3\]."),
         ([[5, 20], [5, 30]], "ascending"),

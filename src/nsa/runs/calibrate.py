@@ -19,10 +19,9 @@ import torch
 
 from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.errors import InputError
-from nsa.folder import AnyRun, RunLock
+from nsa.folder import CONTENTS, AnyRun, RunLock
 from nsa.images import Contents, Dataset, find_images, load_images
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
-from nsa.runs.copies import FILE as TRAINED
 from nsa.runs.copies import (
     TOO_LOW,
     find_training_contents,
@@ -180,8 +179,8 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     check_scores(Scored(torch.from_numpy(scores), None), contents.paths)
     calibration = Calibration(contents.paths, scores, contents.names())
     with RunLock(run.path):
-        if trained is not None and not (run.path / TRAINED).exists():
-            trained.write(run.path / TRAINED)
+        if trained is not None and not (run.path / CONTENTS).exists():
+            trained.write(run.path / CONTENTS)
         detector.save_calibration(run.path)
         calibration.write(run.path)
     return calibration

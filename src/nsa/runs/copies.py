@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.folder import AnyRun
+from nsa.folder import CONTENTS, AnyRun
 from nsa.images import Contents, Sample, load_images, open_dataset
 from nsa.images.contents import example
 from nsa.system.console import console
 
 _log = logging.getLogger("nsa")
 
-FILE = "training_images.safetensors"
 TOO_LOW = "their scores may be too low for a threshold"
 _TINY = (16, 16)  # the images themselves are of no use here
 
@@ -29,7 +28,7 @@ def keep_training_contents(run: Path, contents: Contents) -> None:
     Raises:
         InputError: the folder cannot be written to.
     """
-    contents.write(run / FILE)
+    contents.write(run / CONTENTS)
     copies = contents.copies()
     if copies:
         _log.warning(
@@ -45,7 +44,7 @@ def kept_training_contents(run: AnyRun) -> Contents | None:
     Raises:
         InputError: the file is damaged.
     """
-    path = run.path / FILE
+    path = run.path / CONTENTS
     return Contents.read(path) if path.is_file() else None
 
 

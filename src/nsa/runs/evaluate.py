@@ -28,6 +28,7 @@ from nsa.system.info import hardware, versions
 Values = dict[str, float | None]
 Scores = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 EXAMPLES = 8
+_COLUMNS = ("path", "defect", "label", "score")
 _METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png")
 
 
@@ -163,8 +164,10 @@ def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool
     Raises:
         InputError: the folder cannot be used.
     """
-    metrics = folder / _METRICS
-    ours = metrics.is_file() and b'"whole_image"' in metrics.read_bytes()
+    # Of a call that was killed there are the scores alone.
+    marks = {_METRICS: b'"whole_image"', "scores.csv": ",".join(_COLUMNS).encode() + b"\n"}
+    paths = [(folder / name, mark) for name, mark in marks.items()]
+    ours = any(path.is_file() and mark in path.read_bytes() for path, mark in paths)
     earlier = _FILES if ours and not (folder / "config.yaml").exists() else ()
     read = [path for one in dataset.test for path in (one.path, one.mask) if path is not None]
     check_folder(folder, _FILES, earlier, [*read, *run.path.iterdir()], overwrite=overwrite)
@@ -192,7 +195,7 @@ def write_evaluation(
     if test:
         pairs = zip(test, evaluation.scores.tolist(), strict=True)
         lines = [(s.path, s.defect, int(not s.is_good), score) for s, score in pairs]
-        write_csv(folder / "scores.csv", ("path", "defect", "label", "score"), lines)
+        write_csv(folder / "scores.csv", _COLUMNS, lines)
         chosen = evaluation.examples
         images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
         scores = evaluation.scores[chosen].tolist()

@@ -135,7 +135,8 @@ def _check_position(position: Position, trainer: Trainer) -> None:
     """Raise :class:`InputError` unless a training with these settings may stand there."""
     epoch, step = position.epoch, position.step
     sums = (epoch, step, position.image_count, position.seconds, position.plan_wait)
-    within = step < trainer.steps_per_epoch and (epoch, step) <= (trainer.training.epochs, 0)
+    end = trainer.training.epochs, trainer.training.extra_steps
+    within = step < trainer.steps_per_epoch and (epoch, step) <= end
     if min(sums) < 0 or not within or len(position.losses) != epoch:
         raise InputError("its position is not one of this training")
 
