@@ -21,6 +21,7 @@ def before() -> Iterator[None]:
     """Handlers as a command finds them that was started at a terminal, and after it."""
     kept = {number: signal.getsignal(number) for number in ENDING}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     handlers = [signal.getsignal(number) for number in ENDING]
     yield
     assert [signal.getsignal(number) for number in ENDING] == handlers
