@@ -181,7 +181,7 @@ def white_is_zero(file: Image.Image) -> bool:
 def _orientation(file: Image.Image, path: str | Path) -> int:
     try:
         value = file.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:
+    except Exception:  # the pixels are intact, whatever these bytes are
         _log_once("The EXIF data of some files are damaged; pixels are taken as they lie", path)
         return 1
     return value if isinstance(value, int) else 1
@@ -218,7 +218,7 @@ def _check_memory(pixels: int, path: str | Path) -> None:
 def _has_more_pages(file: Image.Image) -> bool:
     try:
         return getattr(file, "n_frames", 1) > 1
-    except Exception:
+    except Exception:  # there is another page, and it is damaged; the first need not be
         file.seek(0)
         return True
 
