@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from forks import NOTHING, Ended, Fault, Server
+from forks import NOTHING, Ended, Fault, Running, Server
 from tiny import GAUSSIAN, picture, write, write_config, write_product
 
 _PRODUCT = ("--data-root", "data", "--category", "disc", "--config", "options.yaml")
@@ -132,16 +132,15 @@ class Place:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         shutil.copytree(self._prepared, self.path, dirs_exist_ok=True)
 
-    def arguments(self, name: str) -> list[str]:
-        """Of a command; images by their whole path, as a run that is continued names them."""
-        return [str(self.path / part) if part == "data" else part for part in COMMANDS[name]]
+    def start(self, name: str) -> Running:
+        return self.server.start(self.path, *COMMANDS[name])
 
     def run(self, name: str, fault: Fault = NOTHING) -> Ended:
-        return self.server.run(self.path, *self.arguments(name), fault=fault)
+        return self.server.run(self.path, *COMMANDS[name], fault=fault)
 
     def go_on(self, name: str) -> Ended:
         """Give the command again, or what continues it, or what replaces its finished results."""
-        command = self.arguments(name)
+        command = COMMANDS[name]
         begun = (
             self.path / "new" / ("categories.yaml" if name == "train_several" else "config.yaml")
         )

@@ -68,7 +68,7 @@ def test_killed_at_a_moment(name: str, place: Place, fresh_seed: int, effort: fl
         for moment in random.uniform(0, seconds, count):
             with faults.of(f"after {moment:.2f} s"):
                 place.begin()
-                running = place.server.start(place.path, *place.arguments(name))
+                running = place.start(name)
                 time.sleep(moment)
                 running.kill(signal.SIGKILL)
                 ended = running.wait()
@@ -104,7 +104,7 @@ def test_stopped_by_two_signals(name: str, place: Place, fresh_seed: int, effort
         for moment in random.uniform(0.1 * seconds, seconds, count):
             with faults.of(f"after {moment:.2f} s"):
                 place.begin()
-                running = place.server.start(place.path, *place.arguments(name))
+                running = place.start(name)
                 time.sleep(moment)
                 running.kill(signal.SIGINT)
                 time.sleep(random.uniform(0, 0.2 * seconds))
@@ -121,7 +121,7 @@ def test_two_processes_in_one_folder(name: str, place: Place, effort: float) -> 
     place.undisturbed(name)
     for _ in range(count):
         place.begin()
-        running = [place.server.start(place.path, *place.arguments(name)) for _ in range(2)]
+        running = [place.start(name) for _ in range(2)]
         ended = sorted((process.wait() for process in running), key=lambda end: end.status)
         assert [end.status for end in ended] == [0, 2], [end.said for end in ended]
         last = ended[1].said.strip().splitlines()[-1]

@@ -117,8 +117,11 @@ def test_the_demo_set_serves_the_gaussian_detector(
     monkeypatch.setattr("nsa.runs.demo.demo.write", draw)
     result = nsa("train", *GAUSSIAN, "--distribution", "l2")
     assert result.exit_code == 0, result.output
-    metrics = json.loads(next((tmp_path / "runs").glob("flange-*/metrics.json")).read_text())
+    (run,) = (tmp_path / "runs").glob("flange-*")
+    metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["configuration"]["gaussian"]["distribution"] == "l2"
+    # As where a run goes on.
+    assert all(Path(row["path"]).is_absolute() for row in rows(run / "scores.csv"))
     assert "working_point" not in metrics
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +63,32 @@ def test_a_complete_set_is_reused_and_another_replaced(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")} == before
     demo.write(tmp_path, "flange", **{**SMALL, "train": 1})
     assert len(open_dataset(tmp_path, "flange").train) == 1
+
+
+def test_what_a_kill_left_is_drawn_anew(tmp_path: Path) -> None:
+    whole = fingerprint(demo.write(tmp_path / "whole", "flange", **SMALL))
+    (tmp_path / ".flange.nsa-tmp").touch()
+    (tmp_path / ".flange.drawn" / "train").mkdir(parents=True)
+    (tmp_path / ".flange.drawn" / "train" / "half.png").write_bytes(b"half")
+    assert fingerprint(demo.write(tmp_path, "flange", **SMALL)) == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flange", "whole"]
+
+
+def test_of_two_who_draw_the_same_set_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw, drawn = demo._draw, []
+
+    def counted(*arguments: Any) -> None:
+        drawn.append(1)
+        draw(*arguments)
+
+    monkeypatch.setattr(demo, "_draw", counted)
+    with ThreadPoolExecutor() as pool:
+        folders = [pool.submit(demo.write, tmp_path, "fabric", **SMALL) for _ in range(3)]
+        assert {folder.result() for folder in folders} == {tmp_path / "fabric"}
+    assert len(drawn) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["fabric"]
 
 
 def with_and_without(

@@ -10,7 +10,8 @@ import pytest
 
 from nsa.errors import InputError
 from nsa.reproduce.claims import claim, owner
-from nsa.reproduce.runner import Rank
+from nsa.reproduce.runner import Rank, prepare_folder
+from nsa.system.files import open_unfinished
 
 
 def test_one_owner_at_a_time(tmp_path: Path) -> None:
@@ -63,6 +64,15 @@ def test_a_missing_folder_is_said(tmp_path: Path) -> None:
         claim(tmp_path / "x/job.lock"),
     ):
         pass
+
+
+def test_what_a_kill_left_of_a_claim_goes_and_what_is_being_made_stays(tmp_path: Path) -> None:
+    left = tmp_path / "claims" / ".job.lock.host.4711.nsa-tmp"
+    left.parent.mkdir()
+    left.touch()
+    with open_unfinished(tmp_path / "claims" / "other.lock.host.4712") as file:
+        prepare_folder(tmp_path)
+        assert list(left.parent.iterdir()) == [Path(file.name)]
 
 
 def test_ranks_share_the_jobs_and_then_help_each_other() -> None:

@@ -17,10 +17,10 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nsa.errors import InputError
-from nsa.system.files import lock_file, same_file
+from nsa.system.files import lock_file, open_unfinished, same_file
 from nsa.system.readers import read_json
 
 _log = logging.getLogger("nsa")
@@ -49,7 +49,7 @@ def claim(path: Path) -> Iterator[bool]:
         yield True
     finally:
         path.unlink(missing_ok=True)  # before the lock ends, or it could be another's by then
-        os.close(file)
+        file.close()
 
 
 def owner(path: Path) -> dict[str, Any] | None:
@@ -60,45 +60,48 @@ def owner(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _create(path: Path) -> int | None:
-    """An open, locked, new file; None if there is one already."""
-    own = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
-    file = os.open(own, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+def _create(path: Path) -> BinaryIO | None:
+    """A new file, locked and with its content; None if there is one already."""
+    # Of a name that no process of any machine shares: not every drive has locks.
+    own = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
+    file = open_unfinished(own)
     try:
-        lock_file(file)
-        os.write(file, _content())
-        os.link(own, path)
+        file.truncate()
+        file.write(_content())
+        file.flush()
+        os.link(file.name, path)
     except FileExistsError:
-        os.close(file)
+        file.close()
         return None
-    except OSError:
-        os.close(file)
+    except BaseException:
+        file.close()
         raise
     finally:
-        own.unlink(missing_ok=True)
+        Path(file.name).unlink(missing_ok=True)
     return file
 
 
-def _take_over(path: Path) -> int | None:
+def _take_over(path: Path) -> BinaryIO | None:
     """The lock of a process of this machine that is gone; None if its owner may be alive."""
     before = owner(path)
     if before is not None and before.get("host") != socket.gethostname():
         return None
     try:
-        file = os.open(path, os.O_RDWR)
+        file = path.open("r+b")
     except FileNotFoundError:  # released just now; the job is looked at again later
         return None
     try:
-        lock_file(file)
+        lock_file(file.fileno())
     except OSError:
-        os.close(file)
+        file.close()
         return None
-    if not same_file(file, path):
-        os.close(file)  # released and claimed anew while we were looking
+    if not same_file(file.fileno(), path):
+        file.close()  # released and claimed anew while we were looking
         return None
     _log.warning("Taking over %s from process %s, which is gone.", path.stem, _process(before))
-    os.ftruncate(file, 0)
-    os.pwrite(file, _content(), 0)
+    file.truncate()
+    file.write(_content())
+    file.flush()
     return file
 
 

@@ -18,7 +18,7 @@ from nsa.reproduce.results import read_result, result_path, write_result
 from nsa.runs.farm import Farm
 from nsa.runs.workers import count_devices
 from nsa.system.console import console, duration
-from nsa.system.files import make_folder
+from nsa.system.files import make_folder, remove_unfinished
 
 _log = logging.getLogger("nsa")
 
@@ -102,13 +102,14 @@ def check_folder(output: Path) -> None:
 
 
 def prepare_folder(output: Path) -> None:
-    """Create a results folder with what lies in it.
+    """Create a results folder with what lies in it, without what a kill has left there.
 
     Raises:
         InputError: it cannot be created or written to.
     """
     for part in ("", "jobs", "runs", "claims", "logs"):
         make_folder(output / part)
+        remove_unfinished(output / part)
 
 
 def run_jobs(jobs: Sequence[Job], request: ReproduceRequest, per_device: int) -> dict[str, str]:

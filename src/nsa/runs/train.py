@@ -71,6 +71,7 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     """
     method = find_method(request.method)
     _check_steps(method, ranks, profile)
+    request = request.absolute()
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
     fitting = method.begin(request, dataset, ranks, profile=profile)
     threads = own_threads(request.threads, fitting.device)

@@ -205,12 +205,20 @@ class TrainRequest(Request):
     )
     output: Path | None = option("New folder for the results. [default: runs/<category>-<number>]")
 
+    def absolute(self) -> Self:
+        """The same with absolute paths of the images, so that files are named alike ever after."""
+        root, folders = self.data_root, self.normal_dir
+        return self.replace(
+            data_root=None if root is None else root.resolve(),
+            normal_dir=None if folders is None else [folder.resolve() for folder in folders],
+        )
+
     def places(self) -> dict[str, str | list[str] | None]:
         """Where the images lie, absolute, as a run folder keeps it."""
-        root, folders = self.data_root, self.normal_dir
+        root, folders = self.absolute().data_root, self.absolute().normal_dir
         return {
-            "data_root": None if root is None else str(root.resolve()),
-            "normal_dir": None if folders is None else [str(path.resolve()) for path in folders],
+            "data_root": None if root is None else str(root),
+            "normal_dir": None if folders is None else [str(folder) for folder in folders],
         }
 
 

@@ -51,9 +51,9 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = _unfinished(path)
     try:
-        with _claim(temporary) as file:
+        with open_unfinished(path) as file:
             try:
-                file.truncate()  # what a process left that was killed
+                file.truncate()
                 yield file
                 file.flush()
                 os.fsync(file.fileno())  # or the rename could reach the disk before the content
@@ -82,6 +82,23 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         file.write(
             content.encode(errors="surrogateescape") if isinstance(content, str) else content
         )
+
+
+def open_unfinished(path: Path) -> BinaryIO:
+    """What is to become ``path``: a file that is locked, by a name that others know as unfinished.
+
+    A process that was killed may have left something in it. Whoever ends it renames or removes it,
+    by its ``name``, before closing it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    temporary = _unfinished(path)
+    file = _locked(temporary)
+    while not same_file(file, temporary):  # whoever had it has finished meanwhile
+        os.close(file)
+        file = _locked(temporary)
+    return open(temporary, "w+b", opener=lambda *_: file)  # so that it knows its name
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -121,15 +138,6 @@ def _unfinished(path: Path) -> Path:
         digest = hashlib.blake2b(os.fsencode(path.name), digest_size=16).hexdigest()
         name = f".{digest}{_UNFINISHED}"
     return path.with_name(name)
-
-
-def _claim(temporary: Path) -> BinaryIO:
-    """A file, open at its start, that no other process writes to."""
-    file = _locked(temporary)
-    while not same_file(file, temporary):  # whoever had it has finished meanwhile
-        os.close(file)
-        file = _locked(temporary)
-    return open(temporary, "wb", opener=lambda *_: file)  # so that it knows its name
 
 
 def _locked(path: Path) -> int:

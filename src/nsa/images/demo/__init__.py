@@ -8,9 +8,9 @@ so that a detector trained on blended patches is tested on something it has not 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from rich.progress import track
 from nsa.errors import InputError
 from nsa.images.demo import fabric, flange
 from nsa.system.cores import usable_cores
+from nsa.system.files import open_unfinished
 from nsa.system.readers import read_json
 
 CATEGORIES = ("flange", "fabric")
@@ -79,20 +80,27 @@ def write(
             raise InputError(
                 f"{target} exists and is not a demo set; name another folder for the demo."
             )
+    work = target.with_name(f".{category}.drawn")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{category}-") as work:
-            drawn = Path(work) / category
-            _draw(
-                drawn, category, seed, _list(category, train, test_good, test_defective), progress
-            )
-            (drawn / _MARKER).write_text(json.dumps(settings, indent=2) + "\n")
-            if target.exists():
-                shutil.rmtree(target)
-            drawn.rename(target)
+        # Who draws the same set at the same time is waited for; what a kill left is drawn anew.
+        with open_unfinished(target) as lock:
+            try:
+                if _settings_of(target) != settings:
+                    if work.exists():
+                        shutil.rmtree(work)
+                    if target.exists():  # one of other arguments, never half of it by its name
+                        target.rename(work)
+                        shutil.rmtree(work)
+                    pictures = _list(category, train, test_good, test_defective)
+                    _draw(work, category, seed, pictures, progress)
+                    (work / _MARKER).write_text(json.dumps(settings, indent=2) + "\n")
+                    work.rename(target)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    Path(lock.name).unlink()
     except OSError as error:
-        if _settings_of(target) == settings:  # another process drew the same set meanwhile
-            return target
         raise InputError(f"The demo cannot be written to {target}: {error.strerror}.") from error
     return target
 
