@@ -1,9 +1,7 @@
-"""The run folder: its lock, how a run begins, and which folders are refused."""
+"""The run folder: how a run begins, and which folders are refused."""
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -12,21 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from nsa import folder
 from nsa.errors import InputError
 from nsa.folder import (
     FORMAT_VERSION,
     Run,
-    RunLock,
     beginning,
     change_run,
     create_run,
-    empty_folder,
     make_output,
     need_begun,
     read_config,
 )
-from nsa.system.files import atomic_file
+from nsa.system.lock import FolderLock
 
 PLACES = {
     "data_root": "/data", "normal_dir": None, "device": "cpu", "precision": "fp32", "threads": 2
@@ -115,78 +110,10 @@ def test_what_a_killed_process_leaves_before_it_begins_is_no_run(
         f"No run has begun in {tmp_path}, or it was stopped before anything was written; start it "
         f"with --output {tmp_path} instead of --resume."
     )
-    with RunLock(tmp_path):
+    with FolderLock(tmp_path):
         create_run(tmp_path, Plain(), PLACES)
     need_begun(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.yaml"]
-
-
-def test_a_lock_removes_what_was_left_and_nothing_else(tmp_path: Path) -> None:
-    names = {"config.yaml", ".checkpoint.safetensors.nsa-tmp", ".nsa-tmp.txt", ".other.tmp"}
-    for name in names:
-        (tmp_path / name).touch()
-    with RunLock(tmp_path):
-        pass
-    assert {entry.name for entry in tmp_path.iterdir()} == names - {
-        ".checkpoint.safetensors.nsa-tmp"
-    }
-
-
-def test_what_another_process_writes_stays(tmp_path: Path) -> None:
-    with atomic_file(tmp_path / "detector.onnx") as file:
-        file.write(b"detector")
-        file.flush()
-        with RunLock(tmp_path):
-            pass
-    assert (tmp_path / "detector.onnx").read_bytes() == b"detector"
-
-
-def test_an_owner_that_leaves_meanwhile_gives_a_new_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the opening of the file and its lock the owner removes it: that lock is nobody's."""
-    (tmp_path / "config.yaml").touch()
-    first, second = RunLock(tmp_path), RunLock(tmp_path)
-    first.__enter__()
-    lock = folder.lock_file
-
-    def leave_first(file: int) -> None:
-        first.__exit__()
-        lock(file)
-
-    monkeypatch.setattr(folder, "lock_file", leave_first)
-    with second:
-        assert second._file is not None
-        assert os.path.samestat(os.fstat(second._file), (tmp_path / ".lock").stat())
-        monkeypatch.setattr(folder, "lock_file", lock)
-        with pytest.raises(InputError, match="Another run is using"), RunLock(tmp_path):
-            pass
-    assert not (tmp_path / ".lock").exists()
-
-
-def test_a_drive_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_file: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(folder, "lock_file", fail)
-    with pytest.raises(InputError) as raised, RunLock(tmp_path):
-        pass
-    assert str(raised.value) == (
-        f"The folder {tmp_path} cannot be locked (No locks available); choose an --output on "
-        "another drive."
-    )
-
-
-def test_an_emptied_folder_keeps_its_lock(tmp_path: Path) -> None:
-    (tmp_path / "results" / "deep").mkdir(parents=True)
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "kept").touch()
-    (tmp_path / "results" / "link").symlink_to(tmp_path / "outside")
-    (tmp_path / "results" / "model.safetensors").touch()
-    with RunLock(tmp_path / "results"):
-        empty_folder(tmp_path / "results")
-        assert [entry.name for entry in (tmp_path / "results").iterdir()] == [".lock"]
-    assert (tmp_path / "outside" / "kept").is_file()
 
 
 @pytest.mark.parametrize("failure", [InputError("no images"), KeyboardInterrupt()])
@@ -195,7 +122,7 @@ def test_a_beginning_that_fails_leaves_nothing(failure: BaseException, tmp_path:
     path.mkdir()
 
     def begin() -> None:
-        with RunLock(path), beginning(path):
+        with FolderLock(path), beginning(path):
             create_run(path, Plain(), PLACES)
             raise failure
 
@@ -218,7 +145,7 @@ def test_a_run_that_fails_later_stays_to_be_continued(tmp_path: Path) -> None:
 
 
 def test_a_beginning_that_succeeds_stays(tmp_path: Path) -> None:
-    with RunLock(tmp_path), beginning(tmp_path):
+    with FolderLock(tmp_path), beginning(tmp_path):
         create_run(tmp_path, Plain(), PLACES)
     assert (tmp_path / "config.yaml").is_file()
 
@@ -285,55 +212,6 @@ def test_times_are_those_of_the_training(tmp_path: Path, caplog: pytest.LogCaptu
         assert run.training_times() == {}
         assert "metrics.json " in caplog.messages[-1]
         assert caplog.messages[-1].endswith("The times of the training are lost.")
-
-
-def test_a_folder_is_used_by_one_run(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").touch()
-    with RunLock(tmp_path):
-        with pytest.raises(InputError) as raised, RunLock(tmp_path):
-            pass
-        assert str(raised.value) == (
-            f"Another run is using the folder {tmp_path}; wait for it or choose another --output."
-        )
-        with pytest.raises(InputError), RunLock(tmp_path):  # the failure has not released it
-            pass
-    with RunLock(tmp_path):  # free again
-        pass
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        try:
-            RunLock(tmp_path).__enter__()
-        finally:
-            os._exit(7)  # without leaving the block
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert (tmp_path / ".lock").is_file()
-    with RunLock(tmp_path):
-        pass
-    assert not tmp_path.exists()  # nothing was in it
-
-
-def test_no_file_stays_open(tmp_path: Path) -> None:
-    lock = RunLock(tmp_path)
-    with lock:
-        assert lock._file is not None
-        held = lock._file
-    with pytest.raises(OSError, match="Bad file descriptor") as raised:
-        os.fstat(held)
-    assert raised.value.errno == errno.EBADF
-
-
-def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "gone"
-    with pytest.raises(InputError) as raised, RunLock(path):
-        pass
-    assert str(raised.value) == (
-        f"Cannot write to the folder {path}: No such file or directory; choose another --output."
-    )
 
 
 def test_new_runs_have_the_first_free_number(

@@ -18,8 +18,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +26,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from nsa.errors import InputError, shown
 from nsa.settings.fields import Checked, from_dict, reading
 from nsa.settings.options import TrainRequest
-from nsa.system.files import (
-    is_unfinished,
-    lock_file,
-    make_folder,
-    remove_unfinished,
-    same_file,
-    to_yaml,
-    write_atomically,
-)
+from nsa.system.files import make_folder, to_yaml, write_atomically
+from nsa.system.lock import is_unused
 from nsa.system.readers import read_json, read_yaml
 
 if TYPE_CHECKING:
@@ -45,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nsa")
 
 FORMAT_VERSION = 1
-_CONFIG, _LOCK = "config.yaml", ".lock"
+_CONFIG = "config.yaml"
 CONTENTS = "training_images.safetensors"
 _FIRST = (_CONFIG, CONTENTS)  # what a training writes before it has learnt anything
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
@@ -212,27 +203,6 @@ def change_run(path: Path, changes: dict[str, Any]) -> None:
         write_atomically(path / _CONFIG, to_yaml(after))
 
 
-def is_unused(path: Path) -> bool:
-    """Whether nothing lies in a folder but what a process may have left that began to use it."""
-    return all(entry.name == _LOCK or is_unfinished(entry) for entry in path.iterdir())
-
-
-def empty_folder(path: Path) -> None:
-    """Remove all that lies in a folder apart from its lock.
-
-    Raises:
-        InputError: something cannot be removed.
-    """
-    for entry in path.iterdir():
-        try:
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            elif entry.name != _LOCK:
-                entry.unlink()
-        except OSError as error:
-            raise InputError(f"Cannot remove {entry}: {error.strerror or error}.") from error
-
-
 def need_begun(path: Path) -> None:
     """Check that a run that is to be continued had begun, and was not stopped right before.
 
@@ -255,7 +225,7 @@ def beginning(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if all(entry.name in (*_FIRST, _LOCK) for entry in path.iterdir()):
+        if is_unused(path, apart_from=_FIRST):
             for name in _FIRST:
                 (path / name).unlink(missing_ok=True)
         raise
@@ -265,65 +235,6 @@ def _version() -> str:
     from importlib.metadata import version  # not before: --help does without
 
     return version("nsa")
-
-
-class RunLock:
-    """Exclusive use of a run folder while a ``with`` block lasts.
-
-    The operating system drops the lock when the process ends, however it ends. Its file goes with
-    the block, and the folder too if nothing is in it then; what a process that was killed had begun
-    to write goes at the start.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: int | None = None
-
-    def __enter__(self) -> None:
-        while self._file is None:
-            self._file = self._lock()
-        try:
-            remove_unfinished(self._path)
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is None:
-            return
-        with contextlib.suppress(OSError):  # read-only by now, or mounted
-            (self._path / _LOCK).unlink(missing_ok=True)
-            self._path.rmdir()
-        os.close(self._file)
-        self._file = None
-
-    def _lock(self) -> int | None:
-        """The locked file; None if it is no longer that of the folder: its owner has just left."""
-        try:
-            file = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise InputError(
-                f"Cannot write to the folder {self._path}: {error.strerror or error}; choose "
-                "another --output."
-            ) from error
-        try:
-            lock_file(file)
-        except BlockingIOError as error:
-            os.close(file)
-            raise InputError(
-                f"Another run is using the folder {self._path}; wait for it or choose another "
-                "--output."
-            ) from error
-        except OSError as error:
-            os.close(file)
-            raise InputError(
-                f"The folder {self._path} cannot be locked ({error.strerror or error}); choose an "
-                "--output on another drive."
-            ) from error
-        if same_file(file, self._path / _LOCK):
-            return file
-        os.close(file)
-        return None
 
 
 def make_output(path: Path | None, category: str) -> Path:

@@ -12,7 +12,7 @@ import torch
 import yaml
 from tiny import GAUSSIAN, nsa, picture, rows, sentence, write, write_config, write_product
 
-from nsa.folder import RunLock
+from nsa.system.lock import FolderLock
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_an_output_in_use(data: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path / "o.yaml")
     output = tmp_path / "run"
     output.mkdir()
-    with RunLock(output):
+    with FolderLock(output):
         result = nsa("train", "--data-root", data, "--config", config, "--output", output)
     assert "Another run is using" in sentence(result)
     assert not (output / "config.yaml").exists()

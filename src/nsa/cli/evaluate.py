@@ -38,11 +38,11 @@ def evaluate_command(
 ) -> None:
     """Judge a trained detector on a test set."""
     from nsa.detectors.registry import load, open_run
-    from nsa.folder import RunLock
     from nsa.images import open_dataset
     from nsa.runs.calibrate import add_working_point
     from nsa.runs.copies import kept_training_contents, warn_about_test
     from nsa.runs.evaluate import check_output, evaluate, write_evaluation
+    from nsa.system.lock import FolderLock
 
     opened, detector = open_run(run), load(run, device or "auto")
     if data_root is None:
@@ -63,7 +63,7 @@ def evaluate_command(
     judged = evaluate(detector, dataset)
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
     result = add_working_point(detector, opened, judged, dataset, fpr)
-    with RunLock(run) if output is None else contextlib.nullcontext():
+    with FolderLock(run) if output is None else contextlib.nullcontext():
         write_evaluation(opened, result, dataset, opened.training_times(), output)
     print_results(result, dataset.name)
     console.print(f"Results are in {output or run}", soft_wrap=True)

@@ -19,7 +19,7 @@ import torch
 
 from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.errors import InputError
-from nsa.folder import CONTENTS, AnyRun, RunLock
+from nsa.folder import CONTENTS, AnyRun
 from nsa.images import Contents, Dataset, find_images, load_images
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
 from nsa.runs.copies import (
@@ -33,6 +33,7 @@ from nsa.runs.copies import (
 from nsa.settings.fields import reading
 from nsa.system.console import console, counted
 from nsa.system.files import write_csv
+from nsa.system.lock import FolderLock
 from nsa.system.readers import parse_number, read_csv
 
 if TYPE_CHECKING:  # those who only predict need no metrics
@@ -178,7 +179,7 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     scores = detector.calibrate(images)
     check_scores(Scored(torch.from_numpy(scores), None), contents.paths)
     calibration = Calibration(contents.paths, scores, contents.names())
-    with RunLock(run.path):
+    with FolderLock(run.path):
         if trained is not None and not (run.path / CONTENTS).exists():
             trained.write(run.path / CONTENTS)
         detector.save_calibration(run.path)

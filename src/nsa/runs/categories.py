@@ -18,7 +18,7 @@ from rich.table import Table
 
 from nsa.detectors.registry import read_request
 from nsa.errors import InputError
-from nsa.folder import Metrics, RunLock, is_unused, make_output
+from nsa.folder import Metrics, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
 from nsa.runs.farm import RUNS, Farm
@@ -29,6 +29,7 @@ from nsa.settings.options import TrainRequest
 from nsa.system.console import console, standard_output
 from nsa.system.device import choose_device
 from nsa.system.files import to_yaml, write_atomically, write_csv
+from nsa.system.lock import FolderLock, is_unused
 from nsa.system.readers import read_yaml
 from nsa.training.distributed import ALONE, Ranks
 
@@ -121,7 +122,7 @@ class Categories(Checked):
             Interrupted: a signal came; every training is saved.
         """
         self.per_device = per_device or self.per_device
-        with RunLock(self.folder):
+        with FolderLock(self.folder):
             values = dataclasses.asdict(self)
             del values["folder"]
             write_atomically(self.folder / _FILE, to_yaml(values))

@@ -19,12 +19,9 @@ from nsa.errors import InputError
 from nsa.folder import (
     AnyRun,
     AnySettings,
-    RunLock,
     beginning,
     change_run,
     create_run,
-    empty_folder,
-    is_unused,
     make_output,
     need_begun,
 )
@@ -41,6 +38,7 @@ from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console
 from nsa.system.device import own_threads, torch_threads
+from nsa.system.lock import FolderLock, empty_folder, is_unused
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import FILE as TRACE
 
@@ -77,7 +75,7 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     threads = own_threads(request.threads, fitting.device)
     places = {**request.places(), **_computed(fitting), "threads": threads}
     folder = make_output(request.output, dataset.name)
-    with _interruptible(folder), RunLock(folder), torch_threads(threads):
+    with _interruptible(folder), FolderLock(folder), torch_threads(threads):
         named = None if method is find_method(None) else method.names[0]
         create_run(folder, fitting.settings, places, named)
         with beginning(folder):
@@ -111,7 +109,7 @@ def resume(
             "method."
         )
     _check_steps(method, ranks, profile)
-    with _interruptible(folder), RunLock(folder):
+    with _interruptible(folder), FolderLock(folder):
         run = method.open_run(folder)
         moved = request.data_root is not None or request.normal_dir is not None
         changes = request.places() if moved else {}
@@ -156,7 +154,7 @@ def train_or_resume(request: TrainRequest, settings: AnySettings | None = None) 
         place = method.request(data_root=request.data_root, device=request.device)
         return resume(folder, place)
     if folder.is_dir() and not is_unused(folder):  # damaged, or of other settings
-        with RunLock(folder):
+        with FolderLock(folder):
             empty_folder(folder)
     return train(request)
 
