@@ -226,8 +226,9 @@ def beginning(path: Path) -> Iterator[None]:
         yield
     except BaseException:
         if is_unused(path, apart_from=_FIRST):
-            for name in _FIRST:
-                (path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what failed first is what counts
+                for name in _FIRST:
+                    (path / name).unlink(missing_ok=True)
         raise
 
 

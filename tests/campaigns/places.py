@@ -52,7 +52,8 @@ _UNFINISHED = (
     "/log.csv",
     ".partial.csv",
     ".log",
-)  # what may lie there to go on with
+    ".lock",
+)  # what may lie there to go on with, or says whose a job was
 
 Files = dict[str, str]
 

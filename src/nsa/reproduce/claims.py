@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nsa.errors import InputError
-from nsa.system.files import lock_file, open_unfinished, same_file
+from nsa.system.files import lock_file, open_unfinished, remove, same_file
 from nsa.system.readers import read_json
 
 _log = logging.getLogger("nsa")
@@ -48,7 +48,7 @@ def claim(path: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        path.unlink(missing_ok=True)  # before the lock ends, or it could be another's by then
+        remove(path)  # before the lock ends, or it could be another's by then
         file.close()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsa.errors import InputError
-from nsa.system.files import csv_text
+from nsa.system.files import csv_text, remove
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -57,7 +57,7 @@ class GrowingTable:
     def __exit__(self, *_: object) -> None:
         self._file.close()
         if not self.lines:
-            self.partial.unlink(missing_ok=True)
+            remove(self.partial)
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """Write lines; when this returns they outlast the process."""

@@ -28,7 +28,7 @@ from nsa.runs.calibrate import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.runs.growing import GrowingTable, partial_name
 from nsa.runs.outputs import check_folder
 from nsa.system.console import console, counted
-from nsa.system.files import atomic_file, make_folder, write_atomically, write_csv
+from nsa.system.files import atomic_file, make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
 
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
@@ -105,7 +105,7 @@ def predict(
         write_csv(output / UNREADABLE, ("path", "reason"), lines)
         written.add(UNREADABLE)
     for name in earlier - written:
-        (output / name).unlink(missing_ok=True)
+        remove(output / name)
     if fpr is not None:
         console.print(
             f"{counted(anomalous, 'image')} anomalous at a false positive rate of {fpr:g}."

@@ -101,6 +101,18 @@ def open_unfinished(path: Path) -> BinaryIO:
     return open(temporary, "w+b", opener=lambda *_: file)  # so that it knows its name
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        InputError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot remove {path}: {error.strerror or error}.") from error
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what processes that were killed had begun to write; not what another writes now.
 

@@ -21,7 +21,7 @@ from nsa.model.weights import load_model
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console, counted
 from nsa.system.device import Precision, choose_precision, choose_training_device, torch_threads
-from nsa.system.files import need_space
+from nsa.system.files import need_space, remove
 from nsa.system.interrupt import Interrupted, StopRequest
 from nsa.training import (
     Position,
@@ -95,7 +95,7 @@ class NetworkFitting(Fitting[NetworkRun]):
         """
         if not run.loss_curve.is_file():
             draw_loss_curve(run)
-        run.checkpoint.unlink(missing_ok=True)
+        remove(run.checkpoint)
 
 
 def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool) -> NetworkFitting:

@@ -20,7 +20,7 @@ from nsa.model.backbones import NETWORKS
 from nsa.model.weights import read_tensors, write_tensors
 from nsa.reproduce.gaussian.job import GaussianJob
 from nsa.system.console import console
-from nsa.system.files import make_folder
+from nsa.system.files import make_folder, remove
 
 _log = logging.getLogger("nsa")
 
@@ -107,7 +107,7 @@ def augmented_train_features(
 def forget_passes(folder: Path) -> None:
     """Remove what :func:`augmented_train_features` kept: a hundred passes are hundreds of MB."""
     for path in folder.glob("passes-*.safetensors"):
-        path.unlink()
+        remove(path)
 
 
 def _extractor(job: GaussianJob, device: torch.device) -> FeatureExtractor:
