@@ -41,11 +41,11 @@ def attempt(place: Place, name: str, fault: Fault, *, removal: bool = False) -> 
 
 
 @pytest.mark.parametrize("name", KILLS)
-def test_a_change_that_fails(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+def test_a_change_that_fails(name: str, place: Place, attempts_seed: int, effort: float) -> None:
     """A disk stays full until somebody makes space; of the others one call fails."""
     count = attempts(KILLS[name] * effort)
     expected = place.undisturbed(name)
-    random = np.random.default_rng([fresh_seed, list(COMMANDS).index(name)])
+    random = np.random.default_rng([attempts_seed, list(COMMANDS).index(name)])
     kinds = [int(kind) for kind in random.permutation(FAULTS)]
     with Faults() as faults:
         for number, point in enumerate(some(expected.points(), count, random)):
@@ -77,12 +77,12 @@ def resize(path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("name", _ON_SMALL_DISKS)
 def test_a_disk_that_fills_up(
-    name: str, place: Place, fresh_seed: int, effort: float, request: pytest.FixtureRequest
+    name: str, place: Place, attempts_seed: int, effort: float, request: pytest.FixtureRequest
 ) -> None:
     count = attempts((1 if name == "predict" else 0.2) * effort)
     place.undisturbed(name)
     path: Path = request.getfixturevalue("small_disk")
-    random = np.random.default_rng([fresh_seed, list(COMMANDS).index(name)])
+    random = np.random.default_rng([attempts_seed, list(COMMANDS).index(name)])
     for _ in range(count):
         place.fill()
         usage = os.statvfs(path)

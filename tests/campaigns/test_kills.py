@@ -47,11 +47,11 @@ def finish(place: Place, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KILLS)
-def test_killed_at_a_change(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+def test_killed_at_a_change(name: str, place: Place, attempts_seed: int, effort: float) -> None:
     count = attempts(KILLS[name] * effort)
     expected = place.undisturbed(name)
     with Faults() as faults:
-        for point in some(expected.points(), count, random_of(name, fresh_seed)):
+        for point in some(expected.points(), count, random_of(name, attempts_seed)):
             with faults.of(expected.change(point)):
                 place.begin()
                 ended = place.run(name, Fault(point, point, -signal.SIGKILL))
@@ -61,9 +61,9 @@ def test_killed_at_a_change(name: str, place: Place, fresh_seed: int, effort: fl
 
 
 @pytest.mark.parametrize("name", KILLS)
-def test_killed_at_a_moment(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+def test_killed_at_a_moment(name: str, place: Place, attempts_seed: int, effort: float) -> None:
     count = attempts(KILLS[name] * effort / 5)  # they find little that the changes do not
-    random, seconds = random_of(name, fresh_seed), place.undisturbed(name).seconds
+    random, seconds = random_of(name, attempts_seed), place.undisturbed(name).seconds
     with Faults() as faults:
         for moment in random.uniform(0, seconds, count):
             with faults.of(f"after {moment:.2f} s"):
@@ -80,11 +80,11 @@ def test_killed_at_a_moment(name: str, place: Place, fresh_seed: int, effort: fl
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("name", STOPPED)
 def test_stopped_by_a_signal(
-    name: str, number: signal.Signals, place: Place, fresh_seed: int, effort: float
+    name: str, number: signal.Signals, place: Place, attempts_seed: int, effort: float
 ) -> None:
     count = attempts(STOPPED[name] * effort / 2)
     expected = place.undisturbed(name)
-    random = np.random.default_rng([fresh_seed, list(STOPPED).index(name), number])
+    random = np.random.default_rng([attempts_seed, list(STOPPED).index(name), number])
     with Faults() as faults:
         for point in some(expected.points(), count, random):
             with faults.of(expected.change(point)):
@@ -96,10 +96,10 @@ def test_stopped_by_a_signal(
 
 
 @pytest.mark.parametrize("name", STOPPED)
-def test_stopped_by_two_signals(name: str, place: Place, fresh_seed: int, effort: float) -> None:
+def test_stopped_by_two_signals(name: str, place: Place, attempts_seed: int, effort: float) -> None:
     """As by a person who is impatient: Ctrl-C twice, at any moments."""
     count = attempts(STOPPED[name] * effort)
-    random, seconds = random_of(name, fresh_seed), place.undisturbed(name).seconds
+    random, seconds = random_of(name, attempts_seed), place.undisturbed(name).seconds
     with Faults() as faults:
         for moment in random.uniform(0.1 * seconds, seconds, count):
             with faults.of(f"after {moment:.2f} s"):

@@ -20,6 +20,7 @@ from nsa.system.files import (
     is_unfinished,
     make_folder,
     need_space,
+    remove,
     write_atomically,
     write_csv,
 )
@@ -29,6 +30,17 @@ if sys.platform != "win32":
     import resource
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def test_what_cannot_be_removed_is_said(tmp_path: Path) -> None:
+    remove(tmp_path / "nothing")
+    (tmp_path / "file").touch()
+    remove(tmp_path / "file")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError) as raised:
+        remove(tmp_path / "folder")
+    assert str(raised.value).startswith(f"Cannot remove {tmp_path / 'folder'}: ")
+    assert left(tmp_path) == ["folder"]
 
 
 def left(folder: Path) -> list[str]:
