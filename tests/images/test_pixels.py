@@ -81,6 +81,14 @@ def test_small_values_are_never_black_without_a_word(
     assert not read_image(path).any()  # really black
 
 
+def test_small_values_of_an_opaque_layer_are_refused_too(tmp_path: Path) -> None:
+    pixels = np.full((3, 4, 4), 200, np.uint16)
+    pixels[:, :, 3] = 65535
+    assert cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    with pytest.raises(InputError, match="none is above 200, so it would come out black"):
+        read_image(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("kind", [np.int32, np.uint32, np.float32])
 def test_pixels_of_32_bits_have_no_range(tmp_path: Path, kind: type) -> None:
     form = {np.int32: 2, np.uint32: 1, np.float32: 3}[kind]

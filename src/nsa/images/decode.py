@@ -291,7 +291,10 @@ def _largest_of(picture: Image.Image, path: str | Path) -> int:
     if largest:
         return 256 * int(largest) + 255
     whole = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    return 0 if whole is None else int(whole.max())
+    if whole is None:
+        return 0
+    # The fourth channel is opacity: full, however small the colours are.
+    return int(whole[:, :, :3].max() if whole.ndim == 3 else whole.max())
 
 
 def _interleaved(picture: Image.Image) -> Pixels:
