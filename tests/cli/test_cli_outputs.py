@@ -267,6 +267,9 @@ def test_synthesize_replaces_its_own_picture_only(data: Path, tmp_path: Path) ->
         assert "a file that is read" in sentence(nsa(*common, other, "--overwrite"))
         assert other.read_bytes() == kept
     assert "nothing that this command wrote" in sentence(nsa(*common, config, "--overwrite"))
+    for name in ("grid.jpg", "grid"):
+        assert sentence(nsa(*common, tmp_path / name)).endswith(f"{name} end in .png.")
+        assert not (tmp_path / name).exists()
     assert path.read_bytes() == before
     assert nsa(*common, path, "--overwrite", "--seed", 1).exit_code == 0
     assert path.read_bytes() != before

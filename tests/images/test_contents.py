@@ -178,7 +178,7 @@ def test_contents_are_kept_in_a_file(train: list[Image.Image], tmp_path: Path) -
     assert kept.take([3, 0]).copies_of(kept) == {0: 3, 1: 0}
 
 
-@pytest.mark.parametrize("change", ["cut", "empty", "other names", "other shape", "missing"])
+@pytest.mark.parametrize("change", ["cut", "empty", "other names", "other shape", "no number", "missing"])
 def test_a_damaged_file_is_named(change: str, train: list[Image.Image], tmp_path: Path) -> None:
     import safetensors.numpy
 
@@ -189,6 +189,8 @@ def test_a_damaged_file_is_named(change: str, train: list[Image.Image], tmp_path
         arrays["path"] = arrays.pop("paths")
     if change == "other shape":
         arrays["pictures"] = arrays["pictures"][:2]
+    if change == "no number":
+        arrays["pictures"][1, 0] = np.nan
     damaged = {"cut": whole[:-9], "empty": b""}
     path.write_bytes(damaged.get(change, safetensors.numpy.save(arrays)))
     if change == "missing":

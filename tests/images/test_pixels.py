@@ -72,7 +72,7 @@ def test_small_values_are_never_black_without_a_word(
     shape = (3, 4, 3) if colour else (3, 4)
     assert cv2.imwrite(str(path), np.full(shape, 4095, np.uint16))
     assert abs(int(read_image(path).max()) - 15.5) < 1
-    assert "12 bits or fewer and come out dark" in caplog.text
+    assert "12 bits or fewer and lose most of their grey levels" in caplog.text
     for largest in (1, 200, 255):
         assert cv2.imwrite(str(path), np.full(shape, largest, np.uint16))
         with pytest.raises(InputError, match=rf"none is above {largest}, so it would come out"):
@@ -87,6 +87,13 @@ def test_small_values_of_an_opaque_layer_are_refused_too(tmp_path: Path) -> None
     assert cv2.imwrite(str(tmp_path / "a.png"), pixels)
     with pytest.raises(InputError, match="none is above 200, so it would come out black"):
         read_image(tmp_path / "a.png")
+
+
+def test_small_values_are_judged_as_they_come_out(tmp_path: Path) -> None:
+    for values, nothing in ((200, "white"), (65535 - 200, "black")):
+        path = tiff(tmp_path / "a.tif", np.full((3, 4), values, np.uint16), 0, 16)
+        with pytest.raises(InputError, match=f"none is above 200, so it would come out {nothing}"):
+            read_image(path)
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.uint32, np.float32])

@@ -175,6 +175,8 @@ class Contents:
             shape = (len(contents), *empty.shape[1:])
             if found is None or found.dtype != empty.dtype or found.shape != shape:
                 raise InputError(f"{path} is damaged; delete it.")
+            if found.dtype.kind == "f" and not np.isfinite(found).all():
+                raise InputError(f"{path} is damaged; delete it.")
             setattr(contents, name, found)
         return contents
 

@@ -258,16 +258,21 @@ def _from_deep_grey(picture: Image.Image, path: str | Path) -> Image.Image:
             f"{path} has 32-bit or signed pixels, whose range is not fixed; save it with 8 or 16 "
             "bits."
         )
-    if bits == 16:
-        _check_brightness(int(pixels.max()), path)
     wide = pixels.astype(np.uint32)
     if white_is_zero(picture):
+        if bits == 16:
+            _check_brightness(int(wide.max()), path, "white")
         np.subtract(full, wide, out=wide)
+    if bits == 16:
+        _check_brightness(int(wide.max()), path)
     return Image.fromarray(((wide * 255 + full // 2) // full).astype(np.uint8))
 
 
-def _check_brightness(largest: int, path: str | Path) -> None:
+def _check_brightness(largest: int, path: str | Path, nothing: str = "black") -> None:
     """Say that 16-bit pixels hold fewer bits, which are lost at the scale of all 16.
+
+    Args:
+        nothing: what 0 looks like.
 
     Raises:
         InputError: hardly anything would be left.
@@ -275,12 +280,12 @@ def _check_brightness(largest: int, path: str | Path) -> None:
     if 0 < largest <= _BLACK:
         raise InputError(
             f"{path} has 16-bit pixels of which none is above {largest}, so it would come out "
-            "black; save it with 8 bits, or multiply the values."
+            f"{nothing}; save it with 8 bits, or multiply the values."
         )
     if 0 < largest <= _DARK:
         _log_once(
-            "Some 16-bit images use 12 bits or fewer and come out dark, with at most 16 of 256 "
-            "grey levels; multiply their values, or save them with 8 bits",
+            "Some 16-bit images use 12 bits or fewer and lose most of their grey "
+            "levels: at most 16 of 256 are left; multiply their values, or save them with 8 bits",
             path,
         )
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from nsa.detectors.network.automatic import suggest_settings
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import resolve
+from nsa.errors import InputError
 from nsa.images import load_images, open_dataset
 from nsa.images.augment import augment
 from nsa.report.canvas import SYNTHESIS_TITLE
@@ -51,6 +52,8 @@ def synthesize(
     samples = [*dataset.train, *dataset.test]
     read = [path for one in samples for path in (one.path, one.mask) if path is not None]
     check_file(output, SYNTHESIS_TITLE.encode(), read, overwrite=overwrite)
+    if output.suffix.lower() != ".png":
+        raise InputError(f"What is written is a PNG file; let the name {output} end in .png.")
     settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
     seed = settings.training.seed
     order = torch.randperm(

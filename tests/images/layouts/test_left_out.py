@@ -56,6 +56,30 @@ def test_nothing_is_said_of_a_complete_one(
     assert caplog.records == []
 
 
+def test_what_lies_beside_the_normal_images_is_named(
+    category: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw(category / "train" / "bad" / "0.png")
+    assert len(open_dataset(category).train) == 1
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"Left out: 1 folder in {category / 'train'} beside good")
+    assert record.getMessage().endswith("(bad).")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [("test", "Test"), ("test", "TEST"), ("ground_truth", "Ground_Truth"),
+     ("ground_truth", "ground-truth")],
+)  # fmt: skip
+def test_folders_of_another_spelling_are_refused(category: Path, wanted: str, name: str) -> None:
+    (category / wanted).rename(category / name)
+    with pytest.raises(InputError) as raised:
+        open_dataset(category)
+    assert str(raised.value) == (
+        f"{category / name} would not be read; rename it to {category / wanted}."
+    )
+
+
 @pytest.mark.parametrize("name", ["OK", "Good", "normal", "ok"])
 def test_normal_images_under_another_name_are_refused(category: Path, name: str) -> None:
     draw(category / "test" / name / "0.png")

@@ -40,6 +40,12 @@ def open_category(folder: Path, name: str) -> Dataset:
     Raises:
         InputError: there is no training image.
     """
+    others = [one.name for one in list_folders(folder / "train") if one.name != GOOD]
+    if others:
+        _log.warning(
+            "Left out: %s in %s beside %s, since only normal images are trained on (%s).",
+            counted(len(others), "folder"), folder / "train", GOOD, list_missing(others),
+        )  # fmt: skip
     test: list[Sample] = []
     for kind in test_kinds(folder):
         test += kind_samples(kind, defect_masks(folder / "ground_truth" / kind.name))
@@ -52,9 +58,14 @@ def test_kinds(folder: Path) -> list[Path]:
     The log names images beside them, and masks without such a folder.
 
     Raises:
-        InputError: one looks as if it held normal images, but would count as a kind of defect.
+        InputError: one looks as if it held normal images, but would count as a kind of defect, or
+            the category's folders are spelled in another way.
     """
     tests, truth = folder / "test", folder / "ground_truth"
+    for wanted in (tests, truth):
+        for one in [] if wanted.is_dir() else list_folders(folder):
+            if one.name.casefold().replace("-", "_").replace(" ", "_") == wanted.name:
+                raise InputError(f"{one} would not be read; rename it to {wanted}.")
     kinds = list_folders(tests) if tests.is_dir() else []
     if tests.is_dir() and holds_images(tests):
         _log.warning(
