@@ -178,7 +178,9 @@ def test_contents_are_kept_in_a_file(train: list[Image.Image], tmp_path: Path) -
     assert kept.take([3, 0]).copies_of(kept) == {0: 3, 1: 0}
 
 
-@pytest.mark.parametrize("change", ["cut", "empty", "other names", "other shape", "no number", "missing"])
+@pytest.mark.parametrize(
+    "change", ["cut", "empty", "other names", "other shape", "no number", "missing"]
+)
 def test_a_damaged_file_is_named(change: str, train: list[Image.Image], tmp_path: Path) -> None:
     import safetensors.numpy
 
