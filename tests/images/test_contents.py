@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -101,9 +102,28 @@ def test_too_few_images_do_not_say_how_alike_they_are(train: list[Image.Image]) 
         assert edited.near_copies_of(known) == found
 
 
+def test_a_part_says_how_alike_many_images_are(
+    train: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken from everywhere: here copies of noise follow images that differ."""
+    random, still = np.random.default_rng(0), np.asarray(train[0]).astype(float)
+    noisy = [
+        Image.fromarray((still + random.normal(0, 2, still.shape)).clip(0, 255).astype(np.uint8))
+        for _ in range(60)
+    ]
+    known = contents([*train[:60], *noisy])
+    edited = contents([saved(train[5], quality=70)])
+    found = edited.near_copies_of(known)
+    monkeypatch.setattr("nsa.images.contents._SAMPLE", 60)
+    assert known._near() < 0.5 * contents(train[:60])._near()
+    assert edited.near_copies_of(known) == found
+
+
 def test_near_copies_among_each_other(train: list[Image.Image]) -> None:
     new = [product(2000), saved(product(2000), quality=80), product(2001), product(2001)]
     assert contents(new).near_copies_within(contents(train)) == {1: 0, 3: 2}
+    negative = train[0].point(lambda value: 255 - value)
+    assert contents([train[0], negative]).near_copies_within(contents(train)) == {}
     for few in (contents(new[:1]), contents([])):
         assert few.near_copies_within(contents(train)) == {}
     assert contents([]).near_copies_of(contents(train)) == {}
@@ -148,6 +168,12 @@ def _with_one_changed_pixel(picture: Image.Image) -> Image.Image:
     return Image.fromarray(pixels)
 
 
+def test_digests_are_those_of_earlier_versions() -> None:
+    """Runs keep them in files."""
+    expected = hashlib.sha256(b"L 3 2" + bytes([7] * 6)).hexdigest()[:32]
+    assert contents([Image.new("L", (3, 2), 7)]).names() == [expected]
+
+
 def test_the_same_bytes_in_another_shape_are_another_picture() -> None:
     wide = contents([Image.new("RGB", (6, 4))])
     for other in (Image.new("RGB", (4, 6)), Image.new("L", (18, 4))):
@@ -179,7 +205,7 @@ def test_contents_are_kept_in_a_file(train: list[Image.Image], tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "change", ["cut", "empty", "other names", "other shape", "no number", "missing"]
+    "change", ["cut", "empty", "names", "shape", "type", "no number", "missing"]
 )
 def test_a_damaged_file_is_named(change: str, train: list[Image.Image], tmp_path: Path) -> None:
     import safetensors.numpy
@@ -187,12 +213,14 @@ def test_a_damaged_file_is_named(change: str, train: list[Image.Image], tmp_path
     path = tmp_path / "contents"
     contents(train[:3]).write(path)
     whole, arrays = path.read_bytes(), safetensors.numpy.load(path.read_bytes())
-    if change == "other names":
+    if change == "names":
         arrays["path"] = arrays.pop("paths")
-    if change == "other shape":
+    if change == "shape":
         arrays["pictures"] = arrays["pictures"][:2]
     if change == "no number":
         arrays["pictures"][1, 0] = np.nan
+    if change == "type":
+        arrays["digests"] = arrays["digests"].astype(np.int16)
     damaged = {"cut": whole[:-9], "empty": b""}
     path.write_bytes(damaged.get(change, safetensors.numpy.save(arrays)))
     if change == "missing":

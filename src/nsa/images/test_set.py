@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nsa.images.contents import Contents
+from nsa.images.files import list_missing
 from nsa.images.load import load_images
 from nsa.images.masks import Mask, load_mask, resize_mask
 from nsa.images.sample import Sample
@@ -93,7 +94,7 @@ class _Findings:
             self.full.append(path)
         elif corners.all() and 2 * int(mask.sum()) > mask.size:
             self.inverted.append(path)
-        elif mask.shape[0] > size[0] or mask.shape[1] > size[1]:
+        else:
             numbers: Any
             regions, numbers = cv2.connectedComponents(mask, connectivity=8)
             kept = np.unique(resize_mask(numbers, size, "nearest")).tolist()
@@ -121,6 +122,5 @@ class _Findings:
             )  # fmt: skip
 
 
-def _few(paths: list[Path], shown: int = 3) -> str:
-    more = len(paths) - shown
-    return ", ".join(map(str, paths[:shown])) + (f" and {more} more" if more > 0 else "")
+def _few(paths: list[Path]) -> str:
+    return list_missing([*map(str, paths)], 3)

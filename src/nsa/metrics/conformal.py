@@ -136,7 +136,7 @@ def check_rate(fpr: float) -> None:
     Raises:
         InputError: ``fpr`` is not between 0 and 1.
     """
-    if isinstance(fpr, bool) or not isinstance(fpr, int | float) or not 0 < fpr < 1:
+    if not isinstance(fpr, int | float) or not 0 < fpr < 1:
         raise InputError(f"The false positive rate must be between 0 and 1, got {fpr!r}.")
 
 

@@ -80,6 +80,13 @@ def test_folders_of_another_spelling_are_refused(category: Path, wanted: str, na
     )
 
 
+def test_a_mask_may_be_named_like_an_image_that_ends_in_mask(category: Path) -> None:
+    for folder in ("test", "ground_truth"):
+        draw(category / folder / "crack" / "1_mask.png")
+    masks = {sample.path.name: sample.mask for sample in open_dataset(category).test}
+    assert masks["1_mask.png"] == category / "ground_truth" / "crack" / "1_mask.png"
+
+
 @pytest.mark.parametrize("name", ["OK", "Good", "normal", "ok"])
 def test_normal_images_under_another_name_are_refused(category: Path, name: str) -> None:
     draw(category / "test" / name / "0.png")

@@ -39,7 +39,7 @@ def open_category(folder: Path, name: str) -> Dataset:
     for kind in (NORMAL, DEFECTIVE):
         images = tests / kind
         if images.is_dir():
-            masks = defect_masks(folder / "ground_truth" / kind) if kind == DEFECTIVE else {}
+            masks = defect_masks(folder / "ground_truth" / kind)
             test += kind_samples(images, masks, normal=NORMAL)
     return Dataset(name, list_training_images(folder / "train" / NORMAL), test)
 
