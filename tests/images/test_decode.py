@@ -141,13 +141,11 @@ def test_resize_is_antialiased_and_keeps_the_mean() -> None:
     assert resize(stripes, (64, 64)) is stripes
 
 
-@pytest.mark.parametrize(
-    "kind", ["0-1", "0-255", "bits", "rgb", "palette", "sixteen", "jpg", "webp"]
-)
+@pytest.mark.parametrize("kind", ["0-1", "0-255", "bits", "rgb", "palette", "sixteen", "lossy"])
 def test_masks_of_any_kind(tmp_path: Path, kind: str) -> None:
     expected = np.zeros((40, 24), np.uint8)
     expected[8:32, 4:16] = 1
-    path = tmp_path / f"mask.{kind if kind in ('jpg', 'webp') else 'png'}"
+    path = tmp_path / ("mask.jpg" if kind == "lossy" else "mask.png")
     if kind == "0-1":
         picture = Image.fromarray(expected)
     elif kind == "bits":

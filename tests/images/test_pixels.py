@@ -262,9 +262,12 @@ def test_a_black_mask_without_transparency_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("grey", "marked"), [(127, False), (128, True)])
-def test_a_lossy_mask_counts_above_half(tmp_path: Path, grey: int, marked: bool) -> None:
-    Image.new("L", (8, 8), grey).save(tmp_path / "m.jpg")
-    assert (load_mask(tmp_path / "m.jpg", None) == marked).all()
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_a_lossy_mask_counts_above_half(
+    tmp_path: Path, suffix: str, grey: int, marked: bool
+) -> None:
+    Image.new("L", (8, 8), grey).save(tmp_path / f"m.{suffix}")
+    assert (load_mask(tmp_path / f"m.{suffix}", None) == marked).all()
 
 
 def test_small_regions_stay() -> None:
