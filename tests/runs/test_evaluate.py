@@ -1,6 +1,9 @@
 """Metrics of complete and of incomplete test sets, and the two protocols."""
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,26 @@ def test_defects_without_a_mask_do_not_count_as_normal_pixels() -> None:
     without, _ = measure("good", "marked")
     assert with_extra["pixel_auroc"] == without["pixel_auroc"]
     assert with_extra["au_pro"] == without["au_pro"]
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch has one switch only")
+def test_threads_leave_the_switches_of_tf32_as_they_were() -> None:
+    subject = detector("texture", ImageConfig(size=(32, 32), center_crop=None, crop=(32, 32)))
+    owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [owner.fp32_precision for owner in owners]
+    meeting, maps = threading.Barrier(2, timeout=60), subject._maps
+
+    def overlapping(images: torch.Tensor) -> torch.Tensor:
+        meeting.wait()  # both are inside
+        assert all(owner.fp32_precision == "ieee" for owner in owners)
+        if threading.current_thread().name.endswith("_1"):
+            time.sleep(0.1)  # who came first leaves first
+        return maps(images)
+
+    subject._maps = overlapping  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(subject.maps, [torch.zeros(1, 3, 32, 32, dtype=torch.uint8)] * 2))
+    assert [owner.fp32_precision for owner in owners] == before
 
 
 @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch has one switch only")

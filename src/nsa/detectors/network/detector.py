@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import threading
 from typing import Any
 
 import torch
@@ -72,7 +71,7 @@ class NetworkDetector(Detector):
         size = _BATCH[self._device.type]
         result = torch.empty((len(images), *images.shape[2:]), dtype=torch.float32, device="cpu")
         first = 0
-        with _full_float32():
+        with _FULL_FLOAT32:
             while first < len(images):
                 try:
                     part = self._maps(images[first : first + size])
@@ -143,21 +142,44 @@ def _pad(maps: Tensor, config: ImageConfig) -> Tensor:
     return F.pad(maps, (left, width - columns - left, top, height - rows - top))
 
 
-@contextlib.contextmanager
-def _full_float32() -> Iterator[None]:
-    """Arithmetic on a GPU without TF32, whose 10 bits would make maps depend on the machine."""
-    owners: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    name: str = "allow_tf32"
-    full: bool | str = False
-    # The old switches cannot be read in a program that has set those which replace them.
-    if hasattr(torch.backends.cudnn, "conv"):
-        owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
-        name, full = "fp32_precision", "ieee"
-    before = [getattr(owner, name) for owner in owners]
-    for owner in owners:
-        setattr(owner, name, full)
-    try:
-        yield
-    finally:
-        for owner, value in zip(owners, before, strict=True):
-            setattr(owner, name, value)
+class _FullFloat32:
+    """Arithmetic on a GPU without TF32, whose 10 bits would make maps depend on the machine.
+
+    The switches are those of the whole process: of threads inside at the same time the first sets
+    them, and the last puts them back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._before: list[tuple[Any, str, bool | str]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = self._switch()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                for owner, name, value in self._before:
+                    setattr(owner, name, value)
+
+    @staticmethod
+    def _switch() -> list[tuple[Any, str, bool | str]]:
+        """Set the switches; how they were before."""
+        owners: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+        name: str = "allow_tf32"
+        full: bool | str = False
+        # The old switches cannot be read in a program that has set those which replace them.
+        if hasattr(torch.backends.cudnn, "conv"):
+            owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+            name, full = "fp32_precision", "ieee"
+        before = [(owner, name, getattr(owner, name)) for owner in owners]
+        for owner in owners:
+            setattr(owner, name, full)
+        return before
+
+
+_FULL_FLOAT32 = _FullFloat32()
