@@ -158,6 +158,10 @@ inline AugmentBatch augment_batch(const Memory& store, const std::array<int64_t,
     const int64_t bytes =
         product({count, side(rows, "out"), side(columns, "out"), view.channels}, "out");
     require_apart(out, {store, views});
+    // Which images the views name only the host knows that wrote them: of none there is no view.
+    if (bytes > 0 && view.count == 0) {
+        throw InputError("a view names an image that is not stored.");
+    }
     return {pixels_of(store, view, "store"),
             view.height,
             view.width,

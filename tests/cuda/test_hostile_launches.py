@@ -78,6 +78,14 @@ def test_a_plan_runs_on_what_it_was_made_for(shim: ModuleType) -> None:
         label(*{**rest, "shape": (2, hostile.WIDTH, hostile.HEIGHT, 3)}.values())
 
 
+def test_no_view_is_of_an_empty_store(shim: ModuleType) -> None:
+    launch, given = hostile.entries(shim)["C.augment_cuda"]
+    empty = {**given, "store": (0, 0), "shape": (0, hostile.HEIGHT, hostile.WIDTH, 3)}
+    with pytest.raises(InputError, match="a view names an image that is not stored"):
+        launch(*empty.values())
+    launch(*{**empty, "views": (0, 0), "count": 0, "out": (0, 0)}.values())
+
+
 def test_extremes_of_every_argument(shim: ModuleType, fresh_seed: int) -> None:
     assert shim.__file__ is not None
     script = Path(hostile.__file__)
