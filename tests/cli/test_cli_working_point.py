@@ -119,7 +119,7 @@ def test_training_images_cannot_calibrate(network_run: Path, more_data: Path) ->
 
 def test_images_named_twice_cannot_calibrate(network_run: Path, normals: Path) -> None:
     message = sentence(nsa("calibrate", network_run, normals, normals / "3.png", "--overwrite"))
-    assert "1 images are named twice" in message
+    assert "1 image is named twice" in message
 
 
 def test_a_damaged_calibration_is_named(network_run: Path, normals: Path, tmp_path: Path) -> None:

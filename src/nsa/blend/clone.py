@@ -51,7 +51,7 @@ def seamless_clone(src: Any, dst: Any, mask: Any, center: Any, flags: Any) -> An
         mask: uint8 with the height and width of ``src``: NumPy (h, w) or (h, w, C); tensor (h, w)
             or (C, h, w), for a batch (N, C, h, w). Three or four channels, B, G, R first, are
             converted to grey. None, or one without elements: all of ``src``.
-        center: (x, y) in ``dst``, px, whole numbers; for a batch (N, 2).
+        center: (x, y) in ``dst``, px, whole numbers; for a batch (N, 2). OpenCV calls it ``p``.
         flags: the numbers of OpenCV: ``NORMAL_CLONE`` 1 takes the gradients of ``src`` (eq. 3 of
             the NSA paper), ``MIXED_CLONE`` 2 the stronger ones of ``src`` and ``dst`` (eq. 4),
             ``MONOCHROME_TRANSFER`` 3 those of the brightness of ``src``, whose channels it reads as

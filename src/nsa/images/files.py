@@ -1,7 +1,7 @@
 """Listing image files and folders in the order a person would number them.
 
 What lies in a folder and is no image is left out; the log says how many and why. Hidden files, and
-those that Windows hides, do not count.
+those that Windows hides, do not count, but hidden images are told.
 """
 
 from __future__ import annotations
@@ -91,6 +91,21 @@ def find_images(path: str | Path) -> list[Path]:
     return found
 
 
+def find_all_images(paths: Sequence[str | Path]) -> list[Path]:
+    """The image files a user means by several paths, see :func:`find_images`.
+
+    Raises:
+        InputError: for one of them nothing is there, or no image; or one is named twice.
+    """
+    found = [image for path in paths for image in find_images(path)]
+    folders = {folder: folder.resolve() for folder in {image.parent for image in found}}
+    repeated = len(found) - len({(folders[image.parent], image.name) for image in found})
+    if repeated:
+        are = "is" if repeated == 1 else "are"
+        raise InputError(f"{counted(repeated, 'image')} {are} named twice; name each once.")
+    return found
+
+
 def suffix_list() -> str:
     """The image suffixes for a message, without dots."""
     return ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
@@ -103,12 +118,12 @@ def list_missing(names: Sequence[str], shown: int = 20) -> str:
 
 
 def _sort_out(folder: Path) -> tuple[list[Path], list[os.DirEntry[str]]]:
-    """The image files of a folder, and what else a person sees there."""
+    """The image files of a folder, and what else a person may think is judged."""
     images, others = [], []
     for entry in _entries(folder):
         if _is_named_image(Path(entry)) and entry.is_file():
             images.append(Path(entry))
-        elif not entry.name.startswith(".") and entry.name.casefold() not in _HIDDEN:
+        elif _is_seen(entry) or _is_hidden_image(entry):
             others.append(entry)
     return sorted(images, key=natural_key), others
 
@@ -117,7 +132,8 @@ def _report(folder: Path, count: int, others: Sequence[os.DirEntry[str]]) -> Non
     """Say once what of a folder is left out."""
     folders = [entry for entry in others if entry.is_dir()]
     broken = [entry for entry in others if entry.is_symlink() and not Path(entry).exists()]
-    files = [entry for entry in others if entry.is_file()]
+    hidden = [entry for entry in others if _is_hidden_image(entry)]
+    files = [entry for entry in others if entry.is_file() and entry not in hidden]
     kinds = Counter(Path(entry).suffix.lower() or "without a suffix" for entry in files)
     parts = [
         f"{counted(len(entries), what)}{aside} ({detail})"
@@ -125,6 +141,7 @@ def _report(folder: Path, count: int, others: Sequence[os.DirEntry[str]]) -> Non
             (files, "other file", "", ", ".join(f"{n} {kind}" for kind, n in kinds.items())),
             (folders, "folder", ", not searched", list_missing(_names(folders), 3)),
             (broken, "broken link", "", list_missing(_names(broken), 3)),
+            (hidden, "hidden image", "", list_missing(_names(hidden), 3)),
         )
         if entries
     ]
@@ -140,6 +157,18 @@ def _names(entries: Sequence[os.DirEntry[str]]) -> list[str]:
 
 def _is_named_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _is_seen(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and entry.name.casefold() not in _HIDDEN
+
+
+def _is_hidden_image(entry: os.DirEntry[str]) -> bool:
+    """Whether a dot alone hides an image; macOS puts ``._NAME`` without one beside each NAME."""
+    name = entry.name
+    if not name.startswith(".") or name.startswith("._"):
+        return False
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and entry.is_file()
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -45,11 +45,11 @@ def claim(path: Path) -> Iterator[bool]:
     if file is None:
         yield False
         return
-    try:
-        yield True
-    finally:
-        remove(path)  # before the lock ends, or it could be another's by then
-        file.close()
+    with file:
+        try:
+            yield True
+        finally:
+            remove(path)  # before the lock ends, or it could be another's by then
 
 
 def owner(path: Path) -> dict[str, Any] | None:

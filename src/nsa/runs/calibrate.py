@@ -20,7 +20,8 @@ import torch
 from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import CONTENTS, AnyRun
-from nsa.images import Contents, Dataset, find_images, load_images
+from nsa.images import Contents, Dataset, load_images
+from nsa.images.files import find_all_images
 from nsa.metrics.conformal import ConformalThreshold, achieved_rate, images_needed
 from nsa.runs.copies import (
     TOO_LOW,
@@ -139,7 +140,7 @@ def check_kept(run: Path, inputs: Sequence[Path]) -> None:
         earlier = Calibration.read(run).paths
     except InputError:  # damaged, which another calibration mends
         return
-    named = {str(path.resolve()) for entry in inputs for path in find_images(entry)}
+    named = {str(path.resolve()) for path in find_all_images(inputs)}
     lacking = len(set(earlier) - named)
     if lacking:
         raise InputError(
@@ -159,11 +160,8 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     Raises:
         InputError: an image cannot be read, was trained on, or is named twice.
     """
-    paths = [path for entry in inputs for path in find_images(entry)]
+    paths = find_all_images(inputs)
     contents = Contents(paths)
-    named = len(paths) - len(set(contents.paths))
-    if named:
-        raise InputError(f"{named} images are named twice; name each once.")
     images = load_images(
         paths, detector.size, detector.channels, console.is_terminal, contents=contents
     )

@@ -20,7 +20,8 @@ import torch
 from nsa.detectors.detector import Detector, Map, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import AnyRun
-from nsa.images import find_images, read_image
+from nsa.images import read_image
+from nsa.images.files import find_all_images
 from nsa.images.load import describe, worker_count
 from nsa.images.stream import Pixels, groups, map_ahead
 from nsa.report.overlay import overlay
@@ -83,7 +84,7 @@ def predict(
         console.print(f"Only scores are written: {detector.no_maps}.")
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
-    paths = [path for entry in inputs for path in find_images(entry)]
+    paths = find_all_images(inputs)
     draws = overlays and detector.no_maps is None
     results = [
         _Result(path, f"{stem}.png" if draws else "", f"{stem}.npy" if save_maps else "")

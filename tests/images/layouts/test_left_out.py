@@ -23,9 +23,9 @@ def draw(path: Path) -> None:
 
 
 def test_one_line_counts_what_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("a.png", "b.jfif", "c.gif", "sub/d.png"):
+    for name in ("a.png", "b.jfif", "c.gif", "sub/d.png", ".e.png"):
         draw(tmp_path / name)
-    for name in ("x.txt", "y.txt", ".hidden", "Thumbs.db"):
+    for name in ("x.txt", "y.txt", ".hidden", "Thumbs.db", "._a.png"):
         (tmp_path / name).touch()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     found = find_images(tmp_path)
@@ -35,10 +35,32 @@ def test_one_line_counts_what_is_left_out(tmp_path: Path, caplog: pytest.LogCapt
     text = record.getMessage()
     assert text == (
         f"{tmp_path}: 3 images; left out: 2 other files (2 .txt), 1 folder, not searched (sub), "
-        "1 broken link (gone.png)."
+        "1 broken link (gone.png), 1 hidden image (.e.png)."
     )
     find_images(tmp_path)
     assert len(caplog.records) == 1  # once
+
+
+def test_a_folder_without_images_names_one_below_that_has_some(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match=r"holds no images .*; add some"):
+        find_images(tmp_path)
+    draw(tmp_path / "b" / "0.png")
+    with pytest.raises(InputError, match="its folder b does: name that one"):
+        find_images(tmp_path)
+
+
+def test_an_image_is_named_once(tmp_path: Path) -> None:
+    for name in ("a/0.png", "a/1.png", "b/0.png"):
+        draw(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert files.find_all_images([b / "0.png", a]) == [b / "0.png", a / "0.png", a / "1.png"]
+    for again in (a / "1.png", tmp_path / "link" / "1.png", b / ".." / "a" / "0.png"):
+        with pytest.raises(InputError, match="1 image is named twice; name each once"):
+            files.find_all_images([a, again])
+    with pytest.raises(InputError, match="2 images are named twice"):
+        files.find_all_images([a, b, tmp_path / "link"])
 
 
 @pytest.fixture
