@@ -29,7 +29,7 @@ def training_of(run: Path) -> dict[str, Any]:
 
 def assert_same_weights(one: Path, two: Path) -> None:
     first, second = (load_file(run / "model.safetensors") for run in (one, two))
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    torch.testing.assert_close(first, second, rtol=0, atol=0)  # says which and how far apart
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_even_pictures_are_no_near_copies() -> None:
     assert contents(even[100:]).near_copies_of(known) == {}
 
 
-def test_pixels_decide_and_not_files(tmp_path: Path) -> None:
+def test_pixels_decide_and_not_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     picture = product(3)
     files: dict[str, Callable[[Path], None]] = {
         "first.png": picture.save,
@@ -155,6 +155,8 @@ def test_pixels_decide_and_not_files(tmp_path: Path) -> None:
     load_images(found.paths, (32, 32), progress=False, contents=found)
     assert found.firsts() == [0] * 6 + [6, 7, 8]
     assert len(set(found.names())) == 4
+    assert found.different("photographs") == [0, 6, 7, 8]
+    assert "5 of 9 photographs are copies of others, such as" in caplog.text
     # Whatever size they are loaded at.
     again = Contents(found.paths)
     load_images(found.paths, (64, 40), progress=False, contents=again)

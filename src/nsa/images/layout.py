@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsa.images.sample import Dataset
+from nsa.images.sample import Dataset, Sample
+from nsa.system.console import counted
+
+_log = logging.getLogger("nsa")
 
 
 @dataclass(frozen=True)
@@ -26,3 +30,14 @@ class Layout:
     is_category: Callable[[Path], bool]
     open_category: Callable[[Path, str], Dataset]
     rank: int = 1
+
+
+def normal_images(samples: Sequence[Sample], folder: Path) -> list[Sample]:
+    """Those without a defect, to train on; the log says how many of a category's are left out."""
+    good = [sample for sample in samples if sample.is_good]
+    lost = len(samples) - len(good)
+    if lost:
+        _log.warning(
+            "Left out: %s of the training set of %s with a defect.", counted(lost, "image"), folder
+        )
+    return good

@@ -74,6 +74,17 @@ def test_visa_split(visa: Path) -> None:
     assert open_dataset(visa, "pcb1") == dataset
 
 
+def test_a_defect_among_the_training_images_of_visa_is_counted(
+    visa: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = visa / "split_csv" / "1cls.csv"
+    table.write_text(table.read_text().replace("candle,test,anomaly", "candle,train,anomaly"))
+    dataset = open_dataset(visa, "candle")
+    assert [sample.path.name for sample in dataset.train] == ["0000.JPG", "0001.JPG"]
+    assert [sample.path.name for sample in dataset.test] == ["0002.JPG"]
+    assert f"Left out: 1 image of the training set of {visa / 'candle'} with a" in caplog.text
+
+
 def test_an_object_of_visa_by_any_path(
     visa: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +145,7 @@ def test_btad(tmp_path: Path) -> None:
     assert open_dataset(tmp_path / "02").name == "02"
 
 
-def test_kolektor(tmp_path: Path) -> None:
+def test_kolektor(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for part in ("train", "test"):
         for number in (9, 10, 11):
             draw(tmp_path / part / f"{number}.png")
@@ -150,6 +161,7 @@ def test_kolektor(tmp_path: Path) -> None:
             ("test/11.png", "good", ""),
         ],
     )
+    assert f"Left out: 1 image of the training set of {tmp_path} with a defect" in caplog.text
     (tmp_path / "test" / "9_GT.png").unlink()
     with pytest.raises(InputError, match=r"1 of 3 images in .* have no mask <name>_GT.png: 9.png"):
         open_dataset(tmp_path)

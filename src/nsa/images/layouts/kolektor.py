@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.images.files import list_images, list_missing
-from nsa.images.layout import Layout
+from nsa.images.layout import Layout, normal_images
 from nsa.images.sample import Dataset, Sample
 
 _MASK = "_GT"
@@ -23,14 +23,14 @@ def is_category(folder: Path) -> bool:
 
 
 def open_category(folder: Path, name: str) -> Dataset:
-    """List the images; training images with a defect are left out.
+    """List the images; training images with a defect are left out and counted.
 
     All masks are read, which takes a few seconds.
 
     Raises:
         InputError: an image has no mask, a mask cannot be read, or no training image is normal.
     """
-    train = [sample for sample in _samples(folder / "train") if sample.is_good]
+    train = normal_images(_samples(folder / "train"), folder)
     if not train:
         raise InputError(f"{folder / 'train'} holds no image whose mask is empty.")
     return Dataset(name, train, _samples(folder / "test") if (folder / "test").is_dir() else [])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.images.files import list_missing
-from nsa.images.layout import Layout
+from nsa.images.layout import Layout, normal_images
 from nsa.images.sample import Dataset, Sample
 from nsa.system.readers import read_csv
 
@@ -46,7 +46,7 @@ def open_category(folder: Path, name: str) -> Dataset:
             f"{len(missing)} of {len(listed)} files of {folder.name!r} in {table} do not exist: "
             f"{list_missing(missing)}."
         )
-    train = [sample for sample in samples["train"] if sample.is_good]
+    train = normal_images(samples["train"], folder)
     if not train:
         raise InputError(f"{table} has no normal training image of {folder.name!r}.")
     return Dataset(name, train, samples["test"])
