@@ -200,7 +200,8 @@ int rmdir(const char* path) {
 
 int mkdir(const char* path, mode_t mode) {
     static const auto real = next<int (*)(const char*, mode_t)>("mkdir");
-    return fails_at("folder", AT_FDCWD, path) ? -1 : real(path, mode);
+    const bool changes = access(path, F_OK) != 0;  // not where it is there already
+    return changes && fails_at("folder", AT_FDCWD, path) ? -1 : real(path, mode);
 }
 
 int link(const char* from, const char* to) {

@@ -89,6 +89,18 @@ def test_workers_do_every_task_whatever_becomes_of_the_others(
 
 
 @posix
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A later task's alone: its worker goes on. The first one's, which is its worker's, too."""
+    (tmp_path / "one.log").mkdir()
+    farm = Farm(tasks(tmp_path, "zero", "one", "two"), "go on")
+    farm.spread(1, 1, lambda: "")
+    assert farm.states == {"zero": FINISHED, "one": FAILED, "two": FINISHED}
+    assert farm.failures["one"].startswith(f"Cannot write {tmp_path / 'one.log'}: Is a directory.")
+    with pytest.raises(InputError, match=r"^Cannot write .*one\.log: Is a directory\.$"):
+        Farm(tasks(tmp_path, "one"), "go on").spread(1, 1, lambda: "")
+
+
+@posix
 def test_a_signal_stops_all_of_them(tmp_path: Path) -> None:
     farm = Farm(tasks(tmp_path, "endless", "one"), "go on")
     begun = []

@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 
@@ -56,10 +56,13 @@ class Worker:
     Args:
         log: for what it prints before its first task.
         environment: all its variables.
+
+    Raises:
+        InputError: the log cannot be written.
     """
 
     def __init__(self, log: Path, environment: dict[str, str]) -> None:
-        with log.open("ab") as file:
+        with _appended(log) as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _SERVE],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=environment,
@@ -178,13 +181,20 @@ def _receive(orders: Any, tasks: SimpleQueue[Task | None], busy: threading.Event
     tasks.put(None)
 
 
+def _appended(log: Path) -> BinaryIO:
+    try:
+        return log.open("ab")
+    except OSError as error:
+        raise InputError(f"Cannot write {log}: {error.strerror or error}.") from error
+
+
 def _attempt(task: Task) -> str | None:
     """Do a task, all that it prints into its log; why it failed, if it did."""
-    with task.log.open("ab") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
     failure = None
     try:
+        with _appended(task.log) as file:
+            for stream in (1, 2):
+                os.dup2(file.fileno(), stream)
         task.run()
     except InputError as error:
         failure = str(error)
