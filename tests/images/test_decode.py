@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from nsa.errors import InputError
-from nsa.images import decode, load_mask, read_image, resize
+from nsa.images import load_mask, opening, read_image, resize
 
 RAMP = np.arange(12 * 10 * 3, dtype=np.uint8).reshape(12, 10, 3)
 
 
 @pytest.fixture(autouse=True)
 def _say_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode, "_said", set())
+    monkeypatch.setattr(opening, "_said", set())
 
 
 def test_colour_and_grey(tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ from PIL import Image
 from skimage.measure import label
 
 from nsa.errors import InputError
-from nsa.images import decode, load_images, load_mask, load_test_set, read_image
+from nsa.images import load_images, load_mask, load_test_set, opening, read_image
 from nsa.images.masks import resize_mask
 from nsa.images.sample import Sample
 
 
 @pytest.fixture(autouse=True)
 def _say_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode, "_said", set())
+    monkeypatch.setattr(opening, "_said", set())
 
 
 def tiff(path: Path, pixels: np.ndarray, photometric: int, bits: int, form: int = 1) -> Path:
@@ -152,7 +152,7 @@ def test_only_the_orientation_counts(tmp_path: Path, suffix: str, turn: int) -> 
     turned = {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1], 5: pixels.T,
               6: np.rot90(pixels, -1), 7: pixels[::-1, ::-1].T, 8: np.rot90(pixels)}  # fmt: skip
     assert np.array_equal(found, turned[turn] > 0)
-    assert decode.upright_size(path) == found.shape[::-1]
+    assert opening.upright_size(path) == found.shape[::-1]
 
 
 def test_an_odd_tag_beside_the_orientation(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_an_orientation_that_is_no_number_does_not_count(tmp_path: Path) -> None
     exif = b"Exif\0\0" + struct.pack("<2sHIH", b"II", 42, 8, 1) + entry + bytes(4)
     Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=exif)
     assert read_image(tmp_path / "a.jpg").shape == (4, 8, 3)
-    assert decode.upright_size(tmp_path / "a.jpg") == (8, 4)
+    assert opening.upright_size(tmp_path / "a.jpg") == (8, 4)
 
 
 @pytest.mark.parametrize("error", [TypeError, NotImplementedError, RuntimeError, RecursionError])
@@ -204,14 +204,14 @@ def test_line_scans_beyond_pillows_limit(tmp_path: Path, monkeypatch: pytest.Mon
     picture = Image.new("1", (20_000, 15_000))
     picture.save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert decode.upright_size(path) == (20_000, 15_000)
+    assert opening.upright_size(path) == (20_000, 15_000)
     assert Image.MAX_IMAGE_PIXELS == 1000  # other users of Pillow keep their limit
-    monkeypatch.setattr(decode, "available_memory", lambda: 4_000_000_000)
+    monkeypatch.setattr(opening, "available_memory", lambda: 4_000_000_000)
     with pytest.raises(InputError, match=r"300 million pixels, which need 4.8 GB.*4.0 GB are free"):
         read_image(path)
     # Read as one of its size is, though this is a smaller one.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    monkeypatch.setattr(decode, "_LARGE", 200)
+    monkeypatch.setattr(opening, "_LARGE", 200)
     Image.new("L", (40, 30), 9).save(path)
     assert (read_image(path, 1) == 9).all()
     Image.new("L", (40, 30), 255).save(tmp_path / "mask.png")

@@ -19,35 +19,18 @@ What is done to each kind of file:
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
 from nsa.errors import InputError
-from nsa.system.memory import available_memory
+from nsa.images.opening import log_once, opened, upright
 
-_log = logging.getLogger("nsa")
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
 _PHOTOMETRIC, _BITS_PER_SAMPLE = 262, 258  # tags of TIFF
-_LARGE = 1 << 26  # pixels from which on there may not be the memory
-_BYTES_PER_PIXEL = 16  # decoded, turned, converted and copied
 _DARK, _BLACK = 4095, 255  # 16-bit values that come out dark, and black
-_said: set[str] = set()
-_opening, _large = threading.Lock(), threading.RLock()
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -93,7 +76,7 @@ def decode(path: str | Path, channels: int) -> Image.Image:
     check_channels(channels)
     with opened(path) as file:
         if _has_more_pages(file):
-            _log_once("Some files have several pages or frames; the first is used", path)
+            log_once("Some files have several pages or frames; the first is used", path)
         deep = is_deep(file)
         file.load()
         picture = _eight_bits(file, path)
@@ -116,53 +99,6 @@ def scale(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BILINEAR)
 
 
-@contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
-    """A file whose header is read; whatever a decoder raises becomes a sentence that names it.
-
-    Raises:
-        InputError: the file is missing, damaged, of an unknown kind, or too large for the memory
-            there is.
-    """
-    try:
-        with _open_of_any_size(path) as file:
-            pixels = file.width * file.height
-            # Large ones one after the other, or each would count on the memory of all.
-            with _large if pixels > _LARGE else contextlib.nullcontext():
-                if pixels > _LARGE:
-                    _check_memory(pixels, path)
-                yield file
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"The image {path} does not exist.") from error
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} cannot be read: {_why_unidentified(Path(path))}.") from error
-    except MemoryError as error:
-        raise InputError(f"{path} cannot be read: there is not enough memory.") from error
-    except Exception as error:  # decoders raise anything, from TypeError to NotImplementedError
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise InputError(f"{path} cannot be read: {reason}.") from error
-
-
-def upright(picture: Image.Image, file: Image.Image, path: str | Path) -> Image.Image:
-    """The picture turned as the EXIF orientation of its file says, whatever other tags hold."""
-    turn = _TURNS.get(_orientation(file, path))
-    return picture if turn is None else picture.transpose(turn)
-
-
-def upright_size(path: str | Path) -> tuple[int, int]:
-    """Width and height of an image file as it is seen; its pixels are not decoded.
-
-    Raises:
-        InputError: as :func:`opened`.
-    """
-    with opened(path) as file:
-        # Pillow turns TIFFs itself, and says so in their size from the start.
-        turned = file.format != "TIFF" and _orientation(file, path) >= 5
-        return (file.height, file.width) if turned else file.size
-
-
 def is_deep(file: Image.Image) -> bool:
     """Whether a file whose pixels are not yet decoded has 16 bits a channel."""
     for tile in getattr(file, "tile", ()):
@@ -178,60 +114,12 @@ def white_is_zero(file: Image.Image) -> bool:
     return file.format == "TIFF" and tags.get(_PHOTOMETRIC) == 0
 
 
-def _orientation(file: Image.Image, path: str | Path) -> int:
-    try:
-        value = file.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # the pixels are intact, whatever these bytes are
-        _log_once("The EXIF data of some files are damaged; pixels are taken as they lie", path)
-        return 1
-    return value if isinstance(value, int) else 1
-
-
-def _open_of_any_size(path: str | Path) -> Image.Image:
-    # Pillow's limit protects servers from small files that decode to gigabytes; here large line
-    # scans are ordinary, and memory is checked instead. The limit is a global of Pillow's.
-    with _opening:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(path, formats=_formats())
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-@functools.cache
-def _formats() -> tuple[str, ...]:
-    # Not all that Pillow knows: PostScript, say, is a program, which others would run.
-    Image.init()
-    known = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000", "PPM")
-    return tuple(name for name in known if name in Image.OPEN)
-
-
-def _check_memory(pixels: int, path: str | Path) -> None:
-    needed, there = _BYTES_PER_PIXEL * pixels, available_memory()
-    if needed > there:
-        raise InputError(
-            f"{path} has {pixels / 1e6:,.0f} million pixels, which need {needed / 1e9:.1f} GB of "
-            f"memory to be read, but {there / 1e9:.1f} GB are free; save it smaller or in parts."
-        )
-
-
 def _has_more_pages(file: Image.Image) -> bool:
     try:
         return getattr(file, "n_frames", 1) > 1
     except Exception:  # there is another page, and it is damaged; the first need not be
         file.seek(0)
         return True
-
-
-def _why_unidentified(path: Path) -> str:
-    with path.open("rb") as file:
-        tiff = file.read(4) in (b"II*\0", b"MM\0*")
-    if tiff:
-        return (
-            "it is damaged or its pixels are of an unusual kind, such as floating-point colour; "
-            "save it with 8 or 16 bits a channel"
-        )
-    return "it is not an image or is damaged"
 
 
 def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
@@ -241,7 +129,7 @@ def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         if picture.getchannel("A").getextrema() != (255, 255):
-            _log_once("Some images are partly transparent; they are composited on black", path)
+            log_once("Some images are partly transparent; they are composited on black", path)
             black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
             picture = Image.alpha_composite(black, picture)
         return picture.convert("RGB")
@@ -283,7 +171,7 @@ def _check_brightness(largest: int, path: str | Path, nothing: str = "black") ->
             f"{nothing}; save it with 8 bits, or multiply the values."
         )
     if 0 < largest <= _DARK:
-        _log_once(
+        log_once(
             "Some 16-bit images use 12 bits or fewer and lose most of their grey "
             "levels: at most 16 of 256 are left; multiply their values, or save them with 8 bits",
             path,
@@ -305,10 +193,3 @@ def _largest_of(picture: Image.Image, path: str | Path) -> int:
 def _interleaved(picture: Image.Image) -> Pixels:
     pixels = np.array(picture)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
-
-
-def _log_once(message: str, path: str | Path) -> None:
-    """Log a warning the first time only: thousands of files share one property."""
-    if message not in _said:
-        _said.add(message)
-        _log.warning("%s (first: %s).", message, path)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from nsa.errors import InputError
-from nsa.images.decode import opened, upright, upright_size, white_is_zero
+from nsa.images.decode import white_is_zero
 from nsa.images.files import find_images
+from nsa.images.opening import opened, upright, upright_size
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
 Reduction: TypeAlias = Literal["maximum", "nearest"]
