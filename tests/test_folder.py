@@ -92,8 +92,8 @@ def test_a_run_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         create_run(tmp_path, Plain(8), PLACES)
     assert str(raised.value) == (
-        f"{tmp_path} already holds a run; choose another --output, or continue that run with "
-        f"--resume {tmp_path}."
+        f"{tmp_path} already holds a run; choose another --output, or --resume {tmp_path} to "
+        "continue that run."
     )
     assert Run.open(tmp_path, Plain.of).settings.epochs == 7
 

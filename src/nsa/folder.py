@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from nsa.errors import InputError, shown
 from nsa.settings.fields import Checked, from_dict, reading
 from nsa.settings.options import TrainRequest
+from nsa.system.console import as_argument
 from nsa.system.files import make_folder, to_yaml, write_atomically
 from nsa.system.lock import is_unused
 from nsa.system.readers import read_json, read_yaml
@@ -132,7 +133,7 @@ class Metrics(Checked):
         """
         path = run / "metrics.json"
         values = read_json(path)
-        with reading(path, f"write it again with 'nsa evaluate {run}'"):
+        with reading(path, f"nsa evaluate {as_argument(run)} writes it again"):
             return from_dict(cls, {name: values[name] for name in cls.names() if name in values})
 
     @classmethod
@@ -177,8 +178,8 @@ def create_run(
     """
     if (path / _CONFIG).exists():
         raise InputError(
-            f"{path} already holds a run; choose another --output, or continue that run with "
-            f"--resume {path}."
+            f"{path} already holds a run; choose another --output, or --resume "
+            f"{as_argument(path)} to continue that run."
         )
     if not is_unused(path):
         raise InputError(f"The folder {path} is not empty; choose another --output.")

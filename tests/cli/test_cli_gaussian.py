@@ -170,9 +170,9 @@ def test_a_fit_that_was_killed_starts_again_by_resume(
         shutil.copy(gaussian_run / name, run)
     (run / ".gaussian.yaml.nsa-tmp").touch()
     if "gaussian.yaml" not in left:
-        assert "is unfinished; finish it with 'nsa train --resume" in sentence(nsa("evaluate", run))
+        assert "is unfinished; nsa train --resume" in sentence(nsa("evaluate", run))
     again = nsa("train", "--config", run / "config.yaml", "--output", run)
-    assert f"continue that run with --resume {run}" in sentence(again)
+    assert f"--resume {run} to continue that run" in sentence(again)
     assert nsa("train", "--resume", run).exit_code == 0
     assert {entry.name for entry in run.iterdir()} == {
         entry.name for entry in gaussian_run.iterdir()

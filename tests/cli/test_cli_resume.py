@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -59,9 +60,23 @@ def stopped(
     run = tmp_path / "stopped"
     result = nsa("train", "--data-root", data, "--config", config, "--output", run)
     assert result.exit_code == 130, result.output
-    assert f"nsa train --resume {run} (with --epochs 1 the training ends there)" in result.stderr
+    assert f"nsa train --resume {run} (add --epochs 1 to end it as it is)" in result.stderr
     monkeypatch.undo()
     return run
+
+
+def test_a_shell_takes_the_suggested_command(
+    data: Path, one_epoch: Path, tmp_path: Path, stop_after: Callable[[int], None]
+) -> None:
+    run = tmp_path / "Gute Teile's $1"
+    stop_after(1)
+    result = nsa("train", "--data-root", data, "--config", one_epoch, "--output", run)
+    assert result.exit_code == 130, result.output
+    suggested = result.stderr.partition("continue with: ")[2]
+    assert shlex.split(suggested) == ["nsa", "train", "--resume", str(run)]
+    for refused in (nsa("evaluate", run), nsa("train", "--data-root", data, "--output", run)):
+        suggested = sentence(refused).partition(" --resume ")[2]
+        assert shlex.split(suggested)[0] == str(run)
 
 
 def test_a_stopped_run_ends_where_it_stands(stopped: Path, tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ def test_a_full_disk_at_a_picture_does_not_lose_the_run(
     run = tmp_path / "run"
     result = nsa("train", "--data-root", data, "--config", one_epoch, "--output", run)
     assert sentence(result) == (
-        "Error: Cannot write it: No space left on device. The training itself is saved: nsa train "
+        "Error: Cannot write it: No space left on device. The training itself is saved; nsa train "
         f"--resume {run} does the rest."
     )
     monkeypatch.undo()

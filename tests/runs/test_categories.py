@@ -44,7 +44,7 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(
         "train", "--data-root", data, "--category", "all", "--config", config, "--output", folder,
     )  # fmt: skip
     message = sentence(result)
-    assert message.startswith("Error: 1 of 3 categories failed, mend the cause and continue with")
+    assert message.startswith("Error: 1 of 3 categories failed; mend the cause, and --resume")
     assert "ring: " in message
     assert "2.png cannot be read" in message
     assert "disc" in result.stdout

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.table import Table
@@ -15,6 +17,7 @@ from nsa.system.console import (
     LiveView,
     PlainConsole,
     TrainingProgress,
+    as_argument,
     counted,
     duration,
     log_to_console,
@@ -183,6 +186,15 @@ NAMES = {
     "\udcff\u202e": r"\udcff\u202e",
     "Öl 日本": "Öl 日本",
 }
+
+
+def test_paths_in_commands_are_what_a_shell_takes(tmp_path: Path) -> None:
+    for name in ("plain-1.png", "with space", "it's", "$HOME", "a;b", "[x]", "Öl 日本"):
+        printed = subprocess.run(
+            f"printf %s {as_argument(tmp_path / name)}", shell=True, capture_output=True, check=True
+        )
+        assert printed.stdout.decode() == str(tmp_path / name)
+    assert as_argument("runs/good-001") == "runs/good-001"
 
 
 @pytest.mark.parametrize("name", NAMES)

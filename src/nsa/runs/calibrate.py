@@ -32,7 +32,7 @@ from nsa.runs.copies import (
     warn_about_near_pairs,
 )
 from nsa.settings.fields import reading
-from nsa.system.console import console, counted
+from nsa.system.console import as_argument, console, counted
 from nsa.system.files import write_csv
 from nsa.system.lock import FolderLock
 from nsa.system.readers import parse_number, read_csv
@@ -72,8 +72,9 @@ class Calibration:
         path = run / FILE
         if not path.is_file():
             raise InputError(
-                f"The run in {run} is not calibrated, so no false positive rate can be set; run "
-                f"'nsa calibrate {run} FOLDER' with normal images that were not trained on."
+                f"The run in {run} is not calibrated, so no false positive rate can be set; nsa "
+                f"calibrate {as_argument(run)} FOLDER does that, with normal images that were not "
+                "trained on."
             )
         rows = read_csv(path, ("path", "score"))
         with reading(path, "run nsa calibrate again"):

@@ -26,7 +26,7 @@ from nsa.runs.train import train_or_resume
 from nsa.runs.workers import count_devices, last_line
 from nsa.settings.fields import Checked, check_number, from_dict, reading
 from nsa.settings.options import TrainRequest
-from nsa.system.console import console, standard_output
+from nsa.system.console import as_argument, console, standard_output
 from nsa.system.device import choose_device
 from nsa.system.files import to_yaml, write_atomically, write_csv
 from nsa.system.lock import FolderLock, is_unused
@@ -127,7 +127,7 @@ class Categories(Checked):
             del values["folder"]
             write_atomically(self.folder / _FILE, to_yaml(values))
             tasks = self.tasks()
-            farm = Farm(tasks, f"continue with: nsa train --resume {self.folder}")
+            farm = Farm(tasks, f"continue with: nsa train --resume {as_argument(self.folder)}")
             if farm.left():
                 devices = count_devices(self.options.get("device", "auto"))
                 at_once = min(farm.left(), devices * self.per_device)
@@ -189,8 +189,8 @@ def _create(request: TrainRequest, names: list[str]) -> Categories:
     folder = make_output(request.output, root.name)
     if not is_unused(folder):
         raise InputError(
-            f"The folder {folder} is not empty; choose another --output, or continue what is in it "
-            f"with --resume {folder}."
+            f"The folder {folder} is not empty; choose another --output, or --resume "
+            f"{as_argument(folder)} to continue what is in it."
         )
     shared = request.replace(data_root=root, category=None, output=None)
     return Categories(folder, names, shared.given())
@@ -250,8 +250,8 @@ def _report(folder: Path, tasks: Sequence[Category], failures: Mapping[str, str]
     if missing:
         reasons = "; ".join(f"{name}: {failures.get(name)}" for name in missing)
         raise InputError(
-            f"{len(missing)} of {len(results)} categories failed, mend the cause and continue with "
-            f"--resume {folder}. {reasons}"
+            f"{len(missing)} of {len(results)} categories failed; mend the cause, and --resume "
+            f"{as_argument(folder)} tries them again. {reasons}"
         )
 
 

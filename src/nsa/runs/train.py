@@ -36,7 +36,7 @@ from nsa.runs.copies import (
 )
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import TrainRequest
-from nsa.system.console import console
+from nsa.system.console import as_argument, console
 from nsa.system.device import own_threads, torch_threads
 from nsa.system.lock import FolderLock, empty_folder, is_unused
 from nsa.training.distributed import ALONE, Ranks
@@ -193,8 +193,10 @@ def _interruptible(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         begun = (folder / "config.yaml").is_file()
-        further = f"continue with: nsa train --resume {folder}" if begun else "nothing was saved."
-        raise KeyboardInterrupt(f"Interrupted; {further}") from None
+        command = f"continue with: nsa train --resume {as_argument(folder)}"
+        raise KeyboardInterrupt(
+            f"Interrupted; {command if begun else 'nothing was saved.'}"
+        ) from None
 
 
 def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
@@ -218,7 +220,8 @@ def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
         fitting.finish(run)
     except InputError as error:
         raise InputError(
-            f"{error} The training itself is saved: nsa train --resume {run.path} does the rest."
+            f"{error} The training itself is saved; nsa train --resume "
+            f"{as_argument(run.path)} does the rest."
         ) from error
     return Trained(run, result)
 

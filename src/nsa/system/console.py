@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +26,12 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def as_argument(path: str | Path) -> str:
+    """A path as a shell takes it in a command that a message suggests."""
+    text = str(path)
+    return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)
 
 
 class PlainConsole(Console):

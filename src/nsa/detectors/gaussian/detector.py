@@ -20,7 +20,7 @@ from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.distributions import Distribution
 from nsa.images import stack
-from nsa.system.console import console
+from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
 
 _log = logging.getLogger("nsa")
@@ -134,7 +134,8 @@ def load(run: GaussianRun, device: str | torch.device = "auto") -> FittedGaussia
     """
     if not (run.path / storage.SETTINGS_FILE).is_file():
         raise InputError(
-            f"The fit in {run.path} is unfinished; finish it with 'nsa train --resume {run.path}'."
+            f"The fit in {run.path} is unfinished; nsa train --resume "
+            f"{as_argument(run.path)} finishes it."
         )
     gaussian = storage.load(run.path, device=choose_device(device))
     detector = FittedGaussian(gaussian, run.settings, run.path)

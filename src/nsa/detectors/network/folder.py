@@ -8,6 +8,7 @@ from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.folder import Run
 from nsa.model.weights import read_metadata
+from nsa.system.console import as_argument
 
 
 class NetworkRun(Run[NetworkSettings]):
@@ -43,8 +44,8 @@ class NetworkRun(Run[NetworkSettings]):
             return
         if self.checkpoint.is_file():
             raise InputError(
-                f"The training in {self.path} is unfinished; continue it with "
-                f"'nsa train --resume {self.path}'."
+                f"The training in {self.path} is unfinished; nsa train --resume "
+                f"{as_argument(self.path)} continues it."
             )
         raise InputError(f"{self.path} holds no model.safetensors; train it again.")
 

@@ -12,7 +12,7 @@ from nsa.detectors.network.folder import NetworkRun
 from nsa.errors import InputError
 from nsa.model.weights import save_model
 from nsa.report.curves import loss_curve
-from nsa.system.console import TrainingProgress, counted, duration, standard_output
+from nsa.system.console import TrainingProgress, as_argument, counted, duration, standard_output
 from nsa.system.files import write_csv
 from nsa.system.interrupt import Interrupted, StopRequest
 from nsa.training import Trainer, save_checkpoint
@@ -60,7 +60,7 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
                 last_save = time.monotonic()
             return True
 
-        with checkpoint_named(run.checkpoint, f"nsa train --resume {run.path}"):
+        with checkpoint_named(run.checkpoint, f"nsa train --resume {as_argument(run.path)}"):
             trainer.run(after_step, measured)
         _save(trainer, run)
     _write_log(trainer, run)
@@ -68,11 +68,11 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
         standard_output.print(profile_table(measured, sizes[0]))
         measured.write_trace(run.path / TRACE)
         _log.info("A trace for Chrome or Perfetto is in %s.", run.path / TRACE)
-    further = f"continue with: nsa train --resume {run.path}"
+    further = f"continue with: nsa train --resume {as_argument(run.path)}"
     if not trainer.finished:
+        hint = f" (add --epochs {position.epoch} to end it as it is)" if position.epoch else ""
         raise Interrupted(
-            f"Stopped in epoch {position.epoch + 1} of {training.epochs} and saved; {further} "
-            f"(with --epochs {max(1, position.epoch)} the training ends there)"
+            f"Stopped in epoch {position.epoch + 1} of {training.epochs} and saved; {further}{hint}"
         )
     if stop.made:
         raise Interrupted(f"Stopped after the last epoch and saved; {further}")
@@ -121,7 +121,7 @@ def _note_checkpoint(trainer: Trainer, run: NetworkRun) -> None:
     state = f"The state of epoch {position.epoch + 1}, step {position.step + 1} is in "
     trainer.ranks.note(
         (f"{state}{run.checkpoint}" if run.checkpoint.is_file() else "Nothing was saved yet")
-        + f"; continue on any number of processes with --resume {run.path}"
+        + f"; continue on any number of processes with --resume {as_argument(run.path)}"
     )
 
 
