@@ -153,6 +153,32 @@ def test_only_the_orientation_counts(tmp_path: Path, suffix: str, turn: int) -> 
               6: np.rot90(pixels, -1), 7: pixels[::-1, ::-1].T, 8: np.rot90(pixels)}  # fmt: skip
     assert np.array_equal(found, turned[turn] > 0)
     assert opening.upright_size(path) == found.shape[::-1]
+    if suffix != "jpg":  # as a mask, and as one on a transparent layer
+        assert np.array_equal(load_mask(path, None), turned[turn] > 0)
+        black = Image.new("L", picture.size)
+        layer = Image.merge("RGBA", (black, black, black, Image.fromarray(pixels)))
+        layer.save(path, exif=exif)
+        assert np.array_equal(load_mask(path, None), turned[turn] > 0)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "I;16"])
+def test_a_tiff_is_turned_whatever_its_pixels(
+    tmp_path: Path, mode: str, compression: str | None
+) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (5, 9), dtype=np.uint8)
+    grey = Image.fromarray(pixels)
+    deep = Image.fromarray(pixels.astype(np.uint16) * 257)
+    picture = deep if mode == "I;16" else grey if mode == "L" else grey.convert("RGB").convert(mode)
+    path = tmp_path / "a.tif"
+    turned = {1: pixels, 3: pixels[::-1, ::-1], 5: pixels.T, 6: np.rot90(pixels, -1)}
+    for turn, expected in turned.items():
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        picture.save(path, exif=exif, compression=compression)
+        assert np.array_equal(read_image(path, 1)[:, :, 0], expected)
+        assert np.array_equal(load_mask(path, None), expected > 0)
+        assert opening.upright_size(path) == expected.shape[::-1]
 
 
 def test_an_odd_tag_beside_the_orientation(tmp_path: Path) -> None:

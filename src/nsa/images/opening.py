@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -37,7 +38,9 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
             there is.
     """
     try:
-        with _open_of_any_size(path) as file:
+        # Of a name Pillow maps uncompressed pixels into memory, with the sides of an image that it
+        # turns mixed up; of a stream it reads them.
+        with Path(path).open("rb") as stream, _open_of_any_size(stream) as file:
             pixels = file.width * file.height
             # Large ones one after the other, or each would count on the memory of all.
             with _large if pixels > _LARGE else contextlib.nullcontext():
@@ -91,13 +94,13 @@ def _orientation(file: Image.Image, path: str | Path) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _open_of_any_size(path: str | Path) -> Image.Image:
+def _open_of_any_size(stream: BinaryIO) -> Image.Image:
     # Pillow's limit protects servers from small files that decode to gigabytes; here large line
     # scans are ordinary, and memory is checked instead. The limit is a global of Pillow's.
     with _opening:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path, formats=_formats())
+            return Image.open(stream, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
