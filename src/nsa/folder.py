@@ -27,7 +27,7 @@ from nsa.errors import InputError, shown
 from nsa.settings.fields import Checked, from_dict, reading
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
-from nsa.system.files import make_folder, to_yaml, write_atomically
+from nsa.system.files import check_utf8, make_folder, to_yaml, write_atomically
 from nsa.system.lock import is_unused
 from nsa.system.readers import read_json, read_yaml
 
@@ -246,6 +246,7 @@ def make_output(path: Path | None, category: str) -> Path:
         InputError: it cannot be created or written to.
     """
     if path is not None:
+        check_utf8(path)  # or nothing could read what a long training has written
         make_folder(path)
         return path
     make_folder(Path("runs"))

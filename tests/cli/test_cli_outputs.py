@@ -6,13 +6,14 @@ import csv
 import errno
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from tiny import nsa, picture, rows, sentence, write, write_config, write_product
+from tiny import GAUSSIAN, nsa, picture, rows, sentence, write, write_config, write_product
 
 from nsa.images import stream
 from nsa.system import files
@@ -69,6 +70,18 @@ def test_predict_replaces_its_own_results_only(
     assert result.exit_code == 0, result.output
     assert sorted(contents(out)) == ["b.png", "notes.txt", "scores.csv"]
     assert [(row["picture"], row["map"]) for row in rows(out / "scores.csv")] == [("b.png", "")]
+
+
+@pytest.mark.parametrize("name", ["unreadable.csv", "scores.partial.csv"])
+def test_a_table_of_somebody_elses_is_kept(
+    name: str, network_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    common = ("predict", network_run, photos / "b.png", "--output", out)
+    assert nsa(*common).exit_code == 0
+    (out / name).write_text("mine\n")
+    assert "is none of the earlier results" in sentence(nsa(*common, "--overwrite"))
+    assert (out / name).read_text() == "mine\n"
 
 
 def test_a_table_that_names_other_files_is_not_believed(
@@ -214,6 +227,24 @@ def test_a_training_takes_any_name(one_epoch: Path, tmp_path: Path) -> None:
     assert "3 test images were calibrated with" in result.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names there are no bytes")
+def test_a_run_folder_is_named_in_utf8(network_run: Path, data: Path, tmp_path: Path) -> None:
+    """Or weights could be written, but not be read again."""
+    odd = tmp_path / os.fsdecode(b"run\xff")
+    for command in (
+        ("train", "--data-root", data, "--output"),
+        ("train", *GAUSSIAN, "--data-root", data, "--output"),
+    ):
+        assert "is not UTF-8" in sentence(nsa(*command, odd))
+        assert not odd.exists()
+    shutil.copytree(network_run, odd)
+    message = sentence(
+        nsa("predict", odd, data / "disc" / "test" / "good", "--output", tmp_path / "x")
+    )
+    assert "is not UTF-8" in message
+    assert "damaged" not in message
+
+
 def test_a_calibration_by_other_images_is_kept(
     network_run: Path, normals: Path, more_data: Path, tmp_path: Path
 ) -> None:
@@ -229,6 +260,11 @@ def test_a_calibration_by_other_images_is_kept(
     assert len(rows(run / "calibration.csv")) == 19
     assert nsa("calibrate", run, good, "--overwrite").exit_code == 0
     assert len(rows(run / "calibration.csv")) == 3
+    for foreign in ("date,operator\n1,Bob\n", "mine\n", "path,score\na,much\n"):
+        (run / "calibration.csv").write_text(foreign)
+        assert "calibration.csv" in sentence(nsa("calibrate", run, good))
+        assert (run / "calibration.csv").read_text() == foreign
+    assert nsa("calibrate", run, good, "--overwrite").exit_code == 0
 
 
 def test_an_evaluation_keeps_the_runs_results(
@@ -249,6 +285,11 @@ def test_an_evaluation_keeps_the_runs_results(
     common = ("evaluate", run, "--data-root", data, "--output", out)
     assert nsa(*common).exit_code == 0
     assert "with --overwrite" in sentence(nsa(*common))
+    scores = (out / "scores.csv").read_bytes()
+    (out / "scores.csv").write_text("mine\n")
+    assert "is none of the earlier results" in sentence(nsa(*common, "--overwrite"))
+    assert (out / "scores.csv").read_text() == "mine\n"
+    (out / "scores.csv").write_bytes(scores)
     (out / "examples.png").unlink()
     (out / "metrics.json").unlink()  # which is written last, unless the process is killed
     assert nsa(*common, "--overwrite").exit_code == 0

@@ -9,8 +9,10 @@ import pytest
 from tiny import nsa, picture, rows, sentence, write
 
 from nsa.detectors.gaussian import storage
+from nsa.errors import InputError
 from nsa.gaussian import chi_square_threshold
 from nsa.metrics import ConformalThreshold
+from nsa.runs.calibrate import Labels
 
 
 def test_the_working_point_is_reported_for_the_sum_and_every_level(gaussian_run: Path) -> None:
@@ -120,6 +122,25 @@ def test_training_images_cannot_calibrate(network_run: Path, more_data: Path) ->
 def test_images_named_twice_cannot_calibrate(network_run: Path, normals: Path) -> None:
     message = sentence(nsa("calibrate", network_run, normals, normals / "3.png", "--overwrite"))
     assert "1 image is named twice" in message
+
+
+def test_a_calibration_that_lost_lines_is_named(
+    network_run: Path, normals: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(network_run, run)
+    assert nsa("calibrate", run, normals, "--overwrite").exit_code == 0
+    whole = (run / "calibration.csv").read_bytes()
+    labels = Labels(run, 0.1)(0.5)
+    for size in range(len(whole)):
+        (run / "calibration.csv").write_bytes(whole[:size])
+        if size == len(whole) - 1:  # only the end of the last line
+            assert Labels(run, 0.1)(0.5) == labels
+            continue
+        with pytest.raises(InputError, match=r"calibration\.csv "):
+            Labels(run, 0.1)
+    (run / "calibration.csv").write_text("path,score\na,0.5\nb,0.25\n")
+    assert Labels(run, 0.5)(0.6)[1] == "anomalous"  # as earlier versions wrote it
 
 
 def test_a_damaged_calibration_is_named(network_run: Path, normals: Path, tmp_path: Path) -> None:

@@ -95,6 +95,18 @@ def test_copies_in_the_training_set_do_not_hide_others(train: list[Image.Image])
     assert new.near_copies_of(known) == {0: 7}
 
 
+@pytest.mark.parametrize("twins", [1, 4, 30, 120])
+@pytest.mark.parametrize("each", [1, 2])
+def test_near_copies_among_the_training_images_do_not_hide_others(
+    train: list[Image.Image], twins: int, each: int
+) -> None:
+    twice = [saved(picture, quality=90 - 15 * k) for picture in train[:twins] for k in range(each)]
+    known = contents([*train, *twice])
+    assert known._near() == pytest.approx(contents(train)._near(), rel=0.25)
+    new = contents([saved(train[7], quality=80), product(5000)])
+    assert [*new.near_copies_of(known)] == [0]
+
+
 def test_too_few_images_do_not_say_how_alike_they_are(train: list[Image.Image]) -> None:
     edited = contents([saved(train[0], quality=90)])
     for count, found in ((49, {}), (50, {0: 0})):

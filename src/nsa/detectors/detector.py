@@ -110,9 +110,11 @@ class Detector(ABC):
             (N,); higher is more anomalous. Both on the CPU.
 
         Raises:
-            InputError: wrong dtype, shape or number of channels.
+            InputError: wrong dtype, shape or number of channels, or no values.
         """
         check_images(images, channels=(self.channels,))
+        if images.is_meta:
+            raise InputError("images must hold values, got a tensor on the device 'meta'.")
         if not len(images):
             none = torch.empty((0, 1, *images.shape[2:]), dtype=torch.float32, device="cpu")
             maps = None if self.no_maps else none

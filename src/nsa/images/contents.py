@@ -108,9 +108,10 @@ class Contents:
         The small pictures are compared by their differences between neighbouring pixels, scaled
         to one length, so that an even change of brightness or contrast counts little. What is
         near depends on how alike the others are: less than 0.35 of a distance that 95 % of them
-        keep from all the rest. So a fixed camera and products of one kind are not near copies of
-        each other; and where photographs differ by the camera's noise alone, only those copies are
-        found that change less than the noise does. Mirrored, turned and cropped copies are not.
+        keep from the rest, near copies among themselves aside, up to three of a picture. So a fixed
+        camera and products of one kind are not near copies of each other; and where photographs
+        differ by the camera's noise alone, only those copies are found that change less than the
+        noise does. Mirrored, turned and cropped copies are not.
 
         Nothing is near where there are fewer than 50 different others to compare with.
         """
@@ -139,8 +140,12 @@ class Contents:
             return 0.0
         known = _differences(self.pictures[different])
         sample = np.arange(0, len(known), -(-len(known) // _SAMPLE))
-        distances = _nearest(known[sample], known, sample)[1]
-        return _NEAR * float(np.quantile(distances, _USUAL, method="lower"))
+        distances = _three_nearest(known[sample], known, sample)
+        # Or a few pictures that are there twice would make a twin's distance the usual one.
+        apart = distances >= _NEAR * np.median(distances[:, 2])
+        apart[:, 2] = True
+        others = distances[np.arange(len(distances)), apart.argmax(axis=1)]
+        return _NEAR * float(np.quantile(others, _USUAL, method="lower"))
 
     def write(self, path: Path) -> None:
         """Write them as one file; it appears complete or not at all.
@@ -242,3 +247,22 @@ def _nearest(
         # Not from the product, whose rounding is as large as the square of a small distance.
         distances[part] = np.linalg.norm(rows[part] - known[found[part]], axis=1)
     return found, distances
+
+
+def _three_nearest(
+    rows: npt.NDArray[np.float32], known: npt.NDArray[np.float32], own: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """The distances of each row to the three nearest of at least four known ones, ascending.
+
+    Args:
+        own: where the rows themselves are among the known ones, which do not count.
+    """
+    distances = np.empty((len(rows), 3), dtype=np.float32)
+    for first in range(0, len(rows), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        products = rows[part] @ known.T
+        products[np.arange(len(products)), own[part]] = -np.inf
+        found = np.argpartition(products, -3, axis=1)[:, -3:]
+        apart = np.linalg.norm(rows[part, None] - known[found], axis=2)
+        distances[part] = np.sort(apart, axis=1)
+    return distances

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError
-from nsa.system.files import atomic_file
+from nsa.system.files import atomic_file, check_utf8
 
 # As the format calls them, in the order in which it stores them.
 _TYPES = {
@@ -118,6 +118,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    check_utf8(path)
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             yield file

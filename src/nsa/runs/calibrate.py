@@ -44,6 +44,7 @@ _log = logging.getLogger("nsa")
 
 FILE = "calibration.csv"
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
+_DIGITS = 32  # of a digest of an image's content
 NORMAL, ANOMALOUS = "normal", "anomalous"
 LABEL_COLUMNS = ("p_value", "label")
 
@@ -77,10 +78,14 @@ class Calibration:
                 "trained on."
             )
         rows = read_csv(path, ("path", "score"))
-        with reading(path, "run nsa calibrate again"):
+        with reading(path, "run nsa calibrate again, with --overwrite"):
             scores = np.array([parse_number(row["score"], "score") for row in rows])
             ConformalThreshold(scores)  # at least one
-        named = bool(rows) and "content" in rows[0]
+            if any(row.get("of", str(len(rows))) != str(len(rows)) for row in rows):
+                raise InputError(f"it has {counted(len(rows), 'image')} of {rows[0]['of']}")
+            if any(len(row.get("content", " " * _DIGITS)) != _DIGITS for row in rows):
+                raise InputError("it has no digest of an image's content")
+        named = "content" in rows[0]
         contents = [row["content"] for row in rows] if named else None
         return cls([row["path"] for row in rows], scores, contents)
 
@@ -90,10 +95,12 @@ class Calibration:
         Raises:
             InputError: the folder cannot be written to.
         """
-        columns: list[Sequence[Any]] = [self.paths, self.scores.tolist()]
-        columns += [] if self.contents is None else [self.contents]
-        names = ("path", "score", "content")[: len(columns)]
-        write_csv(run / FILE, names, zip(*columns, strict=True))
+        # "of" tells a file that has lost lines, which would move the threshold.
+        columns: dict[str, Sequence[Any]] = {"path": self.paths, "score": self.scores.tolist()}
+        columns["of"] = [len(self.paths)] * len(self.paths)
+        if self.contents is not None:
+            columns["content"] = self.contents
+        write_csv(run / FILE, tuple(columns), zip(*columns.values(), strict=True))
 
     @property
     def threshold(self) -> ConformalThreshold:
@@ -133,14 +140,11 @@ def check_kept(run: Path, inputs: Sequence[Path]) -> None:
     """Refuse to replace the calibration of a run by one that lacks some of its images.
 
     Raises:
-        InputError: it would be replaced.
+        InputError: it would be replaced, or what is there is no calibration, or damaged.
     """
     if not (run / FILE).is_file():
         return
-    try:
-        earlier = Calibration.read(run).paths
-    except InputError:  # damaged, which another calibration mends
-        return
+    earlier = Calibration.read(run).paths
     named = {str(path.resolve()) for path in find_all_images(inputs)}
     lacking = len(set(earlier) - named)
     if lacking:

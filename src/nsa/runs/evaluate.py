@@ -167,8 +167,9 @@ def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool
     # Of a call that was killed there are the scores alone.
     marks = {_METRICS: b'"whole_image"', "scores.csv": ",".join(_COLUMNS).encode() + b"\n"}
     paths = [(folder / name, mark) for name, mark in marks.items()]
-    ours = any(path.is_file() and mark in path.read_bytes() for path, mark in paths)
-    earlier = _FILES if ours and not (folder / "config.yaml").exists() else ()
+    there = {path.name: mark in path.read_bytes() for path, mark in paths if path.is_file()}
+    ours = any(there.values()) and not (folder / "config.yaml").exists()
+    earlier = [name for name in _FILES if there.get(name, True)] if ours else []
     read = [path for one in dataset.test for path in (one.path, one.mask) if path is not None]
     check_folder(folder, _FILES, earlier, [*read, *run.path.iterdir()], overwrite=overwrite)
     make_folder(folder)

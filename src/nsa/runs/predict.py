@@ -34,6 +34,7 @@ from nsa.system.interrupt import Interrupted
 
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
 _TABLES = (SCORES, partial_name(Path(SCORES)).name, UNREADABLE)
+_REASONS = ("path", "reason")
 _PICTURE, _MAP = "picture", "map"  # columns that name files
 _LONGEST_STEM = 251  # bytes: with .png, what a file system takes
 
@@ -103,7 +104,7 @@ def predict(
     written = {SCORES, *(name for one in results if one.path not in lost for name in one.files)}
     if failures:
         lines = [(one.path, str(reason)) for one, reason in failures]
-        write_csv(output / UNREADABLE, ("path", "reason"), lines)
+        write_csv(output / UNREADABLE, _REASONS, lines)
         written.add(UNREADABLE)
     for name in earlier - written:
         remove(output / name)
@@ -210,7 +211,10 @@ def _results_in(folder: Path) -> set[str]:
     """Names of the files in a folder that an earlier call wrote there, as its tables say."""
     tables = [folder / name for name in _TABLES[:2]]
     found = {name for table in tables if table.is_file() for name in _named_by(table)}
-    return {*found, *_TABLES} if found else found
+    others, header = folder / UNREADABLE, ",".join(_REASONS).encode()
+    if found and others.is_file() and others.read_bytes().startswith(header):
+        found.add(UNREADABLE)
+    return found
 
 
 def _named_by(table: Path) -> set[str]:

@@ -201,6 +201,20 @@ def need_space(folder: Path, size: int) -> None:
         )
 
 
+def check_utf8(path: Path) -> None:
+    """Refuse a path that libraries cannot open which take UTF-8 alone, as that of safetensors does.
+
+    Raises:
+        InputError: it holds other bytes.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path} has a name that is not UTF-8, which weights need; give it another."
+        ) from error
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its parents where they are missing.
 

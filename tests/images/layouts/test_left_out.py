@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -28,14 +29,15 @@ def test_one_line_counts_what_is_left_out(tmp_path: Path, caplog: pytest.LogCapt
     for name in ("x.txt", "y.txt", ".hidden", "Thumbs.db", "._a.png"):
         (tmp_path / name).touch()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    os.mkfifo(tmp_path / "pipe.png")
     found = find_images(tmp_path)
     assert [path.name for path in found] == ["a.png", "b.jfif", "c.gif"]
     assert all(abs(int(read_image(path)[0, 0, 2]) - 30) < 8 for path in found)
     (record,) = caplog.records
     text = record.getMessage()
     assert text == (
-        f"{tmp_path}: 3 images; left out: 2 other files (2 .txt), 1 folder, not searched (sub), "
-        "1 broken link (gone.png), 1 hidden image (.e.png)."
+        f"{tmp_path}: 3 images; left out: 3 other files (2 .txt, 1 .png), 1 folder, not searched "
+        "(sub), 1 broken link (gone.png), 1 hidden image (.e.png)."
     )
     find_images(tmp_path)
     assert len(caplog.records) == 1  # once
