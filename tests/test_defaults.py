@@ -107,3 +107,5 @@ def test_a_device_is_the_cpu_or_a_gpu(network_run: Path, device: Any) -> None:
 def test_an_array_is_no_tensor(network_run: Path) -> None:
     with pytest.raises(nsa.InputError, match=r"must be a uint8 tensor .*, got ndarray"):
         nsa.load(network_run, "cpu").predict(IMAGES.numpy())  # type: ignore[arg-type]
+    with pytest.raises(nsa.InputError, match="images must hold values, got a tensor on the device"):
+        nsa.load(network_run, "cpu").predict(IMAGES.to("meta"))
