@@ -133,7 +133,8 @@ def _report(folder: Path, count: int, others: Sequence[os.DirEntry[str]]) -> Non
     folders = [entry for entry in others if entry.is_dir()]
     broken = [entry for entry in others if entry.is_symlink() and not Path(entry).exists()]
     hidden = [entry for entry in others if _is_hidden_image(entry)]
-    files = [entry for entry in others if entry not in (*folders, *broken, *hidden)]
+    told = {entry.path for entry in (*folders, *broken, *hidden)}
+    files = [entry for entry in others if entry.path not in told]
     kinds = Counter(Path(entry).suffix.lower() or "without a suffix" for entry in files)
     parts = [
         f"{counted(len(entries), what)}{aside} ({detail})"
