@@ -75,6 +75,26 @@ def test_what_a_kill_left_of_a_claim_goes_and_what_is_being_made_stays(tmp_path:
         assert list(left.parent.iterdir()) == [Path(file.name)]
 
 
+def test_the_lock_of_a_dead_process_goes_and_those_of_the_living_stay(tmp_path: Path) -> None:
+    """Also of a job that is finished, which nobody claims again."""
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    for name, host in (("dead", socket.gethostname()), ("far", "elsewhere")):
+        content = {"host": host, "process": 4711, "since": 0}
+        (folder / f"{name}.lock").write_text(json.dumps(content))
+    (folder / "cut.lock").write_text('{"host": "el')
+    with claim(folder / "ours.lock") as ours:
+        assert ours
+        before = (folder / "ours.lock").read_bytes()
+        prepare_folder(tmp_path)
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "cut.lock",
+            "far.lock",
+            "ours.lock",
+        ]
+        assert (folder / "ours.lock").read_bytes() == before
+
+
 def test_ranks_share_the_jobs_and_then_help_each_other() -> None:
     jobs = list("abcdefg")
     orders = [Rank(number, 3).order(jobs) for number in range(3)]  # type: ignore[arg-type]

@@ -81,10 +81,39 @@ def _create(path: Path) -> BinaryIO | None:
     return file
 
 
+def remove_left(folder: Path) -> None:
+    """Remove what processes of this machine that are gone have left in a folder of locks.
+
+    Raises:
+        InputError: it cannot be removed.
+    """
+    for path in folder.glob("*.lock"):
+        file = None
+        if owner(path) is None:  # damaged, or just being taken over, maybe elsewhere
+            continue
+        with contextlib.suppress(OSError):  # another user's, which is for that one to remove
+            file = _lock_left(path)
+        if file is not None:
+            with file:
+                remove(path)
+
+
 def _take_over(path: Path) -> BinaryIO | None:
     """The lock of a process of this machine that is gone; None if its owner may be alive."""
-    before = owner(path)
-    if before is not None and before.get("host") != socket.gethostname():
+    before, file = owner(path), _lock_left(path)
+    if file is None:
+        return None
+    _log.warning("Taking over %s from process %s, which is gone.", path.stem, _process(before))
+    file.truncate()
+    file.write(_content())
+    file.flush()
+    return file
+
+
+def _lock_left(path: Path) -> BinaryIO | None:
+    """The file, locked, if no process of this machine has it; None if its owner may be alive."""
+    content = owner(path)
+    if content is not None and content.get("host") != socket.gethostname():
         return None
     try:
         file = path.open("r+b")
@@ -98,10 +127,6 @@ def _take_over(path: Path) -> BinaryIO | None:
     if not same_file(file.fileno(), path):
         file.close()  # released and claimed anew while we were looking
         return None
-    _log.warning("Taking over %s from process %s, which is gone.", path.stem, _process(before))
-    file.truncate()
-    file.write(_content())
-    file.flush()
     return file
 
 

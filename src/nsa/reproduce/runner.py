@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.reproduce.claims import claim
+from nsa.reproduce.claims import claim, remove_left
 from nsa.reproduce.job import Job
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.request import ReproduceRequest
@@ -110,6 +110,7 @@ def prepare_folder(output: Path) -> None:
     for part in ("", "jobs", "runs", "claims", "logs"):
         make_folder(output / part)
         remove_unfinished(output / part)
+    remove_left(output / "claims")
 
 
 def run_jobs(jobs: Sequence[Job], request: ReproduceRequest, per_device: int) -> dict[str, str]:
