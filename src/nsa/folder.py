@@ -245,8 +245,9 @@ def make_output(path: Path | None, category: str) -> Path:
     Raises:
         InputError: it cannot be created or written to.
     """
+    # Or nothing could read what a long training has written.
+    check_utf8(Path("runs") / category if path is None else path)
     if path is not None:
-        check_utf8(path)  # or nothing could read what a long training has written
         make_folder(path)
         return path
     make_folder(Path("runs"))

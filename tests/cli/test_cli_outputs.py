@@ -228,7 +228,9 @@ def test_a_training_takes_any_name(one_epoch: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names there are no bytes")
-def test_a_run_folder_is_named_in_utf8(network_run: Path, data: Path, tmp_path: Path) -> None:
+def test_a_run_folder_is_named_in_utf8(
+    network_run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or weights could be written, but not be read again."""
     odd = tmp_path / os.fsdecode(b"run\xff")
     for command in (
@@ -237,6 +239,10 @@ def test_a_run_folder_is_named_in_utf8(network_run: Path, data: Path, tmp_path: 
     ):
         assert "is not UTF-8" in sentence(nsa(*command, odd))
         assert not odd.exists()
+    shutil.copytree(data / "disc" / "train" / "good", photos := tmp_path / os.fsdecode(b"gut\xff"))
+    monkeypatch.chdir(tmp_path)
+    assert "is not UTF-8" in sentence(nsa("train", "--normal-dir", photos))  # its run's name
+    assert not Path("runs").exists()
     shutil.copytree(network_run, odd)
     message = sentence(
         nsa("predict", odd, data / "disc" / "test" / "good", "--output", tmp_path / "x")

@@ -211,7 +211,8 @@ def check_utf8(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{path} has a name that is not UTF-8, which weights need; give it another."
+            f"{path} has a name that is not UTF-8, which weights need; rename it, or choose "
+            "another --output."
         ) from error
 
 
