@@ -67,8 +67,8 @@ class Detector(ABC):
         """The detector as a module for :func:`nsa.runs.export.export`.
 
         Returns:
-            From normalised images, float32 (N, channels, *size), to a tuple of tensors whose last
-            is the scores; and what each of them is called and holds.
+            From pixels, float32 (N, channels, *size) from 0 to 255, to a tuple of tensors whose
+            last is the scores; and what each of them is called and holds.
         """
 
     def score_as_published(self, images: Tensor) -> Scored | None:

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun
-from nsa.images.network_input import input_scale
 from nsa.runs.calibrate import Calibration
 from nsa.runs.outputs import check_file
 from nsa.system.console import printable
@@ -35,17 +34,13 @@ class Deployed(nn.Module):
 
     Args:
         judge: as :meth:`nsa.detectors.detector.Detector.deployable` gives it.
-        channels: 1 or 3.
         threshold: images with a higher score are labelled; None: no labels.
     """
 
-    def __init__(self, judge: nn.Module, channels: int, threshold: float | None) -> None:
+    def __init__(self, judge: nn.Module, threshold: float | None) -> None:
         super().__init__()
         self.judge = judge
         self.threshold = threshold
-        scale, shift = input_scale(channels)
-        self.scale = nn.Buffer(scale[:, None, None])
-        self.shift = nn.Buffer(shift[:, None, None])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """What ``judge`` gives, and with a threshold bool (N,).
@@ -53,7 +48,7 @@ class Deployed(nn.Module):
         Args:
             images: uint8 (N, channels, H, W), already of the detector's size.
         """
-        found = self.judge(images.to(torch.float32) * self.scale + self.shift)
+        found = self.judge(images.to(torch.float32))
         return found if self.threshold is None else (*found, found[-1] > self.threshold)
 
 
@@ -98,7 +93,7 @@ def export(
         outputs = {**outputs, "anomalous": "bool (N)"}
     notes = _notes(run, detector, outputs, fpr, threshold)
     on_cpu = copy.deepcopy(judge).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    deployed = Deployed(on_cpu, detector.channels, threshold).eval().requires_grad_(False)
+    deployed = Deployed(on_cpu, threshold).eval().requires_grad_(False)
     example = torch.zeros((2, detector.channels, *detector.size), dtype=torch.uint8, device="cpu")
     to_onnx = ending == ".onnx"
     with _quiet(), torch.inference_mode(False), torch.no_grad():

@@ -20,6 +20,8 @@ from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.distributions import Distribution
 from nsa.images import stack
+from nsa.images.network_input import input_scale
+from nsa.model.backbones import Levels
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
 
@@ -107,15 +109,19 @@ class FittedGaussian(Detector):
 class _Distances(nn.Module):
     """The sum over levels of ``||W (features - mean)||``."""
 
-    def __init__(self, levels: nn.Module, distributions: Sequence[Distribution]) -> None:
+    def __init__(self, levels: Levels, distributions: Sequence[Distribution]) -> None:
         super().__init__()
         self.levels = levels
+        scale, shift = input_scale(levels.channels)
+        self.scale = nn.Buffer(scale[:, None, None])
+        self.shift = nn.Buffer(shift[:, None, None])
         self.means = nn.ParameterList(level.mean for level in distributions)
         self.whitenings = nn.ParameterList(level.whitening() for level in distributions)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Scores, float64 (N,), of normalised images."""
-        parts = zip(self.levels(x), self.means, self.whitenings, strict=True)
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Scores, float64 (N,), of images."""
+        features = self.levels(pixels * self.scale + self.shift)
+        parts = zip(features, self.means, self.whitenings, strict=True)
         distances = [
             ((features.double() - mean) @ whitening).square().sum(1).sqrt()
             for features, mean, whitening in parts

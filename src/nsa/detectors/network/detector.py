@@ -14,6 +14,7 @@ from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import center_crop, to_network_input
+from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.model.weights import load_model
 from nsa.settings.config import ImageConfig
@@ -92,7 +93,7 @@ class NetworkDetector(Detector):
         """See :meth:`Detector.deployable`."""
         height, width = self.size
         outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float32 (N)"}
-        return _MapsAndScores(self.network), outputs
+        return _MapsAndScores(self.network, self.channels), outputs
 
     def _maps(self, batch: Tensor) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
@@ -103,13 +104,16 @@ class NetworkDetector(Detector):
 
 
 class _MapsAndScores(nn.Module):
-    def __init__(self, network: EncoderDecoder) -> None:
+    def __init__(self, network: EncoderDecoder, channels: int) -> None:
         super().__init__()
         self.network = network
+        scale, shift = input_scale(channels)
+        self.scale = nn.Buffer(scale[:, None, None])
+        self.shift = nn.Buffer(shift[:, None, None])
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps, float32 (N, H, W), and scores, float32 (N,), of normalised images."""
-        maps = self.network.predict(x)[:, 0]
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps, float32 (N, H, W), and scores, float32 (N,), of images."""
+        maps = self.network.predict(pixels * self.scale + self.shift)[:, 0]
         return maps, image_scores(maps)
 
 
