@@ -35,12 +35,13 @@ class Fitted:
     Attributes:
         detector: ready to be used; its files are in the run folder.
         times: of the training, for ``metrics.json``.
-        held_out: which of the training images were held out of it, and their scores; None: none.
+        held_out: normal images that were held out of it to calibrate with, and their scores;
+            None: none were.
     """
 
     detector: Detector
     times: dict[str, float]
-    held_out: tuple[Sequence[int], npt.NDArray[np.float64]] | None = None
+    held_out: tuple[Contents, npt.NDArray[np.float64]] | None = None
 
 
 class Fitting(ABC, Generic[RunT]):
@@ -96,7 +97,7 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
     Attributes:
         names: values of ``--method`` that mean it.
         request: its options.
-        summary: its names, for the help of ``--method``.
+        summary: its names, for the help of ``--method``; empty: nothing is trained by it.
         lacks: why it has no use for the options of others, to follow its name.
         steps: whether it trains in steps, which several processes can share and a profile measures.
     """

@@ -58,7 +58,7 @@ def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
         for name, option in method.request.options().items():
             if found.setdefault(name, (method.request, option))[1] != option:
                 raise TypeError(f"two methods have an option {name!r} with different meanings")
-    names = "; or ".join(method.summary for method in distinct)
+    names = "; or ".join(method.summary for method in distinct if method.summary)
     for name, help_text in (
         ("method", f"{names[0].upper()}{names[1:]}. [default: {DEFAULT}]"),
         (

@@ -179,6 +179,12 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     if trained is not None:
         warn_about_near(contents, trained, "images", TOO_LOW)
         warn_about_near_pairs(contents, trained)
+    scaling = sum(name in detector.scaled_by for name in contents.names())
+    if scaling:
+        _log.info(
+            "%d of %d images also set the scales of the ensemble's members, so rates hold nearly, "
+            "not strictly; images that did not are better evidence.", scaling, len(contents),
+        )  # fmt: skip
     scores = detector.calibrate(images)
     check_scores(Scored(torch.from_numpy(scores), None), contents.paths)
     calibration = Calibration(contents.paths, scores, contents.names())

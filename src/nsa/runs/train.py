@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
         named = None if method is find_method(None) else method.names[0]
         create_run(folder, fitting.settings, places, named)
         with beginning(folder):
-            return _work(method.open_run(folder), dataset, fitting)
+            return work(method.open_run(folder), dataset, fitting)
 
 
 def resume(
@@ -124,7 +124,7 @@ def resume(
             changes = {**run.places, **fitting.settings.to_dict()}
         change_run(folder, changes)
         with torch_threads(run.places["threads"]):
-            return _work(dataclasses.replace(run, settings=fitting.settings), dataset, fitting)
+            return work(dataclasses.replace(run, settings=fitting.settings), dataset, fitting)
 
 
 def follow(request: TrainRequest, ranks: Ranks) -> None:
@@ -199,8 +199,21 @@ def _interruptible(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
-    """Load all images, train what is left to train, then evaluate."""
+def work(
+    run: AnyRun, dataset: Dataset, fitting: Fitting[Any], further: str | None = None
+) -> Trained:
+    """Load all images, train what is left to train, then evaluate.
+
+    Args:
+        run: begun, and locked.
+        dataset: the images.
+        fitting: what to do with them.
+        further: how to go on where the results of a training cannot be written; None: ``--resume``.
+
+    Raises:
+        InputError: an image or the run folder cannot be used, or nothing can be trained.
+        Interrupted: a signal stopped the training; its state is saved.
+    """
     # The test set too, so that its faults are no surprise after the training.
     test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
     fitting.load(run, dataset)
@@ -213,24 +226,26 @@ def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
     fitted = fitting.fit(run, dataset)
     try:
         result = evaluate(fitted.detector, dataset, test)
-        if fitted.held_out is not None and contents is not None:
+        if fitted.held_out is not None:
             _keep_held_out(run, contents, *fitted.held_out)
         result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
     except InputError as error:
-        raise InputError(
-            f"{error} The training itself is saved; nsa train --resume "
-            f"{as_argument(run.path)} does the rest."
-        ) from error
+        further = further or (
+            f"The training itself is saved; nsa train --resume {as_argument(run.path)} does the "
+            "rest."
+        )
+        raise InputError(f"{error} {further}") from error
     return Trained(run, result)
 
 
 def _keep_held_out(
-    run: AnyRun, contents: Contents, rows: Sequence[int], scores: npt.NDArray[np.float64]
+    run: AnyRun, contents: Contents | None, held_out: Contents, scores: npt.NDArray[np.float64]
 ) -> None:
     """Calibrate with the images that were held out of a training."""
-    held_out = contents.take(rows)
-    fitted_on = contents.take(sorted({*range(len(contents))}.difference(rows)))
-    warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
+    if contents is not None:
+        same = contents.copies_of(held_out)
+        fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
+        warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
     Calibration(held_out.paths, scores, held_out.names()).write(run.path)

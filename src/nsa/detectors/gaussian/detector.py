@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nsa.detectors.detector import Detector, Map, Pixels, Scored
+from nsa.detectors.detector import Detector, Judged, Pixels, Scored
 from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.folder import GaussianRun
 from nsa.detectors.gaussian.settings import GaussianSettings
@@ -54,7 +54,7 @@ class FittedGaussian(Detector):
         empty = torch.empty(0, dtype=torch.float64, device="cpu")
         return Scored(self.gaussian.score(images) if len(images) else empty, None)
 
-    def judge(self, images: Sequence[Pixels]) -> list[tuple[float, Map | None]]:
+    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
         """See :meth:`Detector.judge`."""
         scores: list[float] = []
         if not images:
@@ -62,7 +62,7 @@ class FittedGaussian(Detector):
         for part in torch.split(stack(images, self.size), self.extractor.batch_size):
             # Not through the extractor's own loop, whose progress bar would flash for every group.
             scores += self.gaussian.score(self.extractor.batch(part)).tolist()
-        return [(score, None) for score in scores]
+        return [Judged(score, None) for score in scores]
 
     def calibrate(self, images: Tensor) -> npt.NDArray[np.float64]:
         """See :meth:`Detector.calibrate`; the distances of every level are kept in the detector."""
@@ -70,6 +70,10 @@ class FittedGaussian(Detector):
         self.gaussian.calibration = distances
         scores: npt.NDArray[np.float64] = distances.sum(1).numpy()
         return scores
+
+    def be_quiet(self) -> None:
+        """See :meth:`Detector.be_quiet`."""
+        self.extractor.progress = False
 
     def save_calibration(self, folder: Path) -> None:
         """See :meth:`Detector.save_calibration`."""

@@ -58,7 +58,7 @@ class GaussianFitting(Fitting[GaussianRun]):
         if len(rows) < len(paths):
             _check_counts(self.settings.gaussian, len(rows))
             images, contents = images[rows], contents.take(rows)
-        self._images, self.contents = images, contents
+        self._images, self.contents, self._contents = images, contents, contents
 
     def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
         """See :meth:`Fitting.fit`."""
@@ -81,7 +81,8 @@ class GaussianFitting(Fitting[GaussianRun]):
         storage.save(gaussian, run.path)
         held_out = None
         if gaussian.held_out is not None and gaussian.calibration is not None:
-            held_out = gaussian.held_out.tolist(), gaussian.calibration.sum(1).numpy()
+            contents = self._contents.take(gaussian.held_out.tolist())
+            held_out = contents, gaussian.calibration.sum(1).numpy()
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(FittedGaussian(gaussian, settings, run.path), times, held_out)
 
