@@ -30,7 +30,7 @@ def combine_command(
 
     The scores and maps of every member are standardised by held-out normal images and summed. How
     far the members disagree is the spread of an image, in scores.csv. The new run folder holds
-    copies of the members; set its own threshold with nsa calibrate.
+    copies of the members. It is calibrated by the same images, for --fpr.
     """
     from nsa.runs.combine import combine
 

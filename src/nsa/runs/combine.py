@@ -20,6 +20,7 @@ from nsa.detectors.detector import Detector
 from nsa.detectors.ensemble.fit import (
     HeldOut,
     check_enough,
+    ensemble_scores,
     make_ensemble,
     refuse_colours,
     standardise,
@@ -44,7 +45,7 @@ from nsa.images.contents import example
 from nsa.images.files import find_all_images
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.calibrate import Calibration
-from nsa.runs.copies import find_training_contents, warn_about_near
+from nsa.runs.copies import find_training_contents
 from nsa.runs.train import Trained, work
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device, own_threads
@@ -56,7 +57,7 @@ _log = logging.getLogger("nsa")
 
 _KEPT = (".yaml", ".safetensors", ".csv", ".json")  # what a member's files end in, but pictures
 _NOT_KEPT = ("trace.json", "checkpoint.safetensors")
-_OURS = ("config.yaml", CONTENTS, HELD_OUT, SCALES, "scores.csv", "examples.png")
+_OURS = ("config.yaml", CONTENTS, HELD_OUT, SCALES, CALIBRATION, "scores.csv", "examples.png")
 _OTHERS = "name others, which no member was trained on, with --normals"
 
 
@@ -139,7 +140,8 @@ class _Combining(Fitting[EnsembleRun]):
         detector = make_ensemble(run, self._detectors, self._held, self._scales, self._scores)
         times = [one.run.training_times().get("training_seconds") for one in self._members.values()]
         known = [seconds for seconds in times if seconds is not None]
-        return Fitted(detector, {"training_seconds": sum(known)} if known else {})
+        held_out = self._held.contents, ensemble_scores(self._scales, self._scores)
+        return Fitted(detector, {"training_seconds": sum(known)} if known else {}, held_out)
 
 
 def _open(paths: Sequence[Path], device: str) -> dict[str, Member]:
@@ -208,7 +210,7 @@ def _held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut
     if len(contents) > 1:  # what an image holds is known by its decoded pixels
         coloured = load_images(paths, size, 3, console.is_terminal, False, contents=contents[3])
         refuse_colours(detectors, coloured)
-    for name, member in members.items():
+    for member in members.values():
         own = contents[member.detector.channels]
         trained = trained_on(member)
         if trained is None:
@@ -220,7 +222,6 @@ def _held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut
                 f"{member.run.path}, or are copies of what was, {example(copies, own, trained)}; "
                 f"{_OTHERS}."
             )
-        warn_about_near(own, trained, "held-out images", f"{name} may count too much")
     rows = contents[channels].different("held-out images")
     check_enough(len(rows), "name more with --normals")
     return HeldOut(images[rows], contents[channels].take(rows))

@@ -26,7 +26,7 @@ from nsa.folder import (
     need_begun,
 )
 from nsa.images import Contents, Dataset, load_test_set, open_dataset
-from nsa.runs.calibrate import Calibration, add_working_point
+from nsa.runs.calibrate import Calibration, add_working_point, say_if_scaled
 from nsa.runs.copies import (
     TOO_LOW,
     keep_training_contents,
@@ -228,6 +228,7 @@ def work(
         result = evaluate(fitted.detector, dataset, test)
         if fitted.held_out is not None:
             _keep_held_out(run, contents, *fitted.held_out)
+            say_if_scaled(fitted.detector, fitted.held_out[0])
         result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)

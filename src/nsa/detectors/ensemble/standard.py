@@ -24,7 +24,7 @@ _BELOW = 1e-3  # of the typical value: what is lower counts as that, so that zer
 _DEVIATION = 1.4826  # of a normal distribution, in median absolute deviations
 _DEVIATION_BY_MEAN = 1.2533  # the same in mean absolute deviations
 UPPER_DEVIATIONS = 2.3263  # of UPPER from the median of a normal distribution
-_ROUNDING = 1e-6  # relative; a spread below it is that of float32's last digits
+_ROUNDING = 1e-4  # relative; machines differ by up to so much, see nsa.metrics.conformal
 
 
 @dataclass(frozen=True, kw_only=True)
