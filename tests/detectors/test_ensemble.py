@@ -154,7 +154,7 @@ def test_members_that_say_nothing_finite_are_refused() -> None:
 
 
 def test_grey_and_colour_go_together_for_grey_images_only() -> None:
-    members = {"x": Brightness(1.0, 1), "y": Brightness(2.0)}
+    members = {"x": 1, "y": 3}
     refuse_colours(members, pictures(4, 0, 1).expand(-1, 3, -1, -1))
     with pytest.raises(InputError, match=r"different channels, x grey and y colour, and"):
         refuse_colours(members, pictures(4, 0))

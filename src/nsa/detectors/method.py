@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -88,6 +88,39 @@ class Fitting(ABC, Generic[RunT]):
 
         Raises:
             InputError: a picture cannot be written.
+        """
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run below another one that is trained before it.
+
+    Attributes:
+        name: of its folder in :data:`nsa.folder.MEMBERS`.
+        method: of it.
+        start: its training: of the run that has begun there, or with None a new one.
+    """
+
+    name: str
+    method: AnyMethod
+    start: Callable[[Any], Fitting[Any]]
+
+
+class Compound(Fitting[RunT]):
+    """The training of a run that is made of others.
+
+    Attributes:
+        parts: the others, in the order of their training; they are there by :meth:`load`.
+    """
+
+    parts: Sequence[Part]
+
+    @abstractmethod
+    def divide(self, dataset: Dataset) -> tuple[Dataset, Contents]:
+        """What the parts are trained on, and the normal images that they are calibrated with.
+
+        Raises:
+            InputError: an image cannot be read, or there are too few.
         """
 
 

@@ -209,7 +209,7 @@ def _held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut
     images = load_images(paths, size, channels, console.is_terminal, contents=contents[channels])
     if len(contents) > 1:  # what an image holds is known by its decoded pixels
         coloured = load_images(paths, size, 3, console.is_terminal, False, contents=contents[3])
-        refuse_colours(detectors, coloured)
+        refuse_colours({name: one.channels for name, one in detectors.items()}, coloured)
     for member in members.values():
         own = contents[member.detector.channels]
         trained = trained_on(member)

@@ -61,19 +61,19 @@ def check_enough(count: int, remedy: str) -> None:
         )
 
 
-def refuse_colours(members: Mapping[str, Detector], images: Tensor) -> None:
+def refuse_colours(channels: Mapping[str, int], images: Tensor) -> None:
     """Refuse members that see different things of coloured images.
 
     Args:
+        channels: of each member's images, by its name; not the same of all.
         images: uint8 (N, 3, H, W), some of the product.
 
     Raises:
-        InputError: some members judge grey images, others colour, and these have colours.
+        InputError: the images are coloured.
     """
     if bool((images != images[:, :1]).any()):
         grey, coloured = (
-            next(name for name, one in members.items() if one.channels == channels)
-            for channels in (1, 3)
+            next(name for name, own in channels.items() if own == number) for number in (1, 3)
         )
         raise InputError(
             f"The members judge images of different channels, {grey} grey and {coloured} colour, "

@@ -34,7 +34,12 @@ class EnsembleRun(Run[EnsembleSettings]):
     @property
     def is_combined(self) -> bool:
         """Whether there is a detector."""
-        return (self.path / SCALES).is_file()
+        return is_combined(self.path)
+
+
+def is_combined(path: Path) -> bool:
+    """Whether the members of a run are standardised, which is the last thing that it takes."""
+    return (path / SCALES).is_file()
 
 
 def open_run(path: Path) -> EnsembleRun:

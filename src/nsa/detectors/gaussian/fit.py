@@ -92,7 +92,7 @@ def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
     device = choose_device(request.device or "auto")
     settings = resolve(request, dataset.name)
     _check_counts(settings.gaussian, len(dataset.train))
-    return _fitting(settings, device, request.precision or "auto")
+    return make_fitting(settings, device, request.precision or "auto")
 
 
 def resume(run: GaussianRun, request: GaussianRequest) -> Fitting[GaussianRun]:
@@ -101,7 +101,7 @@ def resume(run: GaussianRun, request: GaussianRequest) -> Fitting[GaussianRun]:
     device = choose_device(run.places["device"])
     if run.is_finished:
         return _Finished(run, device)
-    return _fitting(run.settings, device, run.places["precision"])
+    return make_fitting(run.settings, device, run.places["precision"])
 
 
 class _Finished(Fitting[GaussianRun]):
@@ -124,7 +124,14 @@ class _Finished(Fitting[GaussianRun]):
         return Fitted(self._detector, run.training_times())
 
 
-def _fitting(settings: GaussianSettings, device: torch.device, precision: str) -> GaussianFitting:
+def make_fitting(
+    settings: GaussianSettings, device: torch.device, precision: str
+) -> GaussianFitting:
+    """A fit with its network loaded; precision is that of a request.
+
+    Raises:
+        InputError: there are no such weights, or the device has no such precision.
+    """
     # Not bfloat16 by itself: its rounding blurs the components of least variance.
     chosen = choose_precision("fp32" if precision == "auto" else precision, device)
     bits: Literal["bfloat16", "float32"] = "bfloat16" if chosen == "bf16" else "float32"
