@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa._native import layout
 from nsa.errors import InputError
+from nsa.images.network_input import Scaling
 from nsa.model.backbones import Levels
 from nsa.model.pretrained import load_network
 
@@ -22,10 +23,6 @@ Features = list[Tensor]
 """One float32 tensor (images, channels of the level) per level, on the CPU."""
 
 Module = TypeVar("Module", bound=nn.Module)
-
-# What torchvision's and our own colour networks were trained with.
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class FeatureExtractor:
@@ -126,7 +123,7 @@ class FeatureExtractor:
     @torch.inference_mode()
     def batch(self, images: Tensor) -> Features:
         """Features of images that fit into memory at once, see :meth:`__call__`."""
-        x = prepare(images.to(self.device, non_blocking=True), self.network.channels, self.size)
+        x = prepare(images.to(self.device, non_blocking=True), self.network.scaling, self.size)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             features = [level.cpu() for level in self.network(x)]
         for number, level in enumerate(features, 1):
@@ -162,15 +159,13 @@ def check_images(images: Tensor) -> None:
         raise InputError("images must hold at least one image.")
 
 
-def prepare(images: Tensor, channels: int, size: tuple[int, int] | None = None) -> Tensor:
-    """Network input from uint8 images: float32, channels-last, resized and normalised.
-
-    Colour networks see values normalised by ImageNet's mean and deviation, grey ones (ours, for
-    X-rays) values in [0, 1].
+def prepare(images: Tensor, scaling: Scaling, size: tuple[int, int] | None = None) -> Tensor:
+    """Network input from uint8 images: float32, channels-last, resized and scaled.
 
     Raises:
         InputError: colour images meet a network for grey ones.
     """
+    channels = len(scaling.mean)
     if images.shape[1] > channels:
         raise InputError(
             "The network takes grey images, but these have 3 channels; load them grey."
@@ -178,8 +173,6 @@ def prepare(images: Tensor, channels: int, size: tuple[int, int] | None = None) 
     x = images.to(torch.float32, memory_format=torch.channels_last) / 255
     if size is not None and tuple(x.shape[-2:]) != tuple(size):
         x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
-    if channels == 1:
-        return x
-    mean = x.new_tensor(_MEAN).view(1, 3, 1, 1)
-    deviation = x.new_tensor(_DEVIATION).view(1, 3, 1, 1)
+    mean = x.new_tensor(scaling.mean).view(1, channels, 1, 1)
+    deviation = x.new_tensor(scaling.deviation).view(1, channels, 1, 1)
     return ((x - mean) / deviation).contiguous(memory_format=torch.channels_last)

@@ -1,15 +1,15 @@
 """The classification networks and where their levels end (Section IV and Table VI of the paper).
 
 A *level* is a stage of the network as its authors' tables count them, and its features are what
-the stage puts out. EfficientNet has nine: the stem, seven stages of inverted residual blocks and
-the 1x1 convolution before pooling. ResNet has five: the stem (convolution, normalisation and ReLU;
-the max pooling opens the second stage in the ResNet paper's table) and four stages of residual
-blocks.
+the stage puts out. EfficientNet and EfficientNet-Lite have nine: the stem, seven stages of inverted
+residual blocks and the 1x1 convolution before pooling. ResNet has five: the stem (convolution,
+normalisation and ReLU; the max pooling opens the second stage in the ResNet paper's table) and four
+stages of residual blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError, hint, shown
+from nsa.images.network_input import IMAGENET, Scaling, scaling_of
+from nsa.model import lite
 from nsa.model._torchvision import torchvision_models
 from nsa.system.device import float32_weights
 
@@ -26,26 +28,42 @@ class Network:
     """What is fixed about a network.
 
     Attributes:
-        name: as torchvision spells it.
+        name: as torchvision spells it, or in its manner.
         channels: features per level, first level first.
+        strides: pixels of the image per position of a level's output, per level; the output's sides
+            are the image's divided by it and rounded up.
         size: side in pixels of the square images it was designed for.
+        scaling: how it takes colour images.
     """
 
     name: str
     channels: tuple[int, ...]
+    strides: tuple[int, ...]
     size: int
+    scaling: Scaling = IMAGENET
+
+
+_EFFICIENTNET_STRIDES = (2, 2, 4, 8, 16, 16, 32, 32, 32)
+
+
+def _resnet(depth: int, *channels: int) -> Network:
+    return Network(f"resnet{depth}", channels, (2, 4, 8, 16, 32), 224)
 
 
 def _efficientnet(variant: int, size: int, *channels: int) -> Network:
-    return Network(f"efficientnet_b{variant}", channels, size)
+    return Network(f"efficientnet_b{variant}", channels, _EFFICIENTNET_STRIDES, size)
+
+
+def _lite(name: str, variant: lite.Variant) -> Network:
+    return Network(name, variant.levels, _EFFICIENTNET_STRIDES, variant.size, lite.SCALING)
 
 
 NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
-        Network("resnet18", (64, 64, 128, 256, 512), 224),
-        Network("resnet34", (64, 64, 128, 256, 512), 224),
-        Network("resnet50", (64, 256, 512, 1024, 2048), 224),
+        _resnet(18, 64, 64, 128, 256, 512),
+        _resnet(34, 64, 64, 128, 256, 512),
+        _resnet(50, 64, 256, 512, 1024, 2048),
         _efficientnet(0, 224, 32, 16, 24, 40, 80, 112, 192, 320, 1280),
         _efficientnet(1, 240, 32, 16, 24, 40, 80, 112, 192, 320, 1280),
         _efficientnet(2, 260, 32, 16, 24, 48, 88, 120, 208, 352, 1408),
@@ -54,6 +72,7 @@ NETWORKS: dict[str, Network] = {
         _efficientnet(5, 456, 48, 24, 40, 64, 128, 176, 304, 512, 2048),
         _efficientnet(6, 528, 56, 32, 40, 72, 144, 200, 344, 576, 2304),
         _efficientnet(7, 600, 64, 32, 48, 80, 160, 224, 384, 640, 2560),
+        *(_lite(*variant) for variant in lite.VARIANTS.items()),
     )
 }
 
@@ -79,6 +98,7 @@ class Levels(nn.Module):
 
     Attributes:
         entry: the network's entry in :data:`NETWORKS`.
+        scaling: how images of these channels are taken.
         source: where the weights come from, in words, so that scores of random weights are never
             taken for those of pretrained ones.
     """
@@ -88,13 +108,10 @@ class Levels(nn.Module):
         super().__init__()
         self.entry = find_network(name)
         self.channels = channels
+        self.scaling = self.entry.scaling if channels == 3 else scaling_of(channels)
         self.source = "initial weights"
-        self.body: Any = torchvision_models().get_model(self.entry.name, weights=None)
+        self.body: Any = _body(self.entry.name)
         self._is_resnet = self.entry.name.startswith("resnet")
-        if self._is_resnet:
-            self.body.fc = nn.Identity()
-        else:
-            self.body.classifier = nn.Identity()
         if channels != 3:
             self._replace_first_convolution(channels)
 
@@ -116,26 +133,49 @@ class Levels(nn.Module):
             ]
         return [[stage] for stage in body.features]
 
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """What every level puts out.
+
+        Args:
+            x: (N, channels, H, W), scaled by :attr:`scaling`, any floating dtype.
+
+        Returns:
+            One tensor (N, features, H / stride, W / stride) per level, sides rounded up, of the
+            dtype that the network computes in.
+        """
+        return list(self._outputs(x))
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of every level, averaged over the image plane.
 
         Args:
-            x: (N, channels, H, W), normalised, any floating dtype.
+            x: as in :meth:`activations`.
 
         Returns:
             One float32 tensor (N, features) per level.
         """
-        means = []
+        # Under autocast activations may be bfloat16; the mean of thousands must not be.
+        return [output.mean((2, 3), dtype=torch.float32) for output in self._outputs(x)]
+
+    def _outputs(self, x: Tensor) -> Iterator[Tensor]:
+        """One level after the other, so that none is held longer than it is needed."""
         for stage in self.stages():
             for module in stage:
                 x = module(x)
-            # Under autocast activations may be bfloat16; the mean of thousands must not be.
-            means.append(x.mean((2, 3), dtype=torch.float32))
-        return means
+            yield x
+
+
+def _body(name: str) -> nn.Module:
+    """A network with initial weights, without its classifier."""
+    if name in lite.VARIANTS:
+        return lite.EfficientNetLite(lite.VARIANTS[name])
+    body: nn.Module = torchvision_models().get_model(name, weights=None)
+    body.register_module("fc" if name.startswith("resnet") else "classifier", nn.Identity())
+    return body
 
 
 def random_network(name: str, seed: int, channels: int = 3) -> Levels:
-    """A network with torchvision's initial weights, drawn from ``seed``; global state is kept."""
+    """A network with initial weights, drawn from ``seed``; global state is kept."""
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(seed)
         levels = Levels(name, channels).eval()
@@ -148,12 +188,16 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
 
     Args:
         name: a key of :data:`NETWORKS`.
-        state: torchvision's names and shapes; the classifier's entries are ignored.
+        state: its own names and shapes (torchvision's; of an EfficientNet-Lite also those of the
+            published files); the classifier's entries are ignored.
+        scaling: how images of these channels are taken.
         source: where the weights come from, in words.
 
     Raises:
         InputError: weights are missing, unknown or of another shape.
     """
+    if name in lite.VARIANTS:
+        state = lite.own_names(state, lite.VARIANTS[name])
     kept = {
         key: value for key, value in state.items() if not key.startswith(("fc.", "classifier."))
     }

@@ -20,7 +20,6 @@ from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.distributions import Distribution
 from nsa.images import stack
-from nsa.images.network_input import input_scale
 from nsa.model.backbones import Levels
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
@@ -112,7 +111,7 @@ class _Distances(nn.Module):
     def __init__(self, levels: Levels, distributions: Sequence[Distribution]) -> None:
         super().__init__()
         self.levels = levels
-        scale, shift = input_scale(levels.channels)
+        scale, shift = levels.scaling.of_pixels()
         self.scale = nn.Buffer(scale[:, None, None])
         self.shift = nn.Buffer(shift[:, None, None])
         self.means = nn.ParameterList(level.mean for level in distributions)
