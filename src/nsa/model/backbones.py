@@ -143,7 +143,7 @@ class Levels(nn.Module):
             One tensor (N, features, H / stride, W / stride) per level, sides rounded up, of the
             dtype that the network computes in.
         """
-        return list(self._outputs(x))
+        return list(self.outputs(x))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of every level, averaged over the image plane.
@@ -155,9 +155,9 @@ class Levels(nn.Module):
             One float32 tensor (N, features) per level.
         """
         # Under autocast activations may be bfloat16; the mean of thousands must not be.
-        return [output.mean((2, 3), dtype=torch.float32) for output in self._outputs(x)]
+        return [output.mean((2, 3), dtype=torch.float32) for output in self.outputs(x)]
 
-    def _outputs(self, x: Tensor) -> Iterator[Tensor]:
+    def outputs(self, x: Tensor) -> Iterator[Tensor]:
         """One level after the other, so that none is held longer than it is needed."""
         for stage in self.stages():
             for module in stage:

@@ -50,7 +50,7 @@ def predict(
     overlays: bool = True,
     overwrite: bool = False,
 ) -> int:
-    """Score images and write ``scores.csv`` and, where there are maps, one overlay each.
+    """Score images and write ``scores.csv`` and one overlay each.
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
     many there are. The lines of the CSV are ``path``, ``score``, with a rate ``p_value`` and
@@ -76,19 +76,14 @@ def predict(
 
     Raises:
         InputError: files cannot be read (all others are done), an input or the output cannot be
-            used, there are no maps to save, or the rate cannot be set by the run's calibration.
+            used, or the rate cannot be set by the run's calibration.
         Interrupted: Ctrl-C; the message says where the lines are.
     """
-    if detector.no_maps is not None and save_maps:
-        raise InputError(f"There is nothing to save with --save-maps: {detector.no_maps}.")
-    if detector.no_maps is not None and overlays:
-        console.print(f"Only scores are written: {detector.no_maps}.")
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
     paths = find_all_images(inputs)
-    draws = overlays and detector.no_maps is None
     results = [
-        _Result(path, f"{stem}.png" if draws else "", f"{stem}.npy" if save_maps else "")
+        _Result(path, f"{stem}.png" if overlays else "", f"{stem}.npy" if save_maps else "")
         for path, stem in zip(paths, _unique_stems(paths), strict=True)
     ]
     earlier = _results_in(output)
@@ -140,6 +135,7 @@ def _judge(
     Returns:
         Those that cannot be read, and how many of the others are anomalous.
     """
+    low, high = detector.map_range
     waiting: deque[_Result] = deque()  # those that are read but not yet judged
     failures: list[tuple[_Result, InputError]] = []
     anomalous = 0
@@ -162,7 +158,7 @@ def _judge(
     def draw(result: _Result, image: Pixels, anomaly_map: Map) -> None:
         folder = table.path.parent
         if result.picture:
-            drawn = overlay(image, anomaly_map, detector.map_limit)
+            drawn = overlay(image, anomaly_map, high, low)
             write_atomically(folder / result.picture, _png(drawn))
         if result.map:
             with atomic_file(folder / result.map) as file:
@@ -183,8 +179,7 @@ def _judge(
                     row += [repr(p_value), label]
                     anomalous += label == ANOMALOUS
                 rows.append([*row, result.picture, result.map])
-                if anomaly_map is not None:
-                    drawings.append((result, image, anomaly_map))
+                drawings.append((result, image, anomaly_map))
             table.add(rows)  # before the pictures, so that none is there without its line
             for future in [pool.submit(draw, *one) for one in drawings]:
                 future.result()
@@ -238,9 +233,9 @@ def _named_by(table: Path) -> set[str]:
     return {table.name, *ours}
 
 
-def _scored(score: float, anomaly_map: Map | None) -> Scored:
-    maps = None if anomaly_map is None else torch.from_numpy(anomaly_map)[None]
-    return Scored(torch.tensor([score], dtype=torch.float64, device="cpu"), maps)
+def _scored(score: float, anomaly_map: Map) -> Scored:
+    scores = torch.tensor([score], dtype=torch.float64, device="cpu")
+    return Scored(scores, torch.from_numpy(anomaly_map)[None])
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:
