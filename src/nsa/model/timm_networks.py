@@ -170,12 +170,13 @@ def _timm() -> Any:
 
 def _check_name(timm: Any, name: str) -> None:
     """Before timm itself looks: it would take some names for addresses."""
-    if timm.is_model(name.partition(".")[0]) and ":" not in name:
-        tagged = set(timm.list_pretrained(f"{name.partition('.')[0]}.*"))
-        if "." not in name or name in tagged:
+    architecture = name.partition(".")[0]
+    known = timm.list_models()
+    if ":" not in name and timm.is_model(architecture):
+        try:
+            timm.get_pretrained_cfg(name)
             return
-        known = sorted(tagged)
-    else:
-        known = timm.list_models()
+        except RuntimeError:  # no such tag
+            known = timm.list_pretrained(f"{architecture}.*")
     ending = "timm.list_models() and timm.list_pretrained() name all there are."
     raise InputError(f"timm has no network {shown(name)}; {hint(name[:80], known, ending)}")
