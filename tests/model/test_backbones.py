@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -30,6 +31,7 @@ RESNET_CHANNELS = {
 }
 
 
+@functools.cache
 def on_meta(name: str) -> Levels:
     with torch.device("meta"):
         return Levels(name).eval()

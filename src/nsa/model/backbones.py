@@ -10,38 +10,19 @@ stages of residual blocks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nsa.errors import InputError, hint, shown
-from nsa.images.network_input import IMAGENET, Scaling, scaling_of
+from nsa.images.network_input import scaling_of
 from nsa.model import lite
 from nsa.model._torchvision import torchvision_models
+from nsa.model.network import Network
+from nsa.model.timm_networks import is_timm, load_timm, timm_body, timm_network, timm_outputs
+from nsa.model.weights import check_state
 from nsa.system.device import float32_weights
-
-
-@dataclass(frozen=True)
-class Network:
-    """What is fixed about a network.
-
-    Attributes:
-        name: as torchvision spells it, or in its manner.
-        channels: features per level, first level first.
-        strides: pixels of the image per position of a level's output, per level; the output's sides
-            are the image's divided by it and rounded up.
-        size: side in pixels of the square images it was designed for.
-        scaling: how it takes colour images.
-    """
-
-    name: str
-    channels: tuple[int, ...]
-    strides: tuple[int, ...]
-    size: int
-    scaling: Scaling = IMAGENET
-
 
 _EFFICIENTNET_STRIDES = (2, 2, 4, 8, 16, 16, 32, 32, 32)
 
@@ -78,11 +59,13 @@ NETWORKS: dict[str, Network] = {
 
 
 def find_network(name: str) -> Network:
-    """The entry of :data:`NETWORKS`.
+    """A network by its name: an entry of :data:`NETWORKS`, or one of timm's.
 
     Raises:
-        InputError: no such network; the nearest one is suggested.
+        InputError: no such network, and the nearest one is suggested; or timm is not installed.
     """
+    if isinstance(name, str) and is_timm(name):
+        return timm_network(name)
     found = NETWORKS.get(name.lower().replace("-", "_")) if isinstance(name, str) else None
     if found is None:
         raise InputError(f"There is no network {shown(name)}; {hint(str(name)[:80], NETWORKS)}")
@@ -93,11 +76,11 @@ class Levels(nn.Module):
     """A classification network without its classifier, cut into its levels.
 
     Args:
-        name: a key of :data:`NETWORKS`.
+        name: as :func:`find_network` takes it.
         channels: 3 for colour, 1 for a network trained on grey images.
 
     Attributes:
-        entry: the network's entry in :data:`NETWORKS`.
+        entry: what is fixed about the network.
         scaling: how images of these channels are taken.
         source: where the weights come from, in words, so that scores of random weights are never
             taken for those of pretrained ones.
@@ -121,7 +104,7 @@ class Levels(nn.Module):
         self.body.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
 
     def stages(self) -> list[list[nn.Module]]:
-        """The modules of each level, in the order in which they run."""
+        """The modules of each level, in the order in which they run; not of timm's networks."""
         body = self.body
         if self._is_resnet:
             return [
@@ -159,6 +142,15 @@ class Levels(nn.Module):
 
     def outputs(self, x: Tensor) -> Iterator[Tensor]:
         """One level after the other, so that none is held longer than it is needed."""
+        entry = self.entry
+        if entry.is_fixed and tuple(x.shape[2:]) != (entry.size, entry.size):
+            raise InputError(
+                f"{entry.name} takes images of {entry.size} x {entry.size} pixels only, but these "
+                f"have {x.shape[2]} x {x.shape[3]}; leave out their size."
+            )
+        if is_timm(entry.name):
+            yield from timm_outputs(self.body, x)
+            return
         for stage in self.stages():
             for module in stage:
                 x = module(x)
@@ -169,6 +161,8 @@ def _body(name: str) -> nn.Module:
     """A network with initial weights, without its classifier."""
     if name in lite.VARIANTS:
         return lite.EfficientNetLite(lite.VARIANTS[name])
+    if is_timm(name):
+        return timm_body(name)
     body: nn.Module = torchvision_models().get_model(name, weights=None)
     body.register_module("fc" if name.startswith("resnet") else "classifier", nn.Identity())
     return body
@@ -187,15 +181,21 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
     """A network with given weights.
 
     Args:
-        name: a key of :data:`NETWORKS`.
-        state: its own names and shapes (torchvision's; of an EfficientNet-Lite also those of the
-            published files); the classifier's entries are ignored.
+        name: as :func:`find_network` takes it.
+        state: its own names and shapes (torchvision's, timm's; of an EfficientNet-Lite also
+            those of the published files); the classifier's entries are ignored.
         scaling: how images of these channels are taken.
         source: where the weights come from, in words.
 
     Raises:
         InputError: weights are missing, unknown or of another shape.
     """
+    if is_timm(name):
+        with torch.random.fork_rng(devices=[]):  # where a network is loaded, nothing is drawn
+            levels = Levels(name)
+            load_timm(levels.body, state, levels.entry, source)
+        levels.source = source
+        return levels.requires_grad_(False).eval()
     if name in lite.VARIANTS:
         state = lite.own_names(state, lite.VARIANTS[name])
     kept = {
@@ -208,7 +208,7 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
         levels = Levels(name, channels)
     levels.source = source
     wanted = levels.body.state_dict()
-    _check_state(wanted, kept, name, source)
+    check_state(wanted, kept, name, source)
     kept = {key: value.to(wanted[key].dtype) for key, value in kept.items()}  # from half, say
     levels.body.load_state_dict(kept, strict=False, assign=True)
     # Files saved before torch counted batches lack these; a network in eval mode never reads them.
@@ -216,27 +216,3 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
         if isinstance(module, nn.BatchNorm2d):
             module.num_batches_tracked = torch.zeros((), dtype=torch.long, device="cpu")
     return levels.requires_grad_(False).eval()
-
-
-def _check_state(
-    wanted: Mapping[str, Tensor], given: Mapping[str, Any], name: str, source: str
-) -> None:
-    missing = [key for key in wanted if key not in given and not key.endswith("_tracked")]
-    unknown = [key for key in given if key not in wanted]
-    for keys, what in ((missing, "lacks"), (unknown, "holds the unknown")):
-        if keys:
-            raise InputError(
-                f"{source} does not hold the weights of {name}: it {what} {keys[0]!r} and "
-                f"{len(keys) - 1} more; name the network that it was saved from."
-            )
-    for key, value in given.items():
-        own = wanted[key]
-        found = f"the shape {tuple(value.shape)}, not {tuple(own.shape)}"
-        if value.shape == own.shape:
-            if value.is_floating_point() == own.is_floating_point():
-                continue
-            found = f"values of {value.dtype}, not {own.dtype}"
-        raise InputError(
-            f"{source} does not hold the weights of {name}: {key!r} has {found}; name the network "
-            "that it was saved from."
-        )
