@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nsa.errors import InputError, shown
-from nsa.model.backbones import Network
+from nsa.model.network import Network
 
 _STRIDES = (4, 8, 16)  # of the levels that are chosen by themselves: fine, and no longer blind
 _GRID_STRIDE = 8

@@ -64,7 +64,7 @@ def heat_map_grid(
         band, column = divmod(index, columns)
         top, bottom = axes[2 * band, column], axes[2 * band + 1, column]
         image = rgb(images[index])
-        top.set_title(f"{_shorten(titles[index])}\n{scores[index]:.2g}", **_CAPTION)
+        top.set_title(f"{_shorten(titles[index])}\n{scores[index]:.3g}", **_CAPTION)
         _show(top, image)
         _show(bottom, overlay(image, maps[index], limit, low))
         if masks is not None:
