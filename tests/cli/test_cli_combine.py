@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import yaml
@@ -18,7 +17,8 @@ from tiny import nsa, picture, rows, sentence, write, write_product
 import nsa as package
 from nsa.detectors.ensemble.detector import EnsembleDetector
 from nsa.images import load_images
-from nsa.model.weights import read_tensors, write_tensors
+from nsa.model import EncoderDecoder
+from nsa.model.weights import read_tensors, save_model, write_tensors
 
 Runs = tuple[Path, Path]
 
@@ -181,33 +181,6 @@ def test_an_ensemble_is_calibrated_and_judged_again(
         )
 
 
-def test_exported_files_give_the_same(ensemble: Path, normals: Path, tmp_path: Path) -> None:
-    onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
-    for path in (onnx, pt2):
-        result = nsa("export", ensemble, "--output", path, "--fpr", 0.1)
-        assert result.exit_code == 0, result.output
-    detector, session = load(ensemble), onnxruntime.InferenceSession(onnx)
-    assert [one.name for one in session.get_outputs()] == [
-        "maps", "spread", "scores", "anomalous",
-    ]  # fmt: skip
-    threshold = float(session.get_modelmeta().custom_metadata_map["threshold"])
-    module = torch.export.load(pt2).module()
-    images = load_images(sorted(normals.iterdir()), detector.size, progress=False)
-    for count in (5, 1):
-        expected = detector.score(images[:count])
-        assert expected.maps is not None
-        assert expected.spread is not None
-        for found in (
-            session.run(None, {"images": images[:count].numpy()}),
-            module(images[:count]),
-        ):
-            # Members whose scores hardly vary have a scale of 0.002, and float32 1e-7.
-            np.testing.assert_allclose(found[0], expected.maps, rtol=1e-4, atol=1e-3)
-            np.testing.assert_allclose(found[1], expected.spread, rtol=1e-4, atol=1e-3)
-            np.testing.assert_allclose(found[2], expected.scores, rtol=1e-4, atol=1e-3)
-            assert found[3].tolist() == (expected.scores > threshold).tolist()
-
-
 class Scene(NamedTuple):
     """Two runs to be changed, and the product's images."""
 
@@ -234,6 +207,13 @@ def few(scene: Scene) -> tuple[object, ...]:
 
 def uncalibrated(scene: Scene) -> tuple[object, ...]:
     (scene.other / "calibration.csv").unlink()
+    return scene.one, scene.other
+
+
+def grey(scene: Scene) -> tuple[object, ...]:
+    alter(scene, "config.yaml", "channels: 3", "channels: 1")
+    path = scene.other / "model.safetensors"
+    save_model(path, EncoderDecoder(1))
     return scene.one, scene.other
 
 
@@ -265,6 +245,7 @@ def normals_of(scene: Scene, kind: str) -> tuple[object, ...]:
             lambda s: alter(s, "config.yaml", "[72, 72]", "[72, 80]"),
             "judges images of 72 x 72 px and",
         ),
+        (grey, "judges grey images and"),
         (uncalibrated, "is not calibrated, so there are no held-out images to standardise"),
         (few, "at least 10 held-out normal images, since the scale of fewer is a guess"),
         (

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
+import torch
 import yaml
 from tiny import OPTIONS, nsa, rows, sentence
 from typer.testing import Result
 
 import nsa as package
 from nsa.detectors.ensemble.detector import EnsembleDetector
-from nsa.images import Contents
+from nsa.images import Contents, load_images
 
 PARTS = ("01-gaussian", "02-nsa")
 
@@ -84,6 +87,32 @@ def test_it_is_what_combine_makes_of_both(joint_run: Path, tmp_path: Path) -> No
         one, other = ((run / name).read_text() for run in (joint_run, tmp_path / "new"))
         assert one == other.replace("02-gaussian", "01-gaussian")
     assert sorted(path.name for path in (tmp_path / "new" / "members").iterdir()) == list(PARTS)
+
+
+def test_exported_files_give_the_same(joint_run: Path, normals: Path, tmp_path: Path) -> None:
+    onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
+    for path in (onnx, pt2):
+        result = nsa("export", joint_run, "--output", path, "--fpr", 0.2)
+        assert result.exit_code == 0, result.output
+    detector, session = package.load(joint_run, "cpu"), onnxruntime.InferenceSession(onnx)
+    assert [one.name for one in session.get_outputs()] == [
+        "maps", "spread", "scores", "anomalous",
+    ]  # fmt: skip
+    threshold = float(session.get_modelmeta().custom_metadata_map["threshold"])
+    module = torch.export.load(pt2).module()
+    images = load_images(sorted(normals.iterdir()), detector.size, progress=False)
+    for count in (5, 1):
+        expected = detector.score(images[:count])
+        assert expected.spread is not None
+        for found in (
+            session.run(None, {"images": images[:count].numpy()}),
+            module(images[:count]),
+        ):
+            # Members whose scores hardly vary have a scale of 0.002, and float32 1e-7.
+            np.testing.assert_allclose(found[0], expected.maps, rtol=1e-4, atol=1e-3)
+            np.testing.assert_allclose(found[1], expected.spread, rtol=1e-4, atol=1e-3)
+            np.testing.assert_allclose(found[2], expected.scores, rtol=1e-4, atol=1e-3)
+            assert found[3].tolist() == (expected.scores > threshold).tolist()
 
 
 def results(run: Path) -> dict[str, Any]:
@@ -170,13 +199,6 @@ def test_what_cannot_work_is_refused_before_anything_is_trained(
     output = tmp_path / "new"
     assert message in sentence(train(more_data, options, output, *more))
     assert not output.exists()
-
-
-def test_both_judge_images_of_one_size(more_data: Path, options: Path, tmp_path: Path) -> None:
-    values = {**yaml.safe_load(options.read_text()), "gaussian": {"size": [64, 72]}}
-    (tmp_path / "o.yaml").write_text(yaml.safe_dump(values))
-    message = sentence(train(more_data, tmp_path / "o.yaml", tmp_path / "new"))
-    assert "size, [64, 72], must be that of NSA's images, [72, 72]" in message
 
 
 def test_images_that_came_in_between_are_not_held_out(

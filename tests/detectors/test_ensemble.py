@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nsa.detectors.detector import Detector, Scored
 from nsa.detectors.ensemble.detector import EnsembleDetector
-from nsa.detectors.ensemble.fit import HeldOut, check_enough, refuse_colours, standardise
+from nsa.detectors.ensemble.fit import HeldOut, check_enough, standardise
 from nsa.detectors.ensemble.folder import Scales, read_scales, write_scales
 from nsa.detectors.ensemble.standard import Standard, of_maps, of_scores, some_pixels
 from nsa.errors import InputError
@@ -99,19 +99,18 @@ def held_out(count: int, channels: int = 3) -> HeldOut:
 
 @pytest.mark.parametrize("channels", [3, 1])
 def test_an_ensemble_sums_its_members(channels: int) -> None:
-    """Of 37 images, more than are judged at once; a grey member makes the ensemble grey."""
-    members = {"a": Brightness(1.0, channels), "b": Brightness(2.5), "c": Brightness(0.3)}
+    """Of 37 images, more than are judged at once."""
+    powers = {"a": 1.0, "b": 2.5, "c": 0.3}
+    members = {name: Brightness(power, channels) for name, power in powers.items()}
     held, images = held_out(23, channels), pictures(37, 1, channels)
     scales, scores = standardise(members, held)
     ensemble = EnsembleDetector(list(members.values()), scales)
     assert ensemble.channels == channels
     found = ensemble.score(images)
     assert found.spread is not None
-    assert found.maps is not None
     expected: list[list[Values]] = [[], []]
     for name, member in members.items():
-        shape = (-1, member.channels, -1, -1)
-        known, new = member.score(held.images.expand(shape)), member.score(images.expand(shape))
+        known, new = member.score(held.images), member.score(images)
         np.testing.assert_allclose(scores[name], known.scores)
         for place, maps in ((0, False), (1, True)):
             one, other = known[place], new[place]
@@ -151,13 +150,6 @@ def test_members_that_say_nothing_finite_are_refused() -> None:
 
     with pytest.raises(InputError, match=r"0\.png a score or a map that is not finite"):
         standardise({"a": Broken(1.0)}, held_out(12))
-
-
-def test_grey_and_colour_go_together_for_grey_images_only() -> None:
-    members = {"x": 1, "y": 3}
-    refuse_colours(members, pictures(4, 0, 1).expand(-1, 3, -1, -1))
-    with pytest.raises(InputError, match=r"different channels, x grey and y colour, and"):
-        refuse_colours(members, pictures(4, 0))
 
 
 def test_ten_images_are_enough() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from tiny import OPTIONS, picture, write, write_product
+from tiny import OPTIONS, write, write_product
 
 from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.detectors.joint.fit import JointFitting, begin
@@ -78,18 +78,12 @@ def test_no_picture_is_on_both_sides(tmp_path: Path) -> None:
         fitting(dataset, holdout=0.3).divide(dataset)
 
 
-def test_a_grey_network_beside_a_colour_one_needs_grey_images(tmp_path: Path) -> None:
-    for grey in (True, False):
-        folder = tmp_path / str(grey)
-        for index in range(20):
-            pixels = picture(index)[0]
-            write(folder / f"{index}.png", pixels[:, :, :1] if grey else pixels)
-        dataset = open_dataset(normal_dir=folder)
-        images = {**OPTIONS["images"], "channels": 1}
-        prepared = fitting(dataset, holdout=0.5, images=images)
-        assert prepared.channels == 1
-        if grey:
-            prepared.divide(dataset)
-        else:
-            with pytest.raises(InputError, match="02-nsa grey and 01-gaussian colour"):
-                prepared.divide(dataset)
+def test_both_get_the_same_images(more_data: Path) -> None:
+    dataset = open_dataset(more_data)
+    images = {**OPTIONS["images"], "channels": 1}
+    settings = fitting(dataset, holdout=0.5, images=images).settings
+    assert settings.shared.channels == settings.network.images.channels == 1
+    assert settings.gaussian_alone.size == settings.network.test_size == (72, 72)
+    for name, value in (("channels", 3), ("size", [64, 72])):
+        with pytest.raises(InputError, match=f"detector's {name}, .*, must be that of NSA's"):
+            fitting(dataset, holdout=0.5, images=images, gaussian={name: value})

@@ -9,7 +9,7 @@ from torch import Tensor
 from nsa.errors import InputError
 from nsa.gaussian import FeatureExtractor
 from nsa.gaussian.features import prepare
-from nsa.model.backbones import Levels
+from nsa.model.backbones import NETWORKS, Levels
 
 
 def test_shapes_and_independence_of_the_batch(
@@ -45,14 +45,28 @@ def test_bfloat16_is_close_and_its_means_are_float32(
         assert (one - other).norm() < 0.02 * one.norm()
 
 
-def test_prepare_normalises_and_resizes() -> None:
+def test_prepare_resizes_and_scales_as_the_network_wants() -> None:
     images = torch.full((1, 3, 8, 8), 128, dtype=torch.uint8)
-    x = prepare(images, 3, size=(4, 6))
+    x = prepare(images, NETWORKS["resnet18"].scaling, size=(4, 6))
     assert x.shape == (1, 3, 4, 6)
     expected = [(128 / 255 - m) / d for m, d in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
     torch.testing.assert_close(x[0, :, 0, 0], torch.tensor(expected))
-    grey = prepare(images[:, :1], 1)
+    lite = prepare(images, NETWORKS["efficientnet_lite0"].scaling)
+    torch.testing.assert_close(lite, torch.full((1, 3, 8, 8), (128 - 127) / 128))
+    grey = prepare(images[:, :1], Levels("resnet18", channels=1).scaling)
     torch.testing.assert_close(grey, torch.full((1, 1, 8, 8), 128 / 255))
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"), [("resnet18", 3), ("efficientnet_lite1", 3), ("resnet18", 1)]
+)
+def test_scaling_of_pixels_is_that_of_prepare(name: str, channels: int) -> None:
+    with torch.device("meta"):
+        scaling = Levels(name, channels).scaling
+    images = torch.randint(0, 256, (2, channels, 5, 7), dtype=torch.uint8)
+    scale, shift = scaling.of_pixels()
+    expected = images * scale[:, None, None] + shift[:, None, None]
+    torch.testing.assert_close(prepare(images, scaling), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_refused(extractor: FeatureExtractor, normal_images: Tensor) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 import pytest
 import torch
 
@@ -11,6 +14,7 @@ from nsa.model.backbones import NETWORKS, Levels, find_network, random_network
 # Table VI (EfficientNet-B0) and the ResNet paper's Table 1: side of each level's output at 224 px.
 SIDES = {
     "efficientnet_b0": (112, 112, 56, 28, 14, 14, 7, 7, 7),
+    "efficientnet_lite0": (112, 112, 56, 28, 14, 14, 7, 7, 7),
     "resnet18": (112, 56, 28, 14, 7),
     "resnet34": (112, 56, 28, 14, 7),
     "resnet50": (112, 56, 28, 14, 7),
@@ -27,17 +31,24 @@ RESNET_CHANNELS = {
 }
 
 
+@functools.cache
 def on_meta(name: str) -> Levels:
     with torch.device("meta"):
         return Levels(name).eval()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_channels_of_every_level(name: str) -> None:
-    features = on_meta(name)(torch.empty(2, 3, 64, 64, device="meta"))
-    assert tuple(level.shape for level in features) == tuple(
-        (2, c) for c in NETWORKS[name].channels
-    )
+@pytest.mark.parametrize("sides", [None, (65, 98)])
+def test_channels_and_strides_of_every_level(name: str, sides: tuple[int, int] | None) -> None:
+    network = NETWORKS[name]
+    height, width = sides or (network.size, network.size)
+    levels = on_meta(name)
+    images = torch.empty(2, 3, height, width, device="meta")
+    assert [tuple(level.shape) for level in levels.activations(images)] == [
+        (2, channels, math.ceil(height / stride), math.ceil(width / stride))
+        for channels, stride in zip(network.channels, network.strides, strict=True)
+    ]
+    assert [tuple(level.shape) for level in levels(images)] == [(2, c) for c in network.channels]
 
 
 def test_levels_of_the_paper() -> None:
@@ -67,17 +78,17 @@ def test_every_resnet_has_the_channels_of_its_paper(name: str) -> None:
 
 @pytest.mark.parametrize("name", SIDES)
 def test_side_of_every_level(name: str) -> None:
-    x = torch.empty(1, 3, 224, 224, device="meta")
-    sides = []
-    for stage in on_meta(name).stages():
-        for module in stage:
-            x = module(x)
-        sides.append(x.shape[-1])
-    assert tuple(sides) == SIDES[name]
+    outputs = on_meta(name).activations(torch.empty(1, 3, 224, 224, device="meta"))
+    assert tuple(output.shape[-1] for output in outputs) == SIDES[name]
 
 
 @pytest.mark.parametrize(
-    ("name", "last"), [("resnet18", "layer4"), ("efficientnet_b0", "features.8")]
+    ("name", "last"),
+    [
+        ("resnet18", "layer4"),
+        ("efficientnet_b0", "features.8"),
+        ("efficientnet_lite0", "features.8"),
+    ],
 )
 def test_levels_are_the_networks_own_activations(name: str, last: str) -> None:
     levels = random_network(name, seed=0)
@@ -87,8 +98,12 @@ def test_levels_are_the_networks_own_activations(name: str, last: str) -> None:
     with torch.no_grad():
         features = levels(x)
         seen.clear()
-        levels.body(x)  # torchvision's forward
+        levels.body(x)  # its own forward
+        outputs = levels.activations(x)
     torch.testing.assert_close(features[-1], seen["last"].mean((2, 3)))
+    # None was changed by the levels after it.
+    for feature, output in zip(features, outputs, strict=True):
+        assert torch.equal(feature, output.mean((2, 3)))
 
 
 def test_random_weights_come_from_the_seed_and_leave_the_global_state() -> None:

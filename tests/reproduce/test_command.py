@@ -36,8 +36,8 @@ def reproduce(data: Path, one_epoch: Path, output: Path, *more: object) -> CliRe
 def no_pictures() -> Iterator[None]:
     """Half of so short a training; only those of workers are drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nsa.runs.evaluate.heat_map_grid", lambda *_: None)
-        patch.setattr("nsa.detectors.network.session.loss_curve", lambda *_: None)
+        patch.setattr("nsa.runs.evaluate.heat_map_grid", lambda *_, **__: None)
+        patch.setattr("nsa.detectors.network.session.loss_curve", lambda *_, **__: None)
         yield
 
 

@@ -95,7 +95,7 @@ def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -
 
 @pytest.mark.parametrize("suffix", [".SAFETENSORS", ".SafeTensors"])
 def test_no_spelling_of_safetensors_is_a_pickle(suffix: str, tmp_path: Path) -> None:
-    from nsa.model.pretrained import read_state
+    from nsa.model.weights import read_state
 
     path = tmp_path / f"w{suffix}"
     save_model(path, small_network())

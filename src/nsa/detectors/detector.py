@@ -27,12 +27,12 @@ class Scored(NamedTuple):
 
     Attributes:
         scores: float (N,), on the CPU; higher is more anomalous.
-        maps: float32 (N, H, W), on the CPU; 0 is normal. None: the method gives none.
+        maps: float32 (N, H, W), on the CPU; higher is more anomalous.
         spread: float (N,), how uncertain each score is; None: the detector does not say.
     """
 
     scores: Tensor
-    maps: Tensor | None
+    maps: Tensor
     spread: Tensor | None = None
 
 
@@ -44,7 +44,7 @@ class Judged(NamedTuple):
     """
 
     score: float
-    map: Map | None
+    map: Map
     spread: float | None = None
     map_spread: Map | None = None
 
@@ -58,8 +58,8 @@ class Detector(ABC):
     Attributes:
         size: (height, width) in pixels to which images are resized that it judges.
         channels: of its images, 1 or 3.
-        no_maps: why it gives no maps; None: it does.
-        map_limit: top of the colour scale of its maps, the same for every picture.
+        map_range: the ends of the colour scale of its maps, the same for every picture: values up
+            to the first are drawn as normal.
         default_fpr: the false positive rate that its training was asked for; None: it was not.
         has_spread: whether it says how uncertain its scores and maps are.
         scaled_by: digests of normal images that its scores are scaled by without being trained on.
@@ -67,8 +67,7 @@ class Detector(ABC):
 
     size: tuple[int, int]
     channels: int
-    no_maps: str | None = None
-    map_limit: float = 1.0
+    map_range: tuple[float, float] = (0.0, 1.0)
     default_fpr: float | None = None
     has_spread: bool = False
     scaled_by: frozenset[str] = frozenset()
@@ -119,7 +118,7 @@ class Detector(ABC):
         del fpr
         return []
 
-    def predict(self, images: Tensor) -> tuple[Tensor | None, Tensor]:
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps at the images' own resolution and one score per image.
 
         The whole image is judged, up to its borders.
@@ -128,8 +127,8 @@ class Detector(ABC):
             images: uint8 (N, channels, H, W) of any size.
 
         Returns:
-            Maps, float32 (N, 1, H, W), or None where the method gives none, and scores, float
-            (N,); higher is more anomalous. Both on the CPU.
+            Maps, float32 (N, 1, H, W), and scores, float (N,); higher is more anomalous. Both on
+            the CPU.
 
         Raises:
             InputError: wrong dtype, shape or number of channels, or no values.
@@ -139,21 +138,16 @@ class Detector(ABC):
             raise InputError("images must hold values, got a tensor on the device 'meta'.")
         if not len(images):
             none = torch.empty((0, 1, *images.shape[2:]), dtype=torch.float32, device="cpu")
-            maps = None if self.no_maps else none
-            return maps, self.score(images.new_empty((0, self.channels, *self.size))).scores
+            return none, self.score(images.new_empty((0, self.channels, *self.size))).scores
         scored = self.score(stack(images.cpu().permute(0, 2, 3, 1).numpy(), self.size))
         check_scores(scored, (f"image {number}" for number in range(len(images))))
-        if scored.maps is None:
-            return None, scored.scores
         return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
 
     def judge(self, images: Sequence[Pixels]) -> list[Judged]:
         """Score and map (H, W) of each image, uint8 (H, W, channels) of any size."""
         if not images:
             return []
-        scores, maps, *_ = self.score(stack(images, self.size))
-        if maps is None:
-            return [Judged(score, None) for score in scores.tolist()]
+        scores, maps, _ = self.score(stack(images, self.size))
         return [
             Judged(score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
             for score, one, image in zip(scores.tolist(), maps, images, strict=True)
@@ -169,9 +163,7 @@ def check_scores(scored: Scored, names: Iterable[object]) -> None:
     Raises:
         InputError: a score, or a value of a map, is NaN or infinite.
     """
-    good = scored.scores.isfinite()
-    if scored.maps is not None:
-        good &= scored.maps.isfinite().flatten(1).all(1)
+    good = scored.scores.isfinite() & scored.maps.isfinite().flatten(1).all(1)
     if not good.all():
         first = next(name for name, right in zip(names, good.tolist(), strict=True) if not right)
         raise InputError(

@@ -92,7 +92,10 @@ def read_request(
     asked = find_method(values.get("method"))
     chosen = method or asked
     known = dict.fromkeys([*_names(chosen.request)])
-    others = {name: other for other in methods().values() for name in _names(other.request)}
+    others: dict[str, AnyMethod] = {}
+    for other in methods().values():
+        for name in _names(other.request):
+            others.setdefault(name, other)
     for name in values:
         if name not in known and name not in others:
             where = config if config is not None and name not in given else "What is asked for"

@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa.errors import InputError
 from nsa.gaussian.features import FeatureExtractor, Features, check_images
+from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import GEOMETRY, IDENTITY, Parameters, Pipeline, draw
 
 
@@ -45,6 +46,7 @@ def augmented_features(
     passes: int = 100,
     first: int = 0,
     seed: int = 0,
+    moments: MapMoments | None = None,
 ) -> Features:
     """Features of ``passes`` augmented copies of every image.
 
@@ -53,6 +55,7 @@ def augmented_features(
 
     Args:
         first: number of the first pass: 100 passes are the same as 40, then 60 from ``first=40``.
+        moments: count the features of heat maps too.
 
     Returns:
         One float32 tensor (passes * N, channels) per level, pass by pass.
@@ -77,7 +80,7 @@ def augmented_features(
             part = {name: array[rows] for name, array in parameters.items()}
             batch = images[rows].to(extractor.device)
             batch = augment(batch, part, seed=seed, epoch=epoch * count + start)
-            for level, found in zip(features, extractor.batch(batch), strict=True):
+            for level, found in zip(features, extractor.batch(batch, moments), strict=True):
                 level[done * count + rows.start : done * count + rows.stop] = found
     return features
 

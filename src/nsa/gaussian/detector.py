@@ -20,6 +20,8 @@ from nsa.gaussian.distributions import (
     fit_distribution,
 )
 from nsa.gaussian.features import FeatureExtractor, Features, check_images
+from nsa.gaussian.map_model import MapModel
+from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import Pipeline
 from nsa.metrics import ConformalThreshold, achieved_rate
 
@@ -65,6 +67,7 @@ class GaussianDetector:
         calibration: float64 (n, levels), distances of held-out normal images; None if there
             are none.
         held_out: int64 (n,), the rows of the data that :meth:`fit` held out; None: not known.
+        heat_map: the model of :func:`nsa.gaussian.map_model.fit_map`, if one was fitted with it.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class GaussianDetector:
         self.levels: list[Distribution] = []
         self.calibration: Tensor | None = None
         self.held_out: Tensor | None = None
+        self.heat_map: MapModel | None = None
 
     def fit(
         self,
@@ -89,6 +93,7 @@ class GaussianDetector:
         augmentation: Pipeline | None = None,
         passes: int = 100,
         seed: int = 0,
+        moments: MapMoments | None = None,
     ) -> GaussianDetector:
         """Fit every level on normal images.
 
@@ -101,26 +106,32 @@ class GaussianDetector:
             augmentation: fit on augmented copies of the images; held-out ones are never augmented.
             passes: augmented copies of each image; only with ``augmentation``.
             seed: fixes the held-out images and the augmentation.
+            moments: count the heat maps' features of what is fitted too; see
+                :func:`nsa.gaussian.map_model.fit_map`.
 
         Raises:
-            InputError: the data is wrong, ``holdout`` leaves too few images, augmentation is asked
-                for on features, or a level cannot be fitted (see :func:`fit_distribution`).
+            InputError: the data is wrong, ``holdout`` leaves too few images, augmentation or heat
+                maps are asked for on features, or a level cannot be fitted (see
+                :func:`fit_distribution`).
         """
         if not 0 <= holdout < 1:
             raise InputError(f"holdout must be at least 0 and below 1, got {holdout!r}.")
         count = _length(data)
         fitted, held = split_rows(different_rows(data) if holdout else range(count), holdout, seed)
-        if augmentation is not None:
-            if not isinstance(data, Tensor) or self.extractor is None:
-                raise InputError("Augmentation needs images and a network; features were given.")
-            features = augmented_features(
-                self.extractor, data[fitted], augmentation, passes=passes, seed=seed
+        if (augmentation or moments) and not (isinstance(data, Tensor) and self.extractor):
+            raise InputError(
+                "Augmentation and heat maps take images and a network; features were given."
             )
-            kept = self._features(data[held]) if len(held) else None
+        if augmentation is None:
+            features = self._features(_take(data, fitted), moments)
         else:
-            everything = self._features(data)
-            features = [level[fitted] for level in everything]
-            kept = [level[held] for level in everything] if len(held) else None
+            assert isinstance(data, Tensor)
+            assert self.extractor is not None
+            features = augmented_features(
+                self.extractor, data[fitted], augmentation, passes=passes, seed=seed,
+                moments=moments,
+            )  # fmt: skip
+        kept = self._features(_take(data, held)) if len(held) else None
         levels = []
         for number, level in enumerate(features, 1):
             try:
@@ -226,12 +237,14 @@ class GaussianDetector:
         """The threshold of :meth:`working_point`: a score above it is called defective."""
         return self.working_point(fpr, level, method).threshold
 
-    def _features(self, data: Tensor | Sequence[Tensor]) -> Features:
+    def _features(
+        self, data: Tensor | Sequence[Tensor], moments: MapMoments | None = None
+    ) -> Features:
         if not isinstance(data, Tensor):
             return list(data)
         if self.extractor is None:
             raise InputError("This detector has no network: give features, one tensor per level.")
-        return self.extractor(data)
+        return self.extractor(data, moments)
 
     def _level(self, level: int) -> Distribution:
         if not 1 <= level <= len(self.levels):
@@ -252,6 +265,11 @@ def _length(data: Tensor | Sequence[Tensor]) -> int:
     if len(data) == 0 or len({len(level) for level in data}) != 1:
         raise InputError("Features must be one tensor per level, with the same images in each.")
     return len(data[0])
+
+
+def _take(data: Tensor | Sequence[Tensor], rows: Tensor) -> Tensor | list[Tensor]:
+    """Some images, or their features."""
+    return data[rows] if isinstance(data, Tensor) else [level[rows] for level in data]
 
 
 def different_rows(data: Tensor | Sequence[Tensor]) -> list[int]:

@@ -14,6 +14,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa._native import layout
 from nsa.errors import InputError
+from nsa.gaussian.feature_grid import FeatureGrid
+from nsa.gaussian.map_moments import MapMoments
+from nsa.images.network_input import Scaling
 from nsa.model.backbones import Levels
 from nsa.model.pretrained import load_network
 
@@ -22,10 +25,6 @@ Features = list[Tensor]
 """One float32 tensor (images, channels of the level) per level, on the CPU."""
 
 Module = TypeVar("Module", bound=nn.Module)
-
-# What torchvision's and our own colour networks were trained with.
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class FeatureExtractor:
@@ -98,12 +97,13 @@ class FeatureExtractor:
         """Number of features of each level."""
         return self.network.entry.channels
 
-    def __call__(self, images: Tensor) -> Features:
+    def __call__(self, images: Tensor, moments: MapMoments | None = None) -> Features:
         """Extract the features.
 
         Args:
             images: uint8 (N, C, H, W), N at least 1, C in {1, 3}. Grey images are repeated to three
                 channels for a colour network.
+            moments: count the features of heat maps too.
 
         Returns:
             One float32 tensor (N, channels) per level, on the CPU.
@@ -119,28 +119,57 @@ class FeatureExtractor:
         starts = range(0, len(images), self.batch_size)
         for start in self.track(starts, "Extracting features"):
             batch = images[start : start + self.batch_size]
-            for level, values in zip(features, self.batch(batch), strict=True):
+            for level, values in zip(features, self.batch(batch, moments), strict=True):
                 level[start : start + len(batch)] = values
         return features
 
-    @torch.inference_mode()
-    def batch(self, images: Tensor) -> Features:
+    def batch(self, images: Tensor, moments: MapMoments | None = None) -> Features:
         """Features of images that fit into memory at once, see :meth:`__call__`."""
-        x = prepare(images.to(self.device, non_blocking=True), self.network.channels, self.size)
+        if moments is None:
+            return self.see(images)[0]
+        features, positions = self.see(images, moments.grid)
+        moments.add(positions)
+        return features
+
+    @torch.inference_mode()
+    def see(self, images: Tensor, grid: FeatureGrid | None = None) -> tuple[Features, Tensor]:
+        """Features of images that fit into memory at once, and those of heat maps.
+
+        Args:
+            images: as in :meth:`__call__`.
+            grid: the positions; None: none.
+
+        Returns:
+            One float32 tensor (N, channels) per level, and float32 (N, D, rows, columns); both on
+            the CPU.
+        """
+        x = prepare(images.to(self.device, non_blocking=True), self.network.scaling, self.size)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            features = [level.cpu() for level in self.network(x)]
+            features, positions = see(self.network, x, grid)
+        features = [level.cpu() for level in features]
         for number, level in enumerate(features, 1):
             if not torch.isfinite(level).all():
                 raise InputError(
                     f"Level {number} of the network gives values that are not finite; its weights "
                     "are damaged or not trained, use others."
                 )
-        return features
+        return features, positions.cpu()
 
     def track(self, steps: range, title: str) -> Iterable[int]:
         """``steps`` with a progress bar on standard error, if one is wanted."""
         console = Console(stderr=True)
         return track(steps, title, console=console, disable=not self.progress, transient=True)
+
+
+def see(network: Levels, x: Tensor, grid: FeatureGrid | None) -> tuple[Features, Tensor]:
+    """:meth:`FeatureExtractor.see` of scaled images, on the device where they are."""
+    # Under autocast activations may be bfloat16; the mean of thousands must not be.
+    means, parts = [], []
+    for number, output in enumerate(network.outputs(x), 1):
+        means.append(output.mean((2, 3), dtype=torch.float32))
+        if grid is not None and number in grid.levels:
+            parts.append(grid.part(number, output))
+    return means, torch.cat(parts, 1) if parts else x.new_empty(0)
 
 
 def channels_last(model: Module, device: torch.device) -> Module:
@@ -162,15 +191,13 @@ def check_images(images: Tensor) -> None:
         raise InputError("images must hold at least one image.")
 
 
-def prepare(images: Tensor, channels: int, size: tuple[int, int] | None = None) -> Tensor:
-    """Network input from uint8 images: float32, channels-last, resized and normalised.
-
-    Colour networks see values normalised by ImageNet's mean and deviation, grey ones (ours, for
-    X-rays) values in [0, 1].
+def prepare(images: Tensor, scaling: Scaling, size: tuple[int, int] | None = None) -> Tensor:
+    """Network input from uint8 images: float32, channels-last, resized and scaled.
 
     Raises:
         InputError: colour images meet a network for grey ones.
     """
+    channels = len(scaling.mean)
     if images.shape[1] > channels:
         raise InputError(
             "The network takes grey images, but these have 3 channels; load them grey."
@@ -178,8 +205,6 @@ def prepare(images: Tensor, channels: int, size: tuple[int, int] | None = None) 
     x = images.to(torch.float32, memory_format=torch.channels_last) / 255
     if size is not None and tuple(x.shape[-2:]) != tuple(size):
         x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
-    if channels == 1:
-        return x
-    mean = x.new_tensor(_MEAN).view(1, 3, 1, 1)
-    deviation = x.new_tensor(_DEVIATION).view(1, 3, 1, 1)
+    mean = x.new_tensor(scaling.mean).view(1, channels, 1, 1)
+    deviation = x.new_tensor(scaling.deviation).view(1, channels, 1, 1)
     return ((x - mean) / deviation).contiguous(memory_format=torch.channels_last)

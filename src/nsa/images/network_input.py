@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -11,8 +13,31 @@ from nsa.errors import InputError
 from nsa.plan.augmentation import middle
 from nsa.settings.config import ImageConfig
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a network takes its images: ``(x - mean) / deviation``, channel by channel.
+
+    Attributes:
+        mean, deviation: of pixels in [0, 1], one value per channel.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def of_pixels(self) -> tuple[Tensor, Tensor]:
+        """What pixels in [0, 255] are multiplied by and what is then added, float32 (channels,)."""
+        mean, deviation = _float32(*self.mean), _float32(*self.deviation)
+        return 1 / (255 * deviation), -(mean / deviation)
+
+
+IMAGENET = Scaling((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_GREY = Scaling((0.0,), (1.0,))
+
+
+def scaling_of(channels: int) -> Scaling:
+    """Of this package's own networks: ImageNet's for colour, [0, 1] for grey images."""
+    return _GREY if channels == 1 else IMAGENET
 
 
 def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
@@ -75,11 +100,8 @@ def to_network_input(
 
 
 def input_scale(channels: int) -> tuple[Tensor, Tensor]:
-    """What pixels are multiplied by and what is then added, each float32 (channels,)."""
-    if channels == 1:
-        return _float32(1 / 255), _float32(0)
-    mean, deviation = _float32(*_IMAGENET_MEAN), _float32(*_IMAGENET_DEVIATION)
-    return 1 / (255 * deviation), -(mean / deviation)
+    """See :meth:`Scaling.of_pixels`; of this package's own networks."""
+    return scaling_of(channels).of_pixels()
 
 
 def _float32(*values: float) -> Tensor:

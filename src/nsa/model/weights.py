@@ -1,4 +1,4 @@
-"""Weights on disk: tensors by name as safetensors, which runs no code from the file."""
+"""Weights on disk: tensors by name, as safetensors or by torch; no code in a file is ever run."""
 
 from __future__ import annotations
 
@@ -130,6 +130,69 @@ def _opened(path: Path) -> Iterator[Any]:
         raise InputError(
             f"{path} is damaged and cannot be read; put back a copy of it, or train again."
         ) from error
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a weights file, on the CPU.
+
+    Raises:
+        InputError: the file is damaged, or holds anything but tensors by name.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".safetensors":
+        return read_tensors(path)[0]
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or 'it is no file'}.") from error
+    except Exception as error:  # whatever the bytes make of a reader of pickles
+        raise InputError(
+            f"{path} cannot be read as weights: it is damaged, or holds other objects than "
+            "tensors; give a state dict saved as safetensors, or by torch.save of tensors alone."
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise InputError(f"{path} is no state dict: it must map names to tensors.")
+    if not all(isinstance(name, str) for name in content):
+        raise InputError(f"{path} is no state dict: it must map names to tensors.")
+    check_finite(content, path)
+    return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def check_state(
+    wanted: Mapping[str, Tensor], given: Mapping[str, Any], name: str, source: str
+) -> None:
+    """Refuse weights that are not exactly those of a network.
+
+    Args:
+        wanted: the network's own; counts of batches may lack.
+        given: what was read.
+        name: of the network, for the message.
+        source: where they come from, for the message.
+
+    Raises:
+        InputError: weights are missing, unknown or of another shape.
+    """
+    missing = [key for key in wanted if key not in given and not key.endswith("_tracked")]
+    unknown = [key for key in given if key not in wanted]
+    for keys, what in ((missing, "lacks"), (unknown, "holds the unknown")):
+        if keys:
+            raise InputError(
+                f"{source} does not hold the weights of {name}: it {what} {keys[0]!r} and "
+                f"{len(keys) - 1} more; name the network that it was saved from."
+            )
+    for key, value in given.items():
+        own = wanted[key]
+        found = f"the shape {tuple(value.shape)}, not {tuple(own.shape)}"
+        if value.shape == own.shape:
+            if value.is_floating_point() == own.is_floating_point():
+                continue
+            found = f"values of {value.dtype}, not {own.dtype}"
+        raise InputError(
+            f"{source} does not hold the weights of {name}: {key!r} has {found}; name the network "
+            "that it was saved from."
+        )
 
 
 def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -34,23 +34,27 @@ def heat_map_grid(
     path: Path | str,
     *,
     limit: float | None = None,
+    low: float = 0.0,
 ) -> Path:
     """Test images above their heat maps, with the true defects outlined, as one PNG.
 
     Args:
         images: n uint8 images, tensors (C, H, W) or arrays (H, W, C) or (H, W).
         masks: n ground truths (H, W), non-zero where defective; None: unknown.
-        maps: n anomaly maps (h, w) of scores of 0 and above, resized to their images.
+        maps: n anomaly maps (h, w), resized to their images.
         scores: n image scores.
         titles: n short captions, such as the defect's name.
         path: file to write.
         limit: score at the top of the colour scale that all maps share; None: from the maps.
+        low: score at its bottom: up to here is normal.
 
     Raises:
         InputError: no images, or lists of different lengths.
     """
     count = same_length(images=images, masks=masks, maps=maps, scores=scores, titles=titles)
-    limit = shared_limit(maps) if limit is None else limit
+    if limit is None:
+        top = shared_limit(maps)
+        limit = top if top > low else low + 1.0
     columns, bands = _arrangement(count)
     figure = new_figure(columns * _TILE + 0.9, bands * (2 * _TILE + 0.5))
     axes = figure.subplots(2 * bands, columns, squeeze=False)
@@ -60,47 +64,17 @@ def heat_map_grid(
         band, column = divmod(index, columns)
         top, bottom = axes[2 * band, column], axes[2 * band + 1, column]
         image = rgb(images[index])
-        top.set_title(f"{_shorten(titles[index])}\n{scores[index]:.2g}", **_CAPTION)
+        top.set_title(f"{_shorten(titles[index])}\n{scores[index]:.3g}", **_CAPTION)
         _show(top, image)
-        _show(bottom, overlay(image, maps[index], limit))
+        _show(bottom, overlay(image, maps[index], limit, low))
         if masks is not None:
             for cell in (top, bottom):
                 _outline(cell, masks[index], image.shape[:2])
     for band in range(bands):
         axes[2 * band, 0].set_ylabel("test image", fontsize=9, color=INK)
         axes[2 * band + 1, 0].set_ylabel("anomaly score", fontsize=9, color=INK)
-    scale = ScalarMappable(PowerNorm(GAMMA, 0, limit), ListedColormap(COLOURS / 255, "scores"))
+    scale = ScalarMappable(PowerNorm(GAMMA, low, limit), ListedColormap(COLOURS / 255, "scores"))
     _color_bar(figure, axes, scale, "anomaly score of a pixel")
-    return save(figure, path)
-
-
-def image_grid(
-    images: Sequence[Image],
-    masks: Sequence[Map] | None,
-    scores: Sequence[float],
-    titles: Sequence[str],
-    path: Path | str,
-) -> Path:
-    """Test images with their scores and true defects, for a detector without maps, as one PNG.
-
-    Args:
-        images, masks, scores, titles, path: see :func:`heat_map_grid`.
-
-    Raises:
-        InputError: no images, or lists of different lengths.
-    """
-    count = same_length(images=images, masks=masks, scores=scores, titles=titles)
-    columns, rows = _arrangement(count)
-    figure = new_figure(columns * _TILE, rows * (_TILE + 0.5))
-    cells = figure.subplots(rows, columns, squeeze=False)
-    for cell in cells.flat:
-        frameless(cell)
-    for index, cell in enumerate(cells.flat[:count]):
-        image = rgb(images[index])
-        cell.set_title(f"{_shorten(titles[index])}\n{scores[index]:.2g}", **_CAPTION)
-        _show(cell, image)
-        if masks is not None:
-            _outline(cell, masks[index], image.shape[:2])
     return save(figure, path)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nsa.errors import InputError
 from nsa.report.pixels import Image, Map, Rgb, plane, rgb
 
-# Of the scores from 0 to the limit, uint8 (256, 3) RGB: inferno, which is perceptually uniform and
+# Of the scores from low to the limit, uint8 (256, 3) RGB: inferno, which is even to the eye and
 # bright where the score is high, without its black end, which would not show on a dark product.
 _LEVELS = np.minimum(256 * np.linspace(0.2, 1, 256), 255).astype(np.uint8)
 COLOURS: Rgb = np.asarray(
@@ -26,15 +26,15 @@ _HIGH_PERCENTILE = 99.9  # one outlying pixel must not darken every other map
 _STRIP = 1 << 16  # pixels that are coloured at a time, in float64
 
 
-def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
+def overlay(image: Image, anomaly_map: Map, limit: float | None = None, low: float = 0.0) -> Rgb:
     """Colour an image by its anomaly scores, at the image's own resolution.
 
     Args:
         image: uint8 tensor (C, H, W) or array (H, W, C) or (H, W), with C in {1, 3}.
-        anomaly_map: (h, w) or (1, h, w) scores of 0 (normal) and above; any size, resized
-            bilinearly to the image's.
+        anomaly_map: (h, w) or (1, h, w) scores; any size, resized bilinearly to the image's.
         limit: the score at the top of the colour scale, see :data:`GAMMA`; None: this map's own
             maximum. Give one limit to images that are to be compared.
+        low: the score at its bottom: up to here is normal.
 
     Returns:
         uint8 (H, W, 3) RGB. Opacity grows with the score: normal parts keep their own colours.
@@ -46,20 +46,21 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None) -> Rgb:
     base = rgb(image)
     scores = plane(anomaly_map, (base.shape[0], base.shape[1]), smooth=True)
     if limit is None:
-        limit = float(scores.max()) or 1.0
-    if not limit > 0:
-        raise InputError(f"limit must be above 0, got {limit!r}.")
+        top = float(scores.max())
+        limit = top if top > low else low + 1.0
+    if not limit > low:
+        raise InputError(f"limit must be above {low:g}, got {limit!r}.")
     coloured = np.empty_like(base)
     rows = max(1, _STRIP // base.shape[1])
     for first in range(0, base.shape[0], rows):
         strip = slice(first, first + rows)
-        coloured[strip] = _blend(base[strip], scores[strip], limit)
+        coloured[strip] = _blend(base[strip], scores[strip], low, limit)
     return coloured
 
 
-def _blend(base: Rgb, scores: npt.NDArray[np.float32], limit: float) -> Rgb:
+def _blend(base: Rgb, scores: npt.NDArray[np.float32], low: float, limit: float) -> Rgb:
     """The colours of scores (H, W) over an image (H, W, 3)."""
-    share = np.clip(scores / limit, 0, 1) ** GAMMA
+    share = np.clip((scores - low) / (limit - low), 0, 1) ** GAMMA
     levels = (share * 255).astype(np.uint8)
     colours = COLOURS[levels].astype(np.float64)
     opacity = _OPACITY * np.minimum(share / _OPAQUE_FROM, 1)[..., None]

@@ -36,7 +36,7 @@ def curves(evaluation: Evaluation, test: list[Sample]) -> dict[str, list[float]]
     if evaluation.metrics["image_auroc"] is not None:
         scores = evaluation.scores
         found["image_roc"] = roc_at_rates(normal=scores[~defective], defective=scores[defective])
-    if evaluation.metrics["pixel_auroc"] is not None and evaluation.maps is not None:
+    if evaluation.metrics["pixel_auroc"] is not None:
         marked = np.array([s.is_good or s.mask is not None for s in test], dtype=bool)
         maps, masks = evaluation.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
         normal, inside = maps[~masks], maps[masks]
@@ -61,8 +61,6 @@ def cases(
     Raises:
         InputError: a picture cannot be written.
     """
-    if evaluation.maps is None:
-        return []
     order = np.argsort(-evaluation.scores, kind="stable")
     bad = [int(i) for i in order if not test[i].is_good]
     good = [int(i) for i in order if test[i].is_good]

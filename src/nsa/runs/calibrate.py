@@ -181,7 +181,8 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
         warn_about_near_pairs(contents, trained)
     say_if_scaled(detector, contents)
     scores = detector.calibrate(images)
-    check_scores(Scored(torch.from_numpy(scores), None), contents.paths)
+    no_maps = torch.empty(len(scores), 0, 0, device="cpu")
+    check_scores(Scored(torch.from_numpy(scores), no_maps), contents.paths)
     calibration = Calibration(contents.paths, scores, contents.names())
     with FolderLock(run.path):
         if trained is not None and not (run.path / CONTENTS).exists():

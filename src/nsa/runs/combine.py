@@ -22,7 +22,6 @@ from nsa.detectors.ensemble.fit import (
     check_enough,
     ensemble_scores,
     make_ensemble,
-    refuse_colours,
     standardise,
 )
 from nsa.detectors.ensemble.folder import HELD_OUT, SCALES, EnsembleRun, Scales, open_run
@@ -68,10 +67,12 @@ class Member:
     Attributes:
         run: where it is.
         detector: of it.
+        trained: what the images hold that it was trained on; None: nobody knows.
     """
 
     run: AnyRun
     detector: Detector
+    trained: Contents | None
 
 
 def combine(
@@ -122,8 +123,9 @@ class _Combining(Fitting[EnsembleRun]):
         self._members, self._held = members, held
         self._detectors = {name: member.detector for name, member in members.items()}
         first = next(iter(self._detectors.values()))
-        self.test_size, self.channels = first.size, _channels(self._detectors)
-        self.contents = _trained_on(members, self.channels)
+        self.test_size, self.channels = first.size, first.channels
+        trained = [one.trained for one in members.values() if one.trained is not None]
+        self.contents = Contents.joined(trained) if trained else None
         self._scales: list[Scales]
         self._scores: dict[str, npt.NDArray[np.float64]]
 
@@ -167,8 +169,9 @@ def _open(paths: Sequence[Path], device: str) -> dict[str, Member]:
                 f"{path} is named twice" + (f", also as {same}" if same != path else "")
                 + "; a run says the same each time, so name others."
             )  # fmt: skip
-        member = Member(open_any(path), load(path, device))
-        member.detector.be_quiet()
+        run, detector = open_any(path), load(path, device)
+        detector.be_quiet()
+        member = Member(run, detector, _trained_on(run, detector.channels))
         for other in members.values():
             _check_pair(other, member)
         members[f"{number:02d}-{method}"] = member
@@ -176,7 +179,7 @@ def _open(paths: Sequence[Path], device: str) -> dict[str, Member]:
 
 
 def _check_pair(one: Member, other: Member) -> None:
-    """Refuse runs of different products or sizes."""
+    """Refuse runs of different products, sizes or channels."""
     categories = [member.run.settings.category for member in (one, other)]
     if categories[0] != categories[1]:
         raise InputError(
@@ -189,11 +192,12 @@ def _check_pair(one: Member, other: Member) -> None:
             f"{one.run.path} judges images of {sizes[0]} px and {other.run.path} of {sizes[1]} px; "
             "train them for one size."
         )
-
-
-def _channels(members: Mapping[str, Detector]) -> int:
-    """Of the ensemble's images: grey ones do for all members if they do for one."""
-    return min(detector.channels for detector in members.values())
+    if one.detector.channels != other.detector.channels:
+        grey, coloured = sorted((one, other), key=lambda member: member.detector.channels)
+        raise InputError(
+            f"{grey.run.path} judges grey images and {coloured.run.path} colour ones; train them "
+            "for the same channels."
+        )
 
 
 def _held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut:
@@ -203,28 +207,21 @@ def _held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut
         InputError: there are none or too few, they cannot be read, or one was trained on.
     """
     paths = find_all_images(normals) if normals else _calibrated_with(members)
-    detectors = {name: member.detector for name, member in members.items()}
-    size, channels = next(iter(detectors.values())).size, _channels(detectors)
-    contents = {one.channels: Contents(paths) for one in detectors.values()}
-    images = load_images(paths, size, channels, console.is_terminal, contents=contents[channels])
-    if len(contents) > 1:  # what an image holds is known by its decoded pixels
-        coloured = load_images(paths, size, 3, console.is_terminal, False, contents=contents[3])
-        refuse_colours({name: one.channels for name, one in detectors.items()}, coloured)
+    contents, detector = Contents(paths), next(iter(members.values())).detector
+    images = load_images(
+        paths, detector.size, detector.channels, console.is_terminal, contents=contents
+    )
     for member in members.values():
-        own = contents[member.detector.channels]
-        trained = trained_on(member)
-        if trained is None:
-            continue
-        copies = own.copies_of(trained)
-        if copies:
+        copies = {} if member.trained is None else contents.copies_of(member.trained)
+        if member.trained is not None and copies:
             raise InputError(
-                f"{len(copies)} of {len(own)} held-out images were trained on by "
-                f"{member.run.path}, or are copies of what was, {example(copies, own, trained)}; "
-                f"{_OTHERS}."
+                f"{len(copies)} of {len(contents)} held-out images were trained on by "
+                f"{member.run.path}, or are copies of what was, "
+                f"{example(copies, contents, member.trained)}; {_OTHERS}."
             )
-    rows = contents[channels].different("held-out images")
+    rows = contents.different("held-out images")
     check_enough(len(rows), "name more with --normals")
-    return HeldOut(images[rows], contents[channels].take(rows))
+    return HeldOut(images[rows], contents.take(rows))
 
 
 def _calibrated_with(members: Mapping[str, Member]) -> list[Path]:
@@ -252,45 +249,21 @@ def _calibrated_with(members: Mapping[str, Member]) -> list[Path]:
     return list(found)
 
 
-def trained_on(member: Member) -> Contents | None:
+def _trained_on(run: AnyRun, channels: int) -> Contents | None:
     """What the images hold that a member was trained on, without those it held out itself.
 
     Raises:
         InputError: a file of the run is damaged.
     """
-    contents = find_training_contents(member.run, member.detector.channels)
-    if contents is None or not (member.run.path / CALIBRATION).is_file():
+    contents = find_training_contents(run, channels)
+    if contents is None or not (run.path / CALIBRATION).is_file():
         return contents
-    kept = Calibration.read(member.run.path)
+    kept = Calibration.read(run.path)
     known, own = (
         (contents.paths, kept.paths) if kept.contents is None else (contents.names(), kept.contents)
     )
     held = set(own)
     return contents.take([row for row, name in enumerate(known) if name not in held])
-
-
-def _trained_on(members: Mapping[str, Member], channels: int) -> Contents | None:
-    """The same of all members, as images of so many channels; None: nothing is known."""
-    found = {one.detector.channels: list[Contents]() for one in members.values()}
-    for member in members.values():
-        trained = trained_on(member)
-        if trained is not None:
-            found[member.detector.channels].append(trained)
-    whole = Contents.joined(found.pop(channels, []))
-    for parts in found.values():  # of other channels they have other digests
-        known = set(whole.paths)
-        paths = [path for part in parts for path in part.paths if path not in known]
-        there = [path for path in dict.fromkeys(paths) if Path(path).is_file()]
-        if len(there) < len(set(paths)):
-            _log.warning(
-                "%d images that a member was trained on are gone, so copies of them will not be "
-                "known.", len(set(paths)) - len(there),
-            )  # fmt: skip
-        if there:
-            more = Contents(there)
-            load_images(there, (16, 16), channels, console.is_terminal, False, contents=more)
-            whole = Contents.joined([whole, more])
-    return whole if len(whole) else None
 
 
 def _find_dataset(

@@ -19,7 +19,7 @@ from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_max
 from nsa.report.examples import choose_examples
-from nsa.report.grids import heat_map_grid, image_grid
+from nsa.report.grids import heat_map_grid
 from nsa.runs.outputs import check_folder
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically, write_csv
@@ -48,7 +48,8 @@ class Evaluation:
         examples: indices of test images that show what the detector does.
         images, masks: the test set: uint8 (N, channels, H, W), and uint8 0/1 (N, H, W) with every
             region.
-        maps: of the paper's protocol, float32 (N, H, W); None: the method gives none.
+        maps: of the paper's protocol, float32 (N, H, W).
+        map_low: what is normal in a map, for pictures of it.
         contents: what the test images hold.
         working_point: what a wanted false positive rate comes to, see
             :func:`nsa.runs.calibrate.working_point`; None: no rate was asked for.
@@ -63,7 +64,8 @@ class Evaluation:
     seconds: float
     examples: list[int]
     images: Tensor
-    maps: Tensor | None
+    maps: Tensor
+    map_low: float
     masks: npt.NDArray[np.uint8]
     contents: Contents
     working_point: dict[str, Any] | None = None
@@ -82,38 +84,35 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
     test = dataset.test
     if loaded is None:
         loaded = load_test_set(test, detector.size, detector.channels, console.is_terminal)
-    images, masks, no_maps = loaded.images, loaded.masks, detector.no_maps
+    images, masks = loaded.images, loaded.masks
     start = time.perf_counter()
     names = [sample.path for sample in test]
     whole = detector.score(images)
     check_scores(whole, names)
-    whole_image, reasons = compute_metrics(test, *_arrays(whole), masks, no_maps)
+    whole_image, reasons = compute_metrics(test, *_arrays(whole), masks)
     published, metrics = detector.score_as_published(images) or whole, whole_image
     if published is not whole or not np.array_equal(masks, loaded.published_masks):
         check_scores(published, names)
-        metrics, reasons = compute_metrics(
-            test, *_arrays(published), loaded.published_masks, no_maps
-        )
+        metrics, reasons = compute_metrics(test, *_arrays(published), loaded.published_masks)
     seconds = time.perf_counter() - start
     scores = published.scores.numpy()
     examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []
     return Evaluation(
         metrics, whole_image, reasons, scores, whole.scores.numpy(), seconds,
-        examples, images, published.maps, masks, loaded.contents,
+        examples, images, published.maps, detector.map_range[0], masks, loaded.contents,
         spread=None if published.spread is None else published.spread.numpy(),
     )  # fmt: skip
 
 
-def _arrays(scored: Scored) -> tuple[Scores, npt.NDArray[np.float32] | None]:
-    return scored.scores.numpy(), None if scored.maps is None else scored.maps.numpy()
+def _arrays(scored: Scored) -> tuple[Scores, npt.NDArray[np.float32]]:
+    return scored.scores.numpy(), scored.maps.numpy()
 
 
 def compute_metrics(
     test: list[Sample],
     scores: Scores,
-    maps: npt.NDArray[np.float32] | None,
+    maps: npt.NDArray[np.float32],
     masks: npt.NDArray[np.uint8],
-    no_maps: str | None = None,
 ) -> tuple[Values, dict[str, str]]:
     """All metrics that make sense for a test set, and why the others do not.
 
@@ -122,19 +121,15 @@ def compute_metrics(
     Args:
         test: N samples.
         scores: (N,).
-        maps, masks: (N, H, W); without maps there are no pixel metrics.
-        no_maps: why there are no maps.
+        maps, masks: (N, H, W).
     """
     defective = np.array([not sample.is_good for sample in test], dtype=bool)
     unmarked = np.array([not s.is_good and s.mask is None for s in test], dtype=bool)
     image_reason = _why_not(len(test), defective)
     pixel_reason = image_reason if not defective.any() else None
-    if maps is None:
-        maps, pixel_reason = np.empty((0, 0, 0), np.float32), no_maps or "there are no maps"
-    else:
-        maps, masks = maps[~unmarked], masks[~unmarked]
-        if pixel_reason is None and not masks.any():
-            pixel_reason = "no defective test image has a mask"
+    maps, masks = maps[~unmarked], masks[~unmarked]
+    if pixel_reason is None and not masks.any():
+        pixel_reason = "no defective test image has a mask"
     metrics: dict[str, tuple[str | None, Callable[[], float]]] = {
         "image_auroc": (image_reason, lambda: auroc(defective, scores)),
         "pixel_auroc": (pixel_reason, lambda: auroc(masks, maps)),
@@ -211,11 +206,8 @@ def write_evaluation(
         scores = evaluation.scores[chosen].tolist()
         titles = [test[index].defect.replace("_", " ") for index in chosen]
         picture = folder / "examples.png"
-        if evaluation.maps is None:
-            image_grid(images, masks, scores, titles, picture)
-        else:
-            maps = list(evaluation.maps[chosen].numpy())
-            heat_map_grid(images, masks, maps, scores, titles, picture)
+        maps = list(evaluation.maps[chosen].numpy())
+        heat_map_grid(images, masks, maps, scores, titles, picture, low=evaluation.map_low)
     point = evaluation.working_point
     report: dict[str, Any] = {
         **evaluation.metrics,

@@ -53,7 +53,7 @@ def predict(
     overlays: bool = True,
     overwrite: bool = False,
 ) -> int:
-    """Score images and write ``scores.csv`` and, where there are maps, one overlay each.
+    """Score images and write ``scores.csv`` and one overlay each.
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
     many there are. The lines of the CSV are ``path``, ``score``, of an ensemble the ``spread``
@@ -81,26 +81,21 @@ def predict(
 
     Raises:
         InputError: files cannot be read (all others are done), an input or the output cannot be
-            used, there are no maps to save, or the rate cannot be set by the run's calibration.
+            used, or the rate cannot be set by the run's calibration.
         Interrupted: Ctrl-C; the message says where the lines are.
     """
-    if detector.no_maps is not None and save_maps:
-        raise InputError(f"There is nothing to save with --save-maps: {detector.no_maps}.")
     if save_spread and not detector.has_spread:
         raise InputError(
             "--save-spread is how far the members of an ensemble disagree, and this is one detector"
             " alone; leave it out, or make an ensemble with nsa combine."
         )
-    if detector.no_maps is not None and overlays:
-        console.print(f"Only scores are written: {detector.no_maps}.")
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
     paths = find_all_images(inputs)
-    draws = overlays and detector.no_maps is None
     results = [
         _Result(
             path,
-            f"{stem}.png" if draws else "",
+            f"{stem}.png" if overlays else "",
             f"{stem}.npy" if save_maps else "",
             f"{stem}{_ENDING}.npy" if save_spread else "",
         )
@@ -160,6 +155,7 @@ def _judge(
     Returns:
         Those that cannot be read, and how many of the others are anomalous.
     """
+    low, high = detector.map_range
     waiting: deque[_Result] = deque()  # those that are read but not yet judged
     failures: list[tuple[_Result, InputError]] = []
     anomalous = 0
@@ -181,8 +177,8 @@ def _judge(
 
     def draw(result: _Result, image: Pixels, judged: Judged) -> None:
         folder = table.path.parent
-        if result.picture and judged.map is not None:
-            drawn = overlay(image, judged.map, detector.map_limit)
+        if result.picture:
+            drawn = overlay(image, judged.map, high, low)
             write_atomically(folder / result.picture, _png(drawn))
         for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
             if name and pixels is not None:
@@ -207,8 +203,7 @@ def _judge(
                     anomalous += label == ANOMALOUS
                 row += [result.picture, result.map]
                 rows.append([*row, result.map_spread] if result.map_spread else row)
-                if judged.map is not None:
-                    drawings.append((result, image, judged))
+                drawings.append((result, image, judged))
             table.add(rows)  # before the pictures, so that none is there without its line
             for future in [pool.submit(draw, *one) for one in drawings]:
                 future.result()
@@ -262,9 +257,9 @@ def _named_by(table: Path) -> set[str]:
     return {table.name, *ours}
 
 
-def _scored(score: float, anomaly_map: Map | None) -> Scored:
-    maps = None if anomaly_map is None else torch.from_numpy(anomaly_map)[None]
-    return Scored(torch.tensor([score], dtype=torch.float64, device="cpu"), maps)
+def _scored(score: float, anomaly_map: Map) -> Scored:
+    scores = torch.tensor([score], dtype=torch.float64, device="cpu")
+    return Scored(scores, torch.from_numpy(anomaly_map)[None])
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

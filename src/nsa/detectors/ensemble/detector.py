@@ -39,7 +39,7 @@ class EnsembleDetector(Detector):
     large, they disagree.
 
     Attributes:
-        members: the detectors.
+        members: the detectors, whose images have one size and number of channels.
         scales: by which each is standardised.
     """
 
@@ -54,10 +54,9 @@ class EnsembleDetector(Detector):
         default_fpr: float | None = None,
     ) -> None:
         self.members, self.scales = list(members), list(scales)
-        self.size = members[0].size
-        self.channels = min(member.channels for member in members)
+        self.size, self.channels = members[0].size, members[0].channels
         # As far above what a hundredth of all normal pixels exceeds as their median is below it.
-        self.map_limit = UPPER_DEVIATIONS * len(members)
+        self.map_range = 0.0, UPPER_DEVIATIONS * len(members)
         self.scaled_by = frozenset(scaled_by)
         self.default_fpr = default_fpr
 
@@ -118,9 +117,8 @@ class EnsembleDetector(Detector):
         """What each member says of images that fit into memory at once, see :meth:`score`."""
         scores, maps = [], []
         for member, scales in zip(self.members, self.scales, strict=True):
-            said = member.score(as_seen_by(member, images))
+            said = member.score(images)
             scores.append(scales.scores(said.scores.double()))
-            assert said.maps is not None
             maps.append(scales.maps(said.maps))
         return Parts(torch.stack(scores, 1), torch.stack(maps, 1))
 
@@ -142,15 +140,14 @@ class _Sums(nn.Module):
         found = [member.deployable() for member in members]
         self.members = nn.ModuleList(module for module, _ in found)
         self.map_places = [list(outputs).index("maps") for _, outputs in found]
-        self.channels = [member.channels for member in members]
         self.scales = list(scales)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Maps, float32 (N, H, W), spreads and scores, float64 (N,), of images."""
         scores, maps = [], []
-        rows = zip(self.members, self.map_places, self.channels, self.scales, strict=True)
-        for member, place, channels, scales in rows:
-            said = member(pixels.expand(-1, channels, -1, -1))
+        rows = zip(self.members, self.map_places, self.scales, strict=True)
+        for member, place, scales in rows:
+            said = member(pixels)
             scores.append(scales.scores(said[-1].double()))
             maps.append(scales.maps(said[place]))
         every = torch.stack(scores, 1)
@@ -160,11 +157,6 @@ class _Sums(nn.Module):
 def spread(values: Tensor) -> Tensor:
     """The standard deviation between members: (N, members, ...) -> (N, ...)."""
     return (values - values.mean(1, keepdim=True)).square().mean(1).sqrt()
-
-
-def as_seen_by(member: Detector, images: Tensor) -> Tensor:
-    """Images with the channels of a member: grey ones are repeated for a colour network."""
-    return images.expand(-1, member.channels, -1, -1)
 
 
 def load_members(path: Path, names: Sequence[str], device: str | torch.device) -> list[Detector]:

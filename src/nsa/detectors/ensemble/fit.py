@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nsa.detectors.detector import Detector, check_scores
-from nsa.detectors.ensemble.detector import EnsembleDetector, as_seen_by
+from nsa.detectors.ensemble.detector import EnsembleDetector
 from nsa.detectors.ensemble.folder import Scales, write_held_out, write_scales
 from nsa.detectors.ensemble.standard import (
     LEAST,
@@ -61,26 +61,6 @@ def check_enough(count: int, remedy: str) -> None:
         )
 
 
-def refuse_colours(channels: Mapping[str, int], images: Tensor) -> None:
-    """Refuse members that see different things of coloured images.
-
-    Args:
-        channels: of each member's images, by its name; not the same of all.
-        images: uint8 (N, 3, H, W), some of the product.
-
-    Raises:
-        InputError: the images are coloured.
-    """
-    if bool((images != images[:, :1]).any()):
-        grey, coloured = (
-            next(name for name, own in channels.items() if own == number) for number in (1, 3)
-        )
-        raise InputError(
-            f"The members judge images of different channels, {grey} grey and {coloured} colour, "
-            "and the images have colours; train them alike."
-        )
-
-
 def standardise(
     members: Mapping[str, Detector], held: HeldOut
 ) -> tuple[list[Scales], dict[str, npt.NDArray[np.float64]]]:
@@ -102,11 +82,10 @@ def standardise(
         scores, pixels = [], []
         for first in range(0, count, _CHUNK):
             part = slice(first, first + _CHUNK)
-            said = member.score(as_seen_by(member, held.images[part]))
+            said = member.score(held.images[part])
             check_scores(said, held.contents.paths[part])
             scores.append(said.scores.double())
             # Of a part of the pixels, so that any number of images fits into memory.
-            assert said.maps is not None
             pixels.append(some_pixels(said.maps, max(1, PIXELS // count), first).flatten())
         every[name] = torch.cat(scores).numpy()
         scales.append(

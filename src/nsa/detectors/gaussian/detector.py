@@ -1,9 +1,8 @@
-"""A fitted Gaussian detector with its settings: images in, scores out."""
+"""A fitted Gaussian detector with its settings: images in, scores and maps out."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +11,55 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nsa.detectors.detector import Detector, Judged, Pixels, Scored
+from nsa.detectors.detector import Detector, Scored
 from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.folder import GaussianRun
 from nsa.detectors.gaussian.settings import GaussianSettings
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
-from nsa.gaussian.distributions import Distribution
-from nsa.images import stack
-from nsa.images.network_input import input_scale
-from nsa.model.backbones import Levels
+from nsa.gaussian.features import see
+from nsa.gaussian.heat_maps import heat_maps, image_scores
+from nsa.gaussian.map_model import MapModel, grid_distances
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
 
 _log = logging.getLogger("nsa")
 
+# Of the distances of normal images' positions, which are about 1.
+_MAP_RANGE = (1.5, 6.0)
+
 
 class FittedGaussian(Detector):
-    """Scores of images by the sum of a fitted detector's distances.
+    """Scores and heat maps of images by their distances from normal features.
 
     Attributes:
         settings: the settings of its run.
-        gaussian: the distributions.
+        gaussian: the distributions of whole images.
+        heat_map: the distributions of positions.
         extractor: of the detector, with its network.
     """
 
-    no_maps = "the Gaussian detector gives no pixel map"
+    map_range = _MAP_RANGE
 
     def __init__(self, gaussian: GaussianDetector, settings: GaussianSettings, path: Path) -> None:
-        if gaussian.extractor is None:
-            raise InputError(f"The detector in {path} has no network; train it again.")
+        if gaussian.extractor is None or gaussian.heat_map is None:
+            raise InputError(f"The detector in {path} lacks its network or maps; train it again.")
         self.gaussian, self.settings = gaussian, settings
-        self.extractor = gaussian.extractor
+        self.extractor, self.heat_map = gaussian.extractor, gaussian.heat_map
         self.size = settings.size
-        self.channels = self.extractor.network.channels
+        self.channels = settings.gaussian.channels or self.extractor.network.channels
         self.default_fpr = settings.gaussian.fpr
         self._path = path
 
     def score(self, images: Tensor) -> Scored:
         """See :meth:`Detector.score`."""
-        empty = torch.empty(0, dtype=torch.float64, device="cpu")
-        return Scored(self.gaussian.score(images) if len(images) else empty, None)
-
-    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
-        """See :meth:`Detector.judge`."""
-        scores: list[float] = []
-        if not images:
-            return []
-        for part in torch.split(stack(images, self.size), self.extractor.batch_size):
-            # Not through the extractor's own loop, whose progress bar would flash for every group.
-            scores += self.gaussian.score(self.extractor.batch(part)).tolist()
-        return [Judged(score, None) for score in scores]
+        return self._score(images)[0]
 
     def calibrate(self, images: Tensor) -> npt.NDArray[np.float64]:
         """See :meth:`Detector.calibrate`; the distances of every level are kept in the detector."""
-        distances = self.gaussian.level_scores(images)
-        self.gaussian.calibration = distances
-        scores: npt.NDArray[np.float64] = distances.sum(1).numpy()
+        parts = [self._score(part) for part in torch.split(images, self.extractor.batch_size)]
+        self.gaussian.calibration = torch.cat([levels for _, levels in parts])
+        scores: npt.NDArray[np.float64] = torch.cat([part.scores for part, _ in parts]).numpy()
         return scores
 
     def be_quiet(self) -> None:
@@ -106,31 +97,55 @@ class FittedGaussian(Detector):
                 "%s computes its features in bfloat16, the file in float32: scores differ by some "
                 "0.4 %%.", self._path,
             )  # fmt: skip
-        distances = _Distances(self.extractor.network, self.gaussian.levels)
-        return distances, {"scores": "float64 (N)"}
+        height, width = self.size
+        outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float64 (N)"}
+        return _MapsAndScores(self.gaussian, self.heat_map, self.settings), outputs
+
+    def _score(self, images: Tensor) -> tuple[Scored, Tensor]:
+        """What it says, and the distances of every level, float64 (N, levels)."""
+        scores, maps, levels = [], [], []
+        for batch in torch.split(images, self.extractor.batch_size) if len(images) else ():
+            features, positions = self.extractor.see(batch, self.heat_map.grid)
+            of_levels = self.gaussian.level_scores(features)
+            distances = self.heat_map.distances(positions)
+            scores.append(image_scores(of_levels, distances, self.settings.gaussian.score))
+            maps.append(heat_maps(distances, self.size))
+            levels.append(of_levels)
+        if not scores:
+            none = torch.empty(0, dtype=torch.float64, device="cpu")
+            return Scored(none, none.float().reshape(0, *self.size)), none.reshape(0, 0)
+        return Scored(torch.cat(scores), torch.cat(maps)), torch.cat(levels)
 
 
-class _Distances(nn.Module):
-    """The sum over levels of ``||W (features - mean)||``."""
+class _MapsAndScores(nn.Module):
+    """:meth:`FittedGaussian.score` as plain operations."""
 
-    def __init__(self, levels: Levels, distributions: Sequence[Distribution]) -> None:
+    def __init__(
+        self, gaussian: GaussianDetector, heat_map: MapModel, settings: GaussianSettings
+    ) -> None:
         super().__init__()
-        self.levels = levels
-        scale, shift = input_scale(levels.channels)
+        assert gaussian.extractor is not None
+        self.network = gaussian.extractor.network
+        self.settings, self.grid, self.map_scale = settings, heat_map.grid, heat_map.scale
+        scale, shift = self.network.scaling.of_pixels()
         self.scale = nn.Buffer(scale[:, None, None])
         self.shift = nn.Buffer(shift[:, None, None])
-        self.means = nn.ParameterList(level.mean for level in distributions)
-        self.whitenings = nn.ParameterList(level.whitening() for level in distributions)
+        self.means = nn.ParameterList(level.mean for level in gaussian.levels)
+        self.whitenings = nn.ParameterList(level.whitening() for level in gaussian.levels)
+        self.map_mean = nn.Buffer(heat_map.mean)
+        self.map_whitening = nn.Buffer(heat_map.whitening)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Scores, float64 (N,), of images."""
-        features = self.levels(pixels * self.scale + self.shift)
+        """Maps, float32 (N, H, W), and scores, float64 (N,), of images."""
+        features, positions = see(self.network, pixels * self.scale + self.shift, self.grid)
         parts = zip(features, self.means, self.whitenings, strict=True)
-        distances = [
-            ((features.double() - mean) @ whitening).square().sum(1).sqrt()
-            for features, mean, whitening in parts
+        levels = [
+            ((values.double() - mean) @ whitening).square().sum(1).sqrt()
+            for values, mean, whitening in parts
         ]
-        return (torch.stack(distances, 1).sum(1),)
+        distances = grid_distances(positions, self.map_mean, self.map_whitening, self.map_scale)
+        scores = image_scores(torch.stack(levels, 1), distances, self.settings.gaussian.score)
+        return heat_maps(distances, self.settings.size), scores
 
 
 def load(run: GaussianRun, device: str | torch.device = "auto") -> FittedGaussian:

@@ -22,7 +22,10 @@ from nsa.detectors.gaussian.settings import (
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector, split_rows
+from nsa.gaussian.feature_grid import FeatureGrid
 from nsa.gaussian.features import FeatureExtractor
+from nsa.gaussian.map_model import fit_map
+from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import pipeline_for
 from nsa.images import Contents, Dataset, load_images
 from nsa.metrics.conformal import allowed_exceedances
@@ -42,8 +45,13 @@ class GaussianFitting(Fitting[GaussianRun]):
     ) -> None:
         self.settings, self.device = settings, extractor.device.type
         self.precision = precision
-        self.test_size, self.channels = settings.size, extractor.network.channels
+        self.test_size = settings.size
+        self.channels = settings.gaussian.channels or extractor.network.channels
         self._extractor = extractor
+        self._grid = FeatureGrid.choose(
+            extractor.network.entry, settings.size, levels=settings.gaussian.map_levels,
+            features=settings.gaussian.map_features, seed=settings.gaussian.seed,
+        )  # fmt: skip
         self._images: Tensor
 
     def load(self, run: GaussianRun, dataset: Dataset) -> None:  # noqa: ARG002
@@ -71,20 +79,27 @@ class GaussianFitting(Fitting[GaussianRun]):
         start = time.perf_counter()
         holdout = 0.0 if config.fpr is None else config.holdout
         gaussian = GaussianDetector(self._extractor, config.distribution)
+        moments = MapMoments(self._grid)
         augmentation = pipeline_for(settings.category) if config.augment else None
         gaussian.fit(
             images, holdout=holdout, augmentation=augmentation, passes=config.augment,
-            seed=config.seed,
+            seed=config.seed, moments=moments,
+        )  # fmt: skip
+        gaussian.heat_map, reason = fit_map(moments, config.alignment)
+        _log.info(
+            "Heat maps: %d features at %d x %d positions, %s: %s.",
+            self._grid.features, *self._grid.sides,
+            "a Gaussian for each" if gaussian.heat_map.aligned else "one Gaussian for all", reason,
         )  # fmt: skip
         seconds = time.perf_counter() - start
         _log.info("Fitted in %s.", duration(seconds))
         storage.save(gaussian, run.path)
-        held_out = None
-        if gaussian.held_out is not None and gaussian.calibration is not None:
+        detector, held_out = FittedGaussian(gaussian, settings, run.path), None
+        if gaussian.held_out is not None:
             contents = self._contents.take(gaussian.held_out.tolist())
-            held_out = contents, gaussian.calibration.sum(1).numpy()
+            held_out = contents, detector.calibrate(images[gaussian.held_out])
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
-        return Fitted(FittedGaussian(gaussian, settings, run.path), times, held_out)
+        return Fitted(detector, times, held_out)
 
 
 def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:

@@ -20,14 +20,26 @@ class GaussianRequest(TrainRequest):
     """
 
     network: str | None = option(
-        "efficientnet_b0 to b7, resnet18, 34 or 50. [default: efficientnet_b4; resnet18 where "
-        "--weights is a run folder]",
+        "efficientnet_lite0 to lite2, efficientnet_b0 to b7, resnet18, 34 or 50, or timm:NAME. "
+        "[default: efficientnet_lite0; resnet18 where --weights is a run folder]",
         panel=_PANEL,
         section="gaussian",
     )
     weights: str | None = option(
         "default (ImageNet), random, a state-dict file, or a run folder whose encoder is taken. "
         "[default: default]",
+        panel=_PANEL,
+        section="gaussian",
+    )
+    score: str | None = option(
+        "What scores an image: its levels (the paper's sum), the highest values of its heat map, "
+        "or both: levels, map or both. [default: both]",
+        panel=_PANEL,
+        section="gaussian",
+    )
+    alignment: str | None = option(
+        "aligned: heat maps with a Gaussian for every position; unaligned: with one for all, for "
+        "textures and loose parts; auto: what suits the training images. [default: auto]",
         panel=_PANEL,
         section="gaussian",
     )

@@ -10,12 +10,15 @@ from typing import Any
 from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.errors import InputError, shown
 from nsa.gaussian.distributions import DistributionName
+from nsa.gaussian.heat_maps import ScoreOf
+from nsa.gaussian.map_model import Alignment
 from nsa.model.backbones import find_network
 from nsa.settings.fields import Checked, check_number, from_dict, to_dict
 
 _log = logging.getLogger("nsa")
 
 NAME = "gaussian"
+_LEAST_SIDE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +27,20 @@ class GaussianConfig(Checked):
 
     Attributes:
         network: one of :data:`nsa.model.backbones.NETWORKS`.
-        weights: ``"default"`` (torchvision's, trained on ImageNet), ``"random"``, a state-dict file
-            or a run folder, see :func:`nsa.model.pretrained.load_network`.
+        weights: ``"default"`` (trained on ImageNet), ``"random"``, a state-dict file or a run
+            folder, see :func:`nsa.model.pretrained.load_network`.
         distribution: model of each level's features; ``"npca01"`` keeps the components that hold
             the last 0.1 % of the variance.
-        size: (height, width) in pixels to which every image is resized; None: the size that the
-            network was designed for.
+        size: (height, width) in pixels to which every image is resized; None: what the network was
+            designed for, but at least 256 x 256, as an NSA network sees objects.
+        channels: 1 for grey images, which a colour network gets as three equal channels; None: what
+            the training images have.
+        score: what scores an image, see :func:`nsa.gaussian.heat_maps.image_scores`.
+        alignment: ``"aligned"``: heat maps with a Gaussian for every position; ``"unaligned"``: one
+            for all positions; ``"auto"``: what suits the training images.
+        map_levels: of the network, for the heat maps, 1 is the first; None: the first of stride 4,
+            8 and 16 pixels.
+        map_features: at most so many of these levels' channels, chosen by the seed.
         augment: fit on so many augmented copies of every image, by what the category allows
             (Figure 2 of the paper, which makes 100); 0: on the images themselves.
         seed: fixes random weights, augmentation and which images are held out.
@@ -37,10 +48,15 @@ class GaussianConfig(Checked):
         holdout: share of the training images that is held out.
     """
 
-    network: str = "efficientnet_b4"
+    network: str = "efficientnet_lite0"
     weights: str = "default"
     distribution: DistributionName = "full"
     size: tuple[int, int] | None = None
+    channels: int | None = None
+    score: ScoreOf = "both"
+    alignment: Alignment = "auto"
+    map_levels: tuple[int, ...] | None = None
+    map_features: int = 160
     augment: int = 0
     seed: int = 0
     fpr: float | None = None
@@ -49,6 +65,9 @@ class GaussianConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number(self, "augment", 0, 10_000)
+        check_number(self, "map_features", 1, 1024)
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"channels must be 1 or 3, got {shown(self.channels)}.")
         check_number(self, "seed", 0, 2**63 - 1)
         if self.size is not None and not all(32 <= side <= 8192 for side in self.size):
             raise InputError(f"size must be two numbers from 32 to 8192, got {shown(self.size)}.")
@@ -73,7 +92,7 @@ class GaussianSettings(Checked):
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels of the network's images."""
-        side = find_network(self.gaussian.network).size
+        side = max(_LEAST_SIDE, find_network(self.gaussian.network).size)
         return self.gaussian.size or (side, side)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Save a fitted detector in a folder and load it again, with nothing else needed.
 
-``gaussian.safetensors`` holds the network, the distributions and the held-out distances,
-``gaussian.yaml`` what they are. The network's own weights are saved too, so that a detector scores
-the same where its pretrained weights cannot be fetched.
+``gaussian.safetensors`` holds the network, the distributions, the model of the heat maps and the
+held-out distances, ``gaussian.yaml`` what they are. The network's own weights are saved too, so
+that a detector scores the same where its pretrained weights cannot be fetched.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nsa.detectors.gaussian.map_storage import pack, unpack
 from nsa.errors import InputError, shown
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.distributions import Distribution, DistributionName, Shrinkage
@@ -21,13 +22,14 @@ from nsa.gaussian.features import FeatureExtractor, Precision
 from nsa.model.backbones import find_network, network_from_state
 from nsa.model.weights import read_tensors, write_tensors
 from nsa.settings.fields import Checked, check_number, from_dict, reading
+from nsa.system.console import as_argument
 from nsa.system.files import make_folder, to_yaml, write_atomically
 from nsa.system.readers import read_yaml
 
 WEIGHTS_FILE = "gaussian.safetensors"
 SETTINGS_FILE = "gaussian.yaml"
-FORMAT = 2
-# Names that distributions had in format 1, where they are others now.
+FORMAT = 3
+# Names that distributions once had, where they are others now.
 FORMER_NAMES: dict[str, DistributionName] = {
     "mahalanobis": "full", "pca-95": "pca95", "pca-99": "pca99",
     "npca-1": "npca1", "npca-0.1": "npca01", "npca-0.01": "npca001",
@@ -62,6 +64,10 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
         settings["precision"] = extractor.precision
         state = extractor.network.body.state_dict()
         tensors |= {f"network.{name}": value for name, value in state.items()}
+    if detector.heat_map is not None:
+        values, described = pack(detector.heat_map)
+        settings["heat_map"] = described
+        tensors |= {f"heat_map.{name}": value for name, value in values.items()}
     folder = Path(folder)
     make_folder(folder)
     write_tensors(folder / WEIGHTS_FILE, tensors)
@@ -71,7 +77,7 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
 def load(
     folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int = 32
 ) -> GaussianDetector:
-    """Read a detector that :func:`save` wrote, also in the format of earlier versions.
+    """Read a detector that :func:`save` wrote.
 
     Args:
         folder: where it was saved.
@@ -108,6 +114,11 @@ def load(
             device=device,
             precision=settings.precision,
         )
+    if settings.heat_map is not None:
+        with reading(path, "fit the detector again"):
+            detector.heat_map = unpack(_below(tensors, "heat_map."), settings.heat_map)
+            if not detector.heat_map.grid.fits([len(level.mean) for level in detector.levels]):
+                raise InputError("the heat map has features that the network has not.")
     return detector
 
 
@@ -122,6 +133,7 @@ class _Settings(Checked):
     weights: str = ""
     size: tuple[int, int] | None = None
     precision: Precision = "float32"
+    heat_map: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -154,13 +166,15 @@ def _read_settings(path: Path) -> _Settings:
         )
     values = read_yaml(path)
     found = values.pop("format", None)
-    if found not in (1, FORMAT):
+    if found in (1, 2):
         raise InputError(
-            f"{path} has the format {shown(found)}, but this version of nsa reads 1 and {FORMAT}; "
-            "fit the detector again."
+            f"The detector in {path.parent} was fitted before the method gave heat maps; fit it "
+            f"again with nsa train --config {as_argument(path.with_name('config.yaml'))}."
         )
-    if found == 1 and "kind" in values:
-        former = values.pop("kind")
-        values["distribution"] = FORMER_NAMES.get(str(former), former)
+    if found != FORMAT:
+        raise InputError(
+            f"{path} has the format {shown(found)}, but this version of nsa reads {FORMAT}; fit "
+            "the detector again."
+        )
     with reading(path, "fit the detector again"):
         return from_dict(_Settings, values)

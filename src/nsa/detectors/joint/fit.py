@@ -18,7 +18,6 @@ from nsa.detectors.ensemble.fit import (
     check_enough,
     ensemble_scores,
     make_ensemble,
-    refuse_colours,
     standardise,
 )
 from nsa.detectors.ensemble.folder import Scales
@@ -102,9 +101,6 @@ class JointFitting(Compound[JointRun]):
         paths = [sample.path for sample in dataset.train]
         contents = Contents(paths)
         load_images(paths, _TINY, self.channels, console.is_terminal, False, contents=contents)
-        if self._gaussian is not None and self._gaussian.channels != self.channels:
-            coloured = load_images(paths, _TINY, 3, console.is_terminal, warn=False)
-            refuse_colours({_NSA: self.channels, _GAUSSIAN: self._gaussian.channels}, coloured)
         kept, held = split(contents.different("training images"), self.settings.shared)
         self._contents = contents.take(held)
         train = [dataset.train[row] for row in kept]
@@ -146,23 +142,19 @@ def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     nsa = NETWORK.begin(request.for_network(), dataset, ALONE)
     assert isinstance(nsa, NetworkFitting)
-    size = nsa.test_size
     asked = request.overrides("gaussian")
-    if tuple(asked.get("size") or size) != size:
-        raise InputError(
-            f"The Gaussian detector's size, {shown(asked['size'])}, must be that of NSA's images, "
-            f"{list(size)}; leave it out, or change 'images'."
-        )
+    own = {"size": list(nsa.test_size), "channels": nsa.channels}
+    for name, value in own.items():
+        if asked.get(name) not in (None, value):
+            raise InputError(
+                f"The Gaussian detector's {name}, {shown(asked[name])}, must be that of NSA's "
+                f"images, {value}; leave it out, or change 'images'."
+            )
     shared = {name: asked.pop(name) for name in ("holdout", "fpr") if asked.get(name) is not None}
-    alone = resolve(request.for_gaussian_alone({**asked, "size": list(size)}), dataset.name)
+    alone = resolve(request.for_gaussian_alone({**asked, **own}), dataset.name)
     config = replace(alone.gaussian, **shared)
     split(range(len(dataset.train)), config)  # before the weights, which may take a while
     gaussian = make_fitting(alone, choose_device(request.device or "auto"), _GAUSSIAN_PRECISION)
-    if gaussian.channels < nsa.channels:
-        raise InputError(
-            f"The network in {config.weights} judges grey images, NSA colour ones; choose other "
-            "--weights."
-        )
     settings = JointSettings(
         network=nsa.settings, gaussian=GaussianSettings(category=dataset.name, gaussian=config)
     )

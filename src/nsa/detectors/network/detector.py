@@ -42,7 +42,7 @@ class NetworkDetector(Detector):
         # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.
         synthesis = settings.synthesis
-        self.map_limit = 2 * synthesis.label_midpoint if synthesis.unbounded else 1.0
+        self.map_range = (0.0, 2 * synthesis.label_midpoint if synthesis.unbounded else 1.0)
 
     def score(self, images: Tensor) -> Scored:
         """See :meth:`Detector.score`; the score of an image is the mean of its map."""

@@ -13,6 +13,7 @@ from nsa.gaussian.baselines.components import component_scores
 from nsa.gaussian.baselines.fitting import train_epochs
 from nsa.gaussian.features import channels_last, check_images, prepare
 from nsa.gaussian.pipelines import NOISE, Pipeline, without
+from nsa.images.network_input import scaling_of
 from nsa.model.resnet import resnet18_encoder
 from nsa.system.device import float32_weights
 
@@ -134,7 +135,7 @@ class AutoencoderDetector:
             raise InputError("Training an autoencoder needs at least two images, got one.")
 
         def loss(batch: Tensor, _: Tensor) -> Tensor:
-            x = prepare(batch.to(self.device), self.model.channels)
+            x = prepare(batch.to(self.device), scaling_of(self.model.channels))
             return nn.functional.mse_loss(self.model(x), x)
 
         epoch_losses = train_epochs(
@@ -155,7 +156,7 @@ class AutoencoderDetector:
         self._check(images)
         found = []
         for batch in torch.split(images, batch_size):
-            x = prepare(batch.to(self.device), self.model.channels)
+            x = prepare(batch.to(self.device), scaling_of(self.model.channels))
             found.append((self.model(x) - x).square().mean(1).cpu())
         return torch.cat(found)
 

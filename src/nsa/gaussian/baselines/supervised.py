@@ -92,7 +92,7 @@ class ClassifierDetector:
             raise InputError(f"{len(images)} images need as many labels, at least 2: {len(truth)}.")
 
         def loss(batch: Tensor, rows: Tensor) -> Tensor:
-            logits = self.model(prepare(batch.to(self.device), self.model.levels.channels))
+            logits = self.model(prepare(batch.to(self.device), self.model.levels.scaling))
             return nn.functional.binary_cross_entropy_with_logits(
                 logits, truth[rows].to(self.device)
             )
@@ -121,7 +121,7 @@ class ClassifierDetector:
         check_images(images)
         found = []
         for batch in torch.split(images, self.batch_size):
-            x = prepare(batch.to(self.device), self.model.levels.channels)
+            x = prepare(batch.to(self.device), self.model.levels.scaling)
             found.append(self.model(x).double().cpu())
         return torch.cat(found)
 
