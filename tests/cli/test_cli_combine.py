@@ -278,11 +278,20 @@ def test_what_does_not_go_together_is_refused(
 def test_an_ensemble_is_no_member(ensemble: Path, runs: Runs, tmp_path: Path) -> None:
     message = sentence(nsa("combine", ensemble, runs[0], "--output", tmp_path / "new"))
     assert "is an ensemble itself; name the runs in its folder members instead, 01-nsa" in message
-    message = sentence(nsa("train", "--resume", ensemble))
-    assert "which has nothing to train" in message
     write(tmp_path / "normal" / "0.png", picture(0)[0])
     message = sentence(nsa("train", "--method", "ensemble", "--normal-dir", tmp_path / "normal"))
     assert "nsa combine RUN RUN" in message
+
+
+def test_what_is_missing_of_a_finished_one_is_drawn(ensemble: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(ensemble, tmp_path / "run"))
+    (run / "examples.png").unlink()
+    result = nsa("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert "is complete; evaluating" in result.stderr
+    assert (run / "examples.png").is_file()
+    for name in ("scores.csv", "config.yaml", "calibration.csv"):
+        assert (run / name).read_bytes() == (ensemble / name).read_bytes()
 
 
 def test_results_of_others_are_kept(ensemble: Path, runs: Runs, tmp_path: Path) -> None:

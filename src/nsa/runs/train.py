@@ -225,7 +225,7 @@ def work(
     """
     # The test set too, so that its faults are no surprise after the training.
     test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
-    if isinstance(fitting, Compound) and not fitting.complete:
+    if isinstance(fitting, Compound):
         _train_parts(run, dataset, fitting)
     fitting.load(run, dataset)
     contents = fitting.contents

@@ -55,11 +55,12 @@ class EnsembleMethod(DetectionMethod[TrainRequest, "EnsembleRun"]):
     def resume(
         self, run: EnsembleRun, request: TrainRequest, ranks: Ranks, *, profile: bool = False
     ) -> Fitting[EnsembleRun]:
-        del request, ranks, profile
-        raise InputError(
-            f"{run.path} holds an ensemble, which has nothing to train; nsa evaluate "
-            f"{as_argument(run.path)} judges it again."
-        )
+        del request, ranks, profile  # there is nothing that they could change
+        from nsa.detectors.ensemble.fit import Finished
+        from nsa.system.device import choose_device
+
+        device = choose_device(run.places["device"])
+        return Finished(run, self.load(run, device), device)
 
 
 METHOD = EnsembleMethod()

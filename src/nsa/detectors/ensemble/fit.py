@@ -22,9 +22,10 @@ from nsa.detectors.ensemble.standard import (
     of_scores,
     some_pixels,
 )
+from nsa.detectors.method import Fitted, Fitting, RunT
 from nsa.errors import InputError
 from nsa.folder import AnyRun
-from nsa.images import Contents
+from nsa.images import Contents, Dataset
 from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
@@ -43,6 +44,26 @@ class HeldOut:
 
     images: Tensor
     contents: Contents
+
+
+class Finished(Fitting[RunT]):
+    """An ensemble that is there, to be evaluated again."""
+
+    complete = True
+
+    def __init__(self, run: RunT, detector: EnsembleDetector, device: torch.device) -> None:
+        self.settings, self.device = run.settings, device.type
+        self.precision = run.places["precision"]
+        self.test_size, self.channels = detector.size, detector.channels
+        self._detector = detector
+
+    def load(self, run: RunT, dataset: Dataset) -> None:
+        """Nothing is left to be trained."""
+
+    def fit(self, run: RunT, dataset: Dataset) -> Fitted:  # noqa: ARG002
+        """See :meth:`Fitting.fit`."""
+        _log.info("The ensemble in %s is complete; evaluating.", run.path)
+        return Fitted(self._detector, run.training_times())
 
 
 def check_enough(count: int, remedy: str) -> None:

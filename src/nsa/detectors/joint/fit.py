@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from nsa.detectors.detector import Detector
 from nsa.detectors.ensemble.detector import load as load_ensemble
 from nsa.detectors.ensemble.detector import load_members
 from nsa.detectors.ensemble.fit import (
+    Finished,
     HeldOut,
     check_enough,
     ensemble_scores,
@@ -44,8 +44,6 @@ from nsa.system.console import console, counted
 from nsa.system.device import Precision, choose_device, choose_precision, choose_training_device
 from nsa.training import need_two_images
 from nsa.training.distributed import ALONE
-
-_log = logging.getLogger("nsa")
 
 # The Gaussian detector first: what is wrong with the images shows in seconds.
 _GAUSSIAN, _NSA = "01-gaussian", "02-nsa"
@@ -108,8 +106,6 @@ class JointFitting(Compound[JointRun]):
 
     def load(self, run: JointRun, dataset: Dataset) -> None:  # noqa: ARG002
         """See :meth:`Fitting.load`; both are trained by now."""
-        if self.complete:
-            return
         names = [part.name for part in self.parts]
         self._members = dict(zip(names, load_members(run.path, names, self._device), strict=True))
         held = self._contents
@@ -128,9 +124,6 @@ class JointFitting(Compound[JointRun]):
     def fit(self, run: JointRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
         """See :meth:`Fitting.fit`: the ensemble, calibrated by the images that were held out."""
         fpr = self.settings.shared.fpr
-        if self.complete:
-            _log.info("The training in %s is complete; evaluating.", run.path)
-            return Fitted(load_ensemble(run, self._device, fpr), run.training_times())
         detector = make_ensemble(run, self._members, self._held, self._scales, self._scores, fpr)
         paths = [run.path / MEMBERS / part.name for part in self.parts]
         seconds = [Metrics.read(path).times.get("training_seconds", 0.0) for path in paths]
@@ -161,7 +154,7 @@ def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
     return JointFitting(settings, choose_training_device(nsa.device), nsa.precision, gaussian)
 
 
-def resume(run: JointRun, request: JointRequest) -> JointFitting:
+def resume(run: JointRun, request: JointRequest) -> Fitting[JointRun]:
     """See :meth:`nsa.detectors.method.DetectionMethod.resume`; NSA's ``epochs`` may change."""
     settings = run.settings
     epochs = request.overrides("training").get("epochs")
@@ -177,9 +170,9 @@ def resume(run: JointRun, request: JointRequest) -> JointFitting:
     refuse_changes(contradictions(settings, request))
     device = choose_training_device(run.places["device"])
     precision = choose_precision(run.places["precision"], device)
-    fitting = JointFitting(settings, device, precision, epochs=epochs)
-    fitting.complete = run.is_combined and (run.path / "metrics.json").is_file()
-    return fitting
+    if run.is_combined and (run.path / "metrics.json").is_file():
+        return Finished(run, load_ensemble(run, device, settings.shared.fpr), device)
+    return JointFitting(settings, device, precision, epochs=epochs)
 
 
 def split(rows: Sequence[int], config: GaussianConfig) -> tuple[list[int], list[int]]:
