@@ -29,11 +29,6 @@ from nsa.system.readers import read_yaml
 WEIGHTS_FILE = "gaussian.safetensors"
 SETTINGS_FILE = "gaussian.yaml"
 FORMAT = 3
-# Names that distributions once had, where they are others now.
-FORMER_NAMES: dict[str, DistributionName] = {
-    "mahalanobis": "full", "pca-95": "pca95", "pca-99": "pca99",
-    "npca-1": "npca1", "npca-0.1": "npca01", "npca-0.01": "npca001",
-}  # fmt: skip
 
 
 def save(detector: GaussianDetector, folder: str | Path) -> None:
@@ -75,7 +70,7 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
 
 
 def load(
-    folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int = 32
+    folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int | None = None
 ) -> GaussianDetector:
     """Read a detector that :func:`save` wrote.
 
