@@ -20,6 +20,7 @@ from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.distributions import Distribution, DistributionName, Shrinkage
 from nsa.gaussian.features import FeatureExtractor, Precision
 from nsa.model.backbones import find_network, network_from_state
+from nsa.model.timm_networks import is_timm
 from nsa.model.weights import read_tensors, write_tensors
 from nsa.settings.fields import Checked, check_number, from_dict, reading
 from nsa.system.console import as_argument
@@ -137,7 +138,8 @@ class _Settings(Checked):
             check_number(self, "shrinkage", 0, 1)
         if self.size is not None and not all(1 <= side <= 8192 for side in self.size):
             raise InputError(f"size must be two numbers from 1 to 8192, got {shown(self.size)}.")
-        if self.network is not None:
+        # Whether timm is there says nothing about the file.
+        if self.network is not None and not is_timm(self.network):
             find_network(self.network)
 
 

@@ -70,8 +70,8 @@ class System:
 
 def network_title(network: str) -> str:
     """``EfficientNet-B4`` for ``efficientnet_b4``, ``ResNet-18`` for ``resnet18``."""
-    if network.startswith("efficientnet"):
-        return f"EfficientNet-{network[-2:].upper()}"
+    if network.startswith("efficientnet_"):
+        return f"EfficientNet-{network.removeprefix('efficientnet_').capitalize()}"
     return network.replace("resnet", "ResNet-")
 
 
