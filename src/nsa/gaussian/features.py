@@ -34,7 +34,8 @@ class FeatureExtractor:
         network: the network's levels, as :func:`nsa.model.pretrained.load_network` returns them.
         size: (height, width) to which images are resized first (antialiased bilinear); None: they
             are taken as they are.
-        batch_size: images per forward pass; bounds the memory.
+        batch_size: images per forward pass; bounds the memory. None: 4 on a CPU, whose caches hold
+            no more, else 32.
         device: where the network runs.
         precision: ``"bfloat16"`` runs the convolutions in bfloat16; the means stay float32. It pays
             on a GPU and on CPUs that multiply in it (1.8 times as fast with AVX-512). Its rounding,
@@ -51,21 +52,21 @@ class FeatureExtractor:
         network: Levels,
         *,
         size: tuple[int, int] | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         device: str | torch.device = "cpu",
         precision: Precision = "float32",
         progress: bool = False,
     ) -> None:
         if precision not in ("float32", "bfloat16"):
             raise InputError(f"precision must be 'float32' or 'bfloat16', got {precision!r}.")
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size must be at least 1, got {batch_size!r}.")
         self.device = torch.device(device)
         if self.device.type == "cuda" and not torch.cuda.is_available():
             raise InputError("device is 'cuda', but torch finds no CUDA device; use 'cpu'.")
         self.network = channels_last(network, self.device).eval()
         self.size = size
-        self.batch_size = batch_size
+        self.batch_size = batch_size or (4 if self.device.type == "cpu" else 32)
         self.precision: Precision = precision
         self.progress = progress
 
@@ -77,7 +78,7 @@ class FeatureExtractor:
         *,
         seed: int = 0,
         size: tuple[int, int] | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         device: str | torch.device = "cpu",
         precision: Precision = "float32",
         progress: bool = False,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from nsa.images.dataset import list_categories, open_dataset
     from nsa.images.decode import read_image, resize
     from nsa.images.files import find_images
-    from nsa.images.load import load_images, stack
+    from nsa.images.load import load_images, load_some, stack
     from nsa.images.masks import load_mask
     from nsa.images.network_input import center_crop, to_network_input
     from nsa.images.sample import Dataset, Sample
@@ -22,7 +22,7 @@ else:
         contents=("Contents",),
         dataset=("open_dataset", "list_categories"),
         files=("find_images",),
-        load=("load_images", "stack"),
+        load=("load_images", "load_some", "stack"),
         decode=("read_image", "resize"),
         masks=("load_mask",),
         test_set=("LoadedTest", "load_test_set"),
@@ -38,6 +38,7 @@ __all__ = [
     "list_categories",
     "find_images",
     "load_images",
+    "load_some",
     "stack",
     "load_mask",
     "LoadedTest",

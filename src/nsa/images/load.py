@@ -17,11 +17,13 @@ from torch import Tensor
 from nsa.errors import InputError
 from nsa.images.contents import Contents
 from nsa.images.decode import Pixels, check_channels, decode, resize, scale
+from nsa.images.sample import Sample
 from nsa.images.unreadable import list_all
 from nsa.system.cores import usable_cores
 
 _log = logging.getLogger("nsa")
 _NAMED_FAILURES = 10
+_SOME, _SOME_SIZE = 32, (256, 256)
 _STRONG = 1.9  # ratio of the scales across and down; a frame of 16:9 stays below
 
 
@@ -93,6 +95,20 @@ def load_images(
     if warn:
         _warn_about_shapes(shapes, size)
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+def load_some(samples: Sequence[Sample]) -> Tensor:
+    """Up to 32 of the images, evenly chosen, to find out what they are like.
+
+    Returns:
+        uint8 (n, 3, 256, 256).
+
+    Raises:
+        InputError: as :func:`load_images`.
+    """
+    paths = [sample.path for sample in samples]
+    chosen = paths[:: max(1, len(paths) // _SOME)][:_SOME]
+    return load_images(chosen, _SOME_SIZE, progress=False, warn=False)
 
 
 def stack(images: Iterable[Pixels], size: tuple[int, int]) -> Tensor:

@@ -87,8 +87,8 @@ class ReproduceRequest(Request):
         panel=_PANEL,
     )
     weights: str | None = option(
-        "Of all networks: default (ImageNet, torchvision's first), random, a state-dict file, or a "
-        "run folder whose encoder is taken. [default: default]",
+        "Of all networks: default (ImageNet; torchvision's first, or a package's), random, a "
+        "state-dict file, or a run folder whose encoder is taken. [default: default]",
         panel=_PANEL,
     )
     augment: int | None = option(

@@ -48,6 +48,11 @@ class _Background:
     threshold: int
 
 
+def are_grey(images: Tensor) -> bool:
+    """Whether images, uint8 (N, C, H, W), have no colour, in one channel or in three."""
+    return images.shape[1] == 1 or not bool((images != images[:, :1]).any())
+
+
 def suggest(images: Tensor, name: str = "custom") -> Suggestion:
     """Judge from normal images what they show and choose settings.
 
@@ -73,7 +78,7 @@ def suggest(images: Tensor, name: str = "custom") -> Suggestion:
         .long()
     )
     some = images[chosen].cpu()
-    channels = 3 if some.shape[1] == 3 and bool((some != some[:, :1]).any()) else 1
+    channels = 1 if are_grey(some) else 3
     brightness: Floats = some.to(torch.float32).mean(1).numpy()
 
     background = _plain_background(brightness)

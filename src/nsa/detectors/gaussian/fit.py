@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from typing import Literal
@@ -27,8 +28,9 @@ from nsa.gaussian.features import FeatureExtractor
 from nsa.gaussian.map_model import fit_map
 from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import pipeline_for
-from nsa.images import Contents, Dataset, load_images
+from nsa.images import Contents, Dataset, load_images, load_some
 from nsa.metrics.conformal import allowed_exceedances
+from nsa.settings.suggestions import are_grey
 from nsa.system.console import console, duration
 from nsa.system.device import Precision, choose_device, choose_precision
 
@@ -107,7 +109,11 @@ def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
     device = choose_device(request.device or "auto")
     settings = resolve(request, dataset.name)
     _check_counts(settings.gaussian, len(dataset.train))
-    return make_fitting(settings, device, request.precision or "auto")
+    fitting = make_fitting(settings, device, request.precision or "auto")
+    if settings.gaussian.channels is None and fitting.channels == 3:
+        fitting.settings = _with_channels(settings, 1 if are_grey(load_some(dataset.train)) else 3)
+        fitting.channels = fitting.settings.gaussian.channels or 3
+    return fitting
 
 
 def resume(run: GaussianRun, request: GaussianRequest) -> Fitting[GaussianRun]:
@@ -155,7 +161,20 @@ def make_fitting(
         settings.gaussian.network, settings.gaussian.weights, seed=settings.gaussian.seed,
         device=device, precision=bits, progress=console.is_terminal,
     )  # fmt: skip
+    own = extractor.network.channels
+    if (settings.gaussian.channels or own) > own:
+        raise InputError(
+            f"The network in {settings.gaussian.weights} takes grey images, so channels cannot be "
+            f"{settings.gaussian.channels}; leave it out."
+        )
     return GaussianFitting(settings, extractor, chosen)
+
+
+def _with_channels(settings: GaussianSettings, channels: int) -> GaussianSettings:
+    if channels == 1:
+        _log.info("All images are grey: the detector takes one channel.")
+    config = dataclasses.replace(settings.gaussian, channels=channels)
+    return dataclasses.replace(settings, gaussian=config)
 
 
 def _check_counts(config: GaussianConfig, count: int) -> None:

@@ -20,6 +20,7 @@ from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.distributions import Distribution, DistributionName, Shrinkage
 from nsa.gaussian.features import FeatureExtractor, Precision
 from nsa.model.backbones import find_network, network_from_state
+from nsa.model.timm_networks import is_timm
 from nsa.model.weights import read_tensors, write_tensors
 from nsa.settings.fields import Checked, check_number, from_dict, reading
 from nsa.system.console import as_argument
@@ -29,11 +30,6 @@ from nsa.system.readers import read_yaml
 WEIGHTS_FILE = "gaussian.safetensors"
 SETTINGS_FILE = "gaussian.yaml"
 FORMAT = 3
-# Names that distributions once had, where they are others now.
-FORMER_NAMES: dict[str, DistributionName] = {
-    "mahalanobis": "full", "pca-95": "pca95", "pca-99": "pca99",
-    "npca-1": "npca1", "npca-0.1": "npca01", "npca-0.01": "npca001",
-}  # fmt: skip
 
 
 def save(detector: GaussianDetector, folder: str | Path) -> None:
@@ -75,7 +71,7 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
 
 
 def load(
-    folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int = 32
+    folder: str | Path, *, device: str | torch.device = "cpu", batch_size: int | None = None
 ) -> GaussianDetector:
     """Read a detector that :func:`save` wrote.
 
@@ -142,7 +138,8 @@ class _Settings(Checked):
             check_number(self, "shrinkage", 0, 1)
         if self.size is not None and not all(1 <= side <= 8192 for side in self.size):
             raise InputError(f"size must be two numbers from 1 to 8192, got {shown(self.size)}.")
-        if self.network is not None:
+        # Whether timm is there says nothing about the file.
+        if self.network is not None and not is_timm(self.network):
             find_network(self.network)
 
 

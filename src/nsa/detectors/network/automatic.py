@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 
 from nsa.errors import InputError
-from nsa.images import Dataset, load_images
+from nsa.images import Dataset, load_some
 from nsa.settings.presets import Preset, generic
 from nsa.settings.suggestions import suggest
 
 _log = logging.getLogger("nsa")
-
-_SAMPLE = 32
-_SIDE = 256
 
 
 def suggest_settings(dataset: Dataset, kind: str | None = None) -> Preset:
@@ -27,10 +24,7 @@ def suggest_settings(dataset: Dataset, kind: str | None = None) -> Preset:
     """
     if kind not in (None, "object", "texture"):
         raise InputError(f"kind must be 'object' or 'texture', got {kind!r}.")
-    paths = [sample.path for sample in dataset.train]
-    chosen = paths[:: max(1, len(paths) // _SAMPLE)][:_SAMPLE]
-    images = load_images(chosen, (_SIDE, _SIDE), progress=False, warn=False)
-    suggestion = suggest(images, dataset.name)
+    suggestion = suggest(load_some(dataset.train), dataset.name)
     preset = suggestion.preset
     if kind is None or kind == preset.kind:
         _log.info("Settings estimated from the images: %s.", suggestion.reason.rstrip("."))

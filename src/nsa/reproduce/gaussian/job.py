@@ -18,8 +18,10 @@ class GaussianJob(Job):
     augmented, and 0 where the images are looked at once.
 
     Attributes:
-        weights: name in torchvision's registry, ``"random"`` or a file; None: the system has none.
-        digest: of a weights file's content, which says what it is wherever it lies; else None.
+        weights: their name (torchvision's, or of a package), ``"random"`` or a file; None: the
+            system has none.
+        digest: of the content of a file, also a package's, which says what it is wherever it lies;
+            else None.
         size: (height, width) of the images.
         folds: number of folds.
     """

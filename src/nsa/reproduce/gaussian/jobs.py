@@ -12,7 +12,16 @@ from nsa.detectors.gaussian.settings import GaussianConfig
 from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.model.backbones import find_network
-from nsa.model.pretrained import fetch_weights, is_weights_file, load_network, weights_file
+from nsa.model.named import NamedWeights
+from nsa.model.packages import PackageWeights
+from nsa.model.pretrained import (
+    fetch_weights,
+    is_weights_file,
+    load_network,
+    named_weights,
+    weights_file,
+)
+from nsa.model.timm_networks import is_timm
 from nsa.reproduce.categories import find_categories
 from nsa.reproduce.gaussian.job import GaussianJob, weights_name
 from nsa.reproduce.gaussian.paper import TABLE_VIII
@@ -42,6 +51,14 @@ _OPTIONS = (
 )
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """What a network starts from, see :class:`GaussianJob`."""
+
+    name: str | None
+    digest: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class _PlannedJob(GaussianJob):
     """A job together with what runs it."""
@@ -67,12 +84,12 @@ def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
     config = from_dict(
         GaussianConfig, {name: options[name] for name in _SECTION if options.get(name) is not None}
     )
-    network, weights, digest = _network_and_weights(options)
+    network, given = _network_and_weights(options)
     systems = [find_system(name) for name in request.methods]
     systems = systems or systems_for(request.tables or tuple(OF_TABLE), network)
     _check(request, options, systems)
-    if digest is not None:
-        _check_one_network(systems, weights)
+    if given is not None and given.digest is not None:
+        _check_one_network(systems, given.name)
     precision = choose_precision(
         # Not bfloat16 by itself: its rounding blurs the components of least variance.
         "fp32" if options.get("precision", "auto") == "auto" else options["precision"],
@@ -81,8 +98,11 @@ def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
     overrides: dict[str, Any] = {
         name: options[name] for name in ("augment", "epochs", "size") if name in options
     }
-    if weights != WEIGHTS:
-        overrides["weights"] = weights_name(weights, digest)
+    if given is not None and given.name != WEIGHTS:
+        overrides["weights"] = weights_name(given.name, given.digest)
+    weights = {
+        one.network: given or _usual_weights(one.network) for one in systems if one.needs_weights
+    }
     categories = [
         open_dataset(request.data_root, name).name
         for name in find_categories(request, list(TABLE_VIII))
@@ -91,14 +111,14 @@ def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
         _PlannedJob(
             system=one, category=category, seed=seed, precision=precision,
             epochs=_usual(one) if asked is None else int(asked), preset_epochs=_usual(one),
-            overrides=overrides, weights=weights if one.needs_weights else None,
-            digest=digest if one.needs_weights else None,
+            overrides=overrides, weights=start.name, digest=start.digest,
             size=config.size or (find_network(one.network).size,) * 2,
         )
         for seed in request.seeds
         for category in categories
         for one in systems
         for asked in (options.get(_option(one) or ""),)
+        for start in (weights[one.network] if one.needs_weights else _Weights(None, None),)
     ]  # fmt: skip
 
 
@@ -167,25 +187,47 @@ def _check(request: ReproduceRequest, options: dict[str, Any], systems: Sequence
         raise InputError("--methods names its networks itself; leave out --network.")
 
 
-def _network_and_weights(options: dict[str, Any]) -> tuple[str | None, str, str | None]:
-    """The network in place of the paper's, the weights, and their digest where they are a file."""
-    weights, network = str(options.get("weights", WEIGHTS)), options.get("network")
+def _network_and_weights(options: dict[str, Any]) -> tuple[str | None, _Weights | None]:
+    """The network in place of the paper's, and the weights where they are not the usual ones."""
+    asked, network = str(options.get("weights", "default")), options.get("network")
     if network is not None:
         network = find_network(str(network)).name
-    if weights.lower() == "default":
-        weights = WEIGHTS
-    if weights == "random":
-        return network, weights, None
-    if not is_weights_file(network or "resnet18", weights):
-        return network, weights.upper(), None
-    path = weights_file(network or "resnet18", weights)
-    if Path(weights).expanduser().is_dir():  # a run of ours, whose encoder is a ResNet-18
+        if is_timm(network):
+            raise InputError(
+                "--paper gaussian knows no networks of timm; nsa train --method gaussian --network "
+                "timm:NAME fits a detector in one."
+            )
+    if asked.lower() == "default":
+        return network, None
+    if asked == "random":
+        return network, _Weights(asked, None)
+    named = named_weights(network or "resnet18", asked)
+    if named is not None:
+        return network, _known(named)
+    path = weights_file(network or "resnet18", asked)
+    if Path(asked).expanduser().is_dir():  # a run of ours, whose encoder is a ResNet-18
         network = network or "resnet18"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return network, str(path.resolve()), digest
+    return network, _Weights(str(path.resolve()), _digest(path))
 
 
-def _check_one_network(systems: Sequence[System], weights: str) -> None:
+def _usual_weights(network: str) -> _Weights:
+    """The paper's weights of torchvision, of another network its own default."""
+    named = named_weights(network, WEIGHTS) or named_weights(network, "default")
+    assert named is not None
+    return _known(named)
+
+
+def _known(named: NamedWeights) -> _Weights:
+    """torchvision's name says what its weights are; a package's might hold others."""
+    path = named.file() if isinstance(named, PackageWeights) else None
+    return _Weights(named.name, None if path is None else _digest(path))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def _check_one_network(systems: Sequence[System], weights: str | None) -> None:
     networks = list(dict.fromkeys(one.network for one in systems if one.needs_weights))
     if len(networks) > 1:
         raise InputError(

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from nsa.detectors.gaussian.storage import FORMER_NAMES
 from nsa.errors import InputError, hint
 from nsa.gaussian.distributions import DISTRIBUTIONS, DistributionName
 from nsa.model.backbones import NETWORKS
@@ -33,9 +32,16 @@ APPROACH_TITLES: dict[str, str] = {
 }  # fmt: skip
 
 
+# Names that distributions once had, where they are others now.
+_FORMER_NAMES: dict[str, DistributionName] = {
+    "mahalanobis": "full", "pca-95": "pca95", "pca-99": "pca99",
+    "npca-1": "npca1", "npca-0.1": "npca01", "npca-0.01": "npca001",
+}  # fmt: skip
+
+
 def by_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by approach from a results folder, which an earlier version may have written."""
-    return {FORMER_NAMES.get(name, name): value for name, value in values.items()}
+    return {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ class System:
 
 def network_title(network: str) -> str:
     """``EfficientNet-B4`` for ``efficientnet_b4``, ``ResNet-18`` for ``resnet18``."""
-    if network.startswith("efficientnet"):
-        return f"EfficientNet-{network[-2:].upper()}"
+    if network.startswith("efficientnet_"):
+        return f"EfficientNet-{network.removeprefix('efficientnet_').capitalize()}"
     return network.replace("resnet", "ResNet-")
 
 
