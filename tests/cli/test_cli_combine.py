@@ -16,7 +16,7 @@ from tiny import nsa, picture, rows, sentence, write, write_product
 
 import nsa as package
 from nsa.detectors.ensemble.detector import EnsembleDetector
-from nsa.images import load_images
+from nsa.images import Contents, load_images
 from nsa.model import EncoderDecoder
 from nsa.model.weights import read_tensors, save_model, write_tensors
 
@@ -273,6 +273,27 @@ def test_what_does_not_go_together_is_refused(
     said = sentence(nsa("combine", *changed, "--output", output))
     assert message in said
     assert not output.exists()
+
+
+@pytest.mark.parametrize("known", ["by content", "by path"])
+def test_what_a_member_held_out_itself_counts_as_held_out(
+    runs: Runs, normals: Path, tmp_path: Path, known: str
+) -> None:
+    """Though it is among the images that were given to its training."""
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    every = Contents(sorted(normals.iterdir()))
+    load_images(every.paths, (16, 16), progress=False, warn=False, contents=every)
+    path = run / "training_images.safetensors"
+    Contents.joined([Contents.read(path), every]).write(path)
+    if known == "by path":  # as earlier versions calibrated
+        lines = [f"{row['path']},{row['score']}" for row in rows(run / "calibration.csv")]
+        (run / "calibration.csv").write_text("\n".join(["path,score", *lines]) + "\n")
+    result = nsa("combine", run, runs[1], "--output", tmp_path / "new", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert len(Contents.read(tmp_path / "new" / path.name)) == 20
+    (run / "calibration.csv").unlink()
+    command = ("combine", run, runs[1], "--normals", normals, "--output", tmp_path / "other")
+    assert "19 of 19 held-out images were trained on by" in sentence(nsa(*command))
 
 
 def test_an_ensemble_is_no_member(ensemble: Path, runs: Runs, tmp_path: Path) -> None:

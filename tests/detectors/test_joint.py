@@ -8,6 +8,7 @@ import cv2
 import pytest
 from tiny import OPTIONS, write, write_product
 
+from nsa.detectors.gaussian.fit import GaussianFitting
 from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.detectors.joint.fit import JointFitting, begin
 from nsa.detectors.joint.request import JointRequest
@@ -15,7 +16,9 @@ from nsa.detectors.joint.settings import JointSettings
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.registry import find_method, read_request, train_options
 from nsa.errors import InputError
+from nsa.gaussian.features import FeatureExtractor
 from nsa.images import Dataset, open_dataset
+from nsa.model.backbones import Levels
 
 
 def asked(**more: object) -> JointRequest:
@@ -56,6 +59,13 @@ def test_settings_are_read_again(more_data: Path) -> None:
     assert settings.network.training.seed == 4
     alone = settings.gaussian_alone.gaussian
     assert (alone.fpr, alone.size) == (None, (72, 72))
+
+
+def test_a_grey_network_gets_no_colours(more_data: Path) -> None:
+    settings = fitting(open_dataset(more_data), holdout=0.5).settings.gaussian_alone
+    extractor = FeatureExtractor(Levels("resnet18", 1))
+    with pytest.raises(InputError, match=r"in random takes grey images, but channels is 3"):
+        GaussianFitting(settings, extractor, "fp32")
 
 
 def test_no_picture_is_on_both_sides(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ _log = logging.getLogger("nsa")
 
 _KEPT = (".yaml", ".safetensors", ".csv", ".json")  # what a member's files end in, but pictures
 _NOT_KEPT = ("trace.json", "checkpoint.safetensors")
+# Of an ensemble, before the metrics.
 _OURS = ("config.yaml", CONTENTS, HELD_OUT, SCALES, CALIBRATION, "scores.csv", "examples.png")
 _OTHERS = "name others, which no member was trained on, with --normals"
 
@@ -299,8 +300,8 @@ def _copy(run: Path, target: Path) -> None:
 
 
 def _unfinished(folder: Path) -> bool:
-    """Whether a folder holds an ensemble, and nothing else, that was stopped before its end."""
-    if not (folder / "config.yaml").is_file() or (folder / "metrics.json").is_file():
+    """Whether a folder holds an ensemble, and nothing else, that was stopped before its metrics."""
+    if not (folder / "config.yaml").is_file():
         return False
     others = {
         entry.name for entry in folder.iterdir() if not entry.name.startswith(".")

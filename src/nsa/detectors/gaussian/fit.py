@@ -49,6 +49,11 @@ class GaussianFitting(Fitting[GaussianRun]):
         self.precision = precision
         self.test_size = settings.size
         self.channels = settings.gaussian.channels or extractor.network.channels
+        if self.channels > extractor.network.channels:
+            raise InputError(
+                f"The network in {settings.gaussian.weights} takes grey images, but channels is "
+                f"{self.channels}; choose other --weights, or grey images."
+            )
         self._extractor = extractor
         self._grid = FeatureGrid.choose(
             extractor.network.entry, settings.size, levels=settings.gaussian.map_levels,

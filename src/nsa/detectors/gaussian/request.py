@@ -7,7 +7,7 @@ from typing import Any
 
 from nsa.settings.options import TrainRequest, option, section
 
-_PANEL = "Options of --method gaussian"
+_PANEL = "Options of --method gaussian and nsa+gaussian"
 _ELSEWHERE = "use nsa calibrate on the finished run"
 
 
@@ -55,14 +55,15 @@ class GaussianRequest(TrainRequest):
         section="gaussian",
     )
     fpr: float | None = option(
-        "Hold out normal images and set the threshold for this false positive rate. With any "
-        "other method: nsa calibrate after the training.",
+        "Hold out normal images and set the threshold for this false positive rate. With a system "
+        "of the NSA paper: nsa calibrate after the training.",
         panel=_PANEL,
         section="gaussian",
         elsewhere=_ELSEWHERE,
     )
     holdout: float | None = option(
-        "Share of the training images held out for --fpr. [default: 0.2]",
+        "Share of the training images held out: by gaussian for --fpr, by nsa+gaussian always. "
+        "[default: 0.2]",
         panel=_PANEL,
         section="gaussian",
         elsewhere=_ELSEWHERE,
