@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import yaml
 from tiny import nsa, picture, train_gaussian, write, write_config, write_product
 
 from nsa.system.cores import usable_cores
+from nsa.system.interrupt import StopRequest
 
 SEED = "NSA_TEST_SEED"
 _MOST_WORKERS = 8  # each holds a torch of its own, up to 2 GB
@@ -125,3 +126,20 @@ def network_run(more_data: Path, one_epoch: Path, tmp_path_factory: pytest.TempP
     result = nsa("train", "--data-root", more_data, "--config", one_epoch, "--output", folder)
     assert result.exit_code == 0, result.output
     return folder
+
+
+@pytest.fixture
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let a signal come after so many steps of the next training."""
+
+    def arrange(steps: int) -> None:
+        left = steps
+
+        def made(_: StopRequest) -> bool:
+            nonlocal left
+            left -= 1
+            return left <= 0
+
+        monkeypatch.setattr(StopRequest, "made", property(made, lambda *_: None), raising=False)
+
+    return arrange

@@ -9,6 +9,7 @@ loss.png, examples.png  pictures
 checkpoint.safetensors  only while the training is unfinished
 calibration.csv         scores of held-out normal images, once there are any
 training_images.safetensors  what the training images hold, so that copies of them are known
+members/                the runs that an ensemble is made of
 
 A method may keep its detector in other files: gaussian.safetensors and gaussian.yaml, say.
 """
@@ -39,6 +40,7 @@ _log = logging.getLogger("nsa")
 FORMAT_VERSION = 1
 _CONFIG = "config.yaml"
 CONTENTS = "training_images.safetensors"
+MEMBERS = "members"  # folder of the runs that an ensemble is made of
 _FIRST = (_CONFIG, CONTENTS)  # what a training writes before it has learnt anything
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
 

@@ -22,6 +22,7 @@ from forks import NOTHING, Ended, Fault, Running, Server
 from tiny import GAUSSIAN, picture, write, write_config, write_product
 
 _PRODUCT = ("--data-root", "data", "--category", "disc", "--config", "options.yaml")
+_BOTH = ("--method", "nsa+gaussian", "--network", "resnet18", "--weights", "random")
 _FITTING = (*GAUSSIAN, "--data-root", "data", "--config", "gaussian.yaml")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": ("train", *_PRODUCT, "--output", "new"),
@@ -30,10 +31,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "--fpr", "0.5", "--holdout", "0.3",
     ),
     "train_several": ("train", *_FITTING, "--category", "all", "--output", "new"),
+    # Ten of twelve images are held out.
+    "train_both": ("train", *_BOTH, "--holdout", "0.83", *_PRODUCT, "--output", "new"),
     "calibrate": ("calibrate", "run", "normals"),
     "calibrate_again": ("calibrate", "fit", "normals", "--overwrite"),
     "predict": ("predict", "run", "photos", "--output", "new", "--save-maps"),
     "predict_scores": ("predict", "fit", "photos", "--output", "new", "--fpr", "0.5"),
+    "combine": ("combine", "run", "fit", "--normals", "normals", "--output", "new"),
     "evaluate": ("evaluate", "run"),
     "evaluate_elsewhere": ("evaluate", "fit", "--output", "new"),
     "export": ("export", "fit", "--output", "detector.pt2"),
@@ -53,6 +57,7 @@ _UNFINISHED = (
     ".partial.csv",
     ".log",
     ".lock",
+    "members/01-gaussian/gaussian.safetensors",  # whole, but its calibration comes later
 )  # what may lie there to go on with, or says whose a job was
 
 Files = dict[str, str]
@@ -106,9 +111,10 @@ class Place:
         self.path.mkdir()
         write_product(self.path / "data", train=12)
         write_config(self.path / "options.yaml", epochs=1)
-        (self.path / "gaussian.yaml").write_text("gaussian: {size: [64, 72]}\n")
-        for index in range(6):
+        (self.path / "gaussian.yaml").write_text("gaussian: {size: [72, 72]}\n")
+        for index in range(10):
             write(self.path / "normals" / f"{index}.png", picture(500 + index)[0])
+        for index in range(6):
             write(self.path / "photos" / f"{index}.png", picture(600 + index, index % 2 == 0)[0])
         for command in (
             ("train", *_PRODUCT, "--output", "run"),
@@ -150,6 +156,8 @@ class Place:
         ended = self.server.run(self.path, *command)
         if ended.status == 2 and "--overwrite" in ended.said:
             return self.server.run(self.path, *command, "--overwrite")
+        if ended.status == 2 and "already holds a run" in ended.said:
+            return self.server.run(self.path, "train", "--resume", "new")
         return ended
 
     def undisturbed(self, name: str) -> Undisturbed:

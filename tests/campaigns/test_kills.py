@@ -16,11 +16,11 @@ from places import COMMANDS, Faults, Place, sentence, some
 
 # Attempts with each command, times the effort; those below a half wait for more of it.
 KILLS = {
-    "train": 1, "train_gaussian": 0.4, "train_several": 0.1, "calibrate": 2,
-    "calibrate_again": 0.4, "predict": 2, "predict_scores": 0.4, "evaluate": 0.4,
+    "train": 1, "train_gaussian": 0.4, "train_several": 0.1, "train_both": 0.2, "combine": 0.4,
+    "calibrate": 2, "calibrate_again": 0.4, "predict": 2, "predict_scores": 0.4, "evaluate": 0.4,
     "evaluate_elsewhere": 0.2, "export": 0.2, "synthesize": 0.4, "reproduce": 0.4,
 }  # fmt: skip
-STOPPED = {"train": 1, "train_gaussian": 0.2, "predict": 0.2, "reproduce": 0.2}
+STOPPED = {"train": 1, "train_gaussian": 0.2, "train_both": 0.1, "predict": 0.2, "reproduce": 0.2}
 
 
 def attempts(number: float) -> int:

@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 from tiny import nsa, rows, sentence, write_config
 
 from nsa.errors import InputError
-from nsa.system.interrupt import StopRequest
 
 
 def training_of(run: Path) -> dict[str, Any]:
@@ -31,23 +30,6 @@ def training_of(run: Path) -> dict[str, Any]:
 def assert_same_weights(one: Path, two: Path) -> None:
     first, second = (load_file(run / "model.safetensors") for run in (one, two))
     torch.testing.assert_close(first, second, rtol=0, atol=0)  # says which and how far apart
-
-
-@pytest.fixture
-def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let a signal come after so many steps of the next training."""
-
-    def arrange(steps: int) -> None:
-        left = steps
-
-        def made(_: StopRequest) -> bool:
-            nonlocal left
-            left -= 1
-            return left <= 0
-
-        monkeypatch.setattr(StopRequest, "made", property(made, lambda *_: None), raising=False)
-
-    return arrange
 
 
 @pytest.fixture

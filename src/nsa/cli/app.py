@@ -1,4 +1,4 @@
-"""The command line: ``nsa train|evaluate|calibrate|predict|export|synthesize|reproduce|info``."""
+"""The command line ``nsa``: all its commands, and how each of them ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from nsa.cli.calibrate import calibrate_command
+from nsa.cli.combine import combine_command
 from nsa.cli.evaluate import evaluate_command
 from nsa.cli.export import export_command
 from nsa.cli.info import info_command
@@ -75,8 +76,8 @@ def _help(command: Callable[..., None]) -> str:
 
 
 for _command in (
-    train_command, evaluate_command, calibrate_command, predict_command, export_command,
-    synthesize_command, reproduce_command, info_command,
+    train_command, evaluate_command, calibrate_command, predict_command, combine_command,
+    export_command, synthesize_command, reproduce_command, info_command,
 ):  # fmt: skip
     _name = _command.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_command))(_friendly(_command))

@@ -19,6 +19,13 @@ def predict_command(
     save_maps: Annotated[
         bool, typer.Option("--save-maps", help="Also write each map as NPY, float32 (H, W).")
     ] = False,
+    save_spread: Annotated[
+        bool,
+        typer.Option(
+            "--save-spread",
+            help="Also write how far the members of an ensemble disagree at each pixel, the same.",
+        ),
+    ] = False,
     overlays: Annotated[
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
@@ -35,6 +42,6 @@ def predict_command(
 
     opened, detector = open_run(run), load(run, device or "auto")
     predict(
-        opened, detector, images, output, fpr=fpr, save_maps=save_maps, overlays=overlays,
-        overwrite=overwrite,
+        opened, detector, images, output, fpr=fpr, save_maps=save_maps, save_spread=save_spread,
+        overlays=overlays, overwrite=overwrite,
     )  # fmt: skip

@@ -28,10 +28,25 @@ class Scored(NamedTuple):
     Attributes:
         scores: float (N,), on the CPU; higher is more anomalous.
         maps: float32 (N, H, W), on the CPU; higher is more anomalous.
+        spread: float (N,), how uncertain each score is; None: the detector does not say.
     """
 
     scores: Tensor
     maps: Tensor
+    spread: Tensor | None = None
+
+
+class Judged(NamedTuple):
+    """What a detector says of one image, see :class:`Scored`, with maps of the image's size.
+
+    Attributes:
+        map_spread: how uncertain each pixel of the map is.
+    """
+
+    score: float
+    map: Map
+    spread: float | None = None
+    map_spread: Map | None = None
 
 
 class Detector(ABC):
@@ -46,12 +61,16 @@ class Detector(ABC):
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
             to the first are drawn as normal.
         default_fpr: the false positive rate that its training was asked for; None: it was not.
+        has_spread: whether it says how uncertain its scores and maps are.
+        scaled_by: digests of normal images that its scores are scaled by without being trained on.
     """
 
     size: tuple[int, int]
     channels: int
     map_range: tuple[float, float] = (0.0, 1.0)
     default_fpr: float | None = None
+    has_spread: bool = False
+    scaled_by: frozenset[str] = frozenset()
 
     @abstractmethod
     def score(self, images: Tensor) -> Scored:
@@ -91,6 +110,9 @@ class Detector(ABC):
     def save_calibration(self, folder: Path) -> None:  # noqa: B027
         """Write what :meth:`calibrate` left in the detector, if anything, into its run folder."""
 
+    def be_quiet(self) -> None:  # noqa: B027
+        """Show no progress, as part of something that shows its own."""
+
     def level_points(self, fpr: float) -> list[dict[str, Any]]:
         """Working points of the method's parts, where it has any with a threshold of their own."""
         del fpr
@@ -121,13 +143,13 @@ class Detector(ABC):
         check_scores(scored, (f"image {number}" for number in range(len(images))))
         return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
 
-    def judge(self, images: Sequence[Pixels]) -> list[tuple[float, Map]]:
+    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
         """Score and map (H, W) of each image, uint8 (H, W, channels) of any size."""
         if not images:
             return []
-        scores, maps = self.score(stack(images, self.size))
+        scores, maps, _ = self.score(stack(images, self.size))
         return [
-            (score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
+            Judged(score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
             for score, one, image in zip(scores.tolist(), maps, images, strict=True)
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -35,12 +35,13 @@ class Fitted:
     Attributes:
         detector: ready to be used; its files are in the run folder.
         times: of the training, for ``metrics.json``.
-        held_out: which of the training images were held out of it, and their scores; None: none.
+        held_out: normal images that were held out of it to calibrate with, and their scores;
+            None: none were.
     """
 
     detector: Detector
     times: dict[str, float]
-    held_out: tuple[Sequence[int], npt.NDArray[np.float64]] | None = None
+    held_out: tuple[Contents, npt.NDArray[np.float64]] | None = None
 
 
 class Fitting(ABC, Generic[RunT]):
@@ -90,13 +91,46 @@ class Fitting(ABC, Generic[RunT]):
         """
 
 
+@dataclass(frozen=True)
+class Part:
+    """A run below another one that is trained before it.
+
+    Attributes:
+        name: of its folder in :data:`nsa.folder.MEMBERS`.
+        method: of it.
+        start: its training: of the run that has begun there, or with None a new one.
+    """
+
+    name: str
+    method: AnyMethod
+    start: Callable[[Any], Fitting[Any]]
+
+
+class Compound(Fitting[RunT]):
+    """The training of a run that is made of others.
+
+    Attributes:
+        parts: the others, in the order of their training; they are there by :meth:`load`.
+    """
+
+    parts: Sequence[Part]
+
+    @abstractmethod
+    def divide(self, dataset: Dataset) -> tuple[Dataset, Contents]:
+        """What the parts are trained on, and the normal images that they are calibrated with.
+
+        Raises:
+            InputError: an image cannot be read, or there are too few.
+        """
+
+
 class DetectionMethod(ABC, Generic[RequestT, RunT]):
     """One way to detect anomalies, with everything that differs from the others.
 
     Attributes:
         names: values of ``--method`` that mean it.
         request: its options.
-        summary: its names, for the help of ``--method``.
+        summary: its names, for the help of ``--method``; empty: nothing is trained by it.
         lacks: why it has no use for the options of others, to follow its name.
         steps: whether it trains in steps, which several processes can share and a profile measures.
     """

@@ -58,7 +58,7 @@ def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
         for name, option in method.request.options().items():
             if found.setdefault(name, (method.request, option))[1] != option:
                 raise TypeError(f"two methods have an option {name!r} with different meanings")
-    names = "; or ".join(method.summary for method in distinct)
+    names = "; or ".join(method.summary for method in distinct if method.summary)
     for name, help_text in (
         ("method", f"{names[0].upper()}{names[1:]}. [default: {DEFAULT}]"),
         (
@@ -92,7 +92,10 @@ def read_request(
     asked = find_method(values.get("method"))
     chosen = method or asked
     known = dict.fromkeys([*_names(chosen.request)])
-    others = {name: other for other in methods().values() for name in _names(other.request)}
+    others: dict[str, AnyMethod] = {}
+    for other in methods().values():
+        for name in _names(other.request):
+            others.setdefault(name, other)
     for name in values:
         if name not in known and name not in others:
             where = config if config is not None and name not in given else "What is asked for"

@@ -70,6 +70,15 @@ class Contents:
         taken.digests, taken.pictures = self.digests[list(rows)], self.pictures[list(rows)]
         return taken
 
+    @classmethod
+    def joined(cls, parts: Sequence[Contents]) -> Contents:
+        """Those of several sets of images; what is in more than one of them is there once."""
+        whole = cls([])
+        whole.paths = [path for part in parts for path in part.paths]
+        whole.digests = np.concatenate([whole.digests, *(part.digests for part in parts)])
+        whole.pictures = np.concatenate([whole.pictures, *(part.pictures for part in parts)])
+        return whole.take([row for row, first in enumerate(whole.firsts()) if row == first])
+
     def names(self) -> list[str]:
         """The digests as text."""
         return [digest.tobytes().hex() for digest in self.digests]

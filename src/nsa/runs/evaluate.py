@@ -28,7 +28,7 @@ from nsa.system.info import hardware, versions
 Values = dict[str, float | None]
 Scores = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 EXAMPLES = 8
-_COLUMNS = ("path", "defect", "label", "score")
+_HEADING = b"path,defect,label,score"  # of the scores, perhaps with more columns
 _METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png")
 
 
@@ -53,6 +53,7 @@ class Evaluation:
         contents: what the test images hold.
         working_point: what a wanted false positive rate comes to, see
             :func:`nsa.runs.calibrate.working_point`; None: no rate was asked for.
+        spread: (N,), how uncertain each of the scores is; None: the detector does not say.
     """
 
     metrics: Values
@@ -68,6 +69,7 @@ class Evaluation:
     masks: npt.NDArray[np.uint8]
     contents: Contents
     working_point: dict[str, Any] | None = None
+    spread: Scores | None = None
 
 
 def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
@@ -98,6 +100,7 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
     return Evaluation(
         metrics, whole_image, reasons, scores, whole.scores.numpy(), seconds,
         examples, images, published.maps, detector.map_range[0], masks, loaded.contents,
+        spread=None if published.spread is None else published.spread.numpy(),
     )  # fmt: skip
 
 
@@ -160,7 +163,7 @@ def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool
         InputError: the folder cannot be used.
     """
     # Of a call that was killed there are the scores alone.
-    marks = {_METRICS: b'"whole_image"', "scores.csv": ",".join(_COLUMNS).encode() + b"\n"}
+    marks = {_METRICS: b'"whole_image"', "scores.csv": _HEADING}
     paths = [(folder / name, mark) for name, mark in marks.items()]
     there = {path.name: mark in path.read_bytes() for path, mark in paths if path.is_file()}
     ours = any(there.values()) and not (folder / "config.yaml").exists()
@@ -189,9 +192,15 @@ def write_evaluation(
     folder = folder or run.path
     test = dataset.test
     if test:
-        pairs = zip(test, evaluation.scores.tolist(), strict=True)
-        lines = [(s.path, s.defect, int(not s.is_good), score) for s, score in pairs]
-        write_csv(folder / "scores.csv", _COLUMNS, lines)
+        columns: dict[str, list[Any]] = {
+            "path": [sample.path for sample in test],
+            "defect": [sample.defect for sample in test],
+            "label": [int(not sample.is_good) for sample in test],
+            "score": evaluation.scores.tolist(),
+        }
+        if evaluation.spread is not None:
+            columns["spread"] = evaluation.spread.tolist()
+        write_csv(folder / "scores.csv", tuple(columns), zip(*columns.values(), strict=True))
         chosen = evaluation.examples
         images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
         scores = evaluation.scores[chosen].tolist()

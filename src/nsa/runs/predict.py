@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nsa.detectors.detector import Detector, Map, Scored, check_scores
+from nsa.detectors.detector import Detector, Judged, Map, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import read_image
@@ -35,7 +35,9 @@ from nsa.system.interrupt import Interrupted
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
 _TABLES = (SCORES, partial_name(Path(SCORES)).name, UNREADABLE)
 _REASONS = ("path", "reason")
-_PICTURE, _MAP = "picture", "map"  # columns that name files
+_FILES = _PICTURE, _MAP, _MAP_SPREAD = "picture", "map", "map_spread"  # columns that name files
+_SPREAD = "spread"
+_ENDING = "_spread"  # of the stem of a file with the spread of a map
 _LONGEST_STEM = 251  # bytes: with .png, what a file system takes
 
 
@@ -47,14 +49,16 @@ def predict(
     *,
     fpr: float | None = None,
     save_maps: bool = False,
+    save_spread: bool = False,
     overlays: bool = True,
     overwrite: bool = False,
 ) -> int:
     """Score images and write ``scores.csv`` and one overlay each.
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
-    many there are. The lines of the CSV are ``path``, ``score``, with a rate ``p_value`` and
-    ``label``, and the names of the ``picture`` and the ``map`` of that image. A file that cannot be
+    many there are. The lines of the CSV are ``path``, ``score``, of an ensemble the ``spread``
+    between its members, with a rate ``p_value`` and ``label``, and the names of the ``picture``,
+    the ``map`` and, where it is saved, the ``map_spread`` of that image. A file that cannot be
     read is left out; when the others are done, ``unreadable.csv`` has every one with its reason.
 
     ``scores.csv`` is there when all is done. Until then, and after an interruption or a full disk,
@@ -67,6 +71,7 @@ def predict(
         fpr: also write a p-value and the label that follows from this false positive rate; None:
             the rate that the training was asked for, if any.
         save_maps: also write each raw map, float32 (H, W), as NPY.
+        save_spread: also write the spread between an ensemble's members at each pixel, the same.
         overlays: write the pictures.
         overwrite: replace what an earlier call wrote into ``output``, and nothing else: each file
             when its successor is complete, and at the end what has no successor.
@@ -79,18 +84,32 @@ def predict(
             used, or the rate cannot be set by the run's calibration.
         Interrupted: Ctrl-C; the message says where the lines are.
     """
+    if save_spread and not detector.has_spread:
+        raise InputError(
+            "--save-spread is how far the members of an ensemble disagree, and this is one detector"
+            " alone; leave it out, or make an ensemble with nsa combine."
+        )
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
     paths = find_all_images(inputs)
     results = [
-        _Result(path, f"{stem}.png" if overlays else "", f"{stem}.npy" if save_maps else "")
-        for path, stem in zip(paths, _unique_stems(paths), strict=True)
+        _Result(
+            path,
+            f"{stem}.png" if overlays else "",
+            f"{stem}.npy" if save_maps else "",
+            f"{stem}{_ENDING}.npy" if save_spread else "",
+        )
+        for path, stem in zip(paths, _unique_stems(paths, _ENDING * save_spread), strict=True)
     ]
     earlier = _results_in(output)
     planned = {*_TABLES, *(name for one in results for name in one.files)}
     check_folder(output, planned, earlier, [*paths, *run.path.iterdir()], overwrite=overwrite)
     make_folder(output)
-    columns = ("path", "score", *(LABEL_COLUMNS if labels else ()), _PICTURE, _MAP)
+    columns = (
+        "path", "score", *((_SPREAD,) if detector.has_spread else ()),
+        *(LABEL_COLUMNS if labels else ()), _PICTURE, _MAP,
+        *((_MAP_SPREAD,) if save_spread else ()),
+    )  # fmt: skip
     with GrowingTable(output / SCORES, columns, overwrite=overwrite) as table:
         with _telling_what_is_kept(table):
             failures, anomalous = _judge(detector, results, labels, table)
@@ -116,15 +135,16 @@ def predict(
 
 @dataclass(frozen=True)
 class _Result:
-    """An image and the names of its picture and its map; empty: it gets none."""
+    """An image and the names of its picture, map and map's spread; empty: it gets none."""
 
     path: Path
     picture: str
     map: str
+    map_spread: str
 
     @property
     def files(self) -> list[str]:
-        return [name for name in (self.picture, self.map) if name]
+        return [name for name in (self.picture, self.map, self.map_spread) if name]
 
 
 def _judge(
@@ -155,14 +175,15 @@ def _judge(
                 waiting.append(result)
                 yield image
 
-    def draw(result: _Result, image: Pixels, anomaly_map: Map) -> None:
+    def draw(result: _Result, image: Pixels, judged: Judged) -> None:
         folder = table.path.parent
         if result.picture:
-            drawn = overlay(image, anomaly_map, high, low)
+            drawn = overlay(image, judged.map, high, low)
             write_atomically(folder / result.picture, _png(drawn))
-        if result.map:
-            with atomic_file(folder / result.map) as file:
-                np.save(file, anomaly_map)
+        for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
+            if name and pixels is not None:
+                with atomic_file(folder / name) as file:
+                    np.save(file, pixels)
 
     with (
         ThreadPoolExecutor(threads) as pool,
@@ -170,16 +191,19 @@ def _judge(
     ):
         for group in groups(readable(images)):
             rows, drawings = [], []
-            for image, (score, anomaly_map) in zip(group, detector.judge(group), strict=True):
+            for image, judged in zip(group, detector.judge(group), strict=True):
                 result = waiting.popleft()
-                check_scores(_scored(score, anomaly_map), [result.path])
-                row: list[object] = [result.path, repr(score)]
+                check_scores(_scored(judged.score, judged.map), [result.path])
+                row: list[object] = [result.path, repr(judged.score)]
+                if detector.has_spread:
+                    row.append(repr(judged.spread))
                 if labels is not None:
-                    p_value, label = labels(score)
+                    p_value, label = labels(judged.score)
                     row += [repr(p_value), label]
                     anomalous += label == ANOMALOUS
-                rows.append([*row, result.picture, result.map])
-                drawings.append((result, image, anomaly_map))
+                row += [result.picture, result.map]
+                rows.append([*row, result.map_spread] if result.map_spread else row)
+                drawings.append((result, image, judged))
             table.add(rows)  # before the pictures, so that none is there without its line
             for future in [pool.submit(draw, *one) for one in drawings]:
                 future.result()
@@ -226,7 +250,7 @@ def _named_by(table: Path) -> set[str]:
             if not {_PICTURE, _MAP} <= set(lines.fieldnames or ()):
                 return set()
             # Of a line that was cut by a kill they are None, or not whole.
-            named = [line[column] or "" for line in lines for column in (_PICTURE, _MAP)]
+            named = [line.get(column) or "" for line in lines for column in _FILES]
     except (OSError, csv.Error) as error:
         raise InputError(f"{table} cannot be read ({error}); choose another --output.") from error
     ours = {name for name in named if name.endswith((".png", ".npy")) and "/" not in name}
@@ -245,21 +269,25 @@ def _png(picture: npt.NDArray[np.uint8]) -> bytes:
     return encoded.tobytes()
 
 
-def _unique_stems(paths: list[Path]) -> Iterator[str]:
+def _unique_stems(paths: list[Path], further: str = "") -> Iterator[str]:
     """A name for each image's results: its stem, with its folder where stems repeat.
 
     No two are the same for a file system that does not tell capitals from small letters, and none
     is too long for a file's name.
+
+    Args:
+        further: with this behind it each name is a second one of the image, for which the same
+            holds; empty: there is none.
     """
     stems = Counter(_folded(path.stem) for path in paths)
     taken: set[str] = set()
     for path in paths:
         alone = stems[_folded(path.stem)] == 1
         base = path.stem if alone else f"{path.resolve().parent.name}_{path.stem}"
-        name, number = _cut(base, ""), 2
-        while _folded(name) in taken:
-            name, number = _cut(base, f"_{number}"), number + 1
-        taken.add(_folded(name))
+        name, number = _cut(base, "", further), 2
+        while not taken.isdisjoint({_folded(name), _folded(name + further)}):
+            name, number = _cut(base, f"_{number}", further), number + 1
+        taken |= {_folded(name), _folded(name + further)}
         yield name
 
 
@@ -267,8 +295,8 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _cut(name: str, ending: str) -> str:
-    """The name with an ending, without as many characters before it as are too many."""
-    while len(os.fsencode(name + ending)) > _LONGEST_STEM:
+def _cut(name: str, ending: str, further: str) -> str:
+    """The name with an ending, without as many characters before it as are too many with more."""
+    while len(os.fsencode(name + ending + further)) > _LONGEST_STEM:
         name = name[:-1]
     return name + ending

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsa.detectors.method import AnyMethod, Fitting
-from nsa.detectors.registry import find_method, method_of
+from nsa.detectors.method import AnyMethod, Compound, Fitting, Part
+from nsa.detectors.registry import find_method, load, method_of
 from nsa.errors import InputError
 from nsa.folder import (
+    MEMBERS,
     AnyRun,
     AnySettings,
     beginning,
@@ -26,7 +27,8 @@ from nsa.folder import (
     need_begun,
 )
 from nsa.images import Contents, Dataset, load_test_set, open_dataset
-from nsa.runs.calibrate import Calibration, add_working_point
+from nsa.runs.calibrate import FILE as CALIBRATION
+from nsa.runs.calibrate import Calibration, add_working_point, calibrate, say_if_scaled
 from nsa.runs.copies import (
     TOO_LOW,
     keep_training_contents,
@@ -38,6 +40,8 @@ from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument, console
 from nsa.system.device import own_threads, torch_threads
+from nsa.system.files import make_folder
+from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock, empty_folder, is_unused
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import FILE as TRACE
@@ -76,10 +80,9 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     places = {**request.places(), **_computed(fitting), "threads": threads}
     folder = make_output(request.output, dataset.name)
     with _interruptible(folder), FolderLock(folder), torch_threads(threads):
-        named = None if method is find_method(None) else method.names[0]
-        create_run(folder, fitting.settings, places, named)
+        create_run(folder, fitting.settings, places, _named(method))
         with beginning(folder):
-            return _work(method.open_run(folder), dataset, fitting)
+            return work(method.open_run(folder), dataset, fitting)
 
 
 def resume(
@@ -102,6 +105,12 @@ def resume(
     need_begun(folder)
     if profile and (folder / TRACE).exists():
         raise InputError(f"{folder / TRACE} is there already; move it away or leave out --profile.")
+    whole = folder.absolute().parent.parent
+    if folder.absolute().parent.name == MEMBERS and (whole / "config.yaml").is_file():
+        raise InputError(
+            f"{folder} is part of the run in {whole}; nsa train --resume {as_argument(whole)} "
+            "continues it."
+        )
     method = method_of(folder)
     if request.method is not None and find_method(request.method) is not method:
         raise InputError(
@@ -124,7 +133,7 @@ def resume(
             changes = {**run.places, **fitting.settings.to_dict()}
         change_run(folder, changes)
         with torch_threads(run.places["threads"]):
-            return _work(dataclasses.replace(run, settings=fitting.settings), dataset, fitting)
+            return work(dataclasses.replace(run, settings=fitting.settings), dataset, fitting)
 
 
 def follow(request: TrainRequest, ranks: Ranks) -> None:
@@ -199,10 +208,25 @@ def _interruptible(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
-    """Load all images, train what is left to train, then evaluate."""
+def work(
+    run: AnyRun, dataset: Dataset, fitting: Fitting[Any], further: str | None = None
+) -> Trained:
+    """Load all images, train what is left to train, then evaluate.
+
+    Args:
+        run: begun, and locked.
+        dataset: the images.
+        fitting: what to do with them.
+        further: how to go on where the results of a training cannot be written; None: ``--resume``.
+
+    Raises:
+        InputError: an image or the run folder cannot be used, or nothing can be trained.
+        Interrupted: a signal stopped the training; its state is saved.
+    """
     # The test set too, so that its faults are no surprise after the training.
     test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
+    if isinstance(fitting, Compound):
+        _train_parts(run, dataset, fitting)
     fitting.load(run, dataset)
     contents = fitting.contents
     if contents is None:
@@ -213,24 +237,71 @@ def _work(run: AnyRun, dataset: Dataset, fitting: Fitting[Any]) -> Trained:
     fitted = fitting.fit(run, dataset)
     try:
         result = evaluate(fitted.detector, dataset, test)
-        if fitted.held_out is not None and contents is not None:
+        if fitted.held_out is not None:
             _keep_held_out(run, contents, *fitted.held_out)
+            say_if_scaled(fitted.detector, fitted.held_out[0])
         result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
     except InputError as error:
-        raise InputError(
-            f"{error} The training itself is saved; nsa train --resume "
-            f"{as_argument(run.path)} does the rest."
-        ) from error
+        further = further or (
+            f"The training itself is saved; nsa train --resume {as_argument(run.path)} does the "
+            "rest."
+        )
+        raise InputError(f"{error} {further}") from error
     return Trained(run, result)
 
 
+def _train_parts(run: AnyRun, dataset: Dataset, fitting: Compound[Any]) -> None:
+    """Train what is not finished of a run's parts, each a run of its own, and calibrate it.
+
+    Raises:
+        InputError: one cannot be trained.
+        Interrupted: a signal stopped one; its state is saved.
+    """
+    kept, held_out = fitting.divide(dataset)
+    for number, part in enumerate(fitting.parts, 1):
+        folder = run.path / MEMBERS / part.name
+        if (folder / CALIBRATION).is_file():  # which comes last
+            continue
+        _log.info("%d of %d: %s.", number, len(fitting.parts), part.name)
+        try:
+            trained = _train_part(run, part, kept)
+            calibrate(trained.run, load(folder, fitting.device), [*map(Path, held_out.paths)])
+        except (InputError, Interrupted) as stop:
+            # A part goes on with the whole.
+            own, whole = (f"--resume {as_argument(path)}" for path in (folder, run.path))
+            raise type(stop)(str(stop).replace(own, whole)) from stop
+
+
+def _train_part(run: AnyRun, part: Part, dataset: Dataset) -> Trained:
+    folder = run.path / MEMBERS / part.name
+    begun = part.method.find_begun(folder)
+    fitting = part.start(begun)
+    places = {**run.places, **_computed(fitting)}
+    make_folder(folder)
+    with FolderLock(folder):
+        if begun is None:
+            empty_folder(folder)
+            create_run(folder, fitting.settings, places, _named(part.method))
+            begun = part.method.open_run(folder)
+        elif not fitting.complete:
+            change_run(folder, {**places, **fitting.settings.to_dict()})
+        begun.places.update(places)
+        return work(dataclasses.replace(begun, settings=fitting.settings), dataset, fitting)
+
+
+def _named(method: AnyMethod) -> str | None:
+    """How a run folder names its method; the default has no name."""
+    return None if method is find_method(None) else method.names[0]
+
+
 def _keep_held_out(
-    run: AnyRun, contents: Contents, rows: Sequence[int], scores: npt.NDArray[np.float64]
+    run: AnyRun, contents: Contents | None, held_out: Contents, scores: npt.NDArray[np.float64]
 ) -> None:
     """Calibrate with the images that were held out of a training."""
-    held_out = contents.take(rows)
-    fitted_on = contents.take(sorted({*range(len(contents))}.difference(rows)))
-    warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
+    if contents is not None:
+        same = contents.copies_of(held_out)
+        fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
+        warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
     Calibration(held_out.paths, scores, held_out.names()).write(run.path)

@@ -62,6 +62,10 @@ class FittedGaussian(Detector):
         scores: npt.NDArray[np.float64] = torch.cat([part.scores for part, _ in parts]).numpy()
         return scores
 
+    def be_quiet(self) -> None:
+        """See :meth:`Detector.be_quiet`."""
+        self.extractor.progress = False
+
     def save_calibration(self, folder: Path) -> None:
         """See :meth:`Detector.save_calibration`."""
         storage.save(self.gaussian, folder)

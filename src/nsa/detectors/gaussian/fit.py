@@ -68,7 +68,7 @@ class GaussianFitting(Fitting[GaussianRun]):
         if len(rows) < len(paths):
             _check_counts(self.settings.gaussian, len(rows))
             images, contents = images[rows], contents.take(rows)
-        self._images, self.contents = images, contents
+        self._images, self.contents, self._contents = images, contents, contents
 
     def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
         """See :meth:`Fitting.fit`."""
@@ -98,7 +98,8 @@ class GaussianFitting(Fitting[GaussianRun]):
         storage.save(gaussian, run.path)
         detector, held_out = FittedGaussian(gaussian, settings, run.path), None
         if gaussian.held_out is not None:
-            held_out = gaussian.held_out.tolist(), detector.calibrate(images[gaussian.held_out])
+            contents = self._contents.take(gaussian.held_out.tolist())
+            held_out = contents, detector.calibrate(images[gaussian.held_out])
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(detector, times, held_out)
 
@@ -108,7 +109,7 @@ def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
     device = choose_device(request.device or "auto")
     settings = resolve(request, dataset.name)
     _check_counts(settings.gaussian, len(dataset.train))
-    fitting = _fitting(settings, device, request.precision or "auto")
+    fitting = make_fitting(settings, device, request.precision or "auto")
     if settings.gaussian.channels is None and fitting.channels == 3:
         fitting.settings = _with_channels(settings, 1 if are_grey(load_some(dataset.train)) else 3)
         fitting.channels = fitting.settings.gaussian.channels or 3
@@ -121,7 +122,7 @@ def resume(run: GaussianRun, request: GaussianRequest) -> Fitting[GaussianRun]:
     device = choose_device(run.places["device"])
     if run.is_finished:
         return _Finished(run, device)
-    return _fitting(run.settings, device, run.places["precision"])
+    return make_fitting(run.settings, device, run.places["precision"])
 
 
 class _Finished(Fitting[GaussianRun]):
@@ -144,7 +145,14 @@ class _Finished(Fitting[GaussianRun]):
         return Fitted(self._detector, run.training_times())
 
 
-def _fitting(settings: GaussianSettings, device: torch.device, precision: str) -> GaussianFitting:
+def make_fitting(
+    settings: GaussianSettings, device: torch.device, precision: str
+) -> GaussianFitting:
+    """A fit with its network loaded; precision is that of a request.
+
+    Raises:
+        InputError: there are no such weights, or the device has no such precision.
+    """
     # Not bfloat16 by itself: its rounding blurs the components of least variance.
     chosen = choose_precision("fp32" if precision == "auto" else precision, device)
     bits: Literal["bfloat16", "float32"] = "bfloat16" if chosen == "bf16" else "float32"

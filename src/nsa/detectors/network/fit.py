@@ -113,7 +113,7 @@ def resume(run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool
     settings = run.settings
     epochs = request.overrides("training").get("epochs")
     if epochs is not None and epochs != settings.training.epochs:
-        settings = _with_epochs(run, epochs)
+        settings = with_epochs(run, epochs)
     refuse_changes(contradictions(settings, request))
     device = choose_training_device(run.places["device"])
     precision = choose_precision(run.places["precision"], device)
@@ -122,7 +122,7 @@ def resume(run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool
     return fitting
 
 
-def _with_epochs(run: NetworkRun, epochs: Any) -> NetworkSettings:
+def with_epochs(run: NetworkRun, epochs: Any) -> NetworkSettings:
     """The settings of an unfinished run that is to have another number of epochs.
 
     Raises:

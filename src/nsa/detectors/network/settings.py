@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nsa.detectors.network.request import NetworkRequest
 from nsa.errors import InputError, shown
@@ -16,6 +16,7 @@ from nsa.settings.presets import KINDS, Preset, find_preset
 
 _log = logging.getLogger("nsa")
 
+RequestT = TypeVar("RequestT", bound=NetworkRequest)
 SECTIONS = ("synthesis", "images", "training")
 # Two to three minutes on two cores with bfloat16: many small steps teach more in that time than
 # few large ones, and at this size the finest defects are still several pixels wide.
@@ -175,7 +176,7 @@ def contradictions(settings: NetworkSettings, request: NetworkRequest) -> list[s
     return different
 
 
-def demo_settings(request: NetworkRequest, category: str) -> NetworkRequest:
+def demo_settings(request: RequestT, category: str) -> RequestT:
     """The request with settings that suit the demo set and two cores, where it has no others."""
     named = request.overrides("training")
     training = {name: value for name, value in _DEMO_TRAINING.items() if name not in named}

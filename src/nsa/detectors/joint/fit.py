@@ -1,0 +1,192 @@
+"""Train NSA and the Gaussian detector on the same images, and combine them by the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nsa.detectors.detector import Detector
+from nsa.detectors.ensemble.detector import load as load_ensemble
+from nsa.detectors.ensemble.detector import load_members
+from nsa.detectors.ensemble.fit import (
+    Finished,
+    HeldOut,
+    check_enough,
+    ensemble_scores,
+    make_ensemble,
+    standardise,
+)
+from nsa.detectors.ensemble.folder import Scales
+from nsa.detectors.gaussian import METHOD as GAUSSIAN
+from nsa.detectors.gaussian.fit import GaussianFitting, make_fitting
+from nsa.detectors.gaussian.folder import GaussianRun
+from nsa.detectors.gaussian.request import GaussianRequest
+from nsa.detectors.gaussian.settings import GaussianConfig, GaussianSettings, resolve
+from nsa.detectors.joint.folder import JointRun
+from nsa.detectors.joint.request import JointRequest
+from nsa.detectors.joint.settings import JointSettings, contradictions
+from nsa.detectors.method import Compound, Fitted, Fitting, Part, refuse_changes
+from nsa.detectors.network import METHOD as NETWORK
+from nsa.detectors.network.fit import NetworkFitting, with_epochs
+from nsa.detectors.network.folder import NetworkRun
+from nsa.detectors.network.request import NetworkRequest
+from nsa.errors import InputError, shown
+from nsa.folder import CONTENTS, MEMBERS, Metrics
+from nsa.gaussian.detector import split_rows
+from nsa.images import Contents, Dataset, load_images
+from nsa.metrics.conformal import allowed_exceedances
+from nsa.settings.fields import replace
+from nsa.system.console import console, counted
+from nsa.system.device import Precision, choose_device, choose_precision, choose_training_device
+from nsa.training import need_two_images
+from nsa.training.distributed import ALONE
+
+# The Gaussian detector first: what is wrong with the images shows in seconds.
+_GAUSSIAN, _NSA = "01-gaussian", "02-nsa"
+_GAUSSIAN_PRECISION = "fp32"  # whatever NSA trains in, so that it is the same when it goes on
+_TINY = (16, 16)  # what images hold is known by then; they themselves are of no use here
+
+
+class JointFitting(Compound[JointRun]):
+    """The training of both, and what is done when they are there."""
+
+    settings: JointSettings
+    precision: Precision
+
+    def __init__(
+        self,
+        settings: JointSettings,
+        device: torch.device,
+        precision: Precision,
+        gaussian: GaussianFitting | None = None,
+        epochs: int | None = None,
+    ) -> None:
+        self.settings, self.device, self.precision = settings, device.type, precision
+        self.test_size = settings.network.test_size
+        self.channels = settings.network.images.channels
+        self.parts = (
+            Part(_GAUSSIAN, GAUSSIAN, self._start_gaussian),
+            Part(_NSA, NETWORK, self._start_network),
+        )
+        self._device, self._gaussian, self._epochs = device, gaussian, epochs
+        self._contents: Contents  # of the images that are held out
+        self._held: HeldOut
+        self._members: dict[str, Detector]
+        self._scales: list[Scales]
+        self._scores: dict[str, npt.NDArray[np.float64]]
+
+    def _start_gaussian(self, begun: GaussianRun | None) -> Fitting[Any]:
+        if begun is None:
+            return self._gaussian or make_fitting(
+                self.settings.gaussian_alone, self._device, _GAUSSIAN_PRECISION
+            )
+        begun.places["device"] = self.device
+        return GAUSSIAN.resume(begun, GaussianRequest(), ALONE)
+
+    def _start_network(self, begun: NetworkRun | None) -> Fitting[Any]:
+        if begun is None:
+            network = self.settings.network
+            return NetworkFitting(network, self._device, self.precision, ALONE, profile=False)
+        begun.places.update(device=self.device, precision=self.precision)
+        return NETWORK.resume(begun, NetworkRequest(epochs=self._epochs), ALONE)
+
+    def divide(self, dataset: Dataset) -> tuple[Dataset, Contents]:
+        """See :meth:`Compound.divide`; of images with the same pixels one is taken."""
+        paths = [sample.path for sample in dataset.train]
+        contents = Contents(paths)
+        load_images(paths, _TINY, self.channels, console.is_terminal, False, contents=contents)
+        kept, held = split(contents.different("training images"), self.settings.shared)
+        self._contents = contents.take(held)
+        train = [dataset.train[row] for row in kept]
+        return Dataset(dataset.name, train, dataset.test), self._contents
+
+    def load(self, run: JointRun, dataset: Dataset) -> None:  # noqa: ARG002
+        """See :meth:`Fitting.load`; both are trained by now."""
+        names = [part.name for part in self.parts]
+        self._members = dict(zip(names, load_members(run.path, names, self._device), strict=True))
+        held = self._contents
+        for name in names:
+            trained = Contents.read(run.path / MEMBERS / name / CONTENTS)
+            if not set(held.paths).isdisjoint(trained.paths):
+                raise InputError(
+                    f"The training images of {run.path} are others than when it began, and some of "
+                    "those to hold out were trained on; start a new run."
+                )
+        self.contents = trained  # as both
+        images = load_images(held.paths, self.test_size, self.channels, console.is_terminal)
+        self._held = HeldOut(images, held)
+        self._scales, self._scores = standardise(self._members, self._held)
+
+    def fit(self, run: JointRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
+        """See :meth:`Fitting.fit`: the ensemble, calibrated by the images that were held out."""
+        fpr = self.settings.shared.fpr
+        detector = make_ensemble(run, self._members, self._held, self._scales, self._scores, fpr)
+        paths = [run.path / MEMBERS / part.name for part in self.parts]
+        seconds = [Metrics.read(path).times.get("training_seconds", 0.0) for path in paths]
+        held_out = self._held.contents, ensemble_scores(self._scales, self._scores)
+        return Fitted(detector, {"training_seconds": sum(seconds)}, held_out)
+
+
+def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
+    """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
+    nsa = NETWORK.begin(request.for_network(), dataset, ALONE)
+    assert isinstance(nsa, NetworkFitting)
+    asked = request.overrides("gaussian")
+    own = {"size": list(nsa.test_size), "channels": nsa.channels}
+    for name, value in own.items():
+        if asked.get(name) not in (None, value):
+            raise InputError(
+                f"The Gaussian detector's {name}, {shown(asked[name])}, must be that of NSA's "
+                f"images, {value}; leave it out, or change 'images'."
+            )
+    shared = {name: asked.pop(name) for name in ("holdout", "fpr") if asked.get(name) is not None}
+    alone = resolve(request.for_gaussian_alone({**asked, **own}), dataset.name)
+    config = replace(alone.gaussian, **shared)
+    split(range(len(dataset.train)), config)  # before the weights, which may take a while
+    gaussian = make_fitting(alone, choose_device(request.device or "auto"), _GAUSSIAN_PRECISION)
+    settings = JointSettings(
+        network=nsa.settings, gaussian=GaussianSettings(category=dataset.name, gaussian=config)
+    )
+    return JointFitting(settings, choose_training_device(nsa.device), nsa.precision, gaussian)
+
+
+def resume(run: JointRun, request: JointRequest) -> Fitting[JointRun]:
+    """See :meth:`nsa.detectors.method.DetectionMethod.resume`; NSA's ``epochs`` may change."""
+    settings = run.settings
+    epochs = request.overrides("training").get("epochs")
+    if epochs == settings.network.training.epochs:
+        epochs = None
+    if epochs is not None:
+        begun = NETWORK.find_begun(run.path / MEMBERS / _NSA)
+        network = (
+            settings.network.with_epochs(epochs, 0, 0) if begun is None
+            else with_epochs(begun, epochs)
+        )  # fmt: skip
+        settings = JointSettings(network=network, gaussian=settings.gaussian)
+    refuse_changes(contradictions(settings, request))
+    device = choose_training_device(run.places["device"])
+    precision = choose_precision(run.places["precision"], device)
+    if run.is_combined and (run.path / "metrics.json").is_file():
+        return Finished(run, load_ensemble(run, device, settings.shared.fpr), device)
+    return JointFitting(settings, device, precision, epochs=epochs)
+
+
+def split(rows: Sequence[int], config: GaussianConfig) -> tuple[list[int], list[int]]:
+    """Rows to train on and rows to hold out.
+
+    Raises:
+        InputError: too few are left of one kind.
+    """
+    kept, held = split_rows(rows, config.holdout, config.seed)
+    check_enough(
+        len(held),
+        f"raise --holdout above {config.holdout:g} of {counted(len(rows), 'image')}, or give more",
+    )
+    need_two_images(len(kept))
+    if config.fpr is not None:
+        allowed_exceedances(config.fpr, len(held))
+    return kept.tolist(), held.tolist()

@@ -1,0 +1,333 @@
+"""Make one detector of several finished ones: ``nsa combine``.
+
+The members' runs are copied below the new one, without their pictures, so that it needs no other
+folder. Held-out normal images, which no member was trained on, standardise what each of them says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nsa.detectors.detector import Detector
+from nsa.detectors.ensemble.fit import (
+    HeldOut,
+    check_enough,
+    ensemble_scores,
+    make_ensemble,
+    standardise,
+)
+from nsa.detectors.ensemble.folder import HELD_OUT, SCALES, EnsembleRun, Scales, open_run
+from nsa.detectors.ensemble.settings import NAME, EnsembleSettings
+from nsa.detectors.method import Fitted, Fitting
+from nsa.detectors.registry import DEFAULT, load
+from nsa.detectors.registry import open_run as open_any
+from nsa.errors import InputError
+from nsa.folder import (
+    CONTENTS,
+    MEMBERS,
+    AnyRun,
+    beginning,
+    create_run,
+    make_output,
+    read_config,
+)
+from nsa.images import Contents, Dataset, load_images, open_dataset
+from nsa.images.contents import example
+from nsa.images.files import find_all_images
+from nsa.runs.calibrate import FILE as CALIBRATION
+from nsa.runs.calibrate import Calibration
+from nsa.runs.copies import find_training_contents
+from nsa.runs.train import Trained, work
+from nsa.system.console import as_argument, console
+from nsa.system.device import choose_device, own_threads
+from nsa.system.files import atomic_file, make_folder, need_space, remove
+from nsa.system.interrupt import Interrupted
+from nsa.system.lock import FolderLock, is_unused
+
+_log = logging.getLogger("nsa")
+
+_KEPT = (".yaml", ".safetensors", ".csv", ".json")  # what a member's files end in, but pictures
+_NOT_KEPT = ("trace.json", "checkpoint.safetensors")
+_OURS = ("config.yaml", CONTENTS, HELD_OUT, SCALES, CALIBRATION, "scores.csv", "examples.png")
+_OTHERS = "name others, which no member was trained on, with --normals"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A finished run that becomes part of an ensemble.
+
+    Attributes:
+        run: where it is.
+        detector: of it.
+        trained: what the images hold that it was trained on; None: nobody knows.
+    """
+
+    run: AnyRun
+    detector: Detector
+    trained: Contents | None
+
+
+def combine(
+    runs: Sequence[Path], output: Path, normals: Sequence[Path] = (), device: str | None = None
+) -> Trained:
+    """Make one detector of the detectors of finished runs, then evaluate it.
+
+    What a call left in ``output`` that was stopped is done again.
+
+    Args:
+        runs: two or more run folders of one product, whose images have one size.
+        output: new run folder.
+        normals: files and folders of held-out normal images; empty: those that the members were
+            calibrated with.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        InputError: a run, the images or the output cannot be used.
+        Interrupted: Ctrl-C.
+    """
+    where = choose_device(device or "auto")
+    _check_output(output)
+    members = _open(runs, where.type)
+    held = _held_out(members, normals)
+    settings = EnsembleSettings(
+        category=next(iter(members.values())).run.settings.category,
+        members={name: str(member.run.path.resolve()) for name, member in members.items()},
+        normals=[str(path.resolve()) for path in normals],
+    )
+    places, dataset = _find_dataset(members, settings.category)
+    fitting = _Combining(settings, members, held, where.type)
+    places |= {"device": where.type, "precision": "fp32", "threads": own_threads(None, where.type)}
+    folder = make_output(output, settings.category)
+    with _interruptible(), FolderLock(folder):
+        _clear(folder)
+        create_run(folder, settings, places)
+        with beginning(folder):
+            return work(open_run(folder), dataset, fitting, "Give the command again.")
+
+
+class _Combining(Fitting[EnsembleRun]):
+    """Members at hand, and the images to standardise them by."""
+
+    def __init__(
+        self, settings: EnsembleSettings, members: Mapping[str, Member], held: HeldOut, device: str
+    ) -> None:
+        self.settings, self.device, self.precision = settings, device, "fp32"
+        self._members, self._held = members, held
+        self._detectors = {name: member.detector for name, member in members.items()}
+        first = next(iter(self._detectors.values()))
+        self.test_size, self.channels = first.size, first.channels
+        trained = [one.trained for one in members.values() if one.trained is not None]
+        self.contents = Contents.joined(trained) if trained else None
+        self._scales: list[Scales]
+        self._scores: dict[str, npt.NDArray[np.float64]]
+
+    def load(self, run: EnsembleRun, dataset: Dataset) -> None:  # noqa: ARG002
+        """See :meth:`Fitting.load`; what may still fail does so before a member is copied."""
+        self._scales, self._scores = standardise(self._detectors, self._held)
+        files = [path for one in self._members.values() for path in _files(one.run.path)]
+        need_space(run.path, sum(path.stat().st_size for path in files))
+
+    def fit(self, run: EnsembleRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
+        """See :meth:`Fitting.fit`."""
+        for name, member in self._members.items():
+            _copy(member.run.path, run.path / MEMBERS / name)
+        detector = make_ensemble(run, self._detectors, self._held, self._scales, self._scores)
+        times = [one.run.training_times().get("training_seconds") for one in self._members.values()]
+        known = [seconds for seconds in times if seconds is not None]
+        held_out = self._held.contents, ensemble_scores(self._scales, self._scores)
+        return Fitted(detector, {"training_seconds": sum(known)} if known else {}, held_out)
+
+
+def _open(paths: Sequence[Path], device: str) -> dict[str, Member]:
+    """The members by their names in the ensemble.
+
+    Raises:
+        InputError: one is no finished run, or they do not go together.
+    """
+    if len(paths) < 2:
+        raise InputError(f"An ensemble is made of two runs or more, got {len(paths)}.")
+    members: dict[str, Member] = {}
+    for number, path in enumerate(paths, 1):
+        method = read_config(path).get("method") or DEFAULT
+        if (path / MEMBERS).is_dir():
+            names = ", ".join(sorted(entry.name for entry in (path / MEMBERS).iterdir()))
+            raise InputError(
+                f"{path} is an ensemble itself; name the runs in its folder {MEMBERS} instead, "
+                f"{names}."
+            )
+        same = next((one.run.path for one in members.values() if one.run.path.samefile(path)), None)
+        if same is not None:
+            raise InputError(
+                f"{path} is named twice" + (f", also as {same}" if same != path else "")
+                + "; a run says the same each time, so name others."
+            )  # fmt: skip
+        run, detector = open_any(path), load(path, device)
+        detector.be_quiet()
+        member = Member(run, detector, _trained_on(run, detector.channels))
+        for other in members.values():
+            _check_pair(other, member)
+        members[f"{number:02d}-{method}"] = member
+    return members
+
+
+def _check_pair(one: Member, other: Member) -> None:
+    """Refuse runs of different products, sizes or channels."""
+    categories = [member.run.settings.category for member in (one, other)]
+    if categories[0] != categories[1]:
+        raise InputError(
+            f"{one.run.path} inspects {categories[0]!r} and {other.run.path} {categories[1]!r}; an "
+            "ensemble is of one product."
+        )
+    sizes = ["{} x {}".format(*member.detector.size) for member in (one, other)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"{one.run.path} judges images of {sizes[0]} px and {other.run.path} of {sizes[1]} px; "
+            "train them for one size."
+        )
+    if one.detector.channels != other.detector.channels:
+        grey, coloured = sorted((one, other), key=lambda member: member.detector.channels)
+        raise InputError(
+            f"{grey.run.path} judges grey images and {coloured.run.path} colour ones; train them "
+            "for the same channels."
+        )
+
+
+def _held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut:
+    """Normal images that no member was trained on.
+
+    Raises:
+        InputError: there are none or too few, they cannot be read, or one was trained on.
+    """
+    paths = find_all_images(normals) if normals else _calibrated_with(members)
+    contents, detector = Contents(paths), next(iter(members.values())).detector
+    images = load_images(
+        paths, detector.size, detector.channels, console.is_terminal, contents=contents
+    )
+    for member in members.values():
+        copies = {} if member.trained is None else contents.copies_of(member.trained)
+        if member.trained is not None and copies:
+            raise InputError(
+                f"{len(copies)} of {len(contents)} held-out images were trained on by "
+                f"{member.run.path}, or are copies of what was, "
+                f"{example(copies, contents, member.trained)}; {_OTHERS}."
+            )
+    rows = contents.different("held-out images")
+    check_enough(len(rows), "name more with --normals")
+    return HeldOut(images[rows], contents.take(rows))
+
+
+def _calibrated_with(members: Mapping[str, Member]) -> list[Path]:
+    """The images with which the members were calibrated, each once.
+
+    Raises:
+        InputError: a member was not calibrated, or images are gone.
+    """
+    found: dict[Path, Path] = {}
+    for member in members.values():
+        run = member.run.path
+        if not (run / CALIBRATION).is_file():
+            raise InputError(
+                f"The run in {run} is not calibrated, so there are no held-out images to "
+                f"standardise its scores by; nsa calibrate {as_argument(run)} FOLDER does that, or "
+                "name some with --normals."
+            )
+        found.update({Path(path): run for path in Calibration.read(run).paths})
+    gone = [path for path in found if not path.is_file()]
+    if gone:
+        raise InputError(
+            f"{len(gone)} of {len(found)} images that the runs were calibrated with are gone, such "
+            f"as {gone[0]} of {found[gone[0]]}; {_OTHERS}."
+        )
+    return list(found)
+
+
+def _trained_on(run: AnyRun, channels: int) -> Contents | None:
+    """What the images hold that a member was trained on, without those it held out itself.
+
+    Raises:
+        InputError: a file of the run is damaged.
+    """
+    contents = find_training_contents(run, channels)
+    if contents is None or not (run.path / CALIBRATION).is_file():
+        return contents
+    kept = Calibration.read(run.path)
+    known, own = (
+        (contents.paths, kept.paths) if kept.contents is None else (contents.names(), kept.contents)
+    )
+    held = set(own)
+    return contents.take([row for row, name in enumerate(known) if name not in held])
+
+
+def _find_dataset(
+    members: Mapping[str, Member], category: str
+) -> tuple[dict[str, object], Dataset]:
+    """The images of the product where a member still finds them, and how it names them."""
+    for member in members.values():
+        places = {name: member.run.places[name] for name in ("data_root", "normal_dir")}
+        with contextlib.suppress(InputError):
+            return places, open_dataset(places["data_root"], category, places["normal_dir"])
+    _log.warning("The images that the members were trained with are gone: there is no test set.")
+    return {"data_root": None, "normal_dir": None}, Dataset(category, [])
+
+
+def _files(run: Path) -> Iterator[Path]:
+    """What of a run folder becomes part of an ensemble."""
+    for path in sorted(run.iterdir()):
+        kept = path.suffix in _KEPT and path.name not in _NOT_KEPT
+        if kept and not path.name.startswith(".") and path.is_file():
+            yield path
+
+
+def _copy(run: Path, target: Path) -> None:
+    """Copy a run without its pictures."""
+    make_folder(target)
+    for path in _files(run):
+        try:
+            source = path.open("rb")
+        except OSError as error:
+            raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+        with source, atomic_file(target / path.name) as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+
+
+def _unfinished(folder: Path) -> bool:
+    """Whether a folder holds an ensemble, and nothing else, that was stopped before its end."""
+    if not (folder / "config.yaml").is_file() or (folder / "metrics.json").is_file():
+        return False
+    others = {
+        entry.name for entry in folder.iterdir() if not entry.name.startswith(".")
+    }.difference(_OURS, (MEMBERS,))
+    return not others and read_config(folder).get("method") == NAME
+
+
+def _check_output(folder: Path) -> None:
+    """Refuse early what :func:`nsa.folder.create_run` would refuse after all the work."""
+    if folder.is_dir() and not is_unused(folder) and not _unfinished(folder):
+        what = "already holds a run" if (folder / "config.yaml").exists() else "is not empty"
+        raise InputError(f"The folder {folder} {what}; choose another --output.")
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a stopped call left."""
+    if _unfinished(folder):
+        if (folder / MEMBERS).is_dir():
+            shutil.rmtree(folder / MEMBERS)
+        for name in reversed(_OURS):
+            remove(folder / name)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say after an interruption how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted; give the same command again.") from None

@@ -1,0 +1,346 @@
+"""``nsa combine``: finished detectors as one that is used like any other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny import nsa, picture, rows, sentence, write, write_product
+
+import nsa as package
+from nsa.detectors.ensemble.detector import EnsembleDetector
+from nsa.images import load_images
+from nsa.model import EncoderDecoder
+from nsa.model.weights import read_tensors, save_model, write_tensors
+
+Runs = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def runs(
+    network_run: Path,
+    more_data: Path,
+    normals: Path,
+    one_epoch: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Runs:
+    """Two calibrated runs that differ in their seed."""
+    other = tmp_path_factory.mktemp("other") / "disc"
+    options = ("--data-root", more_data, "--config", one_epoch, "--seed", 1)
+    assert nsa("train", *options, "--output", other).exit_code == 0
+    for run in (network_run, other):
+        assert nsa("calibrate", run, normals, "--device", "cpu").exit_code == 0
+    return network_run, other
+
+
+@pytest.fixture(scope="module")
+def ensemble(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of copies of the runs, which are gone."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    copies = [shutil.copytree(run, folder / name) for run, name in zip(runs, "ab", strict=True)]
+    result = nsa("combine", *copies, "--output", folder / "both", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "image AUROC" in result.stdout
+    assert "19 of the 19 images to calibrate with also set the scales" in result.stderr
+    for copy in copies:
+        shutil.rmtree(copy)
+    return folder / "both"
+
+
+def load(run: Path) -> EnsembleDetector:
+    detector = package.load(run, "cpu")
+    assert isinstance(detector, EnsembleDetector)
+    return detector
+
+
+def test_a_run_folder_holds_its_members(ensemble: Path, more_data: Path) -> None:
+    assert {str(path.relative_to(ensemble)) for path in ensemble.rglob("*") if path.is_file()} == {
+        "config.yaml", "ensemble.yaml", "held_out.csv", "calibration.csv", "metrics.json",
+        "scores.csv", "examples.png", "training_images.safetensors",
+        *(f"members/{member}/{name}" for member in ("01-nsa", "02-nsa") for name in (
+            "config.yaml", "model.safetensors", "calibration.csv", "metrics.json", "scores.csv",
+            "log.csv", "training_images.safetensors",
+        )),
+    }  # fmt: skip
+    written = yaml.safe_load((ensemble / "config.yaml").read_text())
+    assert (written["method"], written["category"]) == ("ensemble", "disc")
+    assert written["data_root"] == str(more_data)
+    assert list(written["members"]) == ["01-nsa", "02-nsa"]
+    metrics = json.loads((ensemble / "metrics.json").read_text())
+    members = [ensemble / "members" / name for name in written["members"]]
+    seconds = [json.loads((one / "metrics.json").read_text())["times"] for one in members]
+    assert metrics["times"]["training_seconds"] == pytest.approx(
+        sum(times["training_seconds"] for times in seconds)
+    )
+    assert metrics["pixel_auroc"] is not None
+
+
+def test_scores_are_the_members_standardised_ones(
+    ensemble: Path, runs: Runs, normals: Path
+) -> None:
+    detector, members = load(ensemble), [package.load(run, "cpu") for run in runs]
+    paths = sorted(normals.iterdir())
+    held = load_images(paths, detector.size, progress=False)
+    new = torch.from_numpy(np.stack([picture(700 + i, i > 1)[0] for i in range(4)]))
+    new = new.permute(0, 3, 1, 2)
+    expected = []
+    for member in members:
+        logs = np.log(member.score(held).scores.double().numpy())
+        deviation = 1.4826 * np.median(np.abs(logs - np.median(logs)))
+        values = np.log(member.predict(new)[1].double().numpy())
+        expected.append((values - np.median(logs)) / deviation)
+    maps, scores = detector.predict(new)
+    np.testing.assert_allclose(scores, np.sum(expected, 0), atol=1e-2)  # of a scale of 0.002
+    np.testing.assert_allclose(detector.spread(new)[1], np.std(expected, 0), atol=1e-2)
+    assert maps is not None
+    assert maps.shape == (4, 1, 80, 80)
+    kept = {row["path"]: row for row in rows(ensemble / "held_out.csv")}
+    assert set(kept) == {str(path.resolve()) for path in paths}
+    for name, run in zip(("01-nsa", "02-nsa"), runs, strict=True):
+        for row in rows(run / "calibration.csv"):
+            assert float(kept[row["path"]][name]) == pytest.approx(float(row["score"]), rel=1e-5)
+
+
+def test_predict_gives_the_spread(ensemble: Path, more_data: Path, tmp_path: Path) -> None:
+    images, out = more_data / "disc" / "test" / "spot", tmp_path / "out"
+    write(tmp_path / "0_spread.png", picture(1)[0])  # whose map has the name of another's spread
+    command = ("predict", ensemble, images, tmp_path / "0_spread.png", "--output", out)
+    options = ("--save-maps", "--save-spread", "--fpr", 0.1, "--no-overlays")
+    result = nsa(*command, *options)
+    assert result.exit_code == 0, result.output
+    found, detector = rows(out / "scores.csv"), load(ensemble)
+    assert list(found[0]) == [
+        "path", "score", "spread", "p_value", "label", "picture", "map", "map_spread",
+    ]  # fmt: skip
+    judged = {row["path"]: row for row in rows(ensemble / "scores.csv")}
+    files = set()
+    for row in found:
+        pixels = load_images([row["path"]], (80, 80), progress=False)
+        maps, spreads = detector.spread(pixels)
+        np.testing.assert_allclose(np.load(out / row["map_spread"]), maps[0, 0], atol=1e-4)
+        expected, scores = detector.predict(pixels)
+        assert expected is not None
+        np.testing.assert_allclose(np.load(out / row["map"]), expected[0, 0], atol=1e-3)
+        assert float(row["score"]) == pytest.approx(float(scores[0]), abs=1e-2)
+        assert float(row["spread"]) == pytest.approx(float(spreads[0]), abs=1e-2)
+        if row["path"] in judged:
+            assert float(row["spread"]) == pytest.approx(
+                float(judged[row["path"]]["spread"]), abs=1e-2
+            )
+        files |= {row["map"], row["map_spread"]}
+    assert files == {path.name for path in out.iterdir()} - {"scores.csv"}
+    assert len(files) == 8
+    # And it knows again what it wrote.
+    assert nsa(*command, "--overwrite").exit_code == 0
+    assert "map_spread" not in rows(out / "scores.csv")[0]
+    assert not list(out.glob("*.npy"))
+
+
+def test_one_detector_has_no_spread(runs: Runs, normals: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    message = sentence(nsa("predict", runs[0], normals, "--output", out, "--save-spread"))
+    assert "this is one detector alone" in message
+    assert not out.exists()
+
+
+def test_an_ensemble_is_calibrated_and_judged_again(
+    ensemble: Path, normals: Path, more_data: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(ensemble, tmp_path / "run")
+    before = [float(row["score"]) for row in rows(run / "calibration.csv")]
+    result = nsa("calibrate", run, normals, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "19 of the 19 images to calibrate with also set the scales" in result.stderr
+    assert [float(row["score"]) for row in rows(run / "calibration.csv")] == pytest.approx(
+        before, abs=1e-2
+    )
+    for index in range(19):
+        write(tmp_path / "more" / f"{index}.png", picture(900 + index)[0])
+    result = nsa("calibrate", run, tmp_path / "more", "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert "set the scales" not in result.stderr
+    trained = more_data / "disc" / "train" / "good"
+    message = sentence(nsa("calibrate", run, trained, "--overwrite"))
+    assert "20 of 20 images are training images" in message
+    out = tmp_path / "judged"
+    for _ in range(2):  # also over its own results
+        result = nsa("evaluate", run, "--fpr", 0.05, "--output", out, "--overwrite")
+        assert result.exit_code == 0, result.output
+    point = json.loads((out / "metrics.json").read_text())["working_point"]
+    assert point["held_out_images"] == 19
+    for one, other in zip(rows(out / "scores.csv"), rows(ensemble / "scores.csv"), strict=True):
+        assert one == pytest.approx(other) or float(one["score"]) == pytest.approx(
+            float(other["score"]), abs=1e-2
+        )
+
+
+class Scene(NamedTuple):
+    """Two runs to be changed, and the product's images."""
+
+    one: Path
+    other: Path
+    data: Path
+
+
+def alter(scene: Scene, name: str, old: str, new: str) -> tuple[object, ...]:
+    """Both runs, with other text in a file of the second."""
+    path = scene.other / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return scene.one, scene.other
+
+
+def few(scene: Scene) -> tuple[object, ...]:
+    for run in (scene.one, scene.other):
+        path = run / "calibration.csv"
+        lines = [line.replace(",19,", ",9,") for line in path.read_text().splitlines()]
+        path.write_text("\n".join(lines[:10]) + "\n")
+    return scene.one, scene.other
+
+
+def uncalibrated(scene: Scene) -> tuple[object, ...]:
+    (scene.other / "calibration.csv").unlink()
+    return scene.one, scene.other
+
+
+def grey(scene: Scene) -> tuple[object, ...]:
+    alter(scene, "config.yaml", "channels: 3", "channels: 1")
+    path = scene.other / "model.safetensors"
+    save_model(path, EncoderDecoder(1))
+    return scene.one, scene.other
+
+
+def unfinished(scene: Scene) -> tuple[object, ...]:
+    (scene.other / "model.safetensors").rename(scene.other / "checkpoint.safetensors")
+    return scene.one, scene.other
+
+
+def link(scene: Scene) -> tuple[object, ...]:
+    named = scene.one.parent / "link"
+    named.symlink_to(scene.one)
+    return scene.one, named
+
+
+def normals_of(scene: Scene, kind: str) -> tuple[object, ...]:
+    return scene.one, scene.other, "--normals", scene.data / "disc" / kind / "good"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: (s.one,), "is made of two runs or more, got 1."),
+        (lambda s: (s.one, s.other, s.one), "one is named twice; a run says the same"),
+        (link, "link is named twice, also as"),
+        (lambda s: (s.one, s.data), "is not a run folder"),
+        (unfinished, "is unfinished; nsa train --resume"),
+        (lambda s: alter(s, "config.yaml", "ry: disc", "ry: ring"), "inspects 'disc' and"),
+        (
+            lambda s: alter(s, "config.yaml", "[72, 72]", "[72, 80]"),
+            "judges images of 72 x 72 px and",
+        ),
+        (grey, "judges grey images and"),
+        (uncalibrated, "is not calibrated, so there are no held-out images to standardise"),
+        (few, "at least 10 held-out normal images, since the scale of fewer is a guess"),
+        (
+            lambda s: alter(s, "calibration.csv", "/18.png", "/19.png"),
+            "1 of 20 images that the runs were calibrated with are gone, such as",
+        ),
+        (lambda s: normals_of(s, "train"), "20 of 20 held-out images were trained on by"),
+        (lambda s: normals_of(s, "test"), "but there are 3; name more with --normals."),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    change: Callable[[Scene], tuple[object, ...]],
+    message: str,
+    runs: Runs,
+    more_data: Path,
+    tmp_path: Path,
+) -> None:
+    """In one sentence, and nothing is left behind."""
+    one, other = (
+        Path(shutil.copytree(run, tmp_path / name))
+        for run, name in zip(runs, ("one", "other"), strict=True)
+    )
+    output = tmp_path / "new"
+    changed = change(Scene(one, other, more_data))
+    said = sentence(nsa("combine", *changed, "--output", output))
+    assert message in said
+    assert not output.exists()
+
+
+def test_an_ensemble_is_no_member(ensemble: Path, runs: Runs, tmp_path: Path) -> None:
+    message = sentence(nsa("combine", ensemble, runs[0], "--output", tmp_path / "new"))
+    assert "is an ensemble itself; name the runs in its folder members instead, 01-nsa" in message
+    write(tmp_path / "normal" / "0.png", picture(0)[0])
+    message = sentence(nsa("train", "--method", "ensemble", "--normal-dir", tmp_path / "normal"))
+    assert "nsa combine RUN RUN" in message
+
+
+def test_what_is_missing_of_a_finished_one_is_drawn(ensemble: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(ensemble, tmp_path / "run"))
+    (run / "examples.png").unlink()
+    result = nsa("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert "is complete; evaluating" in result.stderr
+    assert (run / "examples.png").is_file()
+    for name in ("scores.csv", "config.yaml", "calibration.csv"):
+        assert (run / name).read_bytes() == (ensemble / name).read_bytes()
+
+
+def test_results_of_others_are_kept(ensemble: Path, runs: Runs, tmp_path: Path) -> None:
+    before = (ensemble / "config.yaml").read_bytes()
+    message = sentence(nsa("combine", *runs, "--output", ensemble))
+    assert "already holds a run; choose another --output." in message
+    assert (ensemble / "config.yaml").read_bytes() == before
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").write_text("kept")
+    message = sentence(nsa("combine", *runs, "--output", tmp_path / "new"))
+    assert "is not empty" in message
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["notes.txt"]
+
+
+def test_a_stopped_call_is_no_detector_and_is_given_again(
+    ensemble: Path, runs: Runs, normals: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(ensemble, tmp_path / "run"))
+    for name in ("metrics.json", "examples.png", "ensemble.yaml"):
+        (run / name).unlink()
+    shutil.rmtree(run / "members" / "02-nsa")
+    message = sentence(nsa("predict", run, normals, "--output", tmp_path / "out"))
+    assert f"is unfinished; give its nsa combine again, with --output {run}." in message
+    result = nsa("combine", *runs, "--output", run, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    for path in ensemble.rglob("*"):
+        if path.is_file() and path.name not in ("config.yaml", "metrics.json"):
+            assert (run / path.relative_to(ensemble)).read_bytes() == path.read_bytes(), path
+
+
+def test_members_that_say_the_same_of_everything_leave_nothing(runs: Runs, tmp_path: Path) -> None:
+    dull = Path(shutil.copytree(runs[0], tmp_path / "dull"))
+    tensors = read_tensors(dull / "model.safetensors")[0]
+    write_tensors(dull / "model.safetensors", {name: 0 * value for name, value in tensors.items()})
+    message = sentence(nsa("combine", dull, runs[1], "--output", tmp_path / "new"))
+    assert "01-nsa gives all held-out normal images the same score" in message
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_product_whose_images_are_gone_is_combined_without_a_test_set(
+    one_epoch: Path, normals: Path, tmp_path: Path
+) -> None:
+    root, made = write_product(tmp_path / "data", train=4), []
+    for seed in (0, 1):
+        made.append(tmp_path / f"run{seed}")
+        options = ("--data-root", root, "--config", one_epoch, "--seed", seed)
+        assert nsa("train", *options, "--output", made[-1]).exit_code == 0
+    shutil.rmtree(root)
+    result = nsa("combine", *made, "--normals", normals, "--output", tmp_path / "new")
+    assert result.exit_code == 0, result.output
+    assert "there is no test set" in result.stderr
+    assert package.load(tmp_path / "new", "cpu").size == (72, 72)
