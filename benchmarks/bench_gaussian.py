@@ -1,4 +1,4 @@
-"""The Gaussian detector, heat maps included: fitting 209 images and scoring 83 (MVTec AD bottle)."""
+"""The Gaussian detector with its heat maps: fit 209 images and judge 83, as of MVTec AD bottle."""
 
 import numpy as np
 import pytest

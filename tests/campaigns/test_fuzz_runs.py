@@ -13,7 +13,7 @@ import run_files
 import torch
 from fuzzing import bounded_memory, explore
 from old_run_files import restore, write_images  # of tests/runs
-from tiny import nsa, picture, rows, sentence, write
+from tiny import GAUSSIAN, nsa, picture, rows, sentence, write
 
 _MEMORY = 3 << 30
 _FILES = {
@@ -37,7 +37,15 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def folders(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A finished run of either method, and one that was stopped."""
-    return {name: restore(name, tmp_path_factory.mktemp("runs"), images) for name in _FILES}
+    made = tmp_path_factory.mktemp("runs")
+    rate = ("--fpr", 0.4, "--holdout", 0.25, "--output", made / "gaussian")
+    (made / "small.yaml").write_text("gaussian: {size: [64, 72], map_features: 20}\n")
+    fitting = ("train", *GAUSSIAN, "--data-root", images, "--config", made / "small.yaml", *rate)
+    assert nsa(*fitting).exit_code == 0
+    return {
+        "gaussian": made / "gaussian",
+        **{name: restore(name, made, images) for name in ("nsa", "stopped")},
+    }
 
 
 @pytest.mark.parametrize(("name", "examples"), [("nsa", 10), ("gaussian", 12), ("stopped", 5)])

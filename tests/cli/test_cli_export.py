@@ -17,7 +17,6 @@ import torch
 from tiny import nsa, picture, rows, sentence
 from torch import Tensor
 
-from nsa.detectors.gaussian import storage
 from nsa.detectors.network.detector import NetworkDetector, image_scores
 from nsa.detectors.registry import load, open_run
 from nsa.gaussian import DISTRIBUTIONS, DistributionName, fit_distribution
@@ -135,22 +134,23 @@ def test_pt2_runs_without_this_package(
     assert "threshold" not in notes
 
 
-def test_a_gaussian_detector_gives_its_scores(gaussian_run: Path, tmp_path: Path) -> None:
+def test_a_gaussian_detector_gives_its_maps_and_scores(gaussian_run: Path, tmp_path: Path) -> None:
     images = five((64, 72))
-    detector = storage.load(gaussian_run)
-    expected = detector.score(images)
+    expected, maps = load(gaussian_run, "cpu").score(images)
     onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
     assert nsa("export", gaussian_run, "--output", onnx, "--fpr", 0.25).exit_code == 0
     assert nsa("export", gaussian_run, "--output", pt2).exit_code == 0
     session = onnxruntime.InferenceSession(onnx)
     threshold = float(session.get_modelmeta().custom_metadata_map["threshold"])
-    assert threshold == detector.threshold(0.25)
+    assert threshold == Calibration.read(gaussian_run).threshold.threshold(0.25)
     for count in (5, 1):
-        scores, anomalous = session.run(None, {"images": images[:count].numpy()})
-        np.testing.assert_allclose(scores, expected[:count], rtol=1e-5)
+        found, scores, anomalous = session.run(None, {"images": images[:count].numpy()})
+        np.testing.assert_allclose(found, maps[:count], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(scores, expected[:count], rtol=1e-4)
         assert anomalous.tolist() == (expected[:count] > threshold).tolist()
-        (alone,) = torch.export.load(pt2).module()(images[:count])
-        torch.testing.assert_close(alone, expected[:count], rtol=1e-5, atol=0)
+        drawn, alone = torch.export.load(pt2).module()(images[:count])
+        torch.testing.assert_close(drawn, maps[:count], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(alone, expected[:count], rtol=1e-4, atol=0)
     assert len(set((expected > threshold).tolist())) == 2
 
 

@@ -5,13 +5,20 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
-from tiny import GAUSSIAN, nsa, rows, sentence, write_product
+from tiny import GAUSSIAN, nsa, picture, rows, sentence, write, write_product
 
 from nsa.detectors.gaussian import storage
-from nsa.images import load_images
+from nsa.detectors.gaussian.detector import FittedGaussian
+from nsa.detectors.registry import load
+from nsa.images import load_images, stack
+
+# Of which two have a defect, at the size of the detector.
+IMAGES = stack([np.ascontiguousarray(picture(600 + i, i > 2)[0]) for i in range(5)], (64, 72))
 
 
 def scores(run: Path) -> str:
@@ -41,9 +48,9 @@ def test_metrics_have_the_keys_of_every_method(gaussian_run: Path) -> None:
     for name in ("image_auroc", "image_average_precision", "image_f1_max"):
         assert 0 <= metrics[name] <= 1
     assert metrics["image_auroc"] > 0.8  # a defect of a fifth of the disc's width
-    for name in ("pixel_auroc", "au_pro", "pixel_average_precision"):
-        assert metrics[name] is None
-        assert metrics["not_computed"][name] == "the Gaussian detector gives no pixel map"
+    assert metrics["pixel_auroc"] > 0.8
+    assert 0 < metrics["au_pro"] <= 1
+    assert metrics["not_computed"] == {}
     assert metrics["whole_image"]["image_auroc"] == metrics["image_auroc"]
     assert metrics["test_images"] == {"normal": 3, "defective": 3, "masks": 3}
     assert metrics["times"]["training_seconds"] > 0
@@ -85,14 +92,26 @@ def test_evaluate_repeats_the_runs_own_figures(gaussian_run: Path, tmp_path: Pat
     ).read_text()
 
 
-def test_predict_writes_scores_and_labels_only(
+def test_predict_writes_scores_labels_and_heat_maps(
     gaussian_run: Path, more_data: Path, tmp_path: Path
 ) -> None:
     folder = more_data / "disc" / "test" / "spot"
-    result = nsa("predict", gaussian_run, folder, "--output", tmp_path / "out", "--device", "cpu")
+    result = nsa(
+        "predict", gaussian_run, folder, "--output", tmp_path / "out", "--device", "cpu",
+        "--save-maps",
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert result.stderr.count("the Gaussian detector gives no pixel map") == 1
-    assert {entry.name for entry in (tmp_path / "out").iterdir()} == {"scores.csv"}
+    stems = [path.stem for path in folder.iterdir()]
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == {
+        "scores.csv", *(f"{stem}.png" for stem in stems), *(f"{stem}.npy" for stem in stems)
+    }  # fmt: skip
+    for path in folder.iterdir():  # at the image's own resolution, highest at the defect
+        heat_map = np.load(tmp_path / "out" / f"{path.stem}.npy")
+        mask = cv2.imread(
+            str(more_data / "disc" / "ground_truth" / "spot" / f"{path.stem}_mask.png"), 0
+        )
+        assert heat_map.shape == mask.shape == (80, 80)
+        assert heat_map[mask > 0].mean() > 1.5 * heat_map[mask == 0].mean()
     judged = {row["path"]: float(row["score"]) for row in rows(gaussian_run / "scores.csv")}
     threshold = json.loads((gaussian_run / "metrics.json").read_text())["working_point"][
         "threshold"
@@ -136,6 +155,47 @@ def test_a_network_runs_encoder_gives_the_features(
     section = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["gaussian"]
     assert section["network"] == "resnet18"
     assert section["weights"] == str(network_run)
+
+
+@pytest.mark.parametrize("score", ["levels", "map"])
+def test_what_scores_an_image(score: str, gaussian_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ("--config", gaussian_run / "config.yaml", "--output", run, "--score", score)
+    result = nsa("train", *options, "--alignment", "unaligned")
+    assert result.exit_code == 0, result.output
+    assert "one Gaussian for all: as asked" in result.stderr
+    detector = load(run, "cpu")
+    assert isinstance(detector, FittedGaussian)
+    levels = detector.gaussian.score(IMAGES)
+    found = detector.score(IMAGES).scores
+    assert torch.equal(found, levels) == (score == "levels")
+    if score == "map":  # of 72 positions the highest
+        _, positions = detector.extractor.see(IMAGES, detector.heat_map.grid)
+        highest = detector.heat_map.distances(positions).flatten(1).amax(1)
+        torch.testing.assert_close(found, highest.double(), rtol=1e-5, atol=0)
+
+
+def test_grey_images_are_taken_in_one_channel(tmp_path: Path, small_gaussian: Path) -> None:
+    for number in range(5):
+        grey = picture(number)[0].mean(2).astype(np.uint8)
+        write(tmp_path / "images" / f"{number}.png", grey)
+    result = nsa(
+        "train", *GAUSSIAN, "--normal-dir", tmp_path / "images", "--config", small_gaussian,
+        "--output", tmp_path / "run",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "All images are grey" in result.stderr
+    assert (
+        yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["gaussian"]["channels"] == 1
+    )
+    detector = load(tmp_path / "run", "cpu")
+    assert detector.channels == 1
+    grey = IMAGES[:, :1]
+    maps, scores = detector.predict(grey)
+    detector.channels = 3
+    judged, colour = detector.predict(grey.expand(-1, 3, -1, -1))
+    torch.testing.assert_close(scores, colour)
+    torch.testing.assert_close(maps, judged)
 
 
 def test_augmented_copies_change_the_fit_reproducibly(gaussian_run: Path, tmp_path: Path) -> None:

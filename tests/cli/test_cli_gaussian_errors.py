@@ -68,12 +68,7 @@ def test_options_of_the_gaussian_detector_need_its_method(
     assert f"'{option}' is an option of --method gaussian" in sentence(result)
 
 
-def test_a_gaussian_run_has_no_maps_and_no_epochs(
-    gaussian_run: Path, more_data: Path, tmp_path: Path
-) -> None:
-    good = more_data / "disc" / "test" / "good"
-    saved = nsa("predict", gaussian_run, good, "--output", tmp_path / "out", "--save-maps")
-    assert "nothing to save with --save-maps" in sentence(saved)
+def test_a_gaussian_run_has_no_epochs(gaussian_run: Path) -> None:
     resumed = nsa("train", "--resume", gaussian_run, "--distribution", "l2", "--category", "x")
     assert "--distribution, --category cannot change in a run" in sentence(resumed)
     assert "epochs cannot be set" in sentence(nsa("train", "--resume", gaussian_run, "--epochs", 3))

@@ -114,7 +114,7 @@ def test_a_full_disk_at_a_picture_does_not_lose_the_run(
     picture: str, data: Path, one_epoch: Path, network_run: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise InputError("Cannot write it: No space left on device.")
 
     where = "nsa.runs.evaluate" if picture == "heat_map_grid" else "nsa.detectors.network.session"

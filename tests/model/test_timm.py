@@ -120,16 +120,19 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
         ("timm:test_resnet.other", "did you mean 'test_resnet.r160_in1k'?"),
         ("timm:hf-hub:owner/test_resnet", "no network 'hf-hub:owner/test_resnet'"),
         ("timm:", "no network ''"),
-        ("timm:vit_base_patch16_sapiens2", "name a network of square colour images"),
     ],
 )
-def test_names_that_are_refused(name: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "sapiens" in name:  # which is large: another of its shape
-        network = timm.create_model("test_resnet", features_only=True)
-        network.pretrained_cfg = network.pretrained_cfg | {"input_size": (3, 1024, 768)}
-        monkeypatch.setattr(timm, "create_model", lambda *_, **__: network)
+def test_names_that_are_refused(name: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         find_network(name)
+
+
+def test_a_network_of_images_that_are_not_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = timm.create_model("test_byobnet", features_only=True)
+    network.pretrained_cfg = network.pretrained_cfg | {"input_size": (3, 1024, 768)}
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: network)
+    with pytest.raises(InputError, match="1024 x 768 pixels and 3 channels; name a network of sq"):
+        find_network("timm:test_byobnet")
 
 
 def test_a_network_without_stages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +186,11 @@ def test_timm_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(InputError, match=r"pip install 'nsa\[timm\]'"):
+        find_network("timm:test_resnet")
+
+
+def test_timm_that_runs_code_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    timm_network.cache_clear()
+    monkeypatch.setattr(timm, "__version__", "1.0.9")
+    with pytest.raises(InputError, match=r"timm 1\.0\.9 would run code"):
         find_network("timm:test_resnet")

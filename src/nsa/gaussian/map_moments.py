@@ -110,6 +110,10 @@ class MapMoments:
 
     The two halves tell how well a model of one describes the other.
 
+    >>> moments = MapMoments(FeatureGrid.choose(extractor.network.entry, (256, 256)))
+    >>> detector = GaussianDetector(extractor).fit(normal_images, moments=moments)
+    >>> model, why = fit_map(moments)
+
     Args:
         grid: the features.
 

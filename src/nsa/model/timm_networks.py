@@ -24,6 +24,7 @@ from nsa.model.weights import check_state
 from nsa.system.device import float32_weights
 
 _PREFIX = "timm:"
+_OLDEST = (1, 0, 27)
 
 
 def is_timm(network: str) -> bool:
@@ -77,7 +78,7 @@ def timm_body(name: str, **options: Any) -> nn.Module:
     _check_name(timm, plain)
     try:
         body: nn.Module = timm.create_model(plain, features_only=True, **options)
-    except (RuntimeError, NotImplementedError, AssertionError, AttributeError, TypeError) as error:
+    except (RuntimeError, AssertionError, AttributeError, TypeError) as error:
         raise InputError(
             f"timm gives no features of the stages of {shown(plain)}; name another of its networks."
         ) from error
@@ -159,13 +160,19 @@ class TimmWeights(NamedWeights):
 def _timm() -> Any:
     torchvision_models()  # which mends torchvision's import, if need be, before timm imports it
     try:
-        return importlib.import_module("timm")
+        timm = importlib.import_module("timm")
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise
         raise InputError(
             "Networks named timm:NAME need the package timm; pip install 'nsa[timm]'."
         ) from error
+    if tuple(int(part) for part in timm.__version__.split(".")[:3]) < _OLDEST:
+        raise InputError(
+            f"timm {timm.__version__} would run code that files of weights may hold; "
+            "pip install --upgrade 'nsa[timm]' brings a newer one."
+        )
+    return timm
 
 
 def _check_name(timm: Any, name: str) -> None:
