@@ -10,16 +10,13 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nsa.detectors.detector import Detector
 from nsa.detectors.ensemble.fit import (
     HeldOut,
-    check_enough,
     ensemble_scores,
     make_ensemble,
     standardise,
@@ -27,30 +24,23 @@ from nsa.detectors.ensemble.fit import (
 from nsa.detectors.ensemble.folder import HELD_OUT, SCALES, EnsembleRun, Scales, open_run
 from nsa.detectors.ensemble.settings import NAME, EnsembleSettings
 from nsa.detectors.method import Fitted, Fitting
-from nsa.detectors.registry import DEFAULT, load
-from nsa.detectors.registry import open_run as open_any
 from nsa.errors import InputError
 from nsa.folder import (
     CONTENTS,
     MEMBERS,
-    AnyRun,
     beginning,
     create_run,
     make_output,
     read_config,
 )
-from nsa.images import Contents, Dataset, load_images, open_dataset
-from nsa.images.contents import example
-from nsa.images.files import find_all_images
+from nsa.images import Contents, Dataset, open_dataset
 from nsa.runs.calibrate import FILE as CALIBRATION
-from nsa.runs.calibrate import Calibration
-from nsa.runs.copies import find_training_contents
+from nsa.runs.members import Member, find_held_out, open_members
 from nsa.runs.train import Trained, work
-from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device, own_threads
 from nsa.system.files import atomic_file, make_folder, need_space, remove
 from nsa.system.interrupt import Interrupted
-from nsa.system.lock import FolderLock, is_unused
+from nsa.system.lock import FolderLock, empty_folder, is_unused
 
 _log = logging.getLogger("nsa")
 
@@ -58,22 +48,6 @@ _KEPT = (".yaml", ".safetensors", ".csv", ".json")  # what a member's files end 
 _NOT_KEPT = ("trace.json", "checkpoint.safetensors")
 # Of an ensemble, before the metrics.
 _OURS = ("config.yaml", CONTENTS, HELD_OUT, SCALES, CALIBRATION, "scores.csv", "examples.png")
-_OTHERS = "name others, which no member was trained on, with --normals"
-
-
-@dataclass(frozen=True)
-class Member:
-    """A finished run that becomes part of an ensemble.
-
-    Attributes:
-        run: where it is.
-        detector: of it.
-        trained: what the images hold that it was trained on; None: nobody knows.
-    """
-
-    run: AnyRun
-    detector: Detector
-    trained: Contents | None
 
 
 def combine(
@@ -96,8 +70,8 @@ def combine(
     """
     where = choose_device(device or "auto")
     _check_output(output)
-    members = _open(runs, where.type)
-    held = _held_out(members, normals)
+    members = open_members(runs, where.type)
+    held = find_held_out(members, normals)
     settings = EnsembleSettings(
         category=next(iter(members.values())).run.settings.category,
         members={name: str(member.run.path.resolve()) for name, member in members.items()},
@@ -145,126 +119,6 @@ class _Combining(Fitting[EnsembleRun]):
         known = [seconds for seconds in times if seconds is not None]
         held_out = self._held.contents, ensemble_scores(self._scales, self._scores)
         return Fitted(detector, {"training_seconds": sum(known)} if known else {}, held_out)
-
-
-def _open(paths: Sequence[Path], device: str) -> dict[str, Member]:
-    """The members by their names in the ensemble.
-
-    Raises:
-        InputError: one is no finished run, or they do not go together.
-    """
-    if len(paths) < 2:
-        raise InputError(f"An ensemble is made of two runs or more, got {len(paths)}.")
-    members: dict[str, Member] = {}
-    for number, path in enumerate(paths, 1):
-        method = read_config(path).get("method") or DEFAULT
-        if (path / MEMBERS).is_dir():
-            names = ", ".join(sorted(entry.name for entry in (path / MEMBERS).iterdir()))
-            raise InputError(
-                f"{path} is an ensemble itself; name the runs in its folder {MEMBERS} instead, "
-                f"{names}."
-            )
-        same = next((one.run.path for one in members.values() if one.run.path.samefile(path)), None)
-        if same is not None:
-            raise InputError(
-                f"{path} is named twice" + (f", also as {same}" if same != path else "")
-                + "; a run says the same each time, so name others."
-            )  # fmt: skip
-        run, detector = open_any(path), load(path, device)
-        detector.be_quiet()
-        member = Member(run, detector, _trained_on(run, detector.channels))
-        for other in members.values():
-            _check_pair(other, member)
-        members[f"{number:02d}-{method}"] = member
-    return members
-
-
-def _check_pair(one: Member, other: Member) -> None:
-    """Refuse runs of different products, sizes or channels."""
-    categories = [member.run.settings.category for member in (one, other)]
-    if categories[0] != categories[1]:
-        raise InputError(
-            f"{one.run.path} inspects {categories[0]!r} and {other.run.path} {categories[1]!r}; an "
-            "ensemble is of one product."
-        )
-    sizes = ["{} x {}".format(*member.detector.size) for member in (one, other)]
-    if sizes[0] != sizes[1]:
-        raise InputError(
-            f"{one.run.path} judges images of {sizes[0]} px and {other.run.path} of {sizes[1]} px; "
-            "train them for one size."
-        )
-    if one.detector.channels != other.detector.channels:
-        grey, coloured = sorted((one, other), key=lambda member: member.detector.channels)
-        raise InputError(
-            f"{grey.run.path} judges grey images and {coloured.run.path} colour ones; train them "
-            "for the same channels."
-        )
-
-
-def _held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut:
-    """Normal images that no member was trained on.
-
-    Raises:
-        InputError: there are none or too few, they cannot be read, or one was trained on.
-    """
-    paths = find_all_images(normals) if normals else _calibrated_with(members)
-    contents, detector = Contents(paths), next(iter(members.values())).detector
-    images = load_images(
-        paths, detector.size, detector.channels, console.is_terminal, contents=contents
-    )
-    for member in members.values():
-        copies = {} if member.trained is None else contents.copies_of(member.trained)
-        if member.trained is not None and copies:
-            raise InputError(
-                f"{len(copies)} of {len(contents)} held-out images were trained on by "
-                f"{member.run.path}, or are copies of what was, "
-                f"{example(copies, contents, member.trained)}; {_OTHERS}."
-            )
-    rows = contents.different("held-out images")
-    check_enough(len(rows), "name more with --normals")
-    return HeldOut(images[rows], contents.take(rows))
-
-
-def _calibrated_with(members: Mapping[str, Member]) -> list[Path]:
-    """The images with which the members were calibrated, each once.
-
-    Raises:
-        InputError: a member was not calibrated, or images are gone.
-    """
-    found: dict[Path, Path] = {}
-    for member in members.values():
-        run = member.run.path
-        if not (run / CALIBRATION).is_file():
-            raise InputError(
-                f"The run in {run} is not calibrated, so there are no held-out images to "
-                f"standardise its scores by; nsa calibrate {as_argument(run)} FOLDER does that, or "
-                "name some with --normals."
-            )
-        found.update({Path(path): run for path in Calibration.read(run).paths})
-    gone = [path for path in found if not path.is_file()]
-    if gone:
-        raise InputError(
-            f"{len(gone)} of {len(found)} images that the runs were calibrated with are gone, such "
-            f"as {gone[0]} of {found[gone[0]]}; {_OTHERS}."
-        )
-    return list(found)
-
-
-def _trained_on(run: AnyRun, channels: int) -> Contents | None:
-    """What the images hold that a member was trained on, without those it held out itself.
-
-    Raises:
-        InputError: a file of the run is damaged.
-    """
-    contents = find_training_contents(run, channels)
-    if contents is None or not (run.path / CALIBRATION).is_file():
-        return contents
-    kept = Calibration.read(run.path)
-    known, own = (
-        (contents.paths, kept.paths) if kept.contents is None else (contents.names(), kept.contents)
-    )
-    held = set(own)
-    return contents.take([row for row, name in enumerate(known) if name not in held])
 
 
 def _find_dataset(
@@ -320,7 +174,8 @@ def _clear(folder: Path) -> None:
     """Remove what a stopped call left."""
     if _unfinished(folder):
         if (folder / MEMBERS).is_dir():
-            shutil.rmtree(folder / MEMBERS)
+            empty_folder(folder / MEMBERS)
+            (folder / MEMBERS).rmdir()
         for name in reversed(_OURS):
             remove(folder / name)
 
