@@ -92,7 +92,8 @@ class GaussianSettings(Checked):
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels of the network's images."""
-        side = max(_LEAST_SIDE, find_network(self.gaussian.network).size)
+        network = find_network(self.gaussian.network)
+        side = network.size if network.is_fixed else max(_LEAST_SIDE, network.size)
         return self.gaussian.size or (side, side)
 
     def to_dict(self) -> dict[str, Any]:
