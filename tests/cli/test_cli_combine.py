@@ -19,6 +19,7 @@ from nsa.detectors.ensemble.detector import EnsembleDetector
 from nsa.images import Contents, load_images
 from nsa.model import EncoderDecoder
 from nsa.model.weights import read_tensors, save_model, write_tensors
+from nsa.runs.calibrate import Calibration
 
 Runs = tuple[Path, Path]
 
@@ -341,6 +342,50 @@ def test_a_stopped_call_is_no_detector_and_is_given_again(
     for path in ensemble.rglob("*"):
         if path.is_file() and path.name not in ("config.yaml", "metrics.json"):
             assert (run / path.relative_to(ensemble)).read_bytes() == path.read_bytes(), path
+
+
+def test_a_stopped_call_of_other_runs_is_kept_where_it_is_a_detector(
+    ensemble: Path, runs: Runs, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(ensemble, tmp_path / "run"))
+    (run / "metrics.json").unlink()
+    message = sentence(nsa("combine", *runs, "--output", run))  # from other places
+    assert f"which lacks its results alone (nsa train --resume {run})" in message
+    assert (run / "ensemble.yaml").read_bytes() == (ensemble / "ensemble.yaml").read_bytes()
+
+
+def test_lost_and_foreign_members_are_told(ensemble: Path, normals: Path, tmp_path: Path) -> None:
+    def refusal(change: Callable[[Path], object]) -> str:
+        run = Path(shutil.copytree(ensemble, tmp_path / f"run{len(list(tmp_path.iterdir()))}"))
+        change(run)
+        return sentence(nsa("predict", run, normals, "--output", tmp_path / "out"))
+
+    def rename(old: str, new: str) -> Callable[[Path], object]:
+        text = (ensemble / "ensemble.yaml").read_text()
+        assert old in text
+        return lambda run: (run / "ensemble.yaml").write_text(text.replace(old, new))
+
+    assert "there is 01-nsa; put back" in refusal(lambda r: shutil.rmtree(r / "members" / "02-nsa"))
+    assert "names the members 01-nsa, 01-nsa, but" in refusal(rename("02-nsa", "01-nsa"))
+    assert "names the members ../x, 02-nsa, but" in refusal(rename("01-nsa", "../x"))
+    assert "has lost its ensemble.yaml" in refusal(lambda r: (r / "ensemble.yaml").unlink())
+
+
+def test_labels_allow_for_the_rounding_of_what_is_divided_by_scales(ensemble: Path) -> None:
+    detector = load(ensemble)
+    expected = sum(1e-4 / one.scores.scale for one in detector.scales)
+    assert detector.rounding == pytest.approx(expected)
+    calibration = Calibration.read(ensemble)
+    assert calibration.rounding == detector.rounding
+    highest = calibration.scores.max()
+    assert calibration.threshold.threshold(1 / 20) == pytest.approx(highest + expected, rel=1e-6)
+
+
+def test_one_detector_under_two_names_is_no_ensemble(runs: Runs, tmp_path: Path) -> None:
+    copy = shutil.copytree(runs[0], tmp_path / "copy")
+    message = sentence(nsa("combine", runs[0], copy, "--output", tmp_path / "both"))
+    assert "they are one and the same detector; leave one out." in message
+    assert not (tmp_path / "both").exists()
 
 
 def test_members_that_say_the_same_of_everything_leave_nothing(runs: Runs, tmp_path: Path) -> None:

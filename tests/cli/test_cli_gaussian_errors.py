@@ -77,7 +77,7 @@ def test_a_gaussian_run_has_no_epochs(gaussian_run: Path) -> None:
 def test_one_image_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
     write_product(tmp_path, train=1)
     common = ("train", *GAUSSIAN, "--data-root", tmp_path, "--output", tmp_path / "run")
-    assert "'full' needs at least two normal images to fit, got 1" in sentence(nsa(*common))
+    assert "needs at least two normal images to fit, got 1" in sentence(nsa(*common))
     assert not (tmp_path / "run").exists()
 
 

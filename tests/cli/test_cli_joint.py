@@ -201,6 +201,24 @@ def test_what_cannot_work_is_refused_before_anything_is_trained(
     assert not output.exists()
 
 
+def test_pictures_under_other_names_are_not_divided_anew(
+    joint_run: Path, tmp_path: Path, more_data: Path
+) -> None:
+    """The Gaussian detector is there, NSA is not: it must not train on what that one held out."""
+    run = Path(shutil.copytree(joint_run, tmp_path / "run"))
+    for name in ("metrics.json", "ensemble.yaml"):
+        (run / name).unlink()
+    shutil.rmtree(run / "members" / "02-nsa")
+    moved = Path(shutil.copytree(more_data, tmp_path / "data"))
+    good = sorted((moved / "disc" / "train" / "good").iterdir())
+    contents = [path.read_bytes() for path in good]
+    for path, content in zip(good, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+    message = sentence(nsa("train", "--resume", run, "--data-root", moved))
+    assert "are others than when it began; put those back, or start a new run." in message
+    assert not (run / "members" / "02-nsa").exists()
+
+
 def test_images_that_came_in_between_are_not_held_out(
     joint_run: Path, tmp_path: Path, more_data: Path
 ) -> None:

@@ -142,6 +142,16 @@ def test_members_that_say_the_same_of_everything_are_named() -> None:
         standardise(members, held_out(12))
 
 
+def test_a_member_that_says_nearly_the_same_of_everything_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    members = {"a": Brightness(1.0), "faint": Brightness(0.01)}
+    with caplog.at_level("WARNING", "nsa"):
+        standardise(members, held_out(12))
+    (told,) = [one.getMessage() for one in caplog.records if "nearly the same" in one.getMessage()]
+    assert told.startswith("faint gives all normal images")
+
+
 def test_members_that_say_nothing_finite_are_refused() -> None:
     class Broken(Brightness):
         def score(self, images: Tensor) -> Scored:

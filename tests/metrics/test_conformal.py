@@ -120,6 +120,13 @@ def test_above_the_highest_score_is_a_margin(scores: list[float], threshold: obj
     assert ConformalThreshold(scores).threshold(1 / (len(scores) + 1)) == threshold
 
 
+def test_a_margin_of_ones_own() -> None:
+    calibration = ConformalThreshold([-1.0, 0.5, 2.0], rounding=0.25)
+    assert calibration.threshold(1 / 4) == 2.25
+    assert calibration.threshold(1 / 2) == 0.75
+    assert calibration.p_value([0.7, 0.8]).tolist() == [0.75, 0.5]
+
+
 def test_between_neighbours_of_float32_the_lower_score_is_the_threshold() -> None:
     low, high = 1.0, 1.0 + 2.0**-23
     assert ConformalThreshold([low, high]).threshold(2 / 3) == low

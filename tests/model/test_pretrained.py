@@ -157,6 +157,8 @@ def test_no_code_in_a_file_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_files_that_are_no_weights_of_the_network(tmp_path: Path, source: Levels) -> None:
+    with pytest.raises(InputError, match=r"holds no model\.safetensors, so it is no finished run"):
+        load_network("resnet18", tmp_path)
     with pytest.raises(InputError, match="neither a file nor a run folder"):
         load_network("resnet18", tmp_path / "missing.pth")
     damaged = tmp_path / "damaged.safetensors"

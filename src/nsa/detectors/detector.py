@@ -60,6 +60,8 @@ class Detector(ABC):
         channels: of its images, 1 or 3.
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
             to the first are drawn as normal.
+        rounding: by how much its scores of one image differ at most between machines and runtimes;
+            None: by 1e-4 of the largest.
         default_fpr: the false positive rate that its training was asked for; None: it was not.
         has_spread: whether it says how uncertain its scores and maps are.
         scaled_by: digests of normal images that its scores are scaled by without being trained on.
@@ -68,6 +70,7 @@ class Detector(ABC):
     size: tuple[int, int]
     channels: int
     map_range: tuple[float, float] = (0.0, 1.0)
+    rounding: float | None = None
     default_fpr: float | None = None
     has_spread: bool = False
     scaled_by: frozenset[str] = frozenset()

@@ -116,11 +116,12 @@ class Compound(Fitting[RunT]):
     parts: Sequence[Part]
 
     @abstractmethod
-    def divide(self, dataset: Dataset) -> tuple[Dataset, Contents]:
+    def divide(self, run: RunT, dataset: Dataset) -> tuple[Dataset, Contents]:
         """What the parts are trained on, and the normal images that they are calibrated with.
 
         Raises:
-            InputError: an image cannot be read, or there are too few.
+            InputError: an image cannot be read, there are too few, or a part that has begun was
+                trained on others.
         """
 
 

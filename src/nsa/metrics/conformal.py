@@ -17,8 +17,7 @@ from nsa.metrics._inputs import Values, to_numpy
 _Array = npt.NDArray[np.float64]
 # A rate given as 0.29 of 99 images must mean 29 of 100, whatever its last bit is.
 _ROUNDING = 1e-9
-# By how much the scores of one image differ at most between machines and runtimes in float32,
-# relative to the largest score.
+# More than rounding in float32 changes, relative to the largest score.
 _SAME = 1e-4
 
 
@@ -44,8 +43,8 @@ class ConformalThreshold:
 
     Two machines give one image scores that differ in their last digits, so a threshold that is a
     held-out score itself would label that image at random. It lies between two scores instead:
-    half-way to the next higher one, but at most 1e-4 of the largest score above the lower one,
-    which is more than rounding in float32 changes; above the largest score it is that far. A new
+    half-way to the next higher one, but at most ``rounding`` above the lower one; above the
+    largest score it is that far. A new
     score no further above a held-out one counts as equal to it in the p-value, too. So labels and
     p-values agree for every score, and both stay valid: no p-value is smaller than by the formula.
     (Half-way in every gap would cost half a rank, a rate of about (k - 1/2) / (n + 1).)
@@ -54,6 +53,8 @@ class ConformalThreshold:
 
     Args:
         scores: of n normal images that were not trained on; higher is more anomalous.
+        rounding: by how much the scores of one image differ at most between machines and runtimes;
+            None: by 1e-4 of the largest score.
 
     Attributes:
         scores: float64 (n,), ascending.
@@ -63,9 +64,11 @@ class ConformalThreshold:
         InputError: there are no scores, or one is not finite.
     """
 
-    def __init__(self, scores: Values) -> None:
+    def __init__(self, scores: Values, rounding: float | None = None) -> None:
         self.scores: _Array = np.sort(_scores(scores))
-        self.bounds = _bounds(self.scores)
+        if rounding is None:
+            rounding = _SAME * float(np.abs(self.scores).max())
+        self.bounds = _bounds(self.scores, rounding)
 
     @property
     def smallest_rate(self) -> float:
@@ -117,11 +120,11 @@ def images_needed(fpr: float) -> int:
     return math.ceil(1 / fpr - _ROUNDING) - 1
 
 
-def _bounds(scores: _Array) -> _Array:
+def _bounds(scores: _Array, rounding: float) -> _Array:
     """For each of the ascending scores a number from it up to, not including, the next higher."""
     low, first = np.unique(scores, return_inverse=True)
     high = np.append(low[1:], np.inf)
-    middle = np.minimum(low + _SAME * np.abs(low).max(), low + (high - low) / 2)
+    middle = np.minimum(low + rounding, low + (high - low) / 2)
     with np.errstate(over="ignore"):
         single = middle.astype(np.float32).astype(np.float64)
         computed_in_single = bool((low.astype(np.float32) == low).all())

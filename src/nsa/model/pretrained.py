@@ -85,6 +85,12 @@ def weights_file(network: str, weights: str | Path) -> Path:
     path = Path(weights).expanduser()
     if path.is_dir():
         path = path / RUN_WEIGHTS
+        if not path.is_file():
+            raise InputError(
+                f"The folder {str(weights)!r} holds no {RUN_WEIGHTS}, so it is no finished run of "
+                "NSA, whose encoder could be taken; name one (of nsa+gaussian, the folder "
+                "members/02-nsa in it)."
+            )
     if not path.is_file():
         own = is_timm(network) or network in lite.VARIANTS
         names = [] if own else registered_names(network)

@@ -57,11 +57,13 @@ class Calibration:
         paths: their files, absolute.
         scores: float64 (n,), higher is more anomalous.
         contents: digests of their pixels; None: not known, as in files of earlier versions.
+        rounding: see :class:`nsa.detectors.detector.Detector`.
     """
 
     paths: list[str]
     scores: npt.NDArray[np.float64]
     contents: list[str] | None = None
+    rounding: float | None = None
 
     @classmethod
     def read(cls, run: Path) -> Calibration:
@@ -85,9 +87,14 @@ class Calibration:
                 raise InputError(f"it has {counted(len(rows), 'image')} of {rows[0]['of']}")
             if any(len(row.get("content", " " * _DIGITS)) != _DIGITS for row in rows):
                 raise InputError("it has no digest of an image's content")
+            given = {row["rounding"] for row in rows if "rounding" in row}
+            roundings = [parse_number(one, "rounding") for one in given]
+            if len(roundings) > 1 or any(not one > 0 for one in roundings):
+                raise InputError("its images have different roundings, or one that is not above 0")
         named = "content" in rows[0]
         contents = [row["content"] for row in rows] if named else None
-        return cls([row["path"] for row in rows], scores, contents)
+        rounding = roundings[0] if roundings else None
+        return cls([row["path"] for row in rows], scores, contents, rounding)
 
     def write(self, run: Path) -> None:
         """Keep it in a run folder, in place of an earlier one.
@@ -98,6 +105,8 @@ class Calibration:
         # "of" tells a file that has lost lines, which would move the threshold.
         columns: dict[str, Sequence[Any]] = {"path": self.paths, "score": self.scores.tolist()}
         columns["of"] = [len(self.paths)] * len(self.paths)
+        if self.rounding is not None:
+            columns["rounding"] = [self.rounding] * len(self.paths)
         if self.contents is not None:
             columns["content"] = self.contents
         write_csv(run / FILE, tuple(columns), zip(*columns.values(), strict=True))
@@ -105,7 +114,7 @@ class Calibration:
     @property
     def threshold(self) -> ConformalThreshold:
         """Thresholds and p-values from these scores."""
-        return ConformalThreshold(self.scores)
+        return ConformalThreshold(self.scores, self.rounding)
 
     def table(self) -> list[tuple[float, float | None, int]]:
         """Common rates: rate, threshold (None: too few images), images that the rate needs."""
@@ -183,7 +192,7 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     scores = detector.calibrate(images)
     no_maps = torch.empty(len(scores), 0, 0, device="cpu")
     check_scores(Scored(torch.from_numpy(scores), no_maps), contents.paths)
-    calibration = Calibration(contents.paths, scores, contents.names())
+    calibration = Calibration(contents.paths, scores, contents.names(), detector.rounding)
     with FolderLock(run.path):
         if trained is not None and not (run.path / CONTENTS).exists():
             trained.write(run.path / CONTENTS)

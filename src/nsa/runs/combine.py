@@ -37,6 +37,7 @@ from nsa.images import Contents, Dataset, open_dataset
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.members import Member, find_held_out, open_members
 from nsa.runs.train import Trained, work
+from nsa.system.console import as_argument
 from nsa.system.device import choose_device, own_threads
 from nsa.system.files import atomic_file, make_folder, need_space, remove
 from nsa.system.interrupt import Interrupted
@@ -82,7 +83,7 @@ def combine(
     places |= {"device": where.type, "precision": "fp32", "threads": own_threads(None, where.type)}
     folder = make_output(output, settings.category)
     with _interruptible(), FolderLock(folder):
-        _clear(folder)
+        _clear(folder, settings)
         create_run(folder, settings, places)
         with beginning(folder):
             return work(open_run(folder), dataset, fitting, "Give the command again.")
@@ -170,9 +171,19 @@ def _check_output(folder: Path) -> None:
         raise InputError(f"The folder {folder} {what}; choose another --output.")
 
 
-def _clear(folder: Path) -> None:
-    """Remove what a stopped call left."""
+def _clear(folder: Path, settings: EnsembleSettings) -> None:
+    """Remove what a stopped call left.
+
+    Raises:
+        InputError: that is a detector already, of other runs or images.
+    """
     if _unfinished(folder):
+        begun = open_run(folder)
+        if begun.is_combined and begun.settings != settings:
+            raise InputError(
+                f"{folder} holds an ensemble of other runs or images, which lacks its results "
+                f"alone (nsa train --resume {as_argument(folder)}); choose another --output."
+            )
         if (folder / MEMBERS).is_dir():
             empty_folder(folder / MEMBERS)
             (folder / MEMBERS).rmdir()

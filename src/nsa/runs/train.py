@@ -238,7 +238,7 @@ def work(
     try:
         result = evaluate(fitted.detector, dataset, test)
         if fitted.held_out is not None:
-            _keep_held_out(run, contents, *fitted.held_out)
+            _keep_held_out(run, contents, *fitted.held_out, fitted.detector.rounding)
             say_if_scaled(fitted.detector, fitted.held_out[0])
         result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
@@ -259,7 +259,7 @@ def _train_parts(run: AnyRun, dataset: Dataset, fitting: Compound[Any]) -> None:
         InputError: one cannot be trained.
         Interrupted: a signal stopped one; its state is saved.
     """
-    kept, held_out = fitting.divide(dataset)
+    kept, held_out = fitting.divide(run, dataset)
     for number, part in enumerate(fitting.parts, 1):
         folder = run.path / MEMBERS / part.name
         if (folder / CALIBRATION).is_file():  # which comes last
@@ -297,11 +297,15 @@ def _named(method: AnyMethod) -> str | None:
 
 
 def _keep_held_out(
-    run: AnyRun, contents: Contents | None, held_out: Contents, scores: npt.NDArray[np.float64]
+    run: AnyRun,
+    contents: Contents | None,
+    held_out: Contents,
+    scores: npt.NDArray[np.float64],
+    rounding: float | None,
 ) -> None:
     """Calibrate with the images that were held out of a training."""
     if contents is not None:
         same = contents.copies_of(held_out)
         fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
         warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
-    Calibration(held_out.paths, scores, held_out.names()).write(run.path)
+    Calibration(held_out.paths, scores, held_out.names(), rounding).write(run.path)

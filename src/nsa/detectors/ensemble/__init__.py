@@ -36,6 +36,11 @@ class EnsembleMethod(DetectionMethod[TrainRequest, "EnsembleRun"]):
     def load(self, run: EnsembleRun, device: str | torch.device) -> EnsembleDetector:
         from nsa.detectors.ensemble.detector import load
 
+        if not run.is_combined and (run.path / "metrics.json").is_file():
+            raise InputError(
+                f"The ensemble in {run.path} has lost its ensemble.yaml; put it back, or combine "
+                "the runs again into another folder."
+            )
         if not run.is_combined:
             raise InputError(
                 f"The ensemble in {run.path} is unfinished; give its nsa combine again, with "

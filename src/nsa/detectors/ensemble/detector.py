@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
-from nsa.detectors.ensemble.folder import Scales, held_out_contents, read_scales
-from nsa.detectors.ensemble.standard import UPPER_DEVIATIONS
+from nsa.detectors.ensemble.folder import Scales, check_members, held_out_contents, read_scales
+from nsa.detectors.ensemble.standard import ROUNDING, UPPER_DEVIATIONS
 from nsa.detectors.registry import load as load_any
 from nsa.folder import MEMBERS, AnyRun
 from nsa.images import stack
@@ -58,6 +58,8 @@ class EnsembleDetector(Detector):
         # As far above what a hundredth of all normal pixels exceeds as their median is below it.
         self.map_range = 0.0, UPPER_DEVIATIONS * len(members)
         self.scaled_by = frozenset(scaled_by)
+        # Of logarithms that are divided by the scales.
+        self.rounding = sum(ROUNDING / one.scores.scale for one in scales)
         self.default_fpr = default_fpr
 
     def score(self, images: Tensor) -> Scored:
@@ -185,6 +187,7 @@ def load(
             such device.
     """
     scales = read_scales(run.path)
+    check_members(run.path, [one.name for one in scales])
     return EnsembleDetector(
         load_members(run.path, [one.name for one in scales], device), scales,
         scaled_by=held_out_contents(run.path), default_fpr=default_fpr,

@@ -30,6 +30,7 @@ from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
 
+_LITTLE = 0.01  # of a score: what normal images differ by at least, where it says something
 _CHUNK = 16  # images at a time, whose maps are in memory
 
 
@@ -109,6 +110,12 @@ def standardise(
             # Of a part of the pixels, so that any number of images fits into memory.
             pixels.append(some_pixels(said.maps, max(1, PIXELS // count), first).flatten())
         every[name] = torch.cat(scores).numpy()
+        for other in [one for one in every if one != name]:
+            if (every[other] == every[name]).all():
+                raise InputError(
+                    f"{other} and {name} give every held-out image the same score: they are one "
+                    "and the same detector; leave one out."
+                )
         scales.append(
             Scales(
                 name=name,
@@ -116,6 +123,12 @@ def standardise(
                 maps=_standard(name, torch.cat(pixels), of_maps, "map"),
             )
         )
+        if scales[-1].scores.scale < _LITTLE:
+            _log.warning(
+                "%s gives all normal images nearly the same score (they differ by %.2g %%), so its "
+                "part of the sum is chance; train it longer, or leave it out.",
+                name, 100 * scales[-1].scores.scale,
+            )  # fmt: skip
     return scales, every
 
 

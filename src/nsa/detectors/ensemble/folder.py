@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nsa.detectors.ensemble.settings import EnsembleSettings
 from nsa.detectors.ensemble.standard import Standard
 from nsa.errors import InputError, shown
-from nsa.folder import Run
+from nsa.folder import MEMBERS, Run
 from nsa.images import Contents
 from nsa.settings.fields import Checked, from_dict, reading, to_dict
 from nsa.system.files import to_yaml, write_atomically, write_csv
@@ -94,6 +94,21 @@ def read_scales(run: Path) -> list[Scales]:
         if not isinstance(listed, list) or len(listed) < 2:
             raise InputError("it names less than two members.")
         return [_member(one) for one in listed]
+
+
+def check_members(run: Path, names: Sequence[str]) -> None:
+    """Check that :data:`SCALES` names the runs that lie below a run, each once.
+
+    Raises:
+        InputError: it does not.
+    """
+    folder = run / MEMBERS
+    there = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    if sorted(names) != there:
+        raise InputError(
+            f"{run / SCALES} names the members {', '.join(names)}, but in {folder} there is "
+            f"{', '.join(there) or 'nothing'}; put back what is gone, or combine the runs again."
+        )
 
 
 def _member(values: Any) -> Scales:

@@ -24,7 +24,7 @@ _BELOW = 1e-3  # of the typical value: what is lower counts as that, so that zer
 _DEVIATION = 1.4826  # of a normal distribution, in median absolute deviations
 _DEVIATION_BY_MEAN = 1.2533  # the same in mean absolute deviations
 UPPER_DEVIATIONS = 2.3263  # of UPPER from the median of a normal distribution
-_ROUNDING = 1e-4  # relative; machines differ by up to so much, see nsa.metrics.conformal
+ROUNDING = 1e-4  # relative; machines differ by up to so much, see nsa.metrics.conformal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +101,9 @@ def _logarithms(values: Tensor) -> tuple[float, Tensor]:
 
 
 def _standard(floor: float, location: Tensor, scale: float, logarithms: Tensor) -> Standard:
-    if scale < _ROUNDING:
+    if scale < ROUNDING:
         scale = _DEVIATION_BY_MEAN * float((logarithms - location).abs().mean())
-    if not scale >= _ROUNDING:
+    if not scale >= ROUNDING:
         raise InputError(f"they are all {math.exp(float(location)):.6g}.")
     return Standard(floor=floor, location=float(location), scale=scale)
 

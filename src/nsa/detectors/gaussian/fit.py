@@ -188,8 +188,7 @@ def _check_counts(config: GaussianConfig, count: int) -> None:
     if config.fpr is not None:
         held = len(split_rows(range(count), config.holdout, config.seed)[1])
         allowed_exceedances(config.fpr, held)
-    if count - held < 2 and config.distribution != "l2":
+    if count - held < 2:
         raise InputError(
-            f"The distribution {config.distribution!r} needs at least two normal images to fit, "
-            f"got {count - held}; only 'l2' does with one."
+            f"The Gaussian detector needs at least two normal images to fit, got {count - held}."
         )

@@ -94,13 +94,21 @@ class JointFitting(Compound[JointRun]):
         begun.places.update(device=self.device, precision=self.precision)
         return NETWORK.resume(begun, NetworkRequest(epochs=self._epochs), ALONE)
 
-    def divide(self, dataset: Dataset) -> tuple[Dataset, Contents]:
+    def divide(self, run: JointRun, dataset: Dataset) -> tuple[Dataset, Contents]:
         """See :meth:`Compound.divide`; of images with the same pixels one is taken."""
         paths = [sample.path for sample in dataset.train]
         contents = Contents(paths)
         load_images(paths, _TINY, self.channels, console.is_terminal, False, contents=contents)
         kept, held = split(contents.different("training images"), self.settings.shared)
         self._contents = contents.take(held)
+        self.contents = contents.take(kept)
+        for part in self.parts:  # before anything is trained on others
+            path = run.path / MEMBERS / part.name / CONTENTS
+            if path.is_file() and set(Contents.read(path).names()) != set(self.contents.names()):
+                raise InputError(
+                    f"The training images of {run.path} are others than when it began; put those "
+                    "back, or start a new run."
+                )
         train = [dataset.train[row] for row in kept]
         return Dataset(dataset.name, train, dataset.test), self._contents
 
@@ -109,14 +117,6 @@ class JointFitting(Compound[JointRun]):
         names = [part.name for part in self.parts]
         self._members = dict(zip(names, load_members(run.path, names, self._device), strict=True))
         held = self._contents
-        for name in names:
-            trained = Contents.read(run.path / MEMBERS / name / CONTENTS)
-            if not set(held.paths).isdisjoint(trained.paths):
-                raise InputError(
-                    f"The training images of {run.path} are others than when it began, and some of "
-                    "those to hold out were trained on; start a new run."
-                )
-        self.contents = trained  # as both
         images = load_images(held.paths, self.test_size, self.channels, console.is_terminal)
         self._held = HeldOut(images, held)
         self._scales, self._scores = standardise(self._members, self._held)
