@@ -136,7 +136,7 @@ def test_pt2_runs_without_this_package(
 
 def test_a_gaussian_detector_gives_its_maps_and_scores(gaussian_run: Path, tmp_path: Path) -> None:
     images = five((64, 72))
-    expected, maps = load(gaussian_run, "cpu").score(images)
+    expected, maps, _ = load(gaussian_run, "cpu").score(images)
     onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
     assert nsa("export", gaussian_run, "--output", onnx, "--fpr", 0.25).exit_code == 0
     assert nsa("export", gaussian_run, "--output", pt2).exit_code == 0

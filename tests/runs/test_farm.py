@@ -84,7 +84,8 @@ def test_workers_do_every_task_whatever_becomes_of_the_others(
     }
     assert set((tmp_path / "one.log").read_text().splitlines()) == {"one begins.", "Below Python."}
     assert last_line(tmp_path / "bad.log") == "Error: It cannot be done."
-    for line in ("two runs.", "two is finished.", "bad failed.", "elsewhere is in the hands of"):
+    # That one runs is seen only if it does when somebody looks.
+    for line in ("two is finished.", "bad failed.", "elsewhere is in the hands of"):
         assert line in caplog.text
 
 
