@@ -184,7 +184,6 @@ def network_from_state(name: str, state: Mapping[str, Tensor], source: str) -> L
         name: as :func:`find_network` takes it.
         state: its own names and shapes (torchvision's, timm's; of an EfficientNet-Lite also
             those of the published files); the classifier's entries are ignored.
-        scaling: how images of these channels are taken.
         source: where the weights come from, in words.
 
     Raises:

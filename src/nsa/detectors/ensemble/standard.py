@@ -15,9 +15,7 @@ from torch import Tensor
 from nsa.errors import InputError
 from nsa.settings.fields import Checked
 
-LEAST = (
-    10  # held-out images: of fewer the scale is a guess, off by more than a third (1.16 / sqrt n)
-)
+LEAST = 10  # held-out images: of fewer the scale is off by more than a third (1.16 / sqrt n)
 UPPER = 0.99  # quantile of the values of normal maps: most of them say next to nothing
 PIXELS = 2**21  # of all held-out maps of a member whose quantiles are taken
 _BELOW = 1e-3  # of the typical value: what is lower counts as that, so that zeros have logarithms
