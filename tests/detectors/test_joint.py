@@ -11,13 +11,14 @@ from tiny import OPTIONS, write, write_product
 from nsa.detectors.gaussian.fit import GaussianFitting
 from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.detectors.joint.fit import JointFitting, begin
+from nsa.detectors.joint.folder import JointRun
 from nsa.detectors.joint.request import JointRequest
 from nsa.detectors.joint.settings import JointSettings
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.registry import find_method, read_request, train_options
 from nsa.errors import InputError
 from nsa.gaussian.features import FeatureExtractor
-from nsa.images import Dataset, open_dataset
+from nsa.images import Contents, Dataset, open_dataset
 from nsa.model.backbones import Levels
 
 
@@ -75,17 +76,22 @@ def test_no_picture_is_on_both_sides(tmp_path: Path) -> None:
         pixels = cv2.imread(str(good / f"{index}.png"))
         write(good / f"x{index}.bmp", pixels)
     dataset = open_dataset(root)
-    kept, held = fitting(dataset, holdout=0.5).divide(dataset)
+
+    def divide(**shared: object) -> tuple[Dataset, Contents]:
+        begun = fitting(dataset, **shared)
+        return begun.divide(JointRun(tmp_path / "run", begun.settings, {}), dataset)
+
+    kept, held = divide(holdout=0.5)
     names = {int(Path(path).stem.removeprefix("x")) for path in held.paths}
     assert len(held) == 10
     assert {int(one.path.stem.removeprefix("x")) for one in kept.train} == {*range(20)} - names
     assert kept.test == dataset.test
-    again, same = fitting(dataset, holdout=0.5).divide(dataset)
+    again, same = divide(holdout=0.5)
     assert (again, same.paths) == (kept, held.paths)
-    assert fitting(dataset, holdout=0.5, seed=1).divide(dataset)[1].paths != held.paths
+    assert divide(holdout=0.5, seed=1)[1].paths != held.paths
     # Of forty files six times four would be enough, but not of twenty pictures.
     with pytest.raises(InputError, match=r"there are 6; raise --holdout above 0.3 of 20 images"):
-        fitting(dataset, holdout=0.3).divide(dataset)
+        divide(holdout=0.3)
 
 
 def test_both_get_the_same_images(more_data: Path) -> None:
