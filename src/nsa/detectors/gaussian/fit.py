@@ -166,12 +166,6 @@ def make_fitting(
         settings.gaussian.network, settings.gaussian.weights, seed=settings.gaussian.seed,
         device=device, precision=bits, progress=console.is_terminal,
     )  # fmt: skip
-    own = extractor.network.channels
-    if (settings.gaussian.channels or own) > own:
-        raise InputError(
-            f"The network in {settings.gaussian.weights} takes grey images, so channels cannot be "
-            f"{settings.gaussian.channels}; leave it out."
-        )
     return GaussianFitting(settings, extractor, chosen)
 
 
