@@ -42,8 +42,8 @@ def joint_run(more_data: Path, options: Path, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("joint") / "disc"
     result = train(more_data, options, folder, "--fpr", 0.2)
     assert result.exit_code == 0, result.output
-    assert "1 of 2: 01-gaussian" in result.stderr
-    assert "2 of 2: 02-nsa" in result.stderr
+    assert "1 of 3: 01-gaussian" in result.stderr
+    assert "2 of 3: 02-nsa" in result.stderr
     assert "10 of the 10 images to calibrate with also set the scales" in result.stderr
     assert "False positive rate 0.2" in result.stderr
     return folder

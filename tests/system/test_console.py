@@ -16,7 +16,6 @@ from nsa.system import console as module
 from nsa.system.console import (
     LiveView,
     PlainConsole,
-    TrainingProgress,
     as_argument,
     counted,
     duration,
@@ -108,74 +107,6 @@ def test_a_live_view_is_drawn_at_a_terminal_only(
         view.update()
     assert len(drawn) == (2 if terminal else 0)
     assert ("number 2" in written.getvalue()) == terminal
-
-
-class Clock:
-    """Seconds as a test sets them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 100.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records]
-
-
-@pytest.mark.usefixtures("log")
-def test_without_a_terminal_there_is_a_line_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    written, clock = screen(monkeypatch, terminal=False), Clock(monkeypatch)
-    caplog.set_level(logging.INFO, "nsa")
-    with TrainingProgress(epochs=2, total=100, done=0) as progress:
-        clock.now += 14  # the first step also compiles: its time does not count for the speed
-        progress.advance(0, 8.0, 10)
-        assert lines(caplog) == []
-        clock.now += 1
-        progress.advance(0, 4.0, 10)
-        clock.now += 14.9
-        progress.advance(0, 4.0, 10)
-        clock.now += 0.1
-        progress.advance(1, 4.0, 10)
-    # 8, then 5 % of 4 each time; 10 images in the second after the first step, 30 in 16 seconds.
-    assert lines(caplog) == [
-        "epoch 1/2, loss 7.8000, 10.0 images/s, 8 s left",
-        "epoch 2/2, loss 7.4295, 1.9 images/s, 32 s left",
-    ]
-    assert written.getvalue() == ""
-
-
-def test_a_resumed_run_counts_what_was_done_before(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    screen(monkeypatch, terminal=False)
-    clock = Clock(monkeypatch)
-    caplog.set_level(logging.INFO, "nsa")
-    with TrainingProgress(epochs=4, total=400, done=300) as progress:
-        clock.now += 20
-        progress.advance(3, 1.0, 20)
-        clock.now += 20
-        progress.advance(4, 1.0, 20)  # after the last step the position is that of no epoch
-    assert lines(caplog) == [
-        "epoch 4/4, loss 1.0000, 1.0 images/s, 1 min 20 s left",
-        "epoch 4/4, loss 1.0000, 1.0 images/s, 1 min 00 s left",
-    ]
-
-
-def test_a_terminal_has_a_bar(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    written, clock = screen(monkeypatch, terminal=True), Clock(monkeypatch)
-    caplog.set_level(logging.INFO, "nsa")
-    with TrainingProgress(epochs=2, total=100, done=50) as progress:
-        clock.now += 20
-        progress.advance(1, 0.25, 25)
-    assert "epoch 2/2" in written.getvalue()
-    assert " 75 %" in written.getvalue()
-    assert "loss 0.2500" in written.getvalue()
-    assert "1.2 images/s" in written.getvalue()
-    assert lines(caplog) == []
 
 
 NAMES = {

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -19,8 +17,11 @@ from nsa.gaussian.map_moments import MapMoments
 from nsa.images.network_input import Scaling
 from nsa.model.backbones import Levels
 from nsa.model.pretrained import load_network
+from nsa.system import device as devices
+from nsa.system.progress import progress_bar
 
 Precision = Literal["float32", "bfloat16"]
+"""What the convolutions multiply; see :class:`FeatureExtractor`."""
 Features = list[Tensor]
 """One float32 tensor (images, channels of the level) per level, on the CPU."""
 
@@ -145,7 +146,7 @@ class FeatureExtractor:
             the CPU.
         """
         x = prepare(images.to(self.device, non_blocking=True), self.network.scaling, self.size)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with mixed(self.device, self.precision):
             features, positions = see(self.network, x, grid)
         features = [level.cpu() for level in features]
         for number, level in enumerate(features, 1):
@@ -158,8 +159,20 @@ class FeatureExtractor:
 
     def track(self, steps: range, title: str) -> Iterable[int]:
         """``steps`` with a progress bar on standard error, if one is wanted."""
-        console = Console(stderr=True)
-        return track(steps, title, console=console, disable=not self.progress, transient=True)
+        with progress_bar(title, len(steps), shown=self.progress) as bar:
+            for step in steps:
+                yield step
+                bar.advance()
+
+
+def as_dtype(precision: devices.Precision) -> Precision:
+    """How this package names what a run names ``"bf16"`` or ``"fp32"``."""
+    return "bfloat16" if precision == "bf16" else "float32"
+
+
+def mixed(device: torch.device, precision: Precision) -> torch.autocast:
+    """Inside, what pays in bfloat16 runs in it, if that is the precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def see(network: Levels, x: Tensor, grid: FeatureGrid | None) -> tuple[Features, Tensor]:

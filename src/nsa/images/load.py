@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from nsa.errors import InputError
@@ -20,6 +18,7 @@ from nsa.images.decode import Pixels, check_channels, decode, resize, scale
 from nsa.images.sample import Sample
 from nsa.images.unreadable import list_all
 from nsa.system.cores import usable_cores
+from nsa.system.progress import progress_bar
 
 _log = logging.getLogger("nsa")
 _NAMED_FAILURES = 10
@@ -70,12 +69,8 @@ def load_images(
             contents.note(index, picture)
         pixels[index] = np.asarray(scale(picture, size)).reshape(pixels.shape[1:])
 
-    bar = Progress(
-        TextColumn("Loading images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), disable=not progress, transient=True,
-    )  # fmt: skip
-    with bar, ThreadPoolExecutor(worker_count()) as pool:
-        task = bar.add_task("", total=len(paths))
+    drawn = progress_bar("Loading images", len(paths), shown=progress)
+    with drawn as bar, ThreadPoolExecutor(worker_count()) as pool:
         futures = {pool.submit(load, index): index for index in range(len(paths))}
         try:
             for future in as_completed(futures):
@@ -84,7 +79,7 @@ def load_images(
                     failures[futures[future]] = error
                 elif error is not None:
                     raise error
-                bar.advance(task)
+                bar.advance()
         except BaseException:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
             raise

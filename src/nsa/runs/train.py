@@ -26,7 +26,7 @@ from nsa.folder import (
     make_output,
     need_begun,
 )
-from nsa.images import Contents, Dataset, load_test_set, open_dataset
+from nsa.images import Contents, Dataset, LoadedTest, load_test_set, open_dataset
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.calibrate import Calibration, add_working_point, calibrate, say_if_scaled
 from nsa.runs.copies import (
@@ -43,6 +43,7 @@ from nsa.system.device import own_threads, torch_threads
 from nsa.system.files import make_folder
 from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock, empty_folder, is_unused
+from nsa.system.progress import Stages
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import FILE as TRACE
 
@@ -225,8 +226,21 @@ def work(
     """
     # The test set too, so that its faults are no surprise after the training.
     test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
-    if isinstance(fitting, Compound):
-        _train_parts(run, dataset, fitting)
+    if not isinstance(fitting, Compound):
+        return _complete(run, dataset, fitting, test, further)
+    kept, held_out = fitting.divide(run, dataset)
+    with Stages([*(part.name for part in fitting.parts), "both together"]) as stages:
+        for part in fitting.parts:
+            with stages.next():
+                _complete_part(run, part, kept, held_out)
+        with stages.next():
+            return _complete(run, dataset, fitting, test, further)
+
+
+def _complete(
+    run: AnyRun, dataset: Dataset, fitting: Fitting[Any], test: LoadedTest, further: str | None
+) -> Trained:
+    """See :func:`work`, with the test set loaded and all parts there."""
     fitting.load(run, dataset)
     contents = fitting.contents
     if contents is None:
@@ -252,26 +266,23 @@ def work(
     return Trained(run, result)
 
 
-def _train_parts(run: AnyRun, dataset: Dataset, fitting: Compound[Any]) -> None:
-    """Train what is not finished of a run's parts, each a run of its own, and calibrate it.
+def _complete_part(run: AnyRun, part: Part, kept: Dataset, held_out: Contents) -> None:
+    """Train what is not finished of a run's part, a run of its own, and calibrate it.
 
     Raises:
-        InputError: one cannot be trained.
-        Interrupted: a signal stopped one; its state is saved.
+        InputError: it cannot be trained.
+        Interrupted: a signal stopped it; its state is saved.
     """
-    kept, held_out = fitting.divide(run, dataset)
-    for number, part in enumerate(fitting.parts, 1):
-        folder = run.path / MEMBERS / part.name
-        if (folder / CALIBRATION).is_file():  # which comes last
-            continue
-        _log.info("%d of %d: %s.", number, len(fitting.parts), part.name)
-        try:
-            trained = _train_part(run, part, kept)
-            calibrate(trained.run, load(folder, fitting.device), [*map(Path, held_out.paths)])
-        except (InputError, Interrupted) as stop:
-            # A part goes on with the whole.
-            own, whole = (f"--resume {as_argument(path)}" for path in (folder, run.path))
-            raise type(stop)(str(stop).replace(own, whole)) from stop
+    folder = run.path / MEMBERS / part.name
+    if (folder / CALIBRATION).is_file():  # which comes last
+        return
+    try:
+        trained = _train_part(run, part, kept)
+        calibrate(trained.run, load(folder, run.places["device"]), [*map(Path, held_out.paths)])
+    except (InputError, Interrupted) as stop:
+        # A part goes on with the whole.
+        own, whole = (f"--resume {as_argument(path)}" for path in (folder, run.path))
+        raise type(stop)(str(stop).replace(own, whole)) from stop
 
 
 def _train_part(run: AnyRun, part: Part, dataset: Dataset) -> Trained:

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: log lines, and progress of the training."""
+"""What a person at a terminal sees: log lines, tables, and how numbers and paths are written."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import logging
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 
@@ -53,7 +50,6 @@ console = PlainConsole(stderr=True)
 standard_output = PlainConsole()
 
 _log = logging.getLogger("nsa")
-_SECONDS_BETWEEN_LINES = 15.0
 
 
 class _ConsoleHandler(logging.Handler):
@@ -114,69 +110,3 @@ class LiveView:
     def update(self) -> None:
         if console.is_terminal:
             self._live.update(self._draw(), refresh=True)
-
-
-class TrainingProgress:
-    """A bar with loss, images per second and time left; lines now and then without a terminal.
-
-    Args:
-        epochs: epochs of the whole run.
-        total: images of the whole run.
-        done: images before this start, when a run is resumed.
-    """
-
-    def __init__(self, epochs: int, total: int, done: int) -> None:
-        self._epochs, self._total, self._first, self._done = epochs, total, done, done
-        self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            TextColumn("{task.percentage:3.0f} %"),
-            TextColumn("loss {task.fields[loss]}"),
-            TextColumn("{task.fields[speed]} images/s"),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task: TaskID | None = None
-        self._loss = float("nan")
-        self._begun = False
-        self._start = self._last_line = 0.0
-
-    def __enter__(self) -> TrainingProgress:
-        self._start = self._last_line = time.monotonic()
-        self._bar.start()
-        self._task = self._bar.add_task(
-            "", total=self._total, completed=self._done, epoch="", loss="-", speed="-"
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def advance(self, epoch: int, loss: float, count: int) -> None:
-        """Tell one step of ``count`` images; ``epoch`` counts from 0."""
-        self._done += count
-        # A moving average over about 20 steps: single batches jump too much to read.
-        self._loss = loss if self._loss != self._loss else 0.95 * self._loss + 0.05 * loss
-        now = time.monotonic()
-        speed = (self._done - self._first) / max(now - self._start, 1e-9)
-        if not self._begun:  # the first step also compiles, and says nothing about the others
-            self._begun, self._first, self._start = True, self._done, now
-        position = f"{min(epoch + 1, self._epochs)}/{self._epochs}"
-        if self._task is not None:
-            self._bar.update(
-                self._task, completed=self._done, epoch=position, loss=f"{self._loss:.4f}",
-                speed=f"{speed:.1f}",
-            )  # fmt: skip
-        if not console.is_terminal and now - self._last_line >= _SECONDS_BETWEEN_LINES:
-            self._last_line = now
-            left = duration((self._total - self._done) / speed)
-            _log.info(
-                "epoch %s, loss %.4f, %.1f images/s, %s left", position, self._loss, speed, left
-            )

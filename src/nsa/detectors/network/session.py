@@ -12,9 +12,10 @@ from nsa.detectors.network.folder import NetworkRun
 from nsa.errors import InputError
 from nsa.model.weights import save_model
 from nsa.report.curves import loss_curve
-from nsa.system.console import TrainingProgress, as_argument, counted, duration, standard_output
+from nsa.system.console import as_argument, counted, duration, standard_output
 from nsa.system.files import write_csv
 from nsa.system.interrupt import Interrupted, StopRequest
+from nsa.system.progress import TrainingProgress
 from nsa.training import Trainer, save_checkpoint
 from nsa.training.failures import checkpoint_named
 from nsa.training.profile import FILE as TRACE

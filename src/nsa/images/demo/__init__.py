@@ -16,13 +16,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from nsa.errors import InputError
 from nsa.images.demo import fabric, flange
 from nsa.system.cores import usable_cores
 from nsa.system.files import open_unfinished
+from nsa.system.progress import progress_bar
 from nsa.system.readers import read_json
 
 CATEGORIES = ("flange", "fabric")
@@ -140,15 +139,13 @@ def _draw(
         if kind != "good":
             _save(folder / "ground_truth" / kind / f"{index:03d}_mask.png", mask)
 
-    console = Console(stderr=True)
-    with ThreadPoolExecutor(min(8, usable_cores())) as pool:
+    drawn = progress_bar(f"Drawing the {category} demo", len(pictures), shown=progress)
+    with drawn as bar, ThreadPoolExecutor(min(8, usable_cores())) as pool:
         jobs = [pool.submit(draw_one, picture) for picture in pictures]
         try:
-            for job in track(
-                jobs, f"Drawing the {category} demo",
-                console=console, transient=True, disable=not progress,
-            ):  # fmt: skip
+            for job in jobs:
                 job.result()
+                bar.advance()
         except BaseException:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
             raise
