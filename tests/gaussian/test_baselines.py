@@ -121,6 +121,19 @@ def test_autoencoder_is_fixed_by_its_seed() -> None:
     assert runs[0] != runs[2]
 
 
+def test_the_autoencoder_in_bfloat16_is_nearly_the_same() -> None:
+    images, maps, losses = draw_images(8, seed=0, size=32), {}, {}
+    for precision in ("float32", "bfloat16"):
+        detector = AutoencoderDetector((32, 32), seed=0, precision=precision)
+        losses[precision] = detector.fit(images, epochs=1, batch_size=4)
+        maps[precision] = detector.maps(images)
+        assert all(p.dtype == torch.float32 for p in detector.model.parameters())
+    assert maps["bfloat16"].dtype == torch.float32
+    assert 0 < abs(losses["bfloat16"][0] / losses["float32"][0] - 1) < 0.02
+    difference = (maps["bfloat16"] - maps["float32"]).abs().mean()
+    assert 0 < difference < 0.1 * maps["float32"].mean()
+
+
 def test_autoencoder_refuses(normal_images: Tensor) -> None:
     with pytest.raises(InputError, match="multiples of 32"):
         AutoencoderDetector((60, 64))
@@ -146,6 +159,18 @@ def test_fine_tuning_keeps_the_best_epoch(test_images: Images) -> None:
     assert best > 0.7
     with pytest.raises(InputError, match="as many labels"):
         detector.fit(images, labels[:3], validation)
+
+
+def test_fine_tuning_in_bfloat16_is_nearly_the_same(test_images: Images) -> None:
+    images, labels = test_images
+    logits = {}
+    for precision in ("float32", "bfloat16"):
+        detector = ClassifierDetector("resnet18", "random", seed=0, precision=precision)
+        detector.fit(images, labels, (images, labels), epochs=1)
+        assert all(p.dtype == torch.float32 for p in detector.model.parameters())
+        logits[precision] = detector.score(images)
+    difference = (logits["bfloat16"] - logits["float32"]).abs().mean()
+    assert 0 < difference < 0.3 * logits["float32"].std()
 
 
 def test_cross_validation(test_images: Images) -> None:

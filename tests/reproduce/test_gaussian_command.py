@@ -98,6 +98,30 @@ def test_augmented_and_trained_jobs(finished: Path) -> None:
     assert list((finished / "runs").rglob("passes-*")) == []
 
 
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), (None, torch.float32)])
+def test_trained_jobs_compute_in_the_precision_that_is_asked_for(
+    precision: str | None, dtype: torch.dtype, finished: Path, small: Path, tmp_path: Path
+) -> None:
+    seen: dict[str, set[torch.dtype]] = {}
+
+    def note(module: torch.nn.Module, _: object, result: Any) -> None:
+        if isinstance(module, torch.nn.Conv2d):
+            seen.setdefault("train" if module.training else "judge", set()).add(result.dtype)
+
+    hook = torch.nn.modules.module.register_module_forward_hook(note)
+    asked = () if precision is None else ("--precision", precision)
+    for method in ("autoencoder", "supervised_resnet18"):
+        seen.clear()
+        done = nsa(
+            "reproduce", "--paper", "gaussian", "--data-root", finished / "data", "--categories",
+            "disc", "--config", small, "--methods", method, "--weights", "random", "--epochs", 1,
+            "--device", "cpu", "--output", tmp_path / "out", *asked,
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        assert seen == {"train": {dtype}, "judge": {dtype}}, method
+    hook.remove()
+
+
 def test_the_tables_name_weights_and_work(finished: Path) -> None:
     text = (finished / "tables.md").read_text()
     for number in ("I", "II", "III", "IV", "V", "VII", "VIII"):

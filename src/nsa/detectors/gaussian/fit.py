@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -24,7 +23,7 @@ from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector, split_rows
 from nsa.gaussian.feature_grid import FeatureGrid
-from nsa.gaussian.features import FeatureExtractor
+from nsa.gaussian.features import FeatureExtractor, as_dtype
 from nsa.gaussian.map_model import fit_map
 from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import pipeline_for
@@ -160,11 +159,10 @@ def make_fitting(
     """
     # Not bfloat16 by itself: its rounding blurs the components of least variance.
     chosen = choose_precision("fp32" if precision == "auto" else precision, device)
-    bits: Literal["bfloat16", "float32"] = "bfloat16" if chosen == "bf16" else "float32"
     # Before the folder is made: weights that are not there should leave nothing behind.
     extractor = FeatureExtractor.load(
         settings.gaussian.network, settings.gaussian.weights, seed=settings.gaussian.seed,
-        device=device, precision=bits, progress=console.is_terminal,
+        device=device, precision=as_dtype(chosen), progress=console.is_terminal,
     )  # fmt: skip
     return GaussianFitting(settings, extractor, chosen)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nsa.errors import InputError
 from nsa.gaussian.baselines.components import component_scores
 from nsa.gaussian.baselines.fitting import train_epochs
-from nsa.gaussian.features import channels_last, check_images, prepare
+from nsa.gaussian.features import Precision, channels_last, check_images, mixed, prepare
 from nsa.gaussian.pipelines import NOISE, Pipeline, without
 from nsa.images.network_input import scaling_of
 from nsa.model.resnet import resnet18_encoder
@@ -91,7 +91,8 @@ class AutoencoderDetector:
     Args:
         size, channels, latent: see :class:`Autoencoder`.
         seed: fixes initial weights, order and augmentation.
-        device: where the network runs.
+        device, precision: where and in what the network runs, as of
+            :class:`nsa.gaussian.features.FeatureExtractor`.
     """
 
     def __init__(
@@ -102,8 +103,10 @@ class AutoencoderDetector:
         *,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        precision: Precision = "float32",
     ) -> None:
         self.seed = seed
+        self.precision: Precision = precision
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -136,7 +139,7 @@ class AutoencoderDetector:
 
         def loss(batch: Tensor, _: Tensor) -> Tensor:
             x = prepare(batch.to(self.device), scaling_of(self.model.channels))
-            return nn.functional.mse_loss(self.model(x), x)
+            return nn.functional.mse_loss(self.model(x).float(), x)
 
         epoch_losses = train_epochs(
             self.model,
@@ -147,6 +150,8 @@ class AutoencoderDetector:
             learning_rate=learning_rate,
             augmentation=without(augmentation, NOISE),
             seed=self.seed,
+            device=self.device,
+            precision=self.precision,
         )
         return list(epoch_losses)
 
@@ -157,7 +162,9 @@ class AutoencoderDetector:
         found = []
         for batch in torch.split(images, batch_size):
             x = prepare(batch.to(self.device), scaling_of(self.model.channels))
-            found.append((self.model(x) - x).square().mean(1).cpu())
+            with mixed(self.device, self.precision):
+                restored = self.model(x).float()
+            found.append((restored - x).square().mean(1).cpu())
         return torch.cat(found)
 
     def score(

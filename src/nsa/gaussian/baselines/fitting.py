@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nsa.errors import InputError
 from nsa.gaussian.augmented_images import augment
+from nsa.gaussian.features import Precision, mixed
 from nsa.gaussian.pipelines import Pipeline, draw
 
 
@@ -22,6 +23,8 @@ def train_epochs(
     learning_rate: float,
     augmentation: Pipeline,
     seed: int,
+    device: torch.device,
+    precision: Precision,
 ) -> Iterator[float]:
     """Train with Adam and yield the mean loss after each epoch, with the model in eval mode.
 
@@ -30,6 +33,9 @@ def train_epochs(
         loss: from augmented uint8 images on their device and their indices (int64) to a scalar.
         augmentation: applied to every image anew in every epoch; an empty tuple: none.
         seed: fixes the order and the augmentation.
+        device: where ``model`` is.
+        precision: of the convolutions, as of
+            :class:`nsa.gaussian.features.FeatureExtractor`; the weights stay float32.
 
     Raises:
         InputError: a number is out of range.
@@ -51,7 +57,8 @@ def train_epochs(
             rows = order[start : start + batch_size]
             part = {name: values[rows.numpy()] for name, values in parameters.items()}
             batch = augment(images[rows], part, seed=seed, epoch=epoch * count + start)
-            value = loss(batch, rows)
+            with mixed(device, precision):
+                value = loss(batch, rows)
             optimiser.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

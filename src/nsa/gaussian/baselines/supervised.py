@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nsa.errors import InputError
 from nsa.gaussian.baselines.fitting import train_epochs
-from nsa.gaussian.features import channels_last, check_images, prepare
+from nsa.gaussian.features import Precision, channels_last, check_images, mixed, prepare
 from nsa.gaussian.folds import make_folds
 from nsa.gaussian.pipelines import Pipeline
 from nsa.metrics import auroc
@@ -41,7 +41,8 @@ class ClassifierDetector:
     Args:
         network, weights: see :func:`nsa.model.pretrained.load_network`.
         seed: fixes the classifier's initial weights, order and augmentation.
-        device: where the network runs.
+        device, precision: where and in what the network runs, as of
+            :class:`nsa.gaussian.features.FeatureExtractor`.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class ClassifierDetector:
         *,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        precision: Precision = "float32",
     ) -> None:
         self.seed = seed
+        self.precision: Precision = precision
         self.device = torch.device(device)
         levels = load_network(network, weights, seed)
         with torch.random.fork_rng(devices=[]):
@@ -94,7 +97,7 @@ class ClassifierDetector:
         def loss(batch: Tensor, rows: Tensor) -> Tensor:
             logits = self.model(prepare(batch.to(self.device), self.model.levels.scaling))
             return nn.functional.binary_cross_entropy_with_logits(
-                logits, truth[rows].to(self.device)
+                logits.float(), truth[rows].to(self.device)
             )
 
         best, state = -1.0, None
@@ -107,6 +110,8 @@ class ClassifierDetector:
             learning_rate=learning_rate,
             augmentation=augmentation,
             seed=self.seed,
+            device=self.device,
+            precision=self.precision,
         ):
             reached = auroc(validation[1], self.score(validation[0]))
             if reached > best:
@@ -122,7 +127,9 @@ class ClassifierDetector:
         found = []
         for batch in torch.split(images, self.batch_size):
             x = prepare(batch.to(self.device), self.model.levels.scaling)
-            found.append(self.model(x).double().cpu())
+            with mixed(self.device, self.precision):
+                logits = self.model(x)
+            found.append(logits.double().cpu())
         return torch.cat(found)
 
 
@@ -138,6 +145,7 @@ def cross_validate(
     augmentation: Pipeline = (),
     seed: int = 0,
     device: str | torch.device = "cpu",
+    precision: Precision = "float32",
 ) -> list[float]:
     """Image AUROC of each fold, over the pooled training and test images.
 
@@ -147,7 +155,7 @@ def cross_validate(
     Args:
         images: uint8 (N, C, H, W), training and test set together.
         labels: (N,), 1 is defective.
-        network, weights, epochs, learning_rate, augmentation, seed, device: see
+        network, weights, epochs, learning_rate, augmentation, seed, device, precision: see
             :class:`ClassifierDetector`.
 
     Raises:
@@ -157,6 +165,7 @@ def cross_validate(
         validate_fold(
             images, labels, fold, network, weights, folds=folds, epochs=epochs,
             learning_rate=learning_rate, augmentation=augmentation, seed=seed, device=device,
+            precision=precision,
         )
         for fold in range(folds)
     ]  # fmt: skip
@@ -175,13 +184,14 @@ def validate_fold(
     augmentation: Pipeline = (),
     seed: int = 0,
     device: str | torch.device = "cpu",
+    precision: Precision = "float32",
 ) -> float:
     """Image AUROC of one fold of :func:`cross_validate`, 0 is the first."""
     truth = np.asarray(labels).astype(np.int64)
     train, held = make_folds(len(truth), folds, seed=seed, labels=truth)[fold]
     fit, chosen = make_folds(len(train), 5, seed=seed, labels=truth[train])[0]
     fit, chosen = train[fit], train[chosen]
-    detector = ClassifierDetector(network, weights, seed=seed, device=device)
+    detector = ClassifierDetector(network, weights, seed=seed, device=device, precision=precision)
     detector.fit(
         images[torch.from_numpy(fit)],
         truth[fit],

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.gaussian.augmented_images import augmented_features
-from nsa.gaussian.features import FeatureExtractor, Features
+from nsa.gaussian.features import FeatureExtractor, Features, as_dtype
 from nsa.gaussian.pipelines import pipeline_for
 from nsa.images import Dataset, load_images
 from nsa.model.backbones import NETWORKS
@@ -113,7 +113,7 @@ def forget_passes(folder: Path) -> None:
 def _extractor(job: GaussianJob, device: torch.device) -> FeatureExtractor:
     return FeatureExtractor.load(
         job.system.network, job.weights, seed=job.seed, device=device,
-        precision="bfloat16" if job.precision == "bf16" else "float32",
+        precision=as_dtype(job.precision),
         progress=console.is_terminal,
     )  # fmt: skip
 

@@ -24,6 +24,7 @@ from nsa.gaussian.baselines import (
     validate_fold,
 )
 from nsa.gaussian.detector import GaussianDetector
+from nsa.gaussian.features import as_dtype
 from nsa.gaussian.folds import column_aurocs, fold_rows
 from nsa.gaussian.pipelines import pipeline_for
 from nsa.images import Dataset, load_images, load_mask, open_dataset
@@ -197,7 +198,9 @@ def _autoencoder(work: _Work) -> tuple[list[Fold], str]:
     rows = list(fold_rows(len(images), job.folds, seed=job.seed))
 
     def judge(fold: int) -> Fold:
-        detector = AutoencoderDetector(job.size, 3, seed=job.seed, device=work.device)
+        detector = AutoencoderDetector(
+            job.size, 3, seed=job.seed, device=work.device, precision=as_dtype(job.precision)
+        )
         detector.fit(images[rows[fold]], epochs=job.epochs, augmentation=pipeline_for(job.category))
         maps = detector.maps(seen)
         mean = maps.double().mean((1, 2))
@@ -220,7 +223,7 @@ def _supervised(work: _Work) -> tuple[list[Fold], str]:
         reached = validate_fold(
             images, labels, fold, job.system.network, job.weights, folds=job.folds,
             epochs=job.epochs, augmentation=pipeline_for(job.category), seed=job.seed,
-            device=work.device,
+            device=work.device, precision=as_dtype(job.precision),
         )  # fmt: skip
         return {"aurocs": {SUPERVISED: [reached]}}
 
