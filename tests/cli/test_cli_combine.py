@@ -297,6 +297,18 @@ def test_what_a_member_held_out_itself_counts_as_held_out(
     assert "19 of 19 held-out images were trained on by" in sentence(nsa(*command))
 
 
+def test_test_images_that_set_the_scales_are_said(
+    runs: Runs, normals: Path, more_data: Path, tmp_path: Path
+) -> None:
+    good = more_data / "disc" / "test" / "good"
+    options = ("--normals", normals, "--normals", good, "--output", tmp_path / "new")
+    result = nsa("combine", *runs, *options, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    count, total = (len(list(folder.rglob("*.png"))) for folder in (good, good.parent))
+    said = f"{count} of {total} test images are held-out images or copies of them, such as {good}"
+    assert said in " ".join(result.stderr.split())
+
+
 def test_an_ensemble_is_no_member(ensemble: Path, runs: Runs, tmp_path: Path) -> None:
     message = sentence(nsa("combine", ensemble, runs[0], "--output", tmp_path / "new"))
     assert "is an ensemble itself; name the runs in its folder members instead, 01-nsa" in message

@@ -106,6 +106,17 @@ def warn_about_test(test: Sequence[Sample], contents: Contents, trained: Content
     warn_about_near(contents.take(good), trained, "normal test images", "the metrics may flatter")
 
 
+def warn_about_held_out(contents: Contents, held_out: Contents) -> None:
+    """Say which test images set the threshold, and an ensemble's scales, that judge them."""
+    copies = contents.copies_of(held_out)
+    if copies:
+        _log.warning(
+            "%d of %d test images are held-out images or copies of them, %s; what is found out "
+            "about a threshold leaves them out, but the metrics count them.",
+            len(copies), len(contents), example(copies, contents, held_out),
+        )  # fmt: skip
+
+
 def warn_about_near(contents: Contents, trained: Contents, what: str, so: str) -> None:
     """Say which images are nearly training images.
 

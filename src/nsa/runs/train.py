@@ -33,6 +33,7 @@ from nsa.runs.copies import (
     TOO_LOW,
     keep_training_contents,
     kept_training_contents,
+    warn_about_held_out,
     warn_about_near,
     warn_about_test,
 )
@@ -253,6 +254,7 @@ def _complete(
         result = evaluate(fitted.detector, dataset, test)
         if fitted.held_out is not None:
             _keep_held_out(run, contents, *fitted.held_out, fitted.detector.rounding)
+            warn_about_held_out(test.contents, fitted.held_out[0])
             say_if_scaled(fitted.detector, fitted.held_out[0])
         result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
