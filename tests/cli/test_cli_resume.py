@@ -141,7 +141,7 @@ def test_ctrl_c_outside_the_steps(
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"nsa.runs.train.{moment}", interrupt)
+    monkeypatch.setattr(f"nsa.runs.work.{moment}", interrupt)
     run = tmp_path / "run"
     result = nsa("train", "--data-root", data, "--config", one_epoch, "--output", run)
     assert result.exit_code == 130, result.output

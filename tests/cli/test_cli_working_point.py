@@ -12,7 +12,7 @@ from nsa.detectors.gaussian import storage
 from nsa.errors import InputError
 from nsa.gaussian import chi_square_threshold
 from nsa.metrics import ConformalThreshold
-from nsa.runs.calibrate import Labels
+from nsa.runs.working_point import Labels
 
 
 def test_the_working_point_is_reported_for_images_and_every_level(gaussian_run: Path) -> None:

@@ -28,7 +28,7 @@ from nsa.folder import Metrics
 from nsa.gaussian import GaussianDetector
 from nsa.model.weights import load_model, read_tensors, save_model
 from nsa.runs import categories
-from nsa.runs.calibrate import Labels
+from nsa.runs.working_point import Labels
 from nsa.settings.config import ImageConfig, TrainConfig
 from nsa.settings.options import TrainRequest
 from nsa.training import Trainer, checkpoint, load_checkpoint

@@ -39,9 +39,9 @@ def evaluate_command(
     """Judge a trained detector on a test set."""
     from nsa.detectors.registry import load, open_run
     from nsa.images import open_dataset
-    from nsa.runs.calibrate import add_working_point
     from nsa.runs.copies import kept_training_contents, warn_about_test
     from nsa.runs.evaluate import check_output, evaluate, write_evaluation
+    from nsa.runs.working_point import add_working_point
     from nsa.system.lock import FolderLock
 
     opened, detector = open_run(run), load(run, device or "auto")

@@ -23,6 +23,6 @@ def print_results(evaluation: Evaluation, category: str) -> None:
             soft_wrap=True,
         )
     if evaluation.working_point is not None:
-        from nsa.runs.calibrate import describe
+        from nsa.runs.working_point import describe
 
         console.print(describe(evaluation.working_point), soft_wrap=True)

@@ -64,6 +64,10 @@ class Fitting(ABC, Generic[RunT]):
     contents: Contents | None = None
     complete: bool = False
 
+    def places(self) -> dict[str, str]:
+        """Where and how it computes, as a run folder has it."""
+        return {"device": self.device, "precision": self.precision}
+
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:
         """Bring the training images into memory, and whatever else may still fail.

@@ -50,6 +50,11 @@ def find_method(name: str | None) -> AnyMethod:
     return known[name]
 
 
+def config_name(method: AnyMethod) -> str | None:
+    """How a run folder names a method; the default has no name."""
+    return None if method is find_method(None) else method.names[0]
+
+
 def train_options() -> dict[str, tuple[type[TrainRequest], Option]]:
     """The options of every method's training by name, and a request that has them."""
     found: dict[str, tuple[type[TrainRequest], Option]] = {}

@@ -36,7 +36,7 @@ from nsa.folder import (
 from nsa.images import Contents, Dataset, open_dataset
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.members import Member, find_held_out, open_members
-from nsa.runs.train import Trained, work
+from nsa.runs.work import Trained, work
 from nsa.system.console import as_argument
 from nsa.system.device import choose_device, own_threads
 from nsa.system.files import atomic_file, make_folder, need_space, remove

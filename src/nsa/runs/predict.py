@@ -25,9 +25,9 @@ from nsa.images.files import find_all_images
 from nsa.images.load import describe, worker_count
 from nsa.images.stream import Pixels, groups, map_ahead
 from nsa.report.overlay import overlay
-from nsa.runs.calibrate import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.runs.growing import GrowingTable, partial_name
 from nsa.runs.outputs import check_folder
+from nsa.runs.working_point import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.system.console import console, counted
 from nsa.system.files import atomic_file, make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted

@@ -6,15 +6,10 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from nsa.detectors.method import AnyMethod, Compound, Fitting, Part
-from nsa.detectors.registry import find_method, load, method_of
+from nsa.detectors.method import AnyMethod
+from nsa.detectors.registry import config_name, find_method, method_of
 from nsa.errors import InputError
 from nsa.folder import (
     MEMBERS,
@@ -26,37 +21,16 @@ from nsa.folder import (
     make_output,
     need_begun,
 )
-from nsa.images import Contents, Dataset, LoadedTest, load_test_set, open_dataset
-from nsa.runs.calibrate import FILE as CALIBRATION
-from nsa.runs.calibrate import Calibration, add_working_point, calibrate, say_if_scaled
-from nsa.runs.copies import (
-    TOO_LOW,
-    keep_training_contents,
-    kept_training_contents,
-    warn_about_held_out,
-    warn_about_near,
-    warn_about_test,
-)
-from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
+from nsa.images import Dataset, open_dataset
+from nsa.runs.work import Trained, work
 from nsa.settings.options import TrainRequest
-from nsa.system.console import as_argument, console
+from nsa.system.console import as_argument
 from nsa.system.device import own_threads, torch_threads
-from nsa.system.files import make_folder
-from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock, empty_folder, is_unused
-from nsa.system.progress import Stages
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import FILE as TRACE
 
 _log = logging.getLogger("nsa")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished run: its folder and what the test images gave."""
-
-    run: AnyRun
-    evaluation: Evaluation
 
 
 def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False) -> Trained:
@@ -79,10 +53,10 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
     fitting = method.begin(request, dataset, ranks, profile=profile)
     threads = own_threads(request.threads, fitting.device)
-    places = {**request.places(), **_computed(fitting), "threads": threads}
+    places = {**request.places(), **fitting.places(), "threads": threads}
     folder = make_output(request.output, dataset.name)
     with _interruptible(folder), FolderLock(folder), torch_threads(threads):
-        create_run(folder, fitting.settings, places, _named(method))
+        create_run(folder, fitting.settings, places, config_name(method))
         with beginning(folder):
             return work(method.open_run(folder), dataset, fitting)
 
@@ -129,7 +103,7 @@ def resume(
             run.places[name] = getattr(request, name) or run.places[name]
         fitting = method.resume(run, request, ranks, profile=profile)
         dataset = open_run_dataset(run)
-        run.places.update(_computed(fitting))
+        run.places.update(fitting.places())
         run.places["threads"] = own_threads(run.places["threads"], fitting.device)
         if not fitting.complete:  # else they say how it was trained
             changes = {**run.places, **fitting.settings.to_dict()}
@@ -193,10 +167,6 @@ def _check_steps(method: AnyMethod, ranks: Ranks, profile: bool) -> None:
         )
 
 
-def _computed(fitting: Fitting[Any]) -> dict[str, str]:
-    return {"device": fitting.device, "precision": fitting.precision}
-
-
 @contextlib.contextmanager
 def _interruptible(folder: Path) -> Iterator[None]:
     """Say after an interruption what there is of the run in a folder."""
@@ -208,117 +178,3 @@ def _interruptible(folder: Path) -> Iterator[None]:
         raise KeyboardInterrupt(
             f"Interrupted; {command if begun else 'nothing was saved.'}"
         ) from None
-
-
-def work(
-    run: AnyRun, dataset: Dataset, fitting: Fitting[Any], further: str | None = None
-) -> Trained:
-    """Load all images, train what is left to train, then evaluate.
-
-    Args:
-        run: begun, and locked.
-        dataset: the images.
-        fitting: what to do with them.
-        further: how to go on where the results of a training cannot be written; None: ``--resume``.
-
-    Raises:
-        InputError: an image or the run folder cannot be used, or nothing can be trained.
-        Interrupted: a signal stopped the training; its state is saved.
-    """
-    # The test set too, so that its faults are no surprise after the training.
-    test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
-    if not isinstance(fitting, Compound):
-        return _complete(run, dataset, fitting, test, further)
-    kept, held_out = fitting.divide(run, dataset)
-    with Stages([*(part.name for part in fitting.parts), "both together"]) as stages:
-        for part in fitting.parts:
-            with stages.next():
-                _complete_part(run, part, kept, held_out)
-        with stages.next():
-            return _complete(run, dataset, fitting, test, further)
-
-
-def _complete(
-    run: AnyRun, dataset: Dataset, fitting: Fitting[Any], test: LoadedTest, further: str | None
-) -> Trained:
-    """See :func:`work`, with the test set loaded and all parts there."""
-    fitting.load(run, dataset)
-    contents = fitting.contents
-    if contents is None:
-        contents = kept_training_contents(run)
-    else:
-        keep_training_contents(run.path, contents)
-    warn_about_test(dataset.test, test.contents, contents)
-    fitted = fitting.fit(run, dataset)
-    try:
-        result = evaluate(fitted.detector, dataset, test)
-        if fitted.held_out is not None:
-            _keep_held_out(run, contents, *fitted.held_out, fitted.detector.rounding)
-            warn_about_held_out(test.contents, fitted.held_out[0])
-            say_if_scaled(fitted.detector, fitted.held_out[0])
-        result = add_working_point(fitted.detector, run, result, dataset)
-        write_evaluation(run, result, dataset, fitted.times)
-        fitting.finish(run)
-    except InputError as error:
-        further = further or (
-            f"The training itself is saved; nsa train --resume {as_argument(run.path)} does the "
-            "rest."
-        )
-        raise InputError(f"{error} {further}") from error
-    return Trained(run, result)
-
-
-def _complete_part(run: AnyRun, part: Part, kept: Dataset, held_out: Contents) -> None:
-    """Train what is not finished of a run's part, a run of its own, and calibrate it.
-
-    Raises:
-        InputError: it cannot be trained.
-        Interrupted: a signal stopped it; its state is saved.
-    """
-    folder = run.path / MEMBERS / part.name
-    if (folder / CALIBRATION).is_file():  # which comes last
-        return
-    try:
-        trained = _train_part(run, part, kept)
-        calibrate(trained.run, load(folder, run.places["device"]), [*map(Path, held_out.paths)])
-    except (InputError, Interrupted) as stop:
-        # A part goes on with the whole.
-        own, whole = (f"--resume {as_argument(path)}" for path in (folder, run.path))
-        raise type(stop)(str(stop).replace(own, whole)) from stop
-
-
-def _train_part(run: AnyRun, part: Part, dataset: Dataset) -> Trained:
-    folder = run.path / MEMBERS / part.name
-    begun = part.method.find_begun(folder)
-    fitting = part.start(begun)
-    places = {**run.places, **_computed(fitting)}
-    make_folder(folder)
-    with FolderLock(folder):
-        if begun is None:
-            empty_folder(folder)
-            create_run(folder, fitting.settings, places, _named(part.method))
-            begun = part.method.open_run(folder)
-        elif not fitting.complete:
-            change_run(folder, {**places, **fitting.settings.to_dict()})
-        begun.places.update(places)
-        return work(dataclasses.replace(begun, settings=fitting.settings), dataset, fitting)
-
-
-def _named(method: AnyMethod) -> str | None:
-    """How a run folder names its method; the default has no name."""
-    return None if method is find_method(None) else method.names[0]
-
-
-def _keep_held_out(
-    run: AnyRun,
-    contents: Contents | None,
-    held_out: Contents,
-    scores: npt.NDArray[np.float64],
-    rounding: float | None,
-) -> None:
-    """Calibrate with the images that were held out of a training."""
-    if contents is not None:
-        same = contents.copies_of(held_out)
-        fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
-        warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
-    Calibration(held_out.paths, scores, held_out.names(), rounding).write(run.path)

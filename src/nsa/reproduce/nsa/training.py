@@ -14,7 +14,8 @@ from nsa.reproduce.evidence import cases, curves
 from nsa.reproduce.job import Job
 from nsa.reproduce.nsa.systems import System
 from nsa.reproduce.request import ReproduceRequest
-from nsa.runs.train import Trained, open_run_dataset, train_or_resume
+from nsa.runs.train import open_run_dataset, train_or_resume
+from nsa.runs.work import Trained
 
 _log = logging.getLogger("nsa")
 
