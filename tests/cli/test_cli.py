@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -244,10 +245,18 @@ def test_info_names_what_a_bug_report_needs() -> None:
         assert name in result.stdout
 
 
+def test_the_version() -> None:
+    result = nsa("--version")
+    assert (result.exit_code, result.stdout.split()) == (0, ["nsa", version("nsa")])
+
+
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "calibrate", "predict", "export", "synthesize", "reproduce", "info"],
-)
+    [
+        "train", "evaluate", "calibrate", "predict", "combine", "export", "synthesize",
+        "reproduce", "info",
+    ],
+)  # fmt: skip
 def test_help_explains_each_option(command: str) -> None:
     result = nsa(command, "--help")
     assert result.exit_code == 0

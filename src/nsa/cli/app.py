@@ -6,11 +6,12 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
+import nsa
 from nsa.cli.calibrate import calibrate_command
 from nsa.cli.combine import combine_command
 from nsa.cli.evaluate import evaluate_command
@@ -21,7 +22,12 @@ from nsa.cli.reproduce import reproduce_command
 from nsa.cli.synthesize import synthesize_command
 from nsa.cli.train import train_command
 from nsa.errors import InputError
-from nsa.system.console import console, log_to_console, print_any_character
+from nsa.system.console import (
+    console,
+    log_to_console,
+    print_any_character,
+    standard_output,
+)
 from nsa.system.interrupt import Interrupted, ended_as_by_ctrl_c
 from nsa.system.streams import outlast_readers
 
@@ -29,6 +35,23 @@ app = typer.Typer(
     help="Train a visual anomaly detector from normal images only, and use it.",
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        standard_output.print(f"nsa {nsa.__version__}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+]
+
+
+@app.callback()
+def _all_commands(version: _Version = False) -> None:
+    del version  # its callback has ended the program
 
 
 def _friendly(command: Callable[..., None]) -> Callable[..., None]:
