@@ -52,7 +52,7 @@ class Evaluation:
         map_low: what is normal in a map, for pictures of it.
         contents: what the test images hold.
         working_point: what a wanted false positive rate comes to, see
-            :func:`nsa.runs.calibrate.working_point`; None: no rate was asked for.
+            :func:`nsa.runs.working_point.working_point`; None: no rate was asked for.
         spread: (N,), how uncertain each of the scores is; None: the detector does not say.
     """
 
