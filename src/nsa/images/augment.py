@@ -67,7 +67,7 @@ def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
     """Random rotation, centre crop, random crop and random vertical flip of every image.
 
     Args:
-        images: uint8 (N, config.channels, *config.size).
+        images: uint8 (N, config.channels, *config.stored_size).
         config: what to draw, see :class:`nsa.settings.config.ImageConfig`.
         seed: fixes the result.
 
@@ -77,5 +77,5 @@ def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
     Raises:
         InputError: the images are not as ``config`` says.
     """
-    check_size(images, config)
+    check_size(images, config, config.stored_size)
     return apply_augmentation(images, draw_augmentation(config, len(images), seed))

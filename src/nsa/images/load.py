@@ -33,6 +33,7 @@ def load_images(
     progress: bool = True,
     warn: bool = True,
     contents: Contents | None = None,
+    reflection: int = 0,
 ) -> Tensor:
     """Decode and resize images into one tensor.
 
@@ -46,9 +47,12 @@ def load_images(
         progress: show a progress bar on standard error.
         warn: say in the log that images are enlarged or stretched.
         contents: of these paths, to be filled with what the images hold.
+        reflection: pixels by which images are then continued on every side, mirrored; less than
+            either side has.
 
     Returns:
-        uint8 (N, channels, height, width), channels-last, in the order of ``paths``.
+        uint8 (N, channels, height, width), channels-last, in the order of ``paths``; both sides
+        longer by ``2 * reflection``.
 
     Raises:
         InputError: there is no path, channels is another number, or files cannot be read; up to ten
@@ -58,7 +62,9 @@ def load_images(
         raise InputError("There are no images to load; paths is empty.")
     check_channels(channels)
     height, width = size
-    pixels = np.empty((len(paths), height, width, channels), dtype=np.uint8)
+    beyond = (reflection, reflection)
+    stored = height + 2 * reflection, width + 2 * reflection
+    pixels = np.empty((len(paths), *stored, channels), dtype=np.uint8)
     shapes = np.zeros((len(paths), 2), dtype=np.int64)  # width and height as decoded
     failures: dict[int, InputError] = {}
 
@@ -67,7 +73,8 @@ def load_images(
         shapes[index] = picture.size
         if contents is not None:
             contents.note(index, picture)
-        pixels[index] = np.asarray(scale(picture, size)).reshape(pixels.shape[1:])
+        scaled = np.asarray(scale(picture, size)).reshape(height, width, channels)
+        pixels[index] = np.pad(scaled, (beyond, beyond, (0, 0)), "reflect")
 
     drawn = progress_bar("Loading images", len(paths), shown=progress)
     with drawn as bar, ThreadPoolExecutor(worker_count()) as pool:

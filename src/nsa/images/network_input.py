@@ -52,7 +52,7 @@ def center_crop(images: Tensor, config: ImageConfig) -> Tensor:
     Raises:
         InputError: the images are not as ``config`` says.
     """
-    check_size(images, config)
+    check_size(images, config, config.size)
     (rows, columns), (height, width) = config.crop, config.size
     top, left = middle(height, rows), middle(width, columns)
     cropped = images[:, :, top : top + rows, left : left + columns]
@@ -108,15 +108,15 @@ def _float32(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float32, device="cpu")
 
 
-def check_size(images: Tensor, config: ImageConfig) -> None:
+def check_size(images: Tensor, config: ImageConfig, size: tuple[int, int]) -> None:
     """Check that a batch is as a configuration says.
 
     Raises:
-        InputError: the images are not uint8 (N, config.channels, *config.size).
+        InputError: the images are not uint8 (N, config.channels, *size).
     """
     check_images(images)
-    if tuple(images.shape[1:]) != (config.channels, *config.size):
+    if tuple(images.shape[1:]) != (config.channels, *size):
         raise InputError(
-            f"images must be (N, {config.channels}, {config.size[0]}, {config.size[1]}) as the "
+            f"images must be (N, {config.channels}, {size[0]}, {size[1]}) as the "
             f"configuration says, got {tuple(images.shape)}."
         )

@@ -44,9 +44,9 @@ def draw_augmentation(config: ImageConfig, count: int, seed: int) -> Augmentatio
     crop, the flip has probability 1/2.
     """
     random = np.random.default_rng(seed)
-    inner = config.center_crop or config.size
+    inner = config.center_crop or config.stored_size
     margin = [outer - side for outer, side in zip(inner, config.crop, strict=True)]
-    frame = [middle(outer, side) for outer, side in zip(config.size, inner, strict=True)]
+    frame = [middle(outer, side) for outer, side in zip(config.stored_size, inner, strict=True)]
     angle = random.uniform(-config.rotation, config.rotation, count)
     top = frame[0] + random.integers(0, margin[0], count, endpoint=True)
     left = frame[1] + random.integers(0, margin[1], count, endpoint=True)

@@ -62,8 +62,11 @@ def synthesize(
         device="cpu",
     )
     paths = [dataset.train[index].path for index in order[:count].tolist()]
-    images = load_images(paths, settings.images.size, settings.images.channels, progress=False)
-    originals = augment(images, settings.images, seed=derive_seed(seed, AUGMENTATION))
+    config = settings.images
+    images = load_images(
+        paths, config.size, config.channels, progress=False, reflection=config.reflection
+    )
+    originals = augment(images, config, seed=derive_seed(seed, AUGMENTATION))
     if not every_method:
         examples = _examples(originals, settings.synthesis, seed)
         return synthesis_grid(

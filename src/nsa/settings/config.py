@@ -6,6 +6,8 @@ images reach the network (Section 4.1) and ``TrainConfig`` how the network is tr
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from typing import Literal
@@ -121,6 +123,9 @@ class ImageConfig(Checked):
     Attributes:
         channels: 3 for colour, 1 for grey images.
         size: (height, width) in pixels to which every image is resized once, when it is loaded.
+        reflection: pixels by which a training image is then continued beyond each of its sides,
+            mirrored, so that what is rotated and shifted still shows the whole of it; 0: none, as
+            in the paper.
         rotation: largest random rotation in degrees, nearest neighbour; 0: none.
         center_crop: (height, width) cut from the centre after the rotation; None: no such crop.
         crop: (height, width) of the network's input; random position in training, centre in
@@ -130,6 +135,7 @@ class ImageConfig(Checked):
 
     channels: int = 3
     size: tuple[int, int] = (256, 256)
+    reflection: int = 0
     rotation: float = 0.0
     center_crop: tuple[int, int] | None = (230, 230)
     crop: tuple[int, int] = (224, 224)
@@ -142,14 +148,53 @@ class ImageConfig(Checked):
                 f"channels must be 1 (grey) or 3 (colour), got {shown(self.channels)}."
             )
         check_number(self, "rotation", 0, 180)
-        inner = self.center_crop or self.size
+        inner = self.center_crop or self.stored_size
         for axis, name in enumerate(("height", "width")):
-            if not 32 <= self.crop[axis] <= inner[axis] <= self.size[axis] <= 8192:
+            size, stored = self.size[axis], self.stored_size[axis]
+            if not 32 <= self.crop[axis] <= min(inner[axis], size) <= inner[axis] <= stored <= 8192:
+                more = f" + 2 x {self.reflection} of reflection" if self.reflection else ""
                 raise InputError(
-                    f"image {name}s must satisfy 32 <= crop <= center_crop <= size <= 8192, got "
-                    f"crop {shown(self.crop[axis])}, center_crop {shown(inner[axis])}, size "
-                    f"{shown(self.size[axis])}."
+                    f"image {name}s must satisfy 32 <= crop <= center_crop <= size{more} <= 8192, "
+                    f"and crop <= size, got crop {shown(self.crop[axis])}, center_crop "
+                    f"{shown(inner[axis])}, size {shown(size)}."
                 )
+        # A pixel is mirrored once at most.
+        check_number(self, "reflection", 0, min(self.size) - 1)
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """(height, width) of a training image with its :attr:`reflection`."""
+        height, width = self.size
+        return height + 2 * self.reflection, width + 2 * self.reflection
+
+    def whole(self, size: tuple[int, int] | None = None) -> ImageConfig:
+        """The same, but the network's input is the whole image in training, as in use.
+
+        It is rotated as far and shifted as far, in proportion, as the crop had room to; where that
+        leaves the image, its reflection shows.
+
+        Args:
+            size: of the image; None: as it is.
+        """
+        wanted = size or self.size
+        inner = self.center_crop or self.stored_size
+        turned = math.radians(self.rotation)
+
+        def shift(axis: int) -> int:
+            room = inner[axis] - self.crop[axis]
+            return round(room * wanted[axis] / (2 * self.size[axis]))
+
+        def overhang(side: int, other: int) -> int:
+            # Of the corners; most where the diagonal lies along this side.
+            angle = min(turned, math.atan2(other, side))
+            return math.ceil((side * math.cos(angle) + other * math.sin(angle) - side) / 2)
+
+        rows, columns = (wanted[axis] + 2 * shift(axis) for axis in (0, 1))
+        beyond = max(shift(0) + overhang(rows, columns), shift(1) + overhang(columns, rows))
+        return dataclasses.replace(
+            self, size=wanted, crop=wanted, center_crop=(rows, columns),
+            reflection=min(beyond, min(wanted) - 1),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

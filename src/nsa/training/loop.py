@@ -58,7 +58,8 @@ class Trainer:
     """Trains an :class:`EncoderDecoder` on normal images and anomalies made from them.
 
     Args:
-        images: uint8 (N, C, height, width) on the CPU, normal images of ``image_config.size``.
+        images: uint8 (N, C, height, width) on the CPU, normal images of
+            ``image_config.stored_size``.
         synthesis, image_config, training: the settings.
         device: where the network runs.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.

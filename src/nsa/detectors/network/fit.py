@@ -179,11 +179,13 @@ def _make_trainer(
     ranks.use(device)
     paths = [sample.path for sample in dataset.train]
     progress = console.is_terminal and ranks.leads
+    config = settings.images
     images = load_images(
-        paths, settings.images.size, settings.images.channels, progress, contents=contents
-    )
+        paths, config.size, config.channels, progress, contents=contents,
+        reflection=config.reflection,
+    )  # fmt: skip
     ranks.check_same_images(paths, images)
     return Trainer(
-        images, settings.synthesis, settings.images, settings.training,
+        images, settings.synthesis, config, settings.training,
         device=device, precision=precision, ranks=ranks,
     )  # fmt: skip

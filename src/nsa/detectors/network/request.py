@@ -43,6 +43,10 @@ class NetworkRequest(TrainRequest):
     kind: str | None = option(
         "object or texture, for automatic settings. [default: preset, or estimated]"
     )
+    frame: str | None = option(
+        "whole: train on whole images, as they are judged; crop: on a crop of objects, whose "
+        "centre the paper judges. [default: preset: crop, else whole]"
+    )
     synthesis: dict[str, Any] = section()
     images: dict[str, Any] = section()
     training: dict[str, Any] = section()

@@ -11,19 +11,24 @@ from typing import Any, TypeVar
 from nsa.detectors.network.request import NetworkRequest
 from nsa.errors import InputError, shown
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
-from nsa.settings.fields import Checked, from_dict, replace, to_dict
+from nsa.settings.fields import Checked, convert, from_dict, replace, to_dict
 from nsa.settings.presets import KINDS, Preset, find_preset
 
 _log = logging.getLogger("nsa")
 
+_SELDOM = (("images", "reflection"), ("training", "extra_steps"), ("training", "former_epochs"))
 RequestT = TypeVar("RequestT", bound=NetworkRequest)
 SECTIONS = ("synthesis", "images", "training")
+WHOLE, CROP = "whole", "crop"
 # Two to three minutes on two cores with bfloat16: many small steps teach more in that time than
 # few large ones, and at this size the finest defects are still several pixels wide.
 _DEMO_TRAINING = {"epochs": 32, "batch_size": 8}
-_DEMO_IMAGES: dict[str, dict[str, Any]] = {
-    "flange": {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
-    "fabric": {"size": [168, 168], "center_crop": None, "crop": [160, 160]},
+_DEMO_IMAGES: dict[str, dict[str, dict[str, Any]]] = {
+    "flange": {  # by frame, the usual one first
+        CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
+        WHOLE: {"size": [184, 184]},
+    },
+    "fabric": {WHOLE: {"size": [168, 168], "center_crop": None, "crop": [160, 160]}},
 }
 
 
@@ -54,12 +59,17 @@ class NetworkSettings(Checked):
         # Textures fill the picture: the whole of it is resized to the size of a training crop.
         return self.images.crop if self.kind == "texture" else self.images.size
 
+    @property
+    def frame(self) -> str:
+        """What a network sees of an image: the :data:`WHOLE` as it is judged, or a :data:`CROP`."""
+        return WHOLE if self.images.crop == self.test_size else CROP
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
         sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}
-        for name in ("extra_steps", "former_epochs"):  # said only of runs that have them
-            if not sections["training"][name]:
-                del sections["training"][name]
+        for section, name in _SELDOM:  # said only of runs that have them
+            if not sections[section][name]:
+                del sections[section][name]
         return {"category": self.category, "kind": self.kind, **sections}
 
     @classmethod
@@ -140,7 +150,9 @@ def resolve(
     Raises:
         InputError: a setting is unknown or out of range.
     """
-    return of_preset(choose_preset(request, category, suggest), category).changed(request)
+    preset = choose_preset(request, category, suggest)
+    usual = CROP if preset is find_preset(category) else WHOLE
+    return framed(of_preset(preset, category), request, usual)
 
 
 def choose_preset(request: NetworkRequest, category: str, suggest: Callable[[], Preset]) -> Preset:
@@ -163,9 +175,41 @@ def of_preset(preset: Preset, category: str) -> NetworkSettings:
     )
 
 
+def framed(settings: NetworkSettings, request: NetworkRequest, usual: str) -> NetworkSettings:
+    """Settings with what was asked for over them, and what the network sees of an image.
+
+    Args:
+        usual: the frame where the request does not say: :data:`CROP` or :data:`WHOLE`.
+
+    Raises:
+        InputError: a setting is unknown or out of range, or the frame contradicts another.
+    """
+    asked = request.overrides("images")
+    own = [name for name in ("reflection", "center_crop", "crop") if name in asked]
+    if request.frame is not None:
+        if request.frame not in (CROP, WHOLE):
+            raise InputError(f"frame must be {WHOLE} or {CROP}, got {shown(request.frame)}.")
+        if own:
+            raise InputError(
+                f"{own[0]!r} in the section 'images' says what is seen of an image, as --frame "
+                "does; leave one of them out."
+            )
+        if settings.frame == WHOLE and request.frame == CROP:
+            raise InputError(
+                f"--frame {CROP} is for objects: a texture fills its image, which is judged whole "
+                "in the paper, too; leave it out."
+            )
+    if (request.frame or usual) == WHOLE and settings.frame == CROP and not own:
+        size = asked.pop("size", None)
+        images = replace(settings.images, **asked)
+        images = images.whole(None if size is None else convert("size", size, tuple[int, int]))
+        settings = dataclasses.replace(settings, images=images)
+    return settings.changed(request)
+
+
 def contradictions(settings: NetworkSettings, request: NetworkRequest) -> list[str]:
     """Names of options whose value differs from that in ``settings``."""
-    pairs = {"category": request.category, "kind": request.kind}
+    pairs = {"category": request.category, "kind": request.kind, "frame": request.frame}
     different = [
         name for name, asked in pairs.items() if asked not in (None, getattr(settings, name))
     ]
@@ -180,7 +224,9 @@ def demo_settings(request: RequestT, category: str) -> RequestT:
     """The request with settings that suit the demo set and two cores, where it has no others."""
     named = request.overrides("training")
     training = {name: value for name, value in _DEMO_TRAINING.items() if name not in named}
+    frames = _DEMO_IMAGES[category]
+    images = frames.get(request.frame or next(iter(frames)), {})
     return request.replace(
-        training={**request.training, **training},
-        images={**_DEMO_IMAGES[category], **request.images},
-    )
+        training={**request.training, **training}, images={**images, **request.images},
+        frame=None if images else request.frame,
+    )  # fmt: skip

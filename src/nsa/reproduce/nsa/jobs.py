@@ -8,9 +8,11 @@ from pathlib import Path
 from nsa.detectors.network.automatic import suggest_settings
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import (
+    CROP,
     SECTIONS,
     NetworkSettings,
     choose_preset,
+    framed,
     of_preset,
 )
 from nsa.detectors.registry import read_request
@@ -97,7 +99,7 @@ def _settings(root: Path, category: str, options: NetworkRequest) -> tuple[Netwo
     """The settings of a category, and the epochs they have without the user's changes."""
     dataset = open_dataset(root, category)
     preset = choose_preset(options, dataset.name, lambda: suggest_settings(dataset, options.kind))
-    return of_preset(preset, dataset.name).changed(options), preset.training.epochs
+    return framed(of_preset(preset, dataset.name), options, CROP), preset.training.epochs
 
 
 def _systems_for(category: str, request: ReproduceRequest) -> list[System]:
