@@ -55,7 +55,7 @@ def test_metrics_hold_fractions_configuration_and_times(run: Path) -> None:
     )  # fmt: skip
     for name in names:
         assert 0 <= metrics[name] <= 1
-        assert 0 <= metrics["whole_image"][name] <= 1
+        assert 0 <= metrics["paper_protocol"][name] <= 1
     assert metrics["not_computed"] == {}
     assert metrics["test_images"] == {"normal": 3, "defective": 3, "masks": 3}
     assert metrics["times"]["training_seconds"] > 0
@@ -103,7 +103,7 @@ def test_evaluate_repeats_the_runs_own_figures(run: Path, data: Path, tmp_path: 
     first, second = (
         json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "judged")
     )
-    for name in ("image_auroc", "pixel_auroc", "au_pro", "whole_image"):
+    for name in ("image_auroc", "pixel_auroc", "au_pro", "paper_protocol"):
         assert first[name] == second[name]
     assert (run / "scores.csv").read_text() == (tmp_path / "judged" / "scores.csv").read_text()
 

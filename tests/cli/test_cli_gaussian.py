@@ -51,7 +51,7 @@ def test_metrics_have_the_keys_of_every_method(gaussian_run: Path) -> None:
     assert metrics["pixel_auroc"] > 0.8
     assert 0 < metrics["au_pro"] <= 1
     assert metrics["not_computed"] == {}
-    assert metrics["whole_image"]["image_auroc"] == metrics["image_auroc"]
+    assert metrics["paper_protocol"]["image_auroc"] == metrics["image_auroc"]
     assert metrics["test_images"] == {"normal": 3, "defective": 3, "masks": 3}
     assert metrics["times"]["training_seconds"] > 0
     assert metrics["times"]["images_per_second"] > 0

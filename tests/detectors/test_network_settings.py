@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from nsa.detectors.network.settings import (
     resolve,
 )
 from nsa.errors import InputError
+from nsa.settings.fields import replace
 from nsa.settings.options import NONE
 from nsa.settings.presets import Preset, preset
 
@@ -58,6 +60,48 @@ def test_what_the_user_asks_for_wins() -> None:
     assert settings.images.rotation == 1
     assert (training.epochs, training.batch_size, training.seed) == (3, 9, 7)
     assert training.learning_rate == 0.5
+
+
+def test_a_preset_keeps_the_papers_crop_and_all_else_sees_the_whole_image() -> None:
+    crop = preset("bottle").images
+    assert resolve(NetworkRequest(), "bottle", never).images == crop
+    assert resolve(NetworkRequest(frame="crop"), "bottle", never).images == crop
+    whole = resolve(NetworkRequest(frame="whole"), "bottle", never)
+    assert whole.images == crop.whole()
+    assert (whole.frame, whole.test_size, whole.images.crop) == ("whole", (256, 256), (256, 256))
+    suggested = dataclasses.replace(preset("bottle"), name="thing")
+    assert resolve(NetworkRequest(), "thing", lambda: suggested).images == crop.whole()
+    asked = NetworkRequest(frame="crop")
+    assert resolve(asked, "thing", lambda: suggested).images == crop
+    # Whoever says what is cut out has it so, and other settings of images count for the whole.
+    for own in ({"crop": [200, 200]}, {"reflection": 8}, {"center_crop": None}):
+        images = resolve(NetworkRequest(images=own), "thing", lambda: suggested).images
+        assert images == replace(crop, **own)
+    request = NetworkRequest(images={"rotation": 20, "size": [128, 160]})
+    found = resolve(request, "thing", lambda: suggested).images
+    assert found == replace(crop, rotation=20).whole((128, 160))
+    assert (found.size, found.crop, found.rotation) == ((128, 160), (128, 160), 20)
+    texture = preset("carpet")
+    for frame in (None, "whole"):
+        settings = resolve(NetworkRequest(frame=frame), "thing", lambda: texture)
+        assert (settings.images, settings.frame) == (texture.images, "whole")
+
+
+def test_frames_that_contradict_are_refused() -> None:
+    with pytest.raises(InputError, match="frame must be whole or crop, got 'half'"):
+        resolve(NetworkRequest(frame="half"), "screw", never)
+    request = NetworkRequest(frame="whole", images={"crop": [200, 200]})
+    with pytest.raises(InputError, match="'crop' in the section 'images' says what is seen"):
+        resolve(request, "screw", never)
+    with pytest.raises(InputError, match="--frame crop is for objects"):
+        resolve(NetworkRequest(frame="crop"), "carpet", never)
+    with pytest.raises(InputError, match="size must be"):
+        resolve(NetworkRequest(frame="whole", images={"size": "large"}), "screw", never)
+    whole = resolve(NetworkRequest(frame="whole"), "screw", never)
+    assert contradictions(whole, NetworkRequest(frame="crop")) == ["frame"]
+    assert contradictions(whole, NetworkRequest(frame="whole")) == []
+    assert whole.to_dict()["images"]["reflection"] == whole.images.reflection > 0
+    assert "reflection" not in of_preset(SCREW, "screw").to_dict()["images"]
 
 
 def test_settings_out_of_range_are_refused() -> None:
@@ -117,6 +161,12 @@ def test_the_demo_has_settings_of_its_own_unless_told() -> None:
     )
     assert told.overrides("training") == {"epochs": 2, "batch_size": 4}
     assert told.images == {**demo_settings(NetworkRequest(), "fabric").images, "rotation": 0}
+    for frame, size in (("whole", (184, 184)), ("crop", (160, 160))):
+        request = demo_settings(NetworkRequest(frame=frame), "flange")
+        settings = resolve(request, "flange", lambda: preset("bottle"))
+        assert (settings.frame, settings.images.crop) == (frame, size)
+    with pytest.raises(InputError, match="--frame crop is for objects"):
+        resolve(demo_settings(NetworkRequest(frame="crop"), "fabric"), "x", lambda: preset("tile"))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ CONFIGS = [
 
 def pictures(config: ImageConfig, count: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(count)
-    shape = (count, *config.size, config.channels)
+    shape = (count, *config.stored_size, config.channels)
     values = torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)
     return values.permute(0, 3, 1, 2)
 
@@ -153,3 +153,56 @@ def test_wrong_input_is_explained() -> None:
         apply_augmentation(images, outside)
     with pytest.raises(InputError, match="for which there are no kernels"):
         apply_augmentation(images.to("meta"), draw_augmentation(config, 2, 0))
+
+
+def cut(images: torch.Tensor, config: ImageConfig) -> torch.Tensor:
+    """What is cut out without a rotation and a shift."""
+    zero, count = np.zeros(len(images), np.int32), len(images)
+    height, width = config.stored_size
+    top, left = (
+        (outer - side) // 2 for outer, side in zip((height, width), config.crop, strict=True)
+    )
+    return apply_augmentation(
+        images,
+        Augmentation(
+            np.zeros(count, np.float32), zero + top, zero + left, np.zeros(count, np.uint8),
+            config.crop,
+        ),
+    )  # fmt: skip
+
+
+WHOLE = [
+    ImageConfig(), ImageConfig(rotation=5), ImageConfig(rotation=180, size=(97, 64),
+    center_crop=(80, 60), crop=(70, 50)), ImageConfig(rotation=30, size=(40, 200), center_crop=None,
+    crop=(33, 180)), ImageConfig(channels=1, rotation=60, size=(300, 45), center_crop=None,
+    crop=(280, 40), vertical_flip=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("config", WHOLE)
+def test_whole_images_are_never_cut_and_never_left(config: ImageConfig, fresh_seed: int) -> None:
+    whole = config.whole()
+    assert whole.crop == whole.size == config.size
+    assert whole.whole() == whole
+    if whole.reflection < min(whole.size) - 1:  # the most that can be mirrored
+        result = augment(pictures(whole, 60), whole, seed=fresh_seed)
+        assert result.min() > 0  # outside it would be 0
+    # It reaches as far as it must, and a pixel or two more.
+    room = [inner - side for inner, side in zip(whole.center_crop or (), whole.crop, strict=True)]
+    assert whole.reflection >= max(room) // 2
+
+
+@pytest.mark.parametrize("config", WHOLE)
+def test_the_middle_of_a_reflected_image_is_the_image(config: ImageConfig) -> None:
+    whole = config.whole()
+    images = pictures(dataclasses.replace(whole, reflection=0, center_crop=None), 2)
+    beyond = (whole.reflection, whole.reflection)
+    stored = np.pad(images.numpy(), ((0, 0), (0, 0), beyond, beyond), "reflect")
+    assert tuple(stored.shape[2:]) == whole.stored_size
+    assert torch.equal(cut(torch.from_numpy(stored), whole), images)
+
+
+def test_whole_images_of_another_size_are_shifted_in_proportion() -> None:
+    whole = ImageConfig().whole((128, 512))  # 230 - 224 of 256
+    assert (whole.size, whole.center_crop) == ((128, 512), (132, 524))
+    assert whole.reflection == 6

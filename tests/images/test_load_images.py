@@ -42,6 +42,19 @@ def test_equals_reading_one_by_one(
         assert np.array_equal(pixels, resize(read_image(path, channels), size))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("reflection", [1, 5, 12])
+def test_images_continue_mirrored_beyond_their_sides(
+    tmp_path: Path, channels: int, reflection: int
+) -> None:
+    paths = write(tmp_path, 3)
+    plain = load_images(paths, (13, 17), channels, progress=False)
+    images = load_images(paths, (13, 17), channels, progress=False, reflection=reflection)
+    assert images.permute(0, 2, 3, 1).is_contiguous()
+    around = ((0, 0), (0, 0), (reflection, reflection), (reflection, reflection))
+    assert np.array_equal(images, np.pad(plain, around, "reflect"))
+
+
 def test_mixed_sizes_are_stretched_and_pointed_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

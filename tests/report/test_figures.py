@@ -146,7 +146,9 @@ def test_examples_span_easy_and_hard():
 def test_results_table_says_what_is_missing_and_why():
     console = Console(width=80, file=io.StringIO())
     results = {"image_auroc": 0.9534, "au_pro": None, "other_metric": 1.0}
-    console.print(results_table(results, title="bottle", reasons={"au_pro": "no masks in [/data]"}))
+    console.print(
+        results_table({"%": results}, title="bottle", reasons={"au_pro": "no masks in [/data]"})
+    )
     text = console.file.getvalue()
     assert "bottle" in text
     for row in (

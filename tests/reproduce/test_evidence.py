@@ -38,10 +38,10 @@ def judged(ties: bool) -> tuple[Any, list[Sample]]:
 def test_curves_are_those_of_the_metrics(ties: bool) -> None:
     evaluation, test = judged(ties)
     found = curves(evaluation, test)
-    maps, masks = evaluation.maps.numpy()[:6], evaluation.masks[:6]
+    maps, masks = evaluation.paper.maps.numpy()[:6], evaluation.masks[:6]
     fpr, tpr, _ = roc_curve(masks, maps)
     exact = {"pixel_roc": (fpr, tpr), "pro": pro_curve(masks, maps)}
-    exact["image_roc"] = roc_curve([0, 0, 0, 1, 1, 1, 1], evaluation.scores)[:2]
+    exact["image_roc"] = roc_curve([0, 0, 0, 1, 1, 1, 1], evaluation.paper.scores)[:2]
     for name, (rates, shares) in exact.items():
         wanted = np.interp(FALSE_POSITIVE_RATES, rates, shares)
         assert found[name] == pytest.approx(wanted, abs=1e-4), name
@@ -52,8 +52,8 @@ def test_best_and_worst_cases(tmp_path: Path) -> None:
     entries = cases(evaluation, test, tmp_path, "job")
     assert [entry["kind"] for entry in entries] == ["best", "best", "worst", "worst", "worst"]
     scores = [entry["score"] for entry in entries]
-    assert scores[:4] == sorted(map(float, evaluation.scores[3:]), reverse=True)
-    assert scores[4] == max(map(float, evaluation.scores[:3]))
+    assert scores[:4] == sorted(map(float, evaluation.paper.scores[3:]), reverse=True)
+    assert scores[4] == max(map(float, evaluation.paper.scores[:3]))
     assert entries[4]["defect"] == "good"
     for entry in entries:
         picture = cv2.imread(str(tmp_path / entry["image"]))

@@ -142,24 +142,27 @@ def test_objects_are_cropped_and_the_map_is_padded_with_zeros(tmp_path: Path) ->
     dataset = open_dataset(write_product(tmp_path))
     config = ImageConfig(size=(80, 72), center_crop=None, crop=(64, 64))
     result = evaluate(detector("object", config), dataset)
-    assert result.maps.shape[1:] == (80, 72)
-    assert result.maps[:, 8:72, 4:68].min() > 0
-    inside = result.maps[:, 8:72, 4:68].mean((1, 2))
-    assert result.maps.sum((1, 2)).numpy() == pytest.approx(inside.numpy() * 64 * 64, rel=1e-4)
-    assert inside.numpy() == pytest.approx(result.scores, rel=1e-4)
-    assert result.metrics != result.whole_image
+    maps, scores = result.paper.maps, result.paper.scores
+    assert maps.shape[1:] == (80, 72)
+    assert maps[:, 8:72, 4:68].min() > 0
+    inside = maps[:, 8:72, 4:68].mean((1, 2))
+    assert maps.sum((1, 2)).numpy() == pytest.approx(inside.numpy() * 64 * 64, rel=1e-4)
+    assert inside.numpy() == pytest.approx(scores, rel=1e-4)
+    assert result.whole.maps.min() > 0
+    assert result.paper.metrics != result.whole.metrics
 
 
 def test_textures_are_judged_whole(tmp_path: Path) -> None:
     dataset = open_dataset(write_product(tmp_path))
     config = ImageConfig(size=(72, 72), center_crop=None, crop=(64, 64))
     result = evaluate(detector("texture", config), dataset)
-    assert result.maps.shape[1:] == (64, 64)
+    assert result.whole.maps.shape[1:] == (64, 64)
+    assert result.paper.maps is result.whole.maps
     assert result.images.shape[2:] == (64, 64)
     # The paper reduces masks by nearest neighbour, which is not how whole images are judged.
     for name in ("image_auroc", "image_average_precision", "image_f1_max"):
-        assert result.metrics[name] == result.whole_image[name]
-    assert np.array_equal(result.scores, result.whole_scores)
+        assert result.paper.metrics[name] == result.whole.metrics[name]
+    assert np.array_equal(result.paper.scores, result.whole.scores)
 
 
 @pytest.mark.parametrize(

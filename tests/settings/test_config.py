@@ -26,6 +26,7 @@ RANGES: list[tuple[Kind, str, float, float]] = [
     (SynthesisConfig, "label_midpoint", 0, 255),
     (SynthesisConfig, "label_steepness", 1e-6, 1e3),
     (ImageConfig, "rotation", 0, 180),
+    (ImageConfig, "reflection", 0, 255),  # up to a pixel less than the image
     (TrainConfig, "epochs", 1, 1_000_000),
     (TrainConfig, "batch_size", 1, 65_536),
     (TrainConfig, "learning_rate", 1e-12, 10.0),
@@ -180,7 +181,8 @@ def test_defaults_are_the_papers() -> None:
         "label_steepness": 1 / 6,
     }  # fmt: skip
     assert dataclasses.asdict(ImageConfig()) == {
-        "channels": 3, "size": (256, 256), "rotation": 0.0, "center_crop": (230, 230),
+        "channels": 3, "size": (256, 256), "reflection": 0, "rotation": 0.0,
+        "center_crop": (230, 230),
         "crop": (224, 224), "vertical_flip": False,
     }  # fmt: skip
     assert dataclasses.asdict(TrainConfig()) == {

@@ -15,7 +15,14 @@ def print_results(evaluation: Evaluation, category: str) -> None:
     from nsa.report.tables import results_table
 
     if len(evaluation.images) > 0:
-        table = results_table(evaluation.metrics, title=category, reasons=evaluation.reasons)
+        whole, paper = evaluation.whole, evaluation.paper
+        columns = {"%": whole.metrics}
+        if paper.maps is not whole.maps:
+            columns = {
+                "whole image %": whole.metrics,
+                "centre crop, as in the paper %": paper.metrics,
+            }
+        table = results_table(columns, title=category, reasons=whole.reasons)
         standard_output.print(table)
     else:
         console.print(

@@ -22,7 +22,7 @@ _NAMES = {
 
 
 def results_table(
-    results: Mapping[str, float | None],
+    results: Mapping[str, Mapping[str, float | None]],
     *,
     title: str | None = None,
     reasons: Mapping[str, str] | None = None,
@@ -30,18 +30,20 @@ def results_table(
     """A rich table of metrics in percent; print it with ``rich.console.Console``.
 
     Args:
-        results: metric -> fraction in [0, 1], or None where it could not be computed.
+        results: heading of a column -> metric -> fraction in [0, 1], or None where it could not be
+            computed; the same metrics in each.
         title: heading, such as the category.
         reasons: metric -> why it could not be computed, shown in place of the number.
     """
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
-    table.add_column("%", justify="right")
-    for name, value in results.items():
-        missing = (reasons or {}).get(name, "not available")
-        label = _NAMES.get(name, name.replace("_", " "))
-        cell = Text(missing, "dim") if value is None else Text(f"{100 * value:.1f}")
-        table.add_row(label, cell)
+    for heading in results:
+        table.add_column(heading, justify="right")
+    for name in next(iter(results.values())):
+        missing = Text((reasons or {}).get(name, "not available"), "dim")
+        values = [column[name] for column in results.values()]
+        cells = [missing if value is None else Text(f"{100 * value:.1f}") for value in values]
+        table.add_row(_NAMES.get(name, name.replace("_", " ")), *cells)
     return table
 
 

@@ -33,12 +33,12 @@ def curves(evaluation: Evaluation, test: list[Sample]) -> dict[str, list[float]]
     """
     found = {}
     defective = np.array([not sample.is_good for sample in test], dtype=bool)
-    if evaluation.metrics["image_auroc"] is not None:
-        scores = evaluation.scores
+    if evaluation.paper.metrics["image_auroc"] is not None:
+        scores = evaluation.paper.scores
         found["image_roc"] = roc_at_rates(normal=scores[~defective], defective=scores[defective])
-    if evaluation.metrics["pixel_auroc"] is not None:
+    if evaluation.paper.metrics["pixel_auroc"] is not None:
         marked = np.array([s.is_good or s.mask is not None for s in test], dtype=bool)
-        maps, masks = evaluation.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
+        maps, masks = evaluation.paper.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
         normal, inside = maps[~masks], maps[masks]
         found["pixel_roc"] = roc_at_rates(normal=normal, defective=inside)
         found["pro"] = roc_at_rates(normal=normal, defective=inside, weights=pixel_weights(masks))
@@ -61,7 +61,7 @@ def cases(
     Raises:
         InputError: a picture cannot be written.
     """
-    order = np.argsort(-evaluation.scores, kind="stable")
+    order = np.argsort(-evaluation.paper.scores, kind="stable")
     bad = [int(i) for i in order if not test[i].is_good]
     good = [int(i) for i in order if test[i].is_good]
     chosen = [("best", i) for i in bad[:2]] + [("worst", i) for i in bad[2:][-2:]]
@@ -69,15 +69,15 @@ def cases(
     if not chosen:
         return []
     make_folder(folder / name)
-    limit = shared_limit([evaluation.maps[i].numpy() for _, i in chosen])
+    limit = shared_limit([evaluation.paper.maps[i].numpy() for _, i in chosen])
     entries = []
     for number, (rank, index) in enumerate(chosen):
         path = f"{name}/{number}-{rank}.png"
-        picture = _picture(evaluation, evaluation.maps[index], index, limit)
+        picture = _picture(evaluation, evaluation.paper.maps[index], index, limit)
         encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         write_atomically(folder / path, encoded.tobytes())
         entries.append({"kind": rank, "defect": test[index].defect, "image": path,
-                        "score": float(evaluation.scores[index])})  # fmt: skip
+                        "score": float(evaluation.paper.scores[index])})  # fmt: skip
     return entries
 
 

@@ -33,22 +33,34 @@ _METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png"
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What a detector says of a test set in one protocol, and how right it is.
+
+    Attributes:
+        metrics: fractions by name; None where the test set does not allow it.
+        reasons: metric -> why it is None.
+        scores: (N,), in the order of the test samples.
+        maps: float32 (N, H, W).
+    """
+
+    metrics: Values
+    reasons: dict[str, str]
+    scores: Scores
+    maps: Tensor
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a test set says about a detector.
 
     Attributes:
-        metrics: fractions by name in the paper's protocol (Section 4.1: centre crop for objects);
-            None where the test set does not allow it.
-        whole_image: the same for whole images, without a crop, and with masks that keep every
-            region (the paper's protocol reduces them by nearest neighbour).
-        reasons: metric -> why it is None.
-        scores: float32 (N,), paper's protocol, in the order of the test samples.
-        whole_scores: (N,), of whole images, as ``nsa predict`` gives them.
+        whole: of whole images, as ``nsa predict`` judges them, with masks that keep every region.
+        paper: in the paper's protocol (Section 4.1: the centre crop of objects, and masks reduced
+            by nearest neighbour); the same object where that makes no difference.
         seconds: time the network and the metrics took.
         examples: indices of test images that show what the detector does.
         images, masks: the test set: uint8 (N, channels, H, W), and uint8 0/1 (N, H, W) with every
             region.
-        maps: of the paper's protocol, float32 (N, H, W).
         map_low: what is normal in a map, for pictures of it.
         contents: what the test images hold.
         working_point: what a wanted false positive rate comes to, see
@@ -56,15 +68,11 @@ class Evaluation:
         spread: (N,), how uncertain each of the scores is; None: the detector does not say.
     """
 
-    metrics: Values
-    whole_image: Values
-    reasons: dict[str, str]
-    scores: Scores
-    whole_scores: Scores
+    whole: Judgement
+    paper: Judgement
     seconds: float
     examples: list[int]
     images: Tensor
-    maps: Tensor
     map_low: float
     masks: npt.NDArray[np.uint8]
     contents: Contents
@@ -87,25 +95,28 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
     images, masks = loaded.images, loaded.masks
     start = time.perf_counter()
     names = [sample.path for sample in test]
-    whole = detector.score(images)
-    check_scores(whole, names)
-    whole_image, reasons = compute_metrics(test, *_arrays(whole), masks)
-    published, metrics = detector.score_as_published(images) or whole, whole_image
-    if published is not whole or not np.array_equal(masks, loaded.published_masks):
+    scored = detector.score(images)
+    check_scores(scored, names)
+    whole = paper = _judge(test, scored, masks)
+    published = detector.score_as_published(images)
+    if published is not None:
         check_scores(published, names)
-        metrics, reasons = compute_metrics(test, *_arrays(published), loaded.published_masks)
+    if published is not None or not np.array_equal(masks, loaded.published_masks):
+        paper = _judge(test, published or scored, loaded.published_masks)
     seconds = time.perf_counter() - start
-    scores = published.scores.numpy()
-    examples = choose_examples([s.defect for s in test], scores.tolist(), EXAMPLES) if test else []
+    defects, scores = [sample.defect for sample in test], whole.scores.tolist()
     return Evaluation(
-        metrics, whole_image, reasons, scores, whole.scores.numpy(), seconds,
-        examples, images, published.maps, detector.map_range[0], masks, loaded.contents,
-        spread=None if published.spread is None else published.spread.numpy(),
+        whole, paper, seconds, choose_examples(defects, scores, EXAMPLES) if test else [],
+        images, detector.map_range[0], masks, loaded.contents,
+        spread=None if scored.spread is None else scored.spread.numpy(),
     )  # fmt: skip
 
 
-def _arrays(scored: Scored) -> tuple[Scores, npt.NDArray[np.float32]]:
-    return scored.scores.numpy(), scored.maps.numpy()
+def _judge(test: list[Sample], scored: Scored, masks: npt.NDArray[np.uint8]) -> Judgement:
+    scores = scored.scores.numpy()
+    return Judgement(
+        *compute_metrics(test, scores, scored.maps.numpy(), masks), scores, scored.maps
+    )
 
 
 def compute_metrics(
@@ -163,7 +174,7 @@ def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool
         InputError: the folder cannot be used.
     """
     # Of a call that was killed there are the scores alone.
-    marks = {_METRICS: b'"whole_image"', "scores.csv": _HEADING}
+    marks = {_METRICS: b'"not_computed"', "scores.csv": _HEADING}
     paths = [(folder / name, mark) for name, mark in marks.items()]
     there = {path.name: mark in path.read_bytes() for path, mark in paths if path.is_file()}
     ours = any(there.values()) and not (folder / "config.yaml").exists()
@@ -196,23 +207,23 @@ def write_evaluation(
             "path": [sample.path for sample in test],
             "defect": [sample.defect for sample in test],
             "label": [int(not sample.is_good) for sample in test],
-            "score": evaluation.scores.tolist(),
+            "score": evaluation.whole.scores.tolist(),
         }
         if evaluation.spread is not None:
             columns["spread"] = evaluation.spread.tolist()
         write_csv(folder / "scores.csv", tuple(columns), zip(*columns.values(), strict=True))
         chosen = evaluation.examples
         images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
-        scores = evaluation.scores[chosen].tolist()
+        scores = evaluation.whole.scores[chosen].tolist()
         titles = [test[index].defect.replace("_", " ") for index in chosen]
         picture = folder / "examples.png"
-        maps = list(evaluation.maps[chosen].numpy())
+        maps = list(evaluation.whole.maps[chosen].numpy())
         heat_map_grid(images, masks, maps, scores, titles, picture, low=evaluation.map_low)
     point = evaluation.working_point
     report: dict[str, Any] = {
-        **evaluation.metrics,
-        "whole_image": evaluation.whole_image,
-        "not_computed": evaluation.reasons,
+        **evaluation.whole.metrics,
+        "paper_protocol": evaluation.paper.metrics,
+        "not_computed": evaluation.whole.reasons,
         "test_images": {
             "normal": sum(sample.is_good for sample in test),
             "defective": sum(not sample.is_good for sample in test),

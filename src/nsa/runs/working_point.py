@@ -99,7 +99,7 @@ def working_point(
             "not count for the achieved rates.",
             int((~fresh).sum()),
         )
-    normal, defective = (evaluation.whole_scores[fresh & which] for which in (good, ~good))
+    normal, defective = (evaluation.whole.scores[fresh & which] for which in (good, ~good))
     point: dict[str, Any] = {
         "fpr": fpr,
         "method": "conformal",

@@ -152,11 +152,15 @@ class ImageConfig(Checked):
         for axis, name in enumerate(("height", "width")):
             size, stored = self.size[axis], self.stored_size[axis]
             if not 32 <= self.crop[axis] <= min(inner[axis], size) <= inner[axis] <= stored <= 8192:
-                more = f" + 2 x {self.reflection} of reflection" if self.reflection else ""
+                rule = "32 <= crop <= center_crop <= size <= 8192"
+                if self.reflection:
+                    rule = (
+                        "32 <= crop <= size and center_crop, and center_crop <= size + 2 x "
+                        f"{self.reflection} of reflection <= 8192"
+                    )
                 raise InputError(
-                    f"image {name}s must satisfy 32 <= crop <= center_crop <= size{more} <= 8192, "
-                    f"and crop <= size, got crop {shown(self.crop[axis])}, center_crop "
-                    f"{shown(inner[axis])}, size {shown(size)}."
+                    f"image {name}s must satisfy {rule}, got crop {shown(self.crop[axis])}, "
+                    f"center_crop {shown(inner[axis])}, size {shown(size)}."
                 )
         # A pixel is mirrored once at most.
         check_number(self, "reflection", 0, min(self.size) - 1)

@@ -52,8 +52,11 @@ class TrainingJob(Job):
         lines = curves(evaluation, test)
         return {
             "device": run.places["device"],
-            "metrics": {"paper": evaluation.metrics, "whole_image": evaluation.whole_image},
-            "not_computed": evaluation.reasons,
+            "metrics": {
+                "paper": evaluation.paper.metrics,
+                "whole_image": evaluation.whole.metrics,
+            },
+            "not_computed": evaluation.paper.reasons,
             "test_images": {
                 "normal": sum(sample.is_good for sample in test),
                 "defective": sum(not sample.is_good for sample in test),
