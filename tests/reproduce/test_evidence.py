@@ -27,10 +27,12 @@ def judged(ties: bool) -> tuple[Any, list[Sample]]:
     test += [
         Sample(Path(f"{i}.png"), "hole", Path("m.png") if i < 6 else None) for i in (3, 4, 5, 6)
     ]
-    evaluation = SimpleNamespace(
-        metrics={"image_auroc": 0.9, "pixel_auroc": 0.9}, maps=torch.from_numpy(maps), masks=masks,
-        scores=maps.mean((1, 2)), images=torch.zeros((7, 3, 40, 40), dtype=torch.uint8),
+    paper = SimpleNamespace(
+        metrics={"image_auroc": 0.9, "pixel_auroc": 0.9}, maps=torch.from_numpy(maps),
+        scores=maps.mean((1, 2)),
     )  # fmt: skip
+    images = torch.zeros((7, 3, 40, 40), dtype=torch.uint8)
+    evaluation = SimpleNamespace(paper=paper, masks=masks, images=images)
     return evaluation, test
 
 
@@ -62,6 +64,7 @@ def test_best_and_worst_cases(tmp_path: Path) -> None:
 
 
 def test_no_test_images_give_no_cases(tmp_path: Path) -> None:
-    nothing = SimpleNamespace(scores=np.empty(0, np.float32), maps=torch.empty(0, 8, 8))
+    paper = SimpleNamespace(scores=np.empty(0, np.float32), maps=torch.empty(0, 8, 8))
+    nothing = SimpleNamespace(paper=paper)
     assert cases(nothing, [], tmp_path, "job") == []  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
