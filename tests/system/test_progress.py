@@ -53,10 +53,15 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
+def plain(written: io.StringIO) -> list[str]:
+    """Lines without control codes."""
+    text = re.sub(r"\x1b\[[?0-9]*[A-Za-z]", "", written.getvalue())
+    return text.replace("\r", "\n").splitlines()
+
+
 def last_rows(written: io.StringIO, count: int) -> list[str]:
     """The rows of the last frame: one space between columns, the shortest bars, no time left."""
-    text = re.sub(r"\x1b\[[?0-9]*[A-Za-z]", "", written.getvalue())
-    rows = [" ".join(row.split()) for row in text.replace("\r", "\n").splitlines()]
+    rows = [" ".join(row.split()) for row in plain(written)]
     shown = [re.sub(r" \d+ s left$", "", re.sub("[━╸╺]+", "━", row)) for row in rows if row]
     return shown[-count:]
 
@@ -80,6 +85,11 @@ def test_without_a_terminal_there_is_a_line_now_and_then(
         "epoch 1/2, loss 7.8000, 10.0 images/s, 8 s left",
         "epoch 2/2, loss 7.4295, 1.9 images/s, 32 s left",
     ]
+    caplog.clear()
+    with TrainingProgress(epochs=2, total=100, done=0) as progress:
+        clock.now += 40
+        progress.advance(0, 8.0, 10)
+    assert lines(caplog) == ["epoch 1/2, loss 8.0000"]
     assert written.getvalue().strip() == ""
 
 
@@ -94,7 +104,7 @@ def test_a_resumed_run_counts_what_was_done_before(
         clock.now += 20
         progress.advance(4, 1.0, 20)  # after the last step the position is that of no epoch
     assert lines(caplog) == [
-        "epoch 4/4, loss 1.0000, 1.0 images/s, 1 min 20 s left",
+        "epoch 4/4, loss 1.0000",
         "epoch 4/4, loss 1.0000, 1.0 images/s, 1 min 00 s left",
     ]
 
@@ -104,10 +114,13 @@ def test_a_terminal_has_a_bar(
 ) -> None:
     written, clock = screen(monkeypatch, terminal=True), Clock(monkeypatch)
     with TrainingProgress(epochs=2, total=100, done=50) as progress:
+        progress.advance(1, 0.25, 5)
         clock.now += 20
-        progress.advance(1, 0.25, 25)
+        progress.advance(1, 0.25, 20)
     (row,) = last_rows(written, 1)
-    assert row == "Training ━ 75 % epoch 2/2, loss 0.2500, 1.2 images/s"
+    assert row == "Training ━ 75 % epoch 2/2, loss 0.2500, 1.0 images/s"
+    # A terminal echoes ^C behind it.
+    assert max(map(len, plain(written))) == 97
     assert lines(caplog) == []
 
 
@@ -119,17 +132,21 @@ def test_parts_of_a_whole_are_rows_of_one_display(
     def first() -> None:
         with progress_bar("Loading", 4) as bar:
             bar.advance(4)
+        assert rows()[0] == "1/3 [bold] 100 %"
         clock.now += 75
 
     def second() -> None:
+        assert rows() == ["1/3 [bold] 100 % in 1 min 15 s", "2/3 b 0 %", "3/3 c 0 %"]
         with progress_bar("Loading", 8, done=2) as bar:
             bar.advance()
             bar.advance()
             assert rows() == ["1/3 [bold] 100 % in 1 min 15 s", "2/3 b 50 % Loading", "3/3 c 0 %"]
         with TrainingProgress(epochs=2, total=100, done=0) as progress:
+            progress.advance(0, 0.5, 10)
+            assert rows()[1] == "2/3 b 10 % epoch 1/2, loss 0.5000"
             clock.now += 1
             progress.advance(0, 0.5, 10)
-            assert rows()[1] == "2/3 b 10 % epoch 1/2, loss 0.5000, 10.0 images/s"
+            assert rows()[1] == "2/3 b 20 % epoch 1/2, loss 0.5000, 10.0 images/s"
 
     def rows() -> list[str]:
         stages._rows.refresh()

@@ -184,6 +184,6 @@ def say_if_scaled(detector: Detector, contents: Contents) -> None:
         # Simulated, two and three members, 19 to 99 images: 5.1 % for 5 % at most.
         _log.info(
             "%d of the %d images to calibrate with also set the scales of the members, so false "
-            "positive rates hold nearly (5.1 %% for 5 %%); with other images nsa calibrate makes "
-            "them strict.", count, len(contents),
+            "positive rates hold nearly (5.1 %% for 5 %%); with other images nsa calibrate "
+            "--overwrite makes them strict.", count, len(contents),
         )  # fmt: skip

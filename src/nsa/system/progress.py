@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 from nsa.system import console as screen
@@ -48,11 +49,13 @@ def progress_bar(
     """
     stages = _at_work.get()
     if shown and stages is not None:
-        yield stages.count(title, total, done)
+        bar = stages.count(title, total, done)
+        yield bar
+        bar.advance(0, "")
         return
     # One of its own for what may run in several threads at once: a console draws one at a time.
     where = screen.console if lasting else PlainConsole(stderr=True)
-    with _rows(where, shown, transient=not lasting) as rows:
+    with _Rows(where, shown, transient=not lasting) as rows:
         yield Bar(rows, rows.add_task(title, total=total, completed=done, text=""))
 
 
@@ -92,17 +95,18 @@ class TrainingProgress:
         # A moving average over about 20 steps: single batches jump too much to read.
         self._loss = loss if self._loss != self._loss else 0.95 * self._loss + 0.05 * loss
         now = time.monotonic()
-        speed = (self._done - self._first) / max(now - self._start, 1e-9)
-        if not self._begun:  # the first step also compiles, and says nothing about the others
+        text = f"epoch {min(epoch + 1, self._epochs)}/{self._epochs}, loss {self._loss:.4f}"
+        left = ""
+        if self._begun:
+            speed = (self._done - self._first) / max(now - self._start, 1e-9)
+            text += f", {speed:.1f} images/s"
+            left = f", {duration((self._total - self._done) / speed)} left"
+        else:  # the first step also compiles, and says nothing about the others
             self._begun, self._first, self._start = True, self._done, now
-        text = (
-            f"epoch {min(epoch + 1, self._epochs)}/{self._epochs}, loss {self._loss:.4f}, "
-            f"{speed:.1f} images/s"
-        )
         self._bar.advance(count, text)
         if not screen.console.is_terminal and now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            _log.info("%s, %s left", text, duration((self._total - self._done) / speed))
+            _log.info("%s%s", text, left)
 
 
 class Stages:
@@ -116,7 +120,7 @@ class Stages:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._rows = _rows(screen.console, screen.console.is_terminal, transient=False)
+        self._rows = _Rows(screen.console, screen.console.is_terminal, transient=False)
         self._tasks = [
             self._rows.add_task(f"{number}/{len(names)} {name}", total=1, start=False, text="")
             for number, name in enumerate(names, 1)
@@ -170,15 +174,24 @@ class _TimeLeft(ProgressColumn):
         return Text(f"{duration(seconds)} left" if known and seconds is not None else "")
 
 
-def _rows(where: Console, shown: bool, *, transient: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:3.0f} %"),
-        TextColumn("{task.fields[text]}", markup=False),
-        _TimeLeft(),
-        console=where,
-        disable=not shown,
-        transient=transient,
-        expand=True,
-    )
+class _Rows(Progress):
+    """A row for each bar, as wide as a console allows."""
+
+    def __init__(self, where: Console, shown: bool, *, transient: bool) -> None:
+        self._where = where
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("{task.fields[text]}", markup=False),
+            _TimeLeft(),
+            console=where,
+            disable=not shown,
+            transient=transient,
+        )
+
+    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
+        table = super().make_tasks_table(tasks)
+        # A terminal echoes ^C behind the last row, which must not move it to the next line.
+        table.width = max(1, self._where.width - len("^C") - 1)
+        return table

@@ -107,7 +107,9 @@ def _describe(trainer: Trainer, run: NetworkRun) -> None:
         counted(settings.training.epochs, "epoch"), counted(trainer.steps_per_epoch, "step"),
         where, trainer.precision, counted(torch.get_num_threads(), "thread"),
     )  # fmt: skip
-    if position.epoch or position.step:
+    if trainer.finished:
+        _log.info("All steps are done.")
+    elif position.epoch or position.step:
         _log.info("Continuing at epoch %d, step %d.", position.epoch + 1, position.step + 1)
 
 
