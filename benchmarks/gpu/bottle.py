@@ -65,7 +65,7 @@ def scores(trainer: Trainer, settings: NetworkSettings, dataset: Dataset) -> dic
     result = evaluate(NetworkDetector(trainer.model, settings, DEVICE), dataset)
     return {
         "evaluation_seconds": result.seconds,
-        **{name: result.metrics[name] for name in METRICS},
+        **{name: result.paper.metrics[name] for name in METRICS},
     }
 
 

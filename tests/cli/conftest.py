@@ -11,7 +11,7 @@ from tiny import nsa
 Runs = tuple[Path, Path]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runs(
     network_run: Path,
     more_data: Path,
@@ -28,7 +28,7 @@ def runs(
     return network_run, other
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ensemble(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of copies of the runs, which are gone."""
     folder = tmp_path_factory.mktemp("ensemble")
