@@ -155,7 +155,7 @@ def test_contradictions_to_a_run(asked: dict[str, Any], different: list[str]) ->
 def test_the_demo_has_settings_of_its_own_unless_told() -> None:
     plain = demo_settings(NetworkRequest(), "flange")
     assert plain.training == {"epochs": 32, "batch_size": 8}
-    assert plain.images["crop"] == [160, 160]
+    assert plain.images == {"size": [184, 184]}
     told = demo_settings(
         NetworkRequest(epochs=2, training={"batch_size": 4}, images={"rotation": 0}), "fabric"
     )

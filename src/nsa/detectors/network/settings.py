@@ -20,13 +20,13 @@ _SELDOM = (("images", "reflection"), ("training", "extra_steps"), ("training", "
 RequestT = TypeVar("RequestT", bound=NetworkRequest)
 SECTIONS = ("synthesis", "images", "training")
 WHOLE, CROP = "whole", "crop"
-# Two to three minutes on two cores with bfloat16: many small steps teach more in that time than
+# About three minutes on two cores with bfloat16: many small steps teach more in that time than
 # few large ones, and at this size the finest defects are still several pixels wide.
 _DEMO_TRAINING = {"epochs": 32, "batch_size": 8}
 _DEMO_IMAGES: dict[str, dict[str, dict[str, Any]]] = {
     "flange": {  # by frame, the usual one first
-        CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
         WHOLE: {"size": [184, 184]},
+        CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
     },
     "fabric": {WHOLE: {"size": [168, 168], "center_crop": None, "crop": [160, 160]}},
 }
