@@ -6,7 +6,6 @@ import io
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,18 +22,6 @@ from nsa.system.console import (
     print_any_character,
     printable,
 )
-
-
-@pytest.fixture
-def log() -> Iterator[logging.Logger]:
-    """The package's logger, put back as it was."""
-    logger = logging.getLogger("nsa")
-    before = logger.handlers[:], logger.level, logger.propagate
-    logger.handlers.clear()  # of commands that ran in this process
-    logger.propagate = True
-    yield logger
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
 
 
 def screen(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> io.StringIO:

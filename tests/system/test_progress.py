@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,16 +20,9 @@ from nsa.system.progress import Stages, TrainingProgress, progress_bar
 
 
 @pytest.fixture(autouse=True)
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[logging.Logger]:
-    """The package's logger, as in a program that shows all logs; put back as it was."""
-    logger = logging.getLogger("nsa")
-    before = logger.handlers[:], logger.level, logger.propagate
-    logger.handlers.clear()  # of commands that ran in this process
-    logger.propagate = True
-    caplog.set_level(logging.INFO, "nsa")
-    yield logger
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
+def shown(log: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    """All logs, as in a program that shows them."""
+    caplog.set_level(logging.INFO, log.name)
 
 
 def screen(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> io.StringIO:
