@@ -14,9 +14,10 @@ from nsa._native.cuda import kernels
 from nsa._native.devices import check_devices
 from nsa._native.layout import check_images, views
 from nsa.errors import InputError
+from nsa.images.full_size import FullSizeImages
 from nsa.images.gather import gather
 from nsa.images.network_input import check_size
-from nsa.plan.augmentation import Augmentation, draw_augmentation
+from nsa.plan.augmentation import Augmentation, draw_augmentation, draw_crops
 from nsa.settings.config import ImageConfig
 
 
@@ -63,11 +64,12 @@ def apply_augmentation(images: Tensor, augmentation: Augmentation) -> Tensor:
     return torch.from_numpy(result).permute(0, 3, 1, 2)
 
 
-def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
+def augment(images: Tensor | FullSizeImages, config: ImageConfig, *, seed: int) -> Tensor:
     """Random rotation, centre crop, random crop and random vertical flip of every image.
 
     Args:
-        images: uint8 (N, config.channels, *config.stored_size).
+        images: uint8 (N, config.channels, *config.stored_size), or N of their own sizes, of which
+            there are only crops.
         config: what to draw, see :class:`nsa.settings.config.ImageConfig`.
         seed: fixes the result.
 
@@ -77,5 +79,8 @@ def augment(images: Tensor, config: ImageConfig, *, seed: int) -> Tensor:
     Raises:
         InputError: the images are not as ``config`` says.
     """
+    if isinstance(images, FullSizeImages):
+        crops = images.crops(np.arange(len(images)), draw_crops(config, images.shapes, seed))
+        return torch.from_numpy(crops).permute(0, 3, 1, 2)
     check_size(images, config, config.stored_size)
     return apply_augmentation(images, draw_augmentation(config, len(images), seed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -14,9 +14,12 @@ from torch import Tensor
 
 from nsa.errors import InputError
 from nsa.images.contents import Contents
-from nsa.images.decode import Pixels, check_channels, decode, resize, scale
+from nsa.images.decode import Pixels, check_channels, decode, scale
+from nsa.images.decode import resize as resized
+from nsa.images.frame import fill, scaled_shape
 from nsa.images.sample import Sample
 from nsa.images.unreadable import list_all
+from nsa.settings.config import Resize
 from nsa.system.cores import usable_cores
 from nsa.system.progress import progress_bar
 
@@ -34,6 +37,7 @@ def load_images(
     warn: bool = True,
     contents: Contents | None = None,
     reflection: int = 0,
+    resize: Resize = "stretch",
 ) -> Tensor:
     """Decode and resize images into one tensor.
 
@@ -49,6 +53,8 @@ def load_images(
         contents: of these paths, to be filled with what the images hold.
         reflection: pixels by which images are then continued on every side, mirrored; less than
             either side has.
+        resize: ``"stretch"``, or ``"fit"``: scaled in its own shape, in the middle of its own
+            reflection.
 
     Returns:
         uint8 (N, channels, height, width), channels-last, in the order of ``paths``; both sides
@@ -58,24 +64,40 @@ def load_images(
         InputError: there is no path, channels is another number, or files cannot be read; up to ten
             of them are named, and of more all are listed in a file that the message names.
     """
-    if not paths:
-        raise InputError("There are no images to load; paths is empty.")
     check_channels(channels)
     height, width = size
-    beyond = (reflection, reflection)
     stored = height + 2 * reflection, width + 2 * reflection
     pixels = np.empty((len(paths), *stored, channels), dtype=np.uint8)
     shapes = np.zeros((len(paths), 2), dtype=np.int64)  # width and height as decoded
-    failures: dict[int, InputError] = {}
 
     def load(index: int) -> None:
         picture = decode(paths[index], channels)
         shapes[index] = picture.size
         if contents is not None:
             contents.note(index, picture)
-        scaled = np.asarray(scale(picture, size)).reshape(height, width, channels)
-        pixels[index] = np.pad(scaled, (beyond, beyond, (0, 0)), "reflect")
+        shape = scaled_shape((picture.height, picture.width), size, resize)
+        scaled = np.asarray(scale(picture, shape)).reshape(*shape, channels)
+        pixels[index] = fill(scaled, size, reflection)
 
+    load_each(paths, load, progress)
+    if warn and resize == "stretch":
+        _warn_about_shapes(shapes, size)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+def load_each(paths: Sequence[str | Path], load: Callable[[int], None], progress: bool) -> None:
+    """Call ``load`` with the number of every file, in several threads.
+
+    Args:
+        progress: show a progress bar on standard error.
+
+    Raises:
+        InputError: there is no path, or files cannot be read; up to ten of them are named, and of
+            more all are listed in a file that the message names.
+    """
+    if not paths:
+        raise InputError("There are no images to load; paths is empty.")
+    failures: dict[int, InputError] = {}
     drawn = progress_bar("Loading images", len(paths), shown=progress)
     with drawn as bar, ThreadPoolExecutor(worker_count()) as pool:
         futures = {pool.submit(load, index): index for index in range(len(paths))}
@@ -94,9 +116,6 @@ def load_images(
         told = describe([failures[k] for k in sorted(failures)], len(paths))
         more = f" {list_all(failures, paths)}" if len(failures) > _NAMED_FAILURES else ""
         raise InputError(told + more)
-    if warn:
-        _warn_about_shapes(shapes, size)
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
 def load_some(samples: Sequence[Sample]) -> Tensor:
@@ -115,7 +134,7 @@ def load_some(samples: Sequence[Sample]) -> Tensor:
 
 def stack(images: Iterable[Pixels], size: tuple[int, int]) -> Tensor:
     """Images, uint8 (H, W, C) of any sizes, resized into one uint8 tensor (N, C, *size)."""
-    scaled = np.stack([resize(image, size) for image in images])
+    scaled = np.stack([resized(image, size) for image in images])
     return torch.from_numpy(scaled).permute(0, 3, 1, 2)
 
 

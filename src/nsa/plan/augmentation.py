@@ -60,6 +60,27 @@ def draw_augmentation(config: ImageConfig, count: int, seed: int) -> Augmentatio
     )
 
 
+def draw_crops(config: ImageConfig, shapes: npt.NDArray[np.int64], seed: int) -> Augmentation:
+    """Draw places of crops in images of their own sizes, all equally likely, and flips.
+
+    Args:
+        shapes: (N, 2), height and width of each, at least those of ``config.crop``.
+    """
+    random = np.random.default_rng(seed)
+    room = shapes - np.array(config.crop)
+    place = random.integers(0, room, endpoint=True).astype(np.int32)
+    flip = random.random(len(shapes)) < (0.5 if config.vertical_flip else 0.0)
+    angle = np.zeros(len(shapes), np.float32)
+    return Augmentation(angle, place[:, 0], place[:, 1], flip.astype(np.uint8), config.crop)
+
+
+def unchanged(count: int, size: tuple[int, int]) -> Augmentation:
+    """What leaves images of one (height, width) as they are."""
+    zeros = np.zeros(count, np.int32)
+    angle, flip = np.zeros(count, np.float32), np.zeros(count, np.uint8)
+    return Augmentation(angle, zeros, zeros, flip, size)
+
+
 def middle(outer: int, inner: int) -> int:
     """First pixel of a centred window, rounded as torchvision's CenterCrop rounds."""
     return round((outer - inner) / 2)

@@ -11,6 +11,9 @@ from nsa.settings.config import Bounds, SynthesisConfig
 
 Number = TypeVar("Number", int, float)
 
+# Eq. 5-6: sides are 0.06 + Gamma(2, 0.1) of the image's, and 0.8 at most in nearly all of Table 4.
+_START, _SCALE, _USUAL_END = 0.06, 0.1, 0.80
+
 
 class Axis(NamedTuple):
     """Limits along the height or the width of an image."""
@@ -18,6 +21,8 @@ class Axis(NamedTuple):
     side: int  # of the image, px
     low: float  # smallest and largest side of a patch, relative to the image's
     high: float
+    start: float  # where the distribution of sides begins, and the scale of it, relative too
+    scale: float
     half_low: int  # half of these in px, which is what the released code works with
     half_high: int
 
@@ -44,8 +49,8 @@ def limits(config: SynthesisConfig, height: int, width: int, *, objects: bool) -
     """The limits of ``config`` for images of ``height`` x ``width``."""
     way = config.way
     return Limits(
-        rows=_axis(height, config.height_bounds),
-        columns=_axis(width, config.width_bounds),
+        rows=_axis(height, config.height_bounds, config.patch_pixels),
+        columns=_axis(width, config.width_bounds, config.patch_pixels),
         paper=config.variant == "paper",
         objects=objects,
         other_image=way.other_image,
@@ -60,11 +65,16 @@ def limits(config: SynthesisConfig, height: int, width: int, *, objects: bool) -
     )
 
 
-def _axis(side: int, bounds: Bounds) -> Axis:
+def _axis(side: int, bounds: Bounds, pixels: tuple[int, int] | None) -> Axis:
+    start, scale = _START, _SCALE
+    if pixels is not None:
+        smallest, largest = min(pixels[0], side), min(pixels[1], side)
+        start, bounds = smallest / side, (smallest / side, largest / side)
+        scale = _SCALE * (bounds[1] - bounds[0]) / (_USUAL_END - _START)
     # At least 1: on tiny images the rounded limit would be an empty patch.
     half_low = max(1, round(bounds[0] / 2 * side))
     half_high = max(half_low, round(bounds[1] / 2 * side))
-    return Axis(int(side), float(bounds[0]), float(bounds[1]), half_low, half_high)
+    return Axis(int(side), float(bounds[0]), float(bounds[1]), start, scale, half_low, half_high)
 
 
 @inlined
@@ -76,9 +86,9 @@ def _clip(value: Number, low: Number, high: Number) -> Number:
 def draw_length(state: State, axis: Axis, paper: bool) -> float:
     """Side of the source patch in px, eq. 5-6: a clipped Gamma variable."""
     if paper:
-        return axis.side * _clip(0.06 + gamma2(state, 0.1), axis.low, axis.high)
+        return axis.side * _clip(axis.start + gamma2(state, axis.scale), axis.low, axis.high)
     # The released code draws half of the side and cuts it to whole pixels.
-    half = (0.03 + gamma2(state, 0.05)) * axis.side
+    half = (axis.start / 2 + gamma2(state, axis.scale / 2)) * axis.side
     return 2.0 * math.floor(_clip(half, float(axis.half_low), float(axis.half_high)))
 
 

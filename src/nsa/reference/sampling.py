@@ -168,6 +168,15 @@ def _draw_masks(
     return {"label_mask": label} if blend.all() else {"label_mask": label, "blend_mask": blend}
 
 
+def _bounds(config: SynthesisConfig, shape: tuple[int, int]) -> tuple[Bounds, Bounds]:
+    """Smallest and largest height and width of a patch, relative to the image's."""
+    if config.patch_pixels is None:
+        return config.height_bounds, config.width_bounds
+    low, high = config.patch_pixels
+    rows, columns = ((min(low, side) / side, min(high, side) / side) for side in shape)
+    return rows, columns
+
+
 def _half_bounds(bounds: Bounds, side: int) -> tuple[int, int]:
     low = max(1, round(bounds[0] / 2 * side))
     return low, max(low, round(bounds[1] / 2 * side))
@@ -177,13 +186,16 @@ def _source_boxes(
     rng: np.random.Generator, config: SynthesisConfig, shape: tuple[int, int]
 ) -> Iterator[Box]:
     """Boxes of one random size around random centres, clipped to the image (eq. 5-7)."""
-    both = (config.height_bounds, config.width_bounds)
+    both = _bounds(config, shape)
     lengths: list[float] = []
     for side, (low, high) in zip(shape, both, strict=True):
+        start, scale = 0.06, 0.1
+        if config.patch_pixels is not None:  # the usual 0.06 to 0.8, moved to these limits
+            start, scale = low, 0.1 * (high - low) / 0.74
         if config.variant == "paper":
-            lengths.append(side * np.clip(0.06 + rng.gamma(2, 0.1), low, high))
+            lengths.append(side * np.clip(start + rng.gamma(2, scale), low, high))
         else:
-            half = (0.03 + rng.gamma(2, 0.05)) * side
+            half = (start / 2 + rng.gamma(2, scale / 2)) * side
             lengths.append(2 * int(np.clip(half, *_half_bounds((low, high), side))))
     for _ in range(TRIES):
         ends = []
@@ -205,14 +217,14 @@ def _resized(
 ) -> tuple[int, int]:
     """Height and width after the random resize (eq. 9)."""
     scale = np.clip(rng.normal(1, 0.5), *config.scale_bounds)
+    bounds = _bounds(config, shape)
     if config.variant == "paper":
         # Relative to the sides of the patch, so that both axes share one factor.
-        sides = ((h, shape[0], config.height_bounds), (w, shape[1], config.width_bounds))
+        sides = ((h, shape[0], bounds[0]), (w, shape[1], bounds[1]))
         scale = min(scale, *(high * side / length for length, side, (_, high) in sides))
         scale = max(scale, *(low * side / length for length, side, (low, _) in sides))
         return max(1, int(np.floor(scale * h + 0.5))), max(1, int(np.floor(scale * w + 0.5)))
-    rows = _half_bounds(config.height_bounds, shape[0])
-    columns = _half_bounds(config.width_bounds, shape[1])
+    rows, columns = map(_half_bounds, bounds, shape)
     scaled = np.clip(scale * h, *rows)
     new_w = int(np.clip(int(scaled / h * w), *columns))
     return int(np.clip(int(new_w / w * h), *rows)), new_w

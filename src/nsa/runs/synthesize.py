@@ -10,9 +10,11 @@ from torch import Tensor
 from nsa.detectors.network.automatic import suggest_settings
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import resolve
+from nsa.detectors.network.sizes import sized
 from nsa.errors import InputError
-from nsa.images import load_images, open_dataset
+from nsa.images import open_dataset
 from nsa.images.augment import augment
+from nsa.images.full_size import load_to_train_on
 from nsa.report.canvas import SYNTHESIS_TITLE
 from nsa.report.grids import synthesis_grid
 from nsa.report.methods import Examples, method_grid
@@ -61,12 +63,10 @@ def synthesize(
         generator=torch.Generator("cpu").manual_seed(derive_seed(seed, 0)),
         device="cpu",
     )
+    settings = sized(settings, request, [sample.path for sample in dataset.train])
     paths = [dataset.train[index].path for index in order[:count].tolist()]
-    config = settings.images
-    images = load_images(
-        paths, config.size, config.channels, progress=False, reflection=config.reflection
-    )
-    originals = augment(images, config, seed=derive_seed(seed, AUGMENTATION))
+    images = load_to_train_on(paths, settings.images, progress=False)
+    originals = augment(images, settings.images, seed=derive_seed(seed, AUGMENTATION))
     if not every_method:
         examples = _examples(originals, settings.synthesis, seed)
         return synthesis_grid(

@@ -18,8 +18,11 @@ from nsa.settings.methods import METHODS, BlendMode, Label, LabelKind, Synthesis
 
 Variant = Literal["released", "paper"]
 Gradients = Literal["source", "mixed"]
+Resize = Literal["stretch", "fit", "none"]
 LABELS = typing.get_args(Label)
 Bounds = tuple[float, float]
+_LARGEST = 8192  # side in px of a stored image of one size
+_LARGEST_OWN = 65_535  # of one that keeps its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,8 @@ class SynthesisConfig(Checked):
         max_patches: largest number of patches per image, ``n_max``.
         height_bounds, width_bounds: smallest and largest full side of a patch, relative to the
             image's side.
+        patch_pixels: smallest and largest full side in px, in their place; sides are then drawn
+            from the same distribution, moved to these limits.
         background: brightness ``b`` of a plain background in [0, 255]; None: no object mask is
             used.
         background_threshold: a pixel further than this from ``background`` belongs to the object.
@@ -57,6 +62,7 @@ class SynthesisConfig(Checked):
     max_patches: int = 3
     height_bounds: Bounds = (0.06, 0.80)
     width_bounds: Bounds = (0.06, 0.80)
+    patch_pixels: tuple[int, int] | None = None
     background: float | None = None
     background_threshold: float = 20.0
     min_object_share: float = 0.70
@@ -73,6 +79,8 @@ class SynthesisConfig(Checked):
         check_number(self, "max_patches", 1, 64)
         check_bounds(self, "height_bounds", 0.0, 1.0)
         check_bounds(self, "width_bounds", 0.0, 1.0)
+        if self.patch_pixels is not None:
+            check_bounds(self, "patch_pixels", 0, _LARGEST_OWN)
         check_bounds(self, "scale_bounds", 0.01, 100.0)
         if self.background is not None:
             check_number(self, "background", 0, 255)
@@ -123,18 +131,22 @@ class ImageConfig(Checked):
     Attributes:
         channels: 3 for colour, 1 for grey images.
         size: (height, width) in pixels to which every image is resized once, when it is loaded.
+        resize: how it comes to that size: ``"stretch"``: by stretching, as in the paper; ``"fit"``:
+            scaled in its own shape until it just fits; ``"none"``: not at all, ``size`` being the
+            largest height and width among the training images. See :attr:`cropped`.
         reflection: pixels by which a training image is then continued beyond each of its sides,
             mirrored, so that what is rotated and shifted still shows the whole of it; 0: none, as
             in the paper.
         rotation: largest random rotation in degrees, nearest neighbour; 0: none.
         center_crop: (height, width) cut from the centre after the rotation; None: no such crop.
         crop: (height, width) of the network's input; random position in training, centre in
-            evaluation.
+            evaluation, where not the whole image is judged.
         vertical_flip: flip top and bottom at random (textures).
     """
 
     channels: int = 3
     size: tuple[int, int] = (256, 256)
+    resize: Resize = "stretch"
     reflection: int = 0
     rotation: float = 0.0
     center_crop: tuple[int, int] | None = (230, 230)
@@ -148,15 +160,25 @@ class ImageConfig(Checked):
                 f"channels must be 1 (grey) or 3 (colour), got {shown(self.channels)}."
             )
         check_number(self, "rotation", 0, 180)
+        if self.cropped:
+            self._check_cropped()
+            return
         inner = self.center_crop or self.stored_size
         for axis, name in enumerate(("height", "width")):
             size, stored = self.size[axis], self.stored_size[axis]
-            if not 32 <= self.crop[axis] <= min(inner[axis], size) <= inner[axis] <= stored <= 8192:
-                rule = "32 <= crop <= center_crop <= size <= 8192"
+            if (
+                not 32
+                <= self.crop[axis]
+                <= min(inner[axis], size)
+                <= inner[axis]
+                <= stored
+                <= _LARGEST
+            ):
+                rule = f"32 <= crop <= center_crop <= size <= {_LARGEST}"
                 if self.reflection:
                     rule = (
                         "32 <= crop <= size and center_crop, and center_crop <= size + 2 x "
-                        f"{self.reflection} of reflection <= 8192"
+                        f"{self.reflection} of reflection <= {_LARGEST}"
                     )
                 raise InputError(
                     f"image {name}s must satisfy {rule}, got crop {shown(self.crop[axis])}, "
@@ -164,6 +186,28 @@ class ImageConfig(Checked):
                 )
         # A pixel is mirrored once at most.
         check_number(self, "reflection", 0, min(self.size) - 1)
+
+    def _check_cropped(self) -> None:
+        if self.rotation or self.reflection or self.center_crop is not None:
+            raise InputError(
+                "rotation and reflection must be 0 and center_crop must be null where crops are "
+                f"taken from images of their own shape (resize: {self.resize})."
+            )
+        if not all(32 <= c <= s <= _LARGEST_OWN for c, s in zip(self.crop, self.size, strict=True)):
+            raise InputError(
+                f"image sides must satisfy 32 <= crop <= size <= {_LARGEST_OWN}, got crop "
+                f"{shown(self.crop)} and size {shown(self.size)}."
+            )
+
+    @property
+    def cropped(self) -> bool:
+        """Whether the network's input is a crop from anywhere in an image of its own shape.
+
+        Then nothing is padded, and a detector judges the whole image with one network that is
+        convolutional throughout. Otherwise images of their own shape are centred in :attr:`size`,
+        and what is left of it is filled by reflection.
+        """
+        return self.resize == "none" or (self.resize == "fit" and self.crop != self.size)
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -208,6 +252,8 @@ class TrainConfig(Checked):
     Attributes:
         epochs: passes over the training images.
         batch_size: images per step at most; the batches of an epoch are of equal size.
+        crops_per_image: crops that an epoch takes of every image; more than one where images are
+            so many and large that each has to be decoded again for every epoch.
         learning_rate, final_learning_rate: ends of the cosine schedule, stepped once per epoch.
         seed: fixes initial weights, order, augmentation and anomalies.
         extra_steps: steps of one more pass; only where a run was ended in the middle of it.
@@ -218,6 +264,7 @@ class TrainConfig(Checked):
 
     epochs: int = 320
     batch_size: int = 64
+    crops_per_image: int = 1
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     seed: int = 0
@@ -235,6 +282,7 @@ class TrainConfig(Checked):
                 f"got {self.former_epochs!r}."
             )
         check_number(self, "batch_size", 1, 65_536)
+        check_number(self, "crops_per_image", 1, 10_000)
         check_number(self, "learning_rate", 1e-12, 10.0)
         check_number(self, "final_learning_rate", 0.0, self.learning_rate)
         check_number(self, "seed", 0, 2**63 - 1)

@@ -173,6 +173,35 @@ def parse_background(value: object) -> float | str:
     raise InputError(f"--background must be a number from 0 to 255 or none, got {shown(value)}.")
 
 
+NATIVE, WHOLE_CROP = "native", "whole"  # instead of the sides of images, and of crops
+Sides = str | tuple[int, ...]  # such a word, one side for both, or height and width
+
+
+def parse_sides(option: str, word: str) -> Callable[[object], Sides]:
+    """What an option means that takes ``word``, one side, or two, as in ``768x1024``.
+
+    In a YAML file two sides are a list. The result is checked where it is used.
+    """
+
+    def parse(value: object) -> Sides:
+        if value == word:
+            return word
+        with contextlib.suppress(InputError, ValueError):
+            parts = value.lower().split("x") if isinstance(value, str) else value
+            listed = parts if isinstance(parts, list | tuple) else [parts]
+            sides = tuple(
+                convert("", int(one) if isinstance(one, str) else one, int) for one in listed
+            )
+            if 1 <= len(sides) <= 2 and min(sides) >= 1:
+                return sides
+        raise InputError(
+            f"{option} must be a number of pixels, height and width such as 768x1024, or {word}, "
+            f"got {shown(value)}."
+        )
+
+    return parse
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest(Request):
     """What every method's training can be asked for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from nsa._native.cuda import kernels
 from nsa._native.cuda.plan import DevicePlan, device_limits
+from nsa.images.full_size import FullSizeImages
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.synthesis.on_gpu import blend_and_label
 from nsa.system.cores import own_cores
@@ -74,7 +76,8 @@ class DeviceSteps:
     """See :class:`nsa.training.steps.Steps`.
 
     Args:
-        images: uint8 (N, C, height, width) on the CPU, stored channels-last.
+        images: uint8 (N, C, height, width) on the CPU, stored channels-last; or of their own sizes:
+            each step brings its crops.
         synthesis, image_config: the settings.
         updater: changes the network.
         batch_size: images of a step, about.
@@ -92,7 +95,7 @@ class DeviceSteps:
 
     def __init__(
         self,
-        images: Tensor,
+        images: Tensor | FullSizeImages,
         synthesis: SynthesisConfig,
         image_config: ImageConfig,
         updater: Updater,
@@ -103,18 +106,25 @@ class DeviceSteps:
         resident_limit: int,
     ) -> None:
         self.workers = min(_MOST_WORKERS, max(1, own_cores() - 1))
-        self._pixels = images.permute(0, 2, 3, 1)
+        self._count = len(images)
+        self._pixels = images.permute(0, 2, 3, 1) if isinstance(images, Tensor) else None
+        # Of an image as a step brings it.
+        self._shape = tuple(
+            (*image_config.crop, image_config.channels)
+            if self._pixels is None
+            else self._pixels.shape[1:]
+        )
         self._synthesis, self._images = synthesis, image_config
         # By its number: threads that prepare steps have a current GPU of their own.
         self._device = _numbered(device)
         self._updater = updater
-        self.resident = images.numel() <= resident_limit
+        self.resident = isinstance(images, Tensor) and images.numel() <= resident_limit
         self._captured = captured
         self._limits = device_limits(self._device)
         self._layouts: dict[int, PackedStep] = {}
         size = self._layout(batch_size).bytes
         if not self.resident:
-            size += batch_size * self._pixels[0].numel()
+            size += batch_size * math.prod(self._shape)
         self.most_ready = max(2, min(_READY_EACH * self.workers, _READY_BYTES // size))
         self._slots: dict[tuple[int, int], _Slot] = {}
         self._pool: Any = None  # torch's handle of the memory that graphs share
@@ -136,8 +146,10 @@ class DeviceSteps:
             self._stream.wait_stream(before)
             context.callback(before.wait_stream, self._stream)
             context.enter_context(torch.cuda.stream(self._stream))
-            self._store = self._pixels.to(self._device) if self.resident else None
-            if self._store is None:
+            self._store = None
+            if self._pixels is not None and self.resident:
+                self._store = self._pixels.to(self._device)
+            elif self._pixels is not None:
                 _log.info("The images do not fit on the GPU; they stay in host memory and stream.")
             self._context = context.pop_all()
         return self
@@ -156,11 +168,16 @@ class DeviceSteps:
             block = _pinned(layout.bytes)
             image, pixels = drawn.image, None
             if not self.resident:
-                pixels = _pinned(len(drawn), *self._pixels.shape[1:])
-                # Not index_select: in every worker it would start as many threads as there are
-                # cores. Clipped, for otherwise NumPy copies through a buffer.
-                np.take(self._pixels.numpy(), drawn.image, axis=0, out=pixels.numpy(), mode="clip")
+                pixels = _pinned(len(drawn), *self._shape)
                 image = np.arange(len(drawn))
+                if drawn.pixels is not None:
+                    pixels.numpy()[:] = drawn.pixels
+                else:
+                    assert self._pixels is not None
+                    # Not index_select: in every worker it would start as many threads as there are
+                    # cores. Clipped, for otherwise NumPy copies through a buffer.
+                    source, out = self._pixels.numpy(), pixels.numpy()
+                    np.take(source, drawn.image, axis=0, out=out, mode="clip")
             layout.pack(drawn, image, block)
         return HostStep(len(drawn), drawn.own, block, pixels)
 
@@ -199,7 +216,7 @@ class DeviceSteps:
     def _layout(self, count: int) -> PackedStep:
         layout = self._layouts.get(count)
         if layout is None:  # two threads may make the same one
-            stored = len(self._pixels) if self.resident else count
+            stored = self._count if self.resident else count
             layout = PackedStep(count, stored, self._synthesis, self._images, self._limits)
             self._layouts[count] = layout
         return layout
@@ -210,7 +227,7 @@ class DeviceSteps:
             layout, store = self._layout(step.count), self._store
             block = torch.zeros(layout.bytes, dtype=torch.uint8, device=self._device)
             if store is None:
-                shape = (layout.count, *self._pixels.shape[1:])
+                shape = (layout.count, *self._shape)
                 store = torch.zeros(shape, dtype=torch.uint8, device=self._device)
             plan = DevicePlan(layout.plan, layout.plan_of(block))
             loss = torch.zeros((), dtype=torch.float32, device=self._device)

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from nsa.errors import InputError
+from nsa.images.full_size import FullSizeImages
 from nsa.training.fingerprint import Fingerprint, compare
 from nsa.training.share import share_of
 from nsa.training.sync_batch_norm import synchronise
@@ -92,7 +93,7 @@ class Ranks:
             InputError: there is no such GPU for this rank.
         """
 
-    def check_same_images(self, paths: Sequence[Path], images: Tensor) -> None:
+    def check_same_images(self, paths: Sequence[Path], images: Tensor | FullSizeImages) -> None:
         """Check that all ranks have loaded the same training set.
 
         Raises:
@@ -175,7 +176,7 @@ class _Together(Ranks):
         torch.cuda.set_device(local)
         self._group = distributed.new_group(backend="nccl", timeout=PATIENCE)
 
-    def check_same_images(self, paths: Sequence[Path], images: Tensor) -> None:
+    def check_same_images(self, paths: Sequence[Path], images: Tensor | FullSizeImages) -> None:
         found: list[Fingerprint | None] = [None] * self.count
         distributed.all_gather_object(found, Fingerprint.of(paths, images))
         compare([one for one in found if one is not None])

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
-from nsa.plan import Plan, draw_plan
-from nsa.plan.augmentation import Augmentation, draw_augmentation
+from nsa.images.full_size import FullSizeImages
+from nsa.plan import Plan, draw_plan, object_masks
+from nsa.plan.augmentation import Augmentation, draw_augmentation, draw_crops, unchanged
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.training.distributed import ALONE, Ranks
-from nsa.training.masks import AugmentedMasks
+from nsa.training.masks import AugmentedMasks, Pixels
 from nsa.training.schedule import AUGMENTATION, SYNTHESIS, derive_seed, epoch_batches
 from nsa.training.share import take_share
 
@@ -27,7 +29,9 @@ class Drawn:
         total: images of the whole batch.
         own: how many of them this process trains on: the first of ``image``.
         image: int64 (n,), which training images it takes; those after ``own`` only give patches.
-        augmentation: how each of them is rotated, cropped and flipped.
+        augmentation: how each of them is still to be rotated, cropped and flipped.
+        pixels: uint8 (n, *crop, C), crops of images of their own sizes, to which nothing is to be
+            done any more; None: pixels are those of the stored images.
         plan: the anomalies of the augmented images.
     """
 
@@ -37,6 +41,7 @@ class Drawn:
     own: int
     image: npt.NDArray[np.int64]
     augmentation: Augmentation
+    pixels: Pixels | None
     plan: Plan
 
     def __len__(self) -> int:
@@ -47,7 +52,7 @@ class StepDrawer:
     """Draws the steps of a run in any order, from any thread.
 
     Args:
-        images: uint8 (N, C, height, width) on the CPU, stored channels-last.
+        images: uint8 (N, C, height, width) on the CPU, stored channels-last; or of their own sizes.
         synthesis, image_config, training: the settings.
         threads: how many of them one draw may use.
         ranks: the processes that share every batch.
@@ -55,7 +60,7 @@ class StepDrawer:
 
     def __init__(
         self,
-        images: Tensor,
+        images: Tensor | FullSizeImages,
         synthesis: SynthesisConfig,
         image_config: ImageConfig,
         training: TrainConfig,
@@ -69,8 +74,9 @@ class StepDrawer:
         )
         self._synthesis, self._images, self._training = synthesis, image_config, training
         self._threads, self._ranks = threads, ranks
+        self._store = images if isinstance(images, FullSizeImages) else None
         self._masks: AugmentedMasks | None = None
-        if synthesis.mask_background is not None:
+        if isinstance(images, Tensor) and synthesis.mask_background is not None:
             self._masks = AugmentedMasks(
                 images.permute(0, 2, 3, 1).numpy(),
                 synthesis.mask_background,
@@ -87,13 +93,21 @@ class StepDrawer:
         Ranks draw the whole batch and keep their share.
         """
         image = self._batches(epoch)[step]
-        augmentation = draw_augmentation(
-            self._images, len(image), self._seed(AUGMENTATION, epoch, step)
-        )
-        masks = None
-        if self._masks is not None:
-            # All are 0 or 1, and as bool that need not be checked.
-            masks = self._masks(image, augmentation, self._threads).view(np.bool_)
+        seed = self._seed(AUGMENTATION, epoch, step)
+        pixels = masks = None
+        if self._store is None:
+            augmentation = draw_augmentation(self._images, len(image), seed)
+            if self._masks is not None:
+                # All are 0 or 1, and as bool that need not be checked.
+                masks = self._masks(image, augmentation, self._threads).view(np.bool_)
+        else:
+            where = draw_crops(self._images, self._store.shapes[image], seed)
+            pixels, augmentation = (
+                self._store.crops(image, where),
+                unchanged(len(image), where.crop),
+            )
+            self._store.expect(self._following(epoch, step))
+            masks = self._masks_of(pixels)
         plan = draw_plan(
             self._synthesis,
             len(image),
@@ -106,7 +120,25 @@ class StepDrawer:
         if len(own) < total:
             chosen, plan = take_share(plan, total, own)
             image, augmentation = image[chosen], augmentation.of(chosen)
-        return Drawn(epoch, step, total, len(own), image, augmentation, plan)
+            pixels = None if pixels is None else pixels[chosen]
+        return Drawn(epoch, step, total, len(own), image, augmentation, pixels, plan)
+
+    def _following(self, epoch: int, step: int) -> list[int]:
+        """The images of the step after a step."""
+        batches = self._batches(epoch)
+        after = batches[step + 1] if step + 1 < len(batches) else self._batches(epoch + 1)[0]
+        following: list[int] = after.tolist()
+        return following
+
+    def _masks_of(self, pixels: Pixels) -> npt.NDArray[np.bool_] | None:
+        """Object masks of crops, (n, *crop), where the settings ask for them."""
+        background = self._synthesis.mask_background
+        if background is None:
+            return None
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        found = object_masks(images, background, self._synthesis.background_threshold)
+        masks: npt.NDArray[np.bool_] = found[:, 0].numpy().view(np.bool_)
+        return masks
 
     def _seed(self, stream: int, epoch: int, step: int) -> int:
         return derive_seed(self._training.seed, stream, epoch, step)

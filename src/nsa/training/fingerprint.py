@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from nsa.errors import InputError
+from nsa.images.full_size import FullSizeImages
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Fingerprint:
         host: the machine that loaded it.
         count: number of images.
         names: hash of the file names in order; folders may differ between machines.
-        pixels: hash of the images as loaded.
+        pixels: hash of the images as loaded, or as decoded where they keep their own size.
     """
 
     host: str
@@ -31,11 +32,14 @@ class Fingerprint:
     pixels: str
 
     @classmethod
-    def of(cls, paths: Sequence[Path], images: Tensor) -> Fingerprint:
-        """From files and what was loaded from them, uint8 (N, C, H, W) on the CPU."""
+    def of(cls, paths: Sequence[Path], images: Tensor | FullSizeImages) -> Fingerprint:
+        """From files and what was loaded from them, uint8 (N, C, H, W) on the CPU or full size."""
         names = hashlib.sha256(b"\0".join(os.fsencode(path.name) for path in paths))
-        pixels = hashlib.sha256(str(tuple(images.shape)).encode())
-        pixels.update(images.permute(0, 2, 3, 1).contiguous().numpy().data)
+        if isinstance(images, Tensor):
+            pixels = hashlib.sha256(str(tuple(images.shape)).encode())
+            pixels.update(images.permute(0, 2, 3, 1).contiguous().numpy().data)
+        else:
+            pixels = hashlib.sha256(images.contents.digests.tobytes())
         return cls(socket.gethostname(), len(images), names.hexdigest(), pixels.hexdigest())
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nsa._native.cuda.support import check_device
 from nsa.errors import InputError
+from nsa.images.full_size import FullSizeImages
 from nsa.model import EncoderDecoder
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.settings.fields import Checked
@@ -59,7 +60,7 @@ class Trainer:
 
     Args:
         images: uint8 (N, C, height, width) on the CPU, normal images of
-            ``image_config.stored_size``.
+            ``image_config.stored_size``; or of their own sizes, where crops are taken of them.
         synthesis, image_config, training: the settings.
         device: where the network runs.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
@@ -82,7 +83,7 @@ class Trainer:
     @torch.inference_mode(False)
     def __init__(
         self,
-        images: Tensor,
+        images: Tensor | FullSizeImages,
         synthesis: SynthesisConfig,
         image_config: ImageConfig,
         training: TrainConfig,
@@ -98,7 +99,9 @@ class Trainer:
             raise InputError(
                 "batch_size must be at least 2: an anomaly is made of two images of a batch."
             )
-        self.images = images.contiguous(memory_format=torch.channels_last)
+        self.images: Tensor | FullSizeImages = images
+        if isinstance(images, Tensor):
+            self.images = images.contiguous(memory_format=torch.channels_last)
         self.synthesis = NSA(synthesis)
         self.image_config = image_config
         self.training = training

@@ -16,6 +16,7 @@ from nsa.settings.config import TrainConfig
 
 # Streams of random numbers, kept apart so that a change to one leaves the others alone.
 WEIGHTS, ORDER, AUGMENTATION, SYNTHESIS = range(4)
+TOGETHER = 16  # images among which several crops of each are shuffled
 
 
 def learning_rate(config: TrainConfig, epoch: int) -> float:
@@ -36,7 +37,10 @@ def derive_seed(seed: int, stream: int, *counters: int) -> int:
 
 
 def epoch_batches(count: int, config: TrainConfig, epoch: int) -> list[Tensor]:
-    """The batches of one epoch: int64 indices, every image once, in random order.
+    """The batches of one epoch: int64 indices, in random order.
+
+    Every image comes once, or ``config.crops_per_image`` times, and then soon again: the order is
+    random among :data:`TOGETHER` images, so that no more have to be in memory.
 
     As many as batches of ``config.batch_size`` would be, but of equal size, give or take an image:
     a small rest would change the weights by its few images as much as a whole batch does. A batch
@@ -45,5 +49,12 @@ def epoch_batches(count: int, config: TrainConfig, epoch: int) -> list[Tensor]:
     """
     generator = torch.Generator("cpu").manual_seed(derive_seed(config.seed, ORDER, epoch))
     order = torch.randperm(count, generator=generator, device="cpu")
-    batches = torch.tensor_split(order, -(-count // config.batch_size))
+    if config.crops_per_image > 1:
+        groups = [group.repeat(config.crops_per_image) for group in torch.split(order, TOGETHER)]
+        order = torch.cat([_shuffled(group, generator) for group in groups])
+    batches = torch.tensor_split(order, -(-len(order) // config.batch_size))
     return [batch for batch in batches if len(batch) > 1]
+
+
+def _shuffled(values: Tensor, generator: torch.Generator) -> Tensor:
+    return values[torch.randperm(len(values), generator=generator, device="cpu")]

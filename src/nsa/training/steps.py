@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from nsa.images.full_size import FullSizeImages
 from nsa.images.gather import gather
 from nsa.synthesis import NSA
 from nsa.training.draw import Drawn
@@ -60,15 +61,18 @@ class HostSteps:
     """Steps on the CPU.
 
     Args:
-        images: uint8 (N, C, height, width), stored channels-last.
+        images: uint8 (N, C, height, width), stored channels-last; or of their own sizes, which come
+            with each step.
     """
 
     workers = 0
     most_ready = 1
     read_every = 1
 
-    def __init__(self, images: Tensor, synthesis: NSA, updater: Updater) -> None:
-        self._pixels = images.permute(0, 2, 3, 1).numpy()
+    def __init__(self, images: Tensor | FullSizeImages, synthesis: NSA, updater: Updater) -> None:
+        self._pixels = None
+        if isinstance(images, Tensor):
+            self._pixels = images.permute(0, 2, 3, 1).numpy()
         self._synthesis, self._updater = synthesis, updater
         self._losses: list[float] = []
 
@@ -84,8 +88,11 @@ class HostSteps:
 
     def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
         """See :meth:`Steps.make_batch`."""
-        threads = torch.get_num_threads()
-        normal = gather(self._pixels, drawn.image, drawn.augmentation, threads)
+        normal = drawn.pixels
+        if normal is None:
+            assert self._pixels is not None
+            threads = torch.get_num_threads()
+            normal = gather(self._pixels, drawn.image, drawn.augmentation, threads)
         images = torch.from_numpy(normal).permute(0, 3, 1, 2)
         blended, labels = self._synthesis.synthesize(images, drawn.plan)
         return blended[: drawn.own], labels[: drawn.own]

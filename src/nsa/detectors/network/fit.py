@@ -15,8 +15,10 @@ from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
+from nsa.detectors.network.sizes import differs, sized
 from nsa.errors import InputError
-from nsa.images import Contents, Dataset, load_images, open_dataset
+from nsa.images import Contents, Dataset, open_dataset
+from nsa.images.full_size import load_to_train_on
 from nsa.model.weights import load_model
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console, counted
@@ -104,6 +106,7 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     precision = choose_precision(request.precision or "auto", device)
     need_two_images(len(dataset.train))
     settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
+    settings = sized(settings, request, [sample.path for sample in dataset.train])
     ranks.check_batch_size(settings.training.batch_size)
     return NetworkFitting(settings, device, precision, ranks, profile)
 
@@ -114,7 +117,7 @@ def resume(run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool
     epochs = request.overrides("training").get("epochs")
     if epochs is not None and epochs != settings.training.epochs:
         settings = with_epochs(run, epochs)
-    refuse_changes(contradictions(settings, request))
+    refuse_changes([*contradictions(settings, request), *differs(settings, request)])
     device = choose_training_device(run.places["device"])
     precision = choose_precision(run.places["precision"], device)
     fitting = NetworkFitting(settings, device, precision, ranks, profile)
@@ -180,10 +183,7 @@ def _make_trainer(
     paths = [sample.path for sample in dataset.train]
     progress = console.is_terminal and ranks.leads
     config = settings.images
-    images = load_images(
-        paths, config.size, config.channels, progress, contents=contents,
-        reflection=config.reflection,
-    )  # fmt: skip
+    images = load_to_train_on(paths, config, progress, contents)
     ranks.check_same_images(paths, images)
     return Trainer(
         images, settings.synthesis, config, settings.training,

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from nsa.settings.config import LABELS
-from nsa.settings.options import NONE, TrainRequest, option, parse_background, section
+from nsa.settings.options import (
+    NATIVE,
+    NONE,
+    WHOLE_CROP,
+    Sides,
+    TrainRequest,
+    option,
+    parse_background,
+    parse_sides,
+    section,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +56,17 @@ class NetworkRequest(TrainRequest):
     frame: str | None = option(
         "whole: train on whole images, as they are judged; crop: on a crop of objects, whose "
         "centre the paper judges. [default: preset: crop, else whole]"
+    )
+    size: Sides | None = option(
+        "Images keep their shape: px of the longer side, height x width such as 768x1024 that they "
+        f"are to fit into, or {NATIVE}: as they are. [default: preset, 256x256 by stretching]",
+        parse=parse_sides("--size", NATIVE),
+    )
+    crop: Sides | None = option(
+        "With --size: side, or height x width, of the crops that are trained on, from anywhere in "
+        f"the images; {WHOLE_CROP}: whole images, padded by reflection where their shapes differ. "
+        "[default: whole up to 512 px, else 256]",
+        parse=parse_sides("--crop", WHOLE_CROP),
     )
     synthesis: dict[str, Any] = section()
     images: dict[str, Any] = section()

@@ -16,7 +16,11 @@ from nsa.settings.presets import KINDS, Preset, find_preset
 
 _log = logging.getLogger("nsa")
 
-_SELDOM = (("images", "reflection"), ("training", "extra_steps"), ("training", "former_epochs"))
+_SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are others
+    "synthesis": {"patch_pixels": None},
+    "images": {"resize": "stretch", "reflection": 0},
+    "training": {"crops_per_image": 1, "extra_steps": 0, "former_epochs": []},
+}
 RequestT = TypeVar("RequestT", bound=NetworkRequest)
 SECTIONS = ("synthesis", "images", "training")
 WHOLE, CROP = "whole", "crop"
@@ -56,6 +60,8 @@ class NetworkSettings(Checked):
     @property
     def test_size(self) -> tuple[int, int]:
         """(height, width) to which images are resized that a detector judges."""
+        if self.images.resize != "stretch":
+            return self.images.size
         # Textures fill the picture: the whole of it is resized to the size of a training crop.
         return self.images.crop if self.kind == "texture" else self.images.size
 
@@ -67,9 +73,10 @@ class NetworkSettings(Checked):
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
         sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}
-        for section, name in _SELDOM:  # said only of runs that have them
-            if not sections[section][name]:
-                del sections[section][name]
+        for section, usual in _SELDOM.items():
+            for name, value in usual.items():
+                if sections[section][name] == value:
+                    del sections[section][name]
         return {"category": self.category, "kind": self.kind, **sections}
 
     @classmethod
@@ -185,7 +192,7 @@ def framed(settings: NetworkSettings, request: NetworkRequest, usual: str) -> Ne
         InputError: a setting is unknown or out of range, or the frame contradicts another.
     """
     asked = request.overrides("images")
-    own = [name for name in ("reflection", "center_crop", "crop") if name in asked]
+    own = [name for name in ("reflection", "center_crop", "crop", "resize") if name in asked]
     if request.frame is not None:
         if request.frame not in (CROP, WHOLE):
             raise InputError(f"frame must be {WHOLE} or {CROP}, got {shown(request.frame)}.")
