@@ -146,7 +146,16 @@ class Detector(ABC):
         if not len(images):
             none = torch.empty((0, 1, *images.shape[2:]), dtype=torch.float32, device="cpu")
             return none, self.score(images.new_empty((0, self.channels, *self.size))).scores
-        scored = self.score(stack(images.cpu().permute(0, 2, 3, 1).numpy(), self.size))
+        pixels = images.cpu().permute(0, 2, 3, 1).numpy()
+        if self.resize != "stretch":
+            judged = self.judge([*pixels])
+            own = Scored(
+                torch.tensor([one.score for one in judged], dtype=torch.float32, device="cpu"),
+                torch.from_numpy(np.stack([one.map for one in judged])),
+            )
+            check_scores(own, (f"image {number}" for number in range(len(images))))
+            return own.maps[:, None], own.scores
+        scored = self.score(stack(pixels, self.size))
         check_scores(scored, (f"image {number}" for number in range(len(images))))
         return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
 

@@ -187,11 +187,9 @@ def parse_sides(option: str, word: str) -> Callable[[object], Sides]:
         if value == word:
             return word
         with contextlib.suppress(InputError, ValueError):
-            parts = value.lower().split("x") if isinstance(value, str) else value
-            listed = parts if isinstance(parts, list | tuple) else [parts]
-            sides = tuple(
-                convert("", int(one) if isinstance(one, str) else one, int) for one in listed
-            )
+            if isinstance(value, str):
+                value = [int(part) for part in value.lower().split("x")]
+            sides: tuple[int, ...] = convert("", value, tuple[int, ...])
             if 1 <= len(sides) <= 2 and min(sides) >= 1:
                 return sides
         raise InputError(

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from nsa.detectors.detector import Detector, Scored
+from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
-from nsa.images import center_crop, to_network_input
+from nsa.images import center_crop, resize, to_network_input
+from nsa.images.frame import fill, scaled_shape, window_in
 from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.model.weights import load_model
 from nsa.settings.config import ImageConfig
 from nsa.system.device import choose_device, memory_format
 
+_LEAST_SIDE = 32  # px: what the encoder makes one position of
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time: what keeps either busy
 
 
@@ -37,7 +40,7 @@ class NetworkDetector(Detector):
         self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
         self._device = device
         self.settings = settings
-        self.size = settings.test_size
+        self.size, self.resize = settings.test_size, settings.images.resize
         self.channels = settings.images.channels
         # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.
@@ -49,10 +52,35 @@ class NetworkDetector(Detector):
         maps = self.maps(images)
         return Scored(image_scores(maps), maps)
 
+    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
+        """See :meth:`Detector.judge`; images of their own shape are judged in it."""
+        if self.resize == "stretch":
+            return super().judge(images)
+        return [self._judge(image) for image in images]
+
+    def _judge(self, image: Pixels) -> Judged:
+        """Score and map of an image in its own shape."""
+        config, own = self.settings.images, image.shape[:2]
+        shape = scaled_shape(own, config.size, config.resize)
+        seen = resize(image, shape)
+        if not config.cropped:
+            seen = fill(seen, config.size)
+        if min(seen.shape[:2]) < _LEAST_SIDE:
+            raise InputError(
+                f"An image of {own[1]} x {own[0]} px is judged at {shape[1]} x {shape[0]} px, and "
+                f"the network needs at least {_LEAST_SIDE} px a side; leave it out."
+            )
+        found = self.maps(torch.from_numpy(seen).permute(2, 0, 1)[None])
+        if not config.cropped:
+            rows, columns = window_in(config.size, shape).slices
+            found = found[:, rows, columns]
+        score = float(image_scores(found))
+        return Judged(score, enlarge(found[None], own)[0, 0].numpy())
+
     def score_as_published(self, images: Tensor) -> Scored | None:
         """The centre crop of objects (Section 4.1), with zeros around its map."""
         config = self.settings.images
-        if self.size == config.crop:  # the crop is the whole image
+        if self.size == config.crop or config.cropped:  # the whole image is judged there, too
             return None
         maps = self.maps(center_crop(images, config))
         return Scored(image_scores(maps), _pad(maps, config))

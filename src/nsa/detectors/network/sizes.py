@@ -23,9 +23,7 @@ _LARGEST_WHOLE = 512  # px of the longer side up to which whole images are seen 
 _USUAL_CROP = 256
 _DIFFERENT = 2.0  # ratio of longer sides from which on native sizes differ a lot
 _LARGEST_PATCH = 0.80  # of a side, as in nearly all of Table 4
-_CROPS_EACH = (
-    8  # time an image is decoded: reading 12 MP takes as long as training on a crop or two
-)
+_CROPS_EACH = 8  # reading 12 megapixels takes as long as training on one or two crops
 _OWN = ("size", "resize", "crop", "center_crop", "reflection", "rotation")
 
 
