@@ -52,6 +52,29 @@ def within(values: Values, low: float, high: float, distribution: stats.rv_froze
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_sides_in_pixels_are_the_usual_ones_moved(variant: Variant) -> None:
+    config = SynthesisConfig(variant=variant, patch_pixels=(200, 1600), height_bounds=(0.9, 1.0))
+    axis = boxes.limits(config, SIDE, SIDE, objects=False).rows
+    values = np.empty(COUNT)
+    draw_lengths(axis, variant == "paper", values)
+    assert 200 <= values.min() < values.max() <= 1600
+    if variant == "released":  # whole pixels of the half side
+        values += 2 * np.random.default_rng(0).random(COUNT) * ((values > 200) & (values < 1600))
+        values[values < 202] = 200
+    # From 0.06 to 0.8 of a side as the paper draws them, to 200 to 1,600 px.
+    usual = 0.06 + (values - 200) / 1400 * 0.74
+    least = 0.06 + 0.74 * (2 / 1400 if variant == "released" else 0)
+    assert within(usual, least, 0.8, stats.gamma(2, loc=0.06, scale=0.1)) > ALPHA
+
+
+def test_sides_in_pixels_end_at_the_image() -> None:
+    config = SynthesisConfig(patch_pixels=(8, 64))
+    axis = boxes.limits(config, 6, 40, objects=False)
+    assert (axis.rows.half_low, axis.rows.half_high) == (3, 3)
+    assert (axis.columns.half_low, axis.columns.half_high) == (4, 20)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_sides_are_clipped_gamma(variant: Variant) -> None:
     config = SynthesisConfig(variant=variant, height_bounds=(0.12, 0.4))
     axis = boxes.limits(config, SIDE, SIDE, objects=False).rows

@@ -95,8 +95,8 @@ def test_an_unknown_name_is_explained() -> None:
     with pytest.raises(InputError) as raised:
         replace(TrainConfig(), xyz=3)
     assert str(raised.value) == (
-        "TrainConfig has no field 'xyz'; it has epochs, batch_size, learning_rate, "
-        "final_learning_rate, seed, extra_steps, former_epochs."
+        "TrainConfig has no field 'xyz'; it has epochs, batch_size, crops_per_image, "
+        "learning_rate, final_learning_rate, seed, extra_steps, former_epochs."
     )
 
 

@@ -155,7 +155,7 @@ def _frame(size: Sides, shapes: Sequence[Shape]) -> Shape:
         return size[0], size[1]
     (height, width), _ = Counter(shapes).most_common(1)[0]
     factor = size[0] / max(height, width)
-    return max(32, round(factor * height)), max(32, round(factor * width))
+    return round(factor * height), round(factor * width)
 
 
 def _pair(sides: tuple[int, ...]) -> Shape:
