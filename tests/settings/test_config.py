@@ -176,7 +176,8 @@ def test_defaults_are_the_papers() -> None:
     assert dataclasses.asdict(SynthesisConfig()) == {
         "method": "nsa", "variant": "released", "label": "logistic", "gradients": "source",
         "max_patches": 3, "height_bounds": (0.06, 0.8), "width_bounds": (0.06, 0.8),
-        "patch_pixels": None, "background": None, "background_threshold": 20.0, "min_object_share": 0.7,
+        "patch_pixels": None,
+        "background": None, "background_threshold": 20.0, "min_object_share": 0.7,
         "min_overlap": 0.25, "scale_bounds": (0.7, 1.3), "label_midpoint": 15.0,
         "label_steepness": 1 / 6,
     }  # fmt: skip
@@ -186,7 +187,8 @@ def test_defaults_are_the_papers() -> None:
         "crop": (224, 224), "vertical_flip": False,
     }  # fmt: skip
     assert dataclasses.asdict(TrainConfig()) == {
-        "epochs": 320, "batch_size": 64, "crops_per_image": 1, "learning_rate": 1e-3, "final_learning_rate": 1e-6,
+        "epochs": 320, "batch_size": 64, "crops_per_image": 1,
+        "learning_rate": 1e-3, "final_learning_rate": 1e-6,
         "seed": 0, "extra_steps": 0, "former_epochs": (),
     }  # fmt: skip
 

@@ -102,8 +102,9 @@ def _describe(trainer: Trainer, run: NetworkRun) -> None:
     settings, position, count = run.settings, trainer.position, trainer.ranks.count
     where = trainer.device.type if count == 1 else f"{count} x {trainer.device.type}"
     _log.info(
-        "Training '%s' on %d images of %d x %d px, %s of %s, on %s (%s, %s).",
-        settings.category, len(trainer.images), *settings.images.crop,
+        "Training '%s' on %d %s %d x %d px, %s of %s, on %s (%s, %s).",
+        settings.category, len(trainer.images),
+        "images, in crops of" if settings.images.cropped else "images of", *settings.images.crop,
         counted(settings.training.epochs, "epoch"), counted(trainer.steps_per_epoch, "step"),
         where, trainer.precision, counted(torch.get_num_threads(), "thread"),
     )  # fmt: skip
