@@ -53,7 +53,7 @@ def load_mask(
     else:
         mask = _read(path)
         if image is not None:
-            _check_same_size(Path(path), mask, Path(image))
+            check_mask_size(path, mask.shape[::-1], image, upright_size(image))
     return mask if size is None else resize_mask(mask, size, reduction)
 
 
@@ -108,10 +108,12 @@ def _read(path: str | Path) -> Mask:
     return marked.astype(np.uint8)
 
 
-def _check_same_size(path: Path, mask: Mask, image: Path) -> None:
-    width, height = upright_size(image)
-    if mask.shape != (height, width):
+def check_mask_size(
+    mask: str | Path, size: tuple[int, ...], image: str | Path, image_size: tuple[int, int]
+) -> None:
+    """Refuse a mask of another (width, height) than its image has."""
+    if size != image_size:
         raise InputError(
-            f"The mask {path} is {mask.shape[1]} x {mask.shape[0]} pixels, but its image {image} "
-            f"is {width} x {height}; they must be of one size."
+            f"The mask {mask} is {size[0]} x {size[1]} pixels, but its image {image} is "
+            f"{image_size[0]} x {image_size[1]}; they must be of one size."
         )

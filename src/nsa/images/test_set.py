@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from nsa.images.contents import Contents
-from nsa.images.files import list_missing
+from nsa.images.files import find_images, list_missing
 from nsa.images.load import load_images
-from nsa.images.masks import Mask, load_mask, resize_mask
+from nsa.images.masks import Mask, check_mask_size, load_mask, resize_mask
+from nsa.images.opening import upright_size
 from nsa.images.sample import Sample
 from nsa.system.console import counted
 
@@ -73,6 +74,21 @@ def load_test_set(
             found.note(sample.mask, mask, size)
     found.report()
     return LoadedTest(images, masks, published, contents)
+
+
+def check_test_set(samples: list[Sample]) -> None:
+    """Check, without decoding them, that images and masks are there and of one size each.
+
+    Raises:
+        InputError: an image or a mask cannot be read, or a mask is of another size than its image.
+    """
+    for sample in samples:
+        size = upright_size(sample.path)
+        masks = [sample.mask] if sample.mask is not None else []
+        if sample.mask is not None and sample.mask.is_dir():
+            masks = find_images(sample.mask)
+        for mask in masks:
+            check_mask_size(mask, upright_size(mask), sample.path, size)
 
 
 @dataclass

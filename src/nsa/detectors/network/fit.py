@@ -54,6 +54,7 @@ class NetworkFitting(Fitting[NetworkRun]):
     ) -> None:
         self.settings, self.device, self.precision = settings, device.type, precision
         self.test_size, self.channels = settings.test_size, settings.images.channels
+        self.resize = settings.images.resize
         self._device, self._ranks, self._profile = device, ranks, profile
 
     def load(self, run: NetworkRun, dataset: Dataset) -> None:
