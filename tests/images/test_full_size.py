@@ -13,12 +13,13 @@ from PIL import Image
 from tiny import write
 
 from nsa.errors import InputError
-from nsa.images import Contents, load_images, read_image, resize
+from nsa.images import Contents, full_size, load_images, read_image, resize
 from nsa.images.augment import augment
 from nsa.images.frame import fill, fit, scaled_shape, window_in
-from nsa.images.full_size import FullSizeImages, load_to_train_on
+from nsa.images.full_size import FullSizeImages, load_to_train_on, memory_for_images
 from nsa.plan.augmentation import Augmentation, draw_crops
 from nsa.settings.config import ImageConfig
+from nsa.system.cores import PROCESSES
 
 NATIVE = ImageConfig(
     size=(130, 150), resize="none", center_crop=None, crop=(40, 48), vertical_flip=True
@@ -178,3 +179,12 @@ def test_fitting_keeps_the_shape(tmp_path: Path, fresh_seed: int) -> None:
         np.testing.assert_array_equal(inner[rows, columns], expected)
         np.testing.assert_array_equal(inner, fit(read_image(path), frame))
         assert abs(2 * window.top + window.height - frame[0]) <= 1
+
+
+def test_processes_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_size, "available_memory", lambda: 1000)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    monkeypatch.delenv(PROCESSES, raising=False)
+    assert memory_for_images() == 400
+    monkeypatch.setenv(PROCESSES, "4")
+    assert memory_for_images() == 100

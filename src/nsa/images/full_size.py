@@ -20,6 +20,7 @@ from nsa.images.frame import Shape, scaled_shape
 from nsa.images.load import load_each, load_images, worker_count
 from nsa.plan.augmentation import Augmentation
 from nsa.settings.config import ImageConfig
+from nsa.system.cores import sharers
 from nsa.system.memory import available_memory
 
 _log = logging.getLogger("nsa")
@@ -189,8 +190,8 @@ def load_to_train_on(
 
 
 def memory_for_images() -> int:
-    """Bytes of decoded training images that may be in memory at a time."""
-    return int(_SHARE * available_memory())
+    """Bytes of decoded training images that this process may have in memory at a time."""
+    return int(_SHARE * available_memory() / sharers())
 
 
 def too_small(path: Path, shape: Shape, config: ImageConfig) -> str:

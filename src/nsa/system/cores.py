@@ -1,4 +1,4 @@
-"""How many cores a process may use, beside others that share the machine."""
+"""How much of a machine a process may use, beside others that share it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ def usable_cores() -> int:
 
 def own_cores() -> int:
     """This process's share of the usable cores, at least 1."""
-    beside = max(_count(PROCESSES), _count(_RANKS))
-    return max(1, usable_cores() // beside)
+    return max(1, usable_cores() // sharers())
+
+
+def sharers() -> int:
+    """Processes of ours that share the machine with this one, which counts."""
+    return max(_count(PROCESSES), _count(_RANKS))
 
 
 def _count(variable: str) -> int:
