@@ -62,6 +62,11 @@ def open_members(paths: Sequence[Path], device: str) -> dict[str, Member]:
                 + "; a run says the same each time, so name others."
             )  # fmt: skip
         run, detector = open_any(path), load(path, device)
+        if detector.resize != "stretch":
+            raise InputError(
+                f"{path} judges images in their own shape, and members of an ensemble see all of "
+                "them stretched to one size; leave it out, or train it without --size."
+            )
         detector.be_quiet()
         member = Member(run, detector, _trained_on(run, detector.channels))
         for other in members.values():

@@ -135,6 +135,11 @@ def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     nsa = NETWORK.begin(request.for_network(), dataset, ALONE)
     assert isinstance(nsa, NetworkFitting)
+    if nsa.resize != "stretch":
+        raise InputError(
+            "--size keeps images in their own shape, and the Gaussian detector of nsa+gaussian "
+            "sees them stretched to one size; leave it out, or train with --method nsa alone."
+        )
     asked = request.overrides("gaussian")
     own = {"size": list(nsa.test_size), "channels": nsa.channels}
     for name, value in own.items():
