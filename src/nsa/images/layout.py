@@ -24,12 +24,15 @@ class Layout:
             raises InputError where that is not possible or nothing is there to train on.
         rank: layouts of a lower rank are asked first, since a folder may fit several. 0: a table,
             lists or file names of its own mark it; 1: its folders do; 2: others share its folders.
+        presets: whether its categories are those of the presets where they have their names, as
+            in MVTec AD; elsewhere a namesake is another product.
     """
 
     datasets: tuple[str, ...]
     is_category: Callable[[Path], bool]
     open_category: Callable[[Path, str], Dataset]
     rank: int = 1
+    presets: bool = False
 
 
 def normal_images(samples: Sequence[Sample], folder: Path) -> list[Sample]:

@@ -132,4 +132,4 @@ def kind_samples(images: Path, masks: Mapping[str, Path], normal: str = GOOD) ->
     return samples
 
 
-LAYOUT = Layout(("MVTec AD", "MPDD"), is_category, open_category, rank=2)
+LAYOUT = Layout(("MVTec AD", "MPDD"), is_category, open_category, rank=2, presets=True)
