@@ -77,9 +77,11 @@ def _open(layout: Layout, folder: Path, name: str) -> Dataset:
 
 
 def _categories(root: Path) -> dict[str, tuple[Layout, Path]]:
-    """Folders directly inside ``root``, by name, that are categories of some layout."""
+    """Folders in ``root``, or where a layout has them, by name, that are categories of one."""
     layouts = all_layouts()
-    folders = ((_layout(folder, layouts), folder) for folder in list_folders(root))
+    inside = list_folders(root)
+    inside += [folder for layout in layouts for folder in layout.further(root)]
+    folders = ((_layout(folder, layouts), folder) for folder in inside)
     return {folder.name: (layout, folder) for layout, folder in folders if layout is not None}
 
 

@@ -26,6 +26,8 @@ class Layout:
             lists or file names of its own mark it; 1: its folders do; 2: others share its folders.
         presets: whether its categories are those of the presets where they have their names, as
             in MVTec AD; elsewhere a namesake is another product.
+        further: the folders that may be categories below a data root, apart from those directly
+            inside it; raises InputError where it cannot be known which are meant.
     """
 
     datasets: tuple[str, ...]
@@ -33,6 +35,7 @@ class Layout:
     open_category: Callable[[Path, str], Dataset]
     rank: int = 1
     presets: bool = False
+    further: Callable[[Path], list[Path]] = lambda _root: []
 
 
 def normal_images(samples: Sequence[Sample], folder: Path) -> list[Sample]:
