@@ -44,6 +44,17 @@ def test_an_unknown_category_or_another_kind_is_suggested(request_of: dict[str, 
     assert choose_preset(NetworkRequest(**request_of), category, lambda: carpet) is carpet
 
 
+def test_a_namesake_in_another_data_set_has_no_preset(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    own = Preset("screw", "texture", SCREW.synthesis, preset("tile").images, SCREW.training)
+    settings = resolve(NetworkRequest(), "Screw", lambda: own, presets=False)
+    assert settings == of_preset(own, "Screw")
+    assert "The preset 'screw' is not used" in caplog.text
+    caplog.clear()
+    resolve(NetworkRequest(), "thing", lambda: own, presets=False)
+    assert caplog.records == []
+
+
 def test_what_the_user_asks_for_wins() -> None:
     request = NetworkRequest(
         method="pii", label="binary", background=NONE, seed=7, epochs=3, batch_size=9,

@@ -5,6 +5,7 @@ The layout of a folder is recognised; the known ones are the modules of :mod:`ns
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def open_dataset(
         data_root: a folder of categories in the layout of a known dataset, or one such category.
         category: folder name below ``data_root``; may be left out where there is only one. Where
             ``data_root`` or ``normal_dir`` is the category itself, this only names it, which
-            chooses its preset.
+            chooses its preset unless the layout is that of another data set than the presets'.
         normal_dir: instead of ``data_root``, a plain folder of normal images, or several, whose
             first gives the name: no test set.
 
@@ -66,16 +67,21 @@ def _open_root(root: Path, category: str | None) -> Dataset:
     if category not in known:
         layout = _layout(root, all_layouts())
         if layout is not None:
-            return layout.open_category(root, category or root.resolve().name)
+            return _open(layout, root, category or root.resolve().name)
         category = _choose(root, list(known), category)
-    layout, folder = known[category]
-    return layout.open_category(folder, category)
+    return _open(*known[category], category)
+
+
+def _open(layout: Layout, folder: Path, name: str) -> Dataset:
+    return dataclasses.replace(layout.open_category(folder, name), presets=layout.presets)
 
 
 def _categories(root: Path) -> dict[str, tuple[Layout, Path]]:
-    """Folders directly inside ``root``, by name, that are categories of some layout."""
+    """Folders in ``root``, or where a layout has them, by name, that are categories of one."""
     layouts = all_layouts()
-    folders = ((_layout(folder, layouts), folder) for folder in list_folders(root))
+    inside = list_folders(root)
+    inside += [folder for layout in layouts for folder in layout.further(root)]
+    folders = ((_layout(folder, layouts), folder) for folder in inside)
     return {folder.name: (layout, folder) for layout, folder in folders if layout is not None}
 
 

@@ -24,12 +24,18 @@ class Layout:
             raises InputError where that is not possible or nothing is there to train on.
         rank: layouts of a lower rank are asked first, since a folder may fit several. 0: a table,
             lists or file names of its own mark it; 1: its folders do; 2: others share its folders.
+        presets: whether its categories are those of the presets where they have their names, as
+            in MVTec AD; elsewhere a namesake is another product.
+        further: the folders that may be categories below a data root, apart from those directly
+            inside it; raises InputError where it cannot be known which are meant.
     """
 
     datasets: tuple[str, ...]
     is_category: Callable[[Path], bool]
     open_category: Callable[[Path, str], Dataset]
     rank: int = 1
+    presets: bool = False
+    further: Callable[[Path], list[Path]] = lambda _root: []
 
 
 def normal_images(samples: Sequence[Sample], folder: Path) -> list[Sample]:

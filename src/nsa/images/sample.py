@@ -37,8 +37,13 @@ class Dataset:
         name: the category; presets are looked up by it.
         train: normal images only, at least one.
         test: normal and defective images; empty where there is no test set.
+        validation: normal images that are kept out of the training, to calibrate with.
+        presets: whether the preset of its name, if there is one, is that of this category; False
+            in data sets whose categories only share names with those of the presets.
     """
 
     name: str
     train: list[Sample]
     test: list[Sample] = field(default_factory=list)
+    validation: list[Sample] = field(default_factory=list)
+    presets: bool = True

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 
 from nsa.errors import InputError
-from nsa.images import list_categories
+from nsa.images import Dataset, list_categories, open_dataset
 from nsa.reproduce.request import ReproduceRequest
+from nsa.settings.presets import find_preset
 
 _log = logging.getLogger("nsa")
 
@@ -38,3 +39,18 @@ def find_categories(request: ReproduceRequest, wanted: Sequence[str]) -> list[st
     if missing:
         _log.warning("Not in %s, so left out of the tables: %s.", root, ", ".join(missing))
     return chosen
+
+
+def open_category(request: ReproduceRequest, name: str) -> Dataset:
+    """Open a category of the data root for the tables, which have the paper's beside it.
+
+    Raises:
+        InputError: it cannot be opened, or is another product than the paper's of that name.
+    """
+    dataset = open_dataset(request.data_root, name)
+    if not dataset.presets and find_preset(dataset.name) is not None:
+        raise InputError(
+            f"{dataset.name!r} in {request.data_root} is of another data set than the paper's, so "
+            "the tables cannot set one beside the other; name other --categories."
+        )
+    return dataset

@@ -56,7 +56,10 @@ def synthesize(
     check_file(output, SYNTHESIS_TITLE.encode(), read, overwrite=overwrite)
     if output.suffix.lower() != ".png":
         raise InputError(f"What is written is a PNG file; let the name {output} end in .png.")
-    settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
+    settings = resolve(
+        request, dataset.name, lambda: suggest_settings(dataset, request.kind),
+        presets=dataset.presets,
+    )  # fmt: skip
     seed = settings.training.seed
     order = torch.randperm(
         len(dataset.train),

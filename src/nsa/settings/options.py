@@ -207,8 +207,9 @@ class TrainRequest(Request):
     # What depends on the layouts and methods there are is said by nsa.detectors.registry.
     data_root: Path | None = option("Folder of categories, or one such category.")
     category: str | None = option(
-        "Folder below --data-root; its name also chooses the preset. Several by commas, or all: "
-        "each is trained by itself, into a folder of its own below --output."
+        "Folder below --data-root; its name also chooses the preset, unless the layout is that of "
+        "another data set. Several by commas, or all: each is trained by itself, into a folder of "
+        "its own below --output."
     )
     normal_dir: tuple[Path, ...] | None = option(
         "Instead of --data-root: a plain folder of good images. May be given several times."

@@ -74,6 +74,17 @@ def test_visa_split(visa: Path) -> None:
     assert open_dataset(visa, "pcb1") == dataset
 
 
+def test_the_splits_of_visa_for_two_classes_are_left_alone(visa: Path) -> None:
+    folder, dataset = visa / "split_csv", open_dataset(visa, "candle")
+    text = (folder / "1cls.csv").read_text().replace("candle,test,anomaly", "candle,train,anomaly")
+    for name in ("2cls_fewshot.csv", "2cls_highshot.csv"):
+        (folder / name).write_text(text)
+    assert open_dataset(visa, "candle") == dataset
+    (folder / "1cls.csv").unlink()  # trains on normal images only, as nothing else does
+    with pytest.raises(InputError, match="holds no category"):
+        open_dataset(visa)
+
+
 def test_a_defect_among_the_training_images_of_visa_is_counted(
     visa: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -107,6 +118,13 @@ def test_visa_mistakes(visa: Path) -> None:
         (visa / f"candle/Data/Images/Normal/{number:04}.JPG").unlink()
     with pytest.raises(InputError, match=r"^2 of 5 files of 'candle' .*0000.JPG, .*0002.JPG\.$"):
         open_dataset(visa, "candle")
+    (visa / "pcb1/Data/Masks/Anomaly/000.png").unlink()
+    with pytest.raises(InputError, match=r"^1 of 5 files of 'pcb1' .*Masks/Anomaly/000.png\.$"):
+        open_dataset(visa, "pcb1")
+    table = visa / "split_csv" / "1cls.csv"
+    table.write_text(table.read_text().replace("pcb1,test,normal", "pcb1,val,normal"))
+    with pytest.raises(InputError, match=r"1cls.csv has a split 'val'; it must be train or test"):
+        open_dataset(visa, "pcb1")
     (visa / "split_csv" / "1cls.csv").write_text("object,label\n")
     with pytest.raises(InputError, match=r"has no column .*; it must have object, split"):
         open_dataset(visa, "candle")
@@ -190,6 +208,7 @@ def test_loco(tmp_path: Path) -> None:
             *((f"test/{k}/000.png", k, f"ground_truth/{k}/000") for k in kinds),
         ],
     )
+    assert [sample.path for sample in dataset.validation] == [folder / "validation/good/000.png"]
     logical, structural = (sample.mask for sample in dataset.test[1:])
     assert logical is not None
     assert structural is not None

@@ -26,7 +26,7 @@ from nsa.gaussian.feature_grid import FeatureGrid
 from nsa.gaussian.features import FeatureExtractor, as_dtype
 from nsa.gaussian.map_model import fit_map
 from nsa.gaussian.map_moments import MapMoments
-from nsa.gaussian.pipelines import pipeline_for
+from nsa.gaussian.pipelines import CAUTIOUS, pipeline_for
 from nsa.images import Contents, Dataset, load_images, load_some
 from nsa.metrics.conformal import allowed_exceedances
 from nsa.settings.suggestions import are_grey
@@ -74,7 +74,7 @@ class GaussianFitting(Fitting[GaussianRun]):
             images, contents = images[rows], contents.take(rows)
         self._images, self.contents, self._contents = images, contents, contents
 
-    def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
+    def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:
         """See :meth:`Fitting.fit`."""
         settings, config, images = self.settings, self.settings.gaussian, self._images
         _log.info(
@@ -86,7 +86,9 @@ class GaussianFitting(Fitting[GaussianRun]):
         holdout = 0.0 if config.fpr is None else config.holdout
         gaussian = GaussianDetector(self._extractor, config.distribution)
         moments = MapMoments(self._grid)
-        augmentation = pipeline_for(settings.category) if config.augment else None
+        augmentation = None
+        if config.augment:
+            augmentation = pipeline_for(settings.category) if dataset.presets else CAUTIOUS
         gaussian.fit(
             images, holdout=holdout, augmentation=augmentation, passes=config.augment,
             seed=config.seed, moments=moments,

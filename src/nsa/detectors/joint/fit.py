@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,7 +111,7 @@ class JointFitting(Compound[JointRun]):
                     "back, or start a new run."
                 )
         train = [dataset.train[row] for row in kept]
-        return Dataset(dataset.name, train, dataset.test), self._contents
+        return dataclasses.replace(dataset, train=train), self._contents
 
     def load(self, run: JointRun, dataset: Dataset) -> None:  # noqa: ARG002
         """See :meth:`Fitting.load`; both are trained by now."""

@@ -106,7 +106,10 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     device = choose_training_device(request.device or "auto")
     precision = choose_precision(request.precision or "auto", device)
     need_two_images(len(dataset.train))
-    settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
+    settings = resolve(
+        request, dataset.name, lambda: suggest_settings(dataset, request.kind),
+        presets=dataset.presets,
+    )  # fmt: skip
     settings = sized(settings, request, [sample.path for sample in dataset.train])
     ranks.check_batch_size(settings.training.batch_size)
     return NetworkFitting(settings, device, precision, ranks, profile)

@@ -146,25 +146,42 @@ class NetworkSettings(Checked):
 
 
 def resolve(
-    request: NetworkRequest, category: str, suggest: Callable[[], Preset]
+    request: NetworkRequest,
+    category: str,
+    suggest: Callable[[], Preset],
+    *,
+    presets: bool = True,
 ) -> NetworkSettings:
     """Combine preset or suggestion with what the user asked for.
 
     Args:
         category: name of the dataset.
         suggest: called for an unknown category, or where ``kind`` asks for automatic settings.
+        presets: whether the name may choose a preset, see :class:`nsa.images.Dataset`.
 
     Raises:
         InputError: a setting is unknown or out of range.
     """
-    preset = choose_preset(request, category, suggest)
+    preset = choose_preset(request, category, suggest, presets=presets)
     usual = CROP if preset is find_preset(category) else WHOLE
     return framed(of_preset(preset, category), request, usual)
 
 
-def choose_preset(request: NetworkRequest, category: str, suggest: Callable[[], Preset]) -> Preset:
+def choose_preset(
+    request: NetworkRequest,
+    category: str,
+    suggest: Callable[[], Preset],
+    *,
+    presets: bool = True,
+) -> Preset:
     """The preset that settings start from; arguments as for :func:`resolve`."""
     preset = find_preset(category)
+    if preset is not None and not presets:
+        _log.info(
+            "The preset '%s' is not used: this category of another data set only shares its name.",
+            preset.name,
+        )  # fmt: skip
+        preset = None
     if preset is None or request.kind not in (None, preset.kind):
         return suggest()
     _log.info("Settings: preset '%s' (%s).", preset.name, preset.kind)

@@ -189,4 +189,6 @@ def _find(source: Path, found: dict[str, list[Path]], root: Path) -> list[Path]:
     return [found[name][0] for name in names]
 
 
-LAYOUT = Layout(("ChestX-ray14 (by lists of its files)",), is_category, open_category, rank=0)
+LAYOUT = Layout(
+    ("ChestX-ray14 (by lists of its files)",), is_category, open_category, rank=0, presets=True
+)

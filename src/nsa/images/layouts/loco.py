@@ -2,7 +2,7 @@
 
 ``ground_truth/<kind>/<stem>/000.png``, ``001.png``, ...: one for every part of the defect, each a
 place where a logical anomaly may be marked. Their union is the mask. The normal images of
-``validation`` are left alone: nothing here is chosen by them.
+``validation`` are not trained on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from pathlib import Path
 from nsa.images.files import list_folders
 from nsa.images.layout import Layout
 from nsa.images.layouts import mvtec
-from nsa.images.layouts.mvtec import kind_samples, list_training_images
+from nsa.images.layouts.mvtec import (
+    kind_samples,
+    list_training_images,
+    list_validation_images,
+)
 from nsa.images.sample import GOOD, Dataset, Sample
 
 
@@ -29,12 +33,14 @@ def open_category(folder: Path, name: str) -> Dataset:
     Raises:
         InputError: there is no training image.
     """
+    truth = folder / "ground_truth"
     test: list[Sample] = []
-    for kind in mvtec.test_kinds(folder):
-        truth = folder / "ground_truth" / kind.name
-        masks = {inner.name: inner for inner in list_folders(truth)} if truth.is_dir() else {}
+    for kind in mvtec.test_kinds(folder / "test", truth):
+        marked = truth / kind.name
+        masks = {inner.name: inner for inner in list_folders(marked)} if marked.is_dir() else {}
         test += kind_samples(kind, masks)
-    return Dataset(name, list_training_images(folder / "train" / GOOD), test)
+    train = list_training_images(folder / "train" / GOOD)
+    return Dataset(name, train, test, list_validation_images(folder))
 
 
 LAYOUT = Layout(("MVTec LOCO AD",), is_category, open_category)

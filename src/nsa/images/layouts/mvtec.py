@@ -3,6 +3,7 @@
 ``<category>/train/good``, ``<category>/test/<defect>`` and
 ``<category>/ground_truth/<defect>/<stem>_mask.png``, where normal test images lie in ``test/good``.
 MPDD has the same, and so has VisA after its authors' script, with masks named like their images.
+Where there is a folder ``validation/good``, its images are kept to calibrate with.
 """
 
 from __future__ import annotations
@@ -33,12 +34,22 @@ def is_category(folder: Path) -> bool:
 
 
 def open_category(folder: Path, name: str) -> Dataset:
-    """List one category.
+    """List one category; see :func:`list_category`."""
+    return list_category(folder, name, folder / "test", folder / "ground_truth")
+
+
+def list_category(folder: Path, name: str, tests: Path, truth: Path) -> Dataset:
+    """List one category with its training and validation images in the folders of MVTec AD.
 
     Defective images without a mask are allowed; their samples have ``mask=None``.
 
+    Args:
+        folder: of the category.
+        name: of the dataset.
+        tests, truth: as for :func:`test_kinds`.
+
     Raises:
-        InputError: there is no training image.
+        InputError: there is no training image, or as :func:`test_kinds`.
     """
     others = [one.name for one in list_folders(folder / "train") if one.name != GOOD]
     if others:
@@ -47,13 +58,14 @@ def open_category(folder: Path, name: str) -> Dataset:
             counted(len(others), "folder"), folder / "train", GOOD, list_missing(others),
         )  # fmt: skip
     test: list[Sample] = []
-    for kind in test_kinds(folder):
-        test += kind_samples(kind, defect_masks(folder / "ground_truth" / kind.name))
-    return Dataset(name, list_training_images(folder / "train" / GOOD), test)
+    for kind in test_kinds(tests, truth):
+        test += kind_samples(kind, defect_masks(truth / kind.name))
+    train = list_training_images(folder / "train" / GOOD)
+    return Dataset(name, train, test, list_validation_images(folder))
 
 
-def test_kinds(folder: Path) -> list[Path]:
-    """The folders in a category's ``test``, each of which holds images of one kind.
+def test_kinds(tests: Path, truth: Path) -> list[Path]:
+    """The folders in ``tests`` that hold images, each of one kind; ``truth`` has their masks.
 
     The log names images beside them, and masks without such a folder.
 
@@ -61,12 +73,13 @@ def test_kinds(folder: Path) -> list[Path]:
         InputError: one looks as if it held normal images, but would count as a kind of defect, or
             the category's folders are spelled in another way.
     """
-    tests, truth = folder / "test", folder / "ground_truth"
     for wanted in (tests, truth):
-        for one in [] if wanted.is_dir() else list_folders(folder):
+        beside = wanted.parent
+        for one in [] if wanted.is_dir() or not beside.is_dir() else list_folders(beside):
             if one.name.casefold().replace("-", "_").replace(" ", "_") == wanted.name:
                 raise InputError(f"{one} would not be read; rename it to {wanted}.")
     kinds = list_folders(tests) if tests.is_dir() else []
+    kinds = [kind for kind in kinds if kind != truth]
     if tests.is_dir() and holds_images(tests):
         _log.warning(
             "Images directly in %s are left out: put normal ones in %s, others in a folder named "
@@ -102,6 +115,12 @@ def list_training_images(folder: Path) -> list[Sample]:
     return train
 
 
+def list_validation_images(folder: Path) -> list[Sample]:
+    """The normal images of a category that are neither trained nor tested on; perhaps none."""
+    validation = folder / "validation" / GOOD
+    return [Sample(path) for path in list_images(validation)] if validation.is_dir() else []
+
+
 def defect_masks(folder: Path) -> dict[str, Path]:
     """Masks by the stem of their image, with or without ``_mask``; none if there is no folder."""
     masks = list_images(folder) if folder.is_dir() else []
@@ -132,4 +151,4 @@ def kind_samples(images: Path, masks: Mapping[str, Path], normal: str = GOOD) ->
     return samples
 
 
-LAYOUT = Layout(("MVTec AD", "MPDD"), is_category, open_category, rank=2)
+LAYOUT = Layout(("MVTec AD", "MPDD"), is_category, open_category, rank=2, presets=True)

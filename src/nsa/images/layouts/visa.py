@@ -1,13 +1,15 @@
 """VisA as it is distributed: ``split_csv/1cls.csv`` names the images of every object.
 
-Its other form, which its authors' script writes, has the folders of MVTec AD.
+That is its official split for one class; those for two (``2cls_fewshot.csv``,
+``2cls_highshot.csv``) train on defects too and are left alone. Its other form, which its authors'
+script writes, has the folders of MVTec AD.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from nsa.errors import InputError
+from nsa.errors import InputError, shown
 from nsa.images.files import list_missing
 from nsa.images.layout import Layout, normal_images
 from nsa.images.sample import Dataset, Sample
@@ -38,7 +40,11 @@ def open_category(folder: Path, name: str) -> Dataset:
         if row["label"] != "normal":
             mask = root / row["mask"] if row["mask"] else None
             sample = Sample(root / row["image"], "anomaly", mask)
-        samples.setdefault(row["split"], []).append(sample)
+        if row["split"] not in samples:
+            raise InputError(
+                f"{table} has a split {shown(row['split'])}; it must be train or test."
+            )
+        samples[row["split"]].append(sample)
     listed = [path for part in samples.values() for s in part for path in (s.path, s.mask) if path]
     missing = [str(path) for path in listed if not path.is_file()]
     if missing:

@@ -10,7 +10,6 @@ from typing import Any
 
 from nsa.detectors.gaussian.settings import GaussianConfig
 from nsa.errors import InputError
-from nsa.images import open_dataset
 from nsa.model.backbones import find_network
 from nsa.model.named import NamedWeights
 from nsa.model.packages import PackageWeights
@@ -22,7 +21,7 @@ from nsa.model.pretrained import (
     weights_file,
 )
 from nsa.model.timm_networks import is_timm
-from nsa.reproduce.categories import find_categories
+from nsa.reproduce.categories import find_categories, open_category
 from nsa.reproduce.gaussian.job import GaussianJob, weights_name
 from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import OF_TABLE, System, find_system, systems_for
@@ -104,8 +103,7 @@ def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
         one.network: given or _usual_weights(one.network) for one in systems if one.needs_weights
     }
     categories = [
-        open_dataset(request.data_root, name).name
-        for name in find_categories(request, list(TABLE_VIII))
+        open_category(request, name).name for name in find_categories(request, list(TABLE_VIII))
     ]
     return [
         _PlannedJob(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from nsa.detectors.network.automatic import suggest_settings
 from nsa.detectors.network.request import NetworkRequest
@@ -17,8 +16,8 @@ from nsa.detectors.network.settings import (
 )
 from nsa.detectors.registry import read_request
 from nsa.errors import InputError
-from nsa.images import open_dataset
-from nsa.reproduce.categories import find_categories
+from nsa.images import Dataset
+from nsa.reproduce.categories import find_categories, open_category
 from nsa.reproduce.nsa.systems import SYSTEMS, System, system
 from nsa.reproduce.nsa.tables import TABLES, TableSpec
 from nsa.reproduce.nsa.training import TrainingJob
@@ -50,7 +49,7 @@ def plan_jobs(request: ReproduceRequest) -> list[TrainingJob]:
     groups = []
     wanted = [name for spec in _specs(request) for name in spec.categories]
     for category in find_categories(request, wanted):
-        settings, preset_epochs = _settings(request.data_root, category, options)
+        settings, preset_epochs = _settings(open_category(request, category), options)
         chosen = systems or _systems_for(category, request)
         groups += [(one, settings, preset_epochs) for one in chosen if _differs(one, settings)]
     return [
@@ -95,9 +94,8 @@ def _options(request: ReproduceRequest) -> NetworkRequest:
     return options.replace(data_root=None)
 
 
-def _settings(root: Path, category: str, options: NetworkRequest) -> tuple[NetworkSettings, int]:
+def _settings(dataset: Dataset, options: NetworkRequest) -> tuple[NetworkSettings, int]:
     """The settings of a category, and the epochs they have without the user's changes."""
-    dataset = open_dataset(root, category)
     preset = choose_preset(options, dataset.name, lambda: suggest_settings(dataset, options.kind))
     return framed(of_preset(preset, dataset.name), options, CROP), preset.training.epochs
 
