@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 from nsa._native.layout import check_images
 from nsa.errors import InputError
 from nsa.images import stack
+from nsa.settings.config import Resize
 
 Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -58,6 +59,7 @@ class Detector(ABC):
     Attributes:
         size: (height, width) in pixels to which images are resized that it judges.
         channels: of its images, 1 or 3.
+        resize: how images come to that size.
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
             to the first are drawn as normal.
         rounding: by how much its scores of one image differ at most between machines and runtimes;
@@ -69,11 +71,17 @@ class Detector(ABC):
 
     size: tuple[int, int]
     channels: int
+    resize: Resize = "stretch"
     map_range: tuple[float, float] = (0.0, 1.0)
     rounding: float | None = None
     default_fpr: float | None = None
     has_spread: bool = False
     scaled_by: frozenset[str] = frozenset()
+
+    @property
+    def any_size(self) -> bool:
+        """Whether what :meth:`deployable` gives takes images of any size, not of :attr:`size`."""
+        return False
 
     @abstractmethod
     def score(self, images: Tensor) -> Scored:
@@ -88,8 +96,9 @@ class Detector(ABC):
         """The detector as a module for :func:`nsa.runs.export.export`.
 
         Returns:
-            From pixels, float32 (N, channels, *size) from 0 to 255, to a tuple of tensors whose
-            last is the scores; and what each of them is called and holds.
+            From pixels, float32 (N, channels, *size), or (N, channels, H, W) if :attr:`any_size`,
+            from 0 to 255, to a tuple of tensors whose last is the scores; and what each of them is
+            called and holds.
         """
 
     def score_as_published(self, images: Tensor) -> Scored | None:
