@@ -94,6 +94,17 @@ def test_forms_are_the_same_function(forms: Forms, channels: int, size: tuple[in
         torch.testing.assert_close(one, expected, rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_evaluation_without_gradients_is_the_same_function(channels: int) -> None:
+    """It saves memory in the first layers."""
+    model = EncoderDecoder(channels).double()
+    x = torch.randn(3, channels, 65, 47, dtype=torch.float64)
+    model(x)  # statistics of batch normalisation that are none of its initial ones
+    expected = model.eval()(x)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), expected, rtol=0, atol=1e-12)
+
+
 def test_forms_keep_the_parameters() -> None:
     model = EncoderDecoder()
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -117,6 +117,23 @@ def test_upsample(size: tuple[int, int], layout: torch.memory_format) -> None:
     )
 
 
+@pytest.mark.parametrize("margin", [(0, 0), (1, 2)])
+def test_a_part_of_an_upsampling(margin: layers.Margin) -> None:
+    x = random(2, 3, 40, 57)
+    whole = F.pad(layers.upsample(x), (4, 4, 4, 4))
+    before, after = margin
+    for top, left, height, width in ((0, 0, 16, 24), (8, 16, 24, 40), (24, 0, 16, 57)):
+        part = x[..., top : top + height, left : left + width]
+        found = layers.upsample(part, margin, ((top, 40), (left, 57)))
+        assert found.shape[2:] == (2 * height + before + after, 2 * width + before + after)
+        inner = found[..., before : before + 2 * height, before : before + 2 * width]
+        expected = whole[..., 4 + 2 * top :, 4 + 2 * left :][..., : 2 * height, : 2 * width]
+        # Rows beside an inner border lack what lies behind it.
+        keep = [slice(2 * (first > 0), length - 2) for first, length in
+                ((top, 2 * height), (left, 2 * width))]  # fmt: skip
+        assert_equal(inner[..., keep[0], keep[1]], expected[..., keep[0], keep[1]])
+
+
 @pytest.mark.parametrize("size", [7, 28, 56])
 def test_bfloat16_is_as_exact_as_its_digits(size: int) -> None:
     x = torch.randn(2, 16, size, size)

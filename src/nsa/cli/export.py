@@ -19,8 +19,8 @@ def export_command(
 ) -> None:
     """Write the detector as one file that runs without this package.
 
-    It takes uint8 images of the detector's size and gives scores, with maps where the method has
-    them; with --fpr, after nsa calibrate, also a label.
+    It takes uint8 images of the detector's size, or of any where the detector has none, and gives
+    scores, with maps where the method has them; with --fpr, after nsa calibrate, also a label.
     """
     from nsa.detectors.registry import load, open_run
     from nsa.runs.export import export

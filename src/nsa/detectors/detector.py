@@ -79,6 +79,11 @@ class Detector(ABC):
     has_spread: bool = False
     scaled_by: frozenset[str] = frozenset()
 
+    @property
+    def any_size(self) -> bool:
+        """Whether what :meth:`deployable` gives takes images of any size, not of :attr:`size`."""
+        return False
+
     @abstractmethod
     def score(self, images: Tensor) -> Scored:
         """Judge images that already have the detector's size; nothing is resized.
@@ -92,8 +97,9 @@ class Detector(ABC):
         """The detector as a module for :func:`nsa.runs.export.export`.
 
         Returns:
-            From pixels, float32 (N, channels, *size) from 0 to 255, to a tuple of tensors whose
-            last is the scores; and what each of them is called and holds.
+            From pixels, float32 (N, channels, *size), or (N, channels, H, W) if :attr:`any_size`,
+            from 0 to 255, to a tuple of tensors whose last is the scores; and what each of them is
+            called and holds.
         """
 
     def score_as_published(self, images: Tensor) -> Scored | None:
@@ -190,4 +196,6 @@ def check_scores(scored: Scored, names: Iterable[object]) -> None:
 
 def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     """Maps (N, 1, h, w) at the (height, width) of their images, bilinear."""
+    if tuple(maps.shape[2:]) == tuple(size):
+        return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)

@@ -11,11 +11,14 @@ from torch.nn import functional as F  # noqa: N812
 from nsa.errors import InputError
 from nsa.model import layers
 from nsa.model.forms import Forms
+from nsa.model.layers import Window
 from nsa.model.resnet import resnet18_encoder
 from nsa.system.device import float32_weights
 
 Activation = Literal["sigmoid", "relu"]
 
+STRIDE = 32
+"""Pixels of the image per row and column of the encoding."""
 _AS_WRITTEN = Forms()
 
 
@@ -104,36 +107,53 @@ class EncoderDecoder(nn.Module):
             return _AS_WRITTEN
         return Forms.for_device(device) if self.forms is None else self.forms
 
-    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, size: tuple[int, int] | None = None, window: Window | None = None
+    ) -> Tensor:
         """Logits, before the activation.
 
         Args:
             x: float (N, channels, H, W), normalised, H and W at least 32.
             size: (H, W) if ``x`` is in blocks of 2 x 2 pixels instead, which the form ``stem``
                 reads: see :func:`nsa.images.to_network_input`.
+            window: where ``x`` lies, if it is a tile of a larger image: logits are then those of
+                one pass over that image, except near the tile's inner borders
+                (:mod:`nsa.model.tiling`).
 
         Returns:
             float (N, 1, H, W).
+
+        Raises:
+            InputError: the window does not begin at multiples of 32.
         """
         height, width = x.shape[-2:] if size is None else size
         forms = self.forms_on(x.device)
         if forms.stem or size is not None:
             features = layers.stem(x, cast(Tensor, self.encoder[0].weight))
             features = self.encoder[1:](features)
-        else:
+        elif self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             features = self.encoder(x)
+        else:
+            weight, norm = cast(Tensor, self.encoder[0].weight), self.encoder[1]
+            finish = self.encoder[2:4]
+            features = layers.stem_by_parts(x, weight, cast(nn.BatchNorm2d, norm), finish)
+            features = self.encoder[4:](features)
         features = self.bottleneck(features)
         for block in self.decoder:
             features = block(features, forms.decoder)
-        logits = self._enlarge(features, forms)
-        # Every stage rounds up, so the output covers the input and is aligned at the top left.
-        return logits[..., :height, :width]
+        logits = self._enlarge(features, forms, None if window is None else _place(window))
+        # Every stage rounds up, so the output covers the input and is aligned at the top left. What
+        # is beyond it is given as a remainder, which exporters know to be there for any size.
+        rows, columns = (-side % STRIDE for side in (height, width))
+        return F.pad(logits, (0, -columns, 0, -rows))
 
-    def _enlarge(self, features: Tensor, forms: Forms) -> Tensor:
-        """Logits, (N, 1, 4 H, 4 W), from features (N, 16, H, W)."""
+    def _enlarge(self, features: Tensor, forms: Forms, place: layers.Place | None) -> Tensor:
+        """Logits, (N, 1, 4 H, 4 W), from features (N, 16, H, W) at a place in all of them."""
         before, after = layers.HEAD_MARGIN if forms.head else (0, 0)
-        if forms.upsampling:
-            features = layers.upsample(features, (before, after))
+        if forms.upsampling or place is not None:
+            # A tile is interpolated as exactly as the whole would be.
+            positions = torch.float64 if forms.upsampling else features.dtype
+            features = layers.upsample(features, (before, after), place, positions)
         else:
             features = F.interpolate(
                 features, scale_factor=2.0, mode="bilinear", align_corners=True
@@ -145,7 +165,18 @@ class EncoderDecoder(nn.Module):
         logits: Tensor = self.head(features)
         return logits
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tensor, window: Window | None = None) -> Tensor:
         """The anomaly map: :meth:`forward` followed by the activation, float32 (N, 1, H, W)."""
-        logits = self(x).float()
+        logits = self(x, window=window).float()
         return torch.sigmoid(logits) if self.activation == "sigmoid" else torch.relu(logits)
+
+
+def _place(window: Window) -> layers.Place:
+    """Where the features of a window lie that the last interpolation reads, 8 for 32 px."""
+    if window.top % STRIDE or window.left % STRIDE:
+        raise InputError(f"A window must begin at multiples of {STRIDE} px, got {window}.")
+
+    def along(begin: int, side: int) -> tuple[int, int]:
+        return 8 * (begin // STRIDE), 8 * -(-side // STRIDE)
+
+    return along(window.top, window.height), along(window.left, window.width)

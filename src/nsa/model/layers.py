@@ -13,15 +13,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import space_to_depth
 
 Margin = tuple[int, int]
 """Pixels that a convolution needs before the first and after the last row and column."""
+
+Place = tuple[tuple[int, int], tuple[int, int]]
+"""Of rows, then of columns: the first one, and how many there are in the whole."""
+
+_CHANNELS = 16  # that :func:`stem_by_parts` computes at a time: the width of a vector register
+
+
+class Window(NamedTuple):
+    """Where in an image the tile lies that a network is given in place of the whole.
+
+    Attributes:
+        top, left: of the tile in px, multiples of 32.
+        height, width: of the image in px.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 def stem(x: Tensor, weight: Tensor) -> Tensor:
@@ -36,6 +56,34 @@ def stem(x: Tensor, weight: Tensor) -> Tensor:
     """
     blocks = space_to_depth(x) if x.shape[1] == weight.shape[1] else x
     return F.conv2d(blocks, _rearranged(weight, _stem_weight, x.dtype))
+
+
+def stem_by_parts(x: Tensor, weight: Tensor, norm: nn.BatchNorm2d, finish: nn.Module) -> Tensor:
+    """:func:`stem` and what follows it in evaluation mode, some channels at a time.
+
+    The same as one layer after another, but the output of the first convolution, the widest of all,
+    is never there as a whole.
+
+    Args:
+        x: (N, C, H, W).
+        weight: (outputs, C, 7, 7).
+        norm: of the outputs.
+        finish: ReLU and pooling, or whatever treats each channel alone.
+
+    Returns:
+        What ``finish`` gives.
+    """
+    of_channels = cast(
+        tuple[Tensor, ...], (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    )
+    done = []
+    for first in range(0, len(weight), _CHANNELS):
+        part = slice(first, first + _CHANNELS)
+        values = F.conv2d(x, weight[part], stride=2, padding=3)
+        mean, variance, scale, shift = (statistics[part] for statistics in of_channels)
+        values = F.batch_norm(values, mean, variance, scale, shift, eps=norm.eps)
+        done.append(finish(values))
+    return torch.cat(done, 1)
 
 
 def transposed_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -78,21 +126,35 @@ def up_and_shortcut(x: Tensor, up: Tensor, shortcut: Tensor) -> tuple[Tensor, Te
     return _depth_to_space(phases), _with_zeros_between(even)
 
 
-def upsample(x: Tensor, margin: Margin = (0, 0)) -> Tensor:
+def upsample(
+    x: Tensor,
+    margin: Margin = (0, 0),
+    place: Place | None = None,
+    positions: torch.dtype = torch.float64,
+) -> Tensor:
     """Twofold bilinear interpolation with aligned corners, and a margin of zeros.
 
     Args:
         x: (N, C, H, W).
         margin: zeros before and after rows and columns, which cost nothing here.
+        place: of ``x`` in something larger, of whose interpolation this is the part at (2 first
+            row, 2 first column). The last row and column may need a next one, which is zero here.
+        positions: dtype in which positions in that larger one are computed. Torch's own
+            interpolation takes that of ``x``: in float32, 5e-5 of a row wrong after a thousand.
 
     Returns:
         (N, C, 2 H + margin, 2 W + margin).
     """
     count, channels, height, width = x.shape
-    down = _interpolation(height, margin, x.dtype, x.device)
-    across = _interpolation(width, margin, x.dtype, x.device)
-    rows = across @ x.permute(0, 2, 3, 1)
-    wide = down @ rows.reshape(count, height, len(across) * channels)
+    if place is None:
+        down = _interpolation(height, margin, x.dtype, x.device)
+        across = _interpolation(width, margin, x.dtype, x.device)
+    else:  # not kept: places are many
+        (top, rows), (left, columns) = place
+        down = _part_of_interpolation(top, height, rows, margin, positions).to(x)
+        across = _part_of_interpolation(left, width, columns, margin, positions).to(x)
+    wide = across @ x.permute(0, 2, 3, 1)
+    wide = down @ wide.reshape(count, height, len(across) * channels)
     return wide.view(count, len(down), len(across), channels).permute(0, 3, 1, 2)
 
 
@@ -168,9 +230,17 @@ def _targets(
 @torch.inference_mode(False)
 def _interpolation(size: int, margin: Margin, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The matrix (2 size + margin, size) of linear interpolation with aligned corners."""
-    place = torch.arange(2 * size, dtype=torch.float64, device="cpu") * (
-        (size - 1) / (2 * size - 1)
-    )
-    distance = (place[:, None] - torch.arange(size, device="cpu")).abs()
-    weights = F.pad((1 - distance).clamp(min=0), (0, 0, *margin))
-    return weights.to(device, dtype)
+    return _part_of_interpolation(0, size, size, margin, torch.float64).to(device, dtype)
+
+
+def _part_of_interpolation(
+    first: int, size: int, whole: int, margin: Margin, dtype: torch.dtype
+) -> Tensor:
+    """Of the matrix (2 whole, whole) the part (2 size + margin, size) of positions from ``first``.
+
+    ``dtype``, on the CPU.
+    """
+    step = torch.tensor((whole - 1) / (2 * whole - 1), dtype=dtype, device="cpu")
+    place = torch.arange(2 * first, 2 * (first + size), dtype=dtype, device="cpu") * step
+    distance = (place[:, None] - torch.arange(first, first + size, device="cpu")).abs()
+    return F.pad((1 - distance).clamp(min=0), (0, 0, *margin))

@@ -8,9 +8,11 @@ import importlib.util
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,13 @@ from nsa.system.info import versions
 
 # In every file of ours, by what it ends in: the name of a note, and of the file with the notes.
 _MARKS = {".onnx": b"\n\x03nsa\x12", ".pt2": b"nsa.json"}
+_AXES = ("images", "channels", "height", "width")
+_EXAMPLE = 90, 170  # px, of what is traced where sizes are free: nothing special
+SMALLEST = 33
+"""Least height and width in px of images for a file that takes any.
+
+Up to 32 the encoding has one position, which ``torch.export`` takes for a size of its own.
+"""
 _NEEDS = {".onnx": ("onnx", "onnxscript"), ".pt2": ()}  # packages, by what a file ends in
 
 
@@ -46,7 +55,7 @@ class Deployed(nn.Module):
         """What ``judge`` gives, and with a threshold bool (N,).
 
         Args:
-            images: uint8 (N, channels, H, W), already of the detector's size.
+            images: uint8 (N, channels, H, W), already of the detector's size if it has one.
         """
         found = self.judge(images.to(torch.float32))
         return found if self.threshold is None else (*found, found[-1] > self.threshold)
@@ -62,14 +71,18 @@ def export(
 ) -> dict[str, str]:
     """Write a detector as one file for ONNX Runtime and the like, or for torch alone.
 
+    The file takes any number of images, and where the detector does (``any_size``) any height and
+    width from :data:`SMALLEST`, of which it makes maps in one pass, without tiles.
+
     Args:
         path: what it ends in says the format: ``.onnx`` or ``.pt2`` (``torch.export``).
         fpr: also give a label that follows from this false positive rate; needs a calibrated run.
         overwrite: replace what an earlier call wrote there.
 
     Returns:
-        What the file says about itself: ``inputs``, ``outputs``, ``resize``, ``height``, ``width``,
-        ``channels``, ``category``, ``threshold`` and ``fpr`` where there are any, and versions.
+        What the file says about itself: ``inputs``, ``outputs``, ``resize``, ``height`` and
+        ``width`` of the detector's size, ``channels``, ``category``, ``threshold`` and ``fpr``
+        where there are any, and versions.
 
     Raises:
         InputError: another ending, a package that the format needs is missing, the rate cannot be
@@ -94,12 +107,14 @@ def export(
     notes = _notes(run, detector, outputs, fpr, threshold)
     on_cpu = copy.deepcopy(judge).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     deployed = Deployed(on_cpu, threshold).eval().requires_grad_(False)
-    example = torch.zeros((2, detector.channels, *detector.size), dtype=torch.uint8, device="cpu")
+    axes, size = {0: torch.export.Dim(_AXES[0], min=1)}, detector.size
+    if detector.any_size:
+        axes |= {axis: torch.export.Dim(_AXES[axis], min=SMALLEST) for axis in (2, 3)}
+        size = _EXAMPLE
+    example = torch.zeros((2, detector.channels, *size), dtype=torch.uint8, device="cpu")
     to_onnx = ending == ".onnx"
     with _quiet(), torch.inference_mode(False), torch.no_grad():
-        program = torch.export.export(
-            deployed, (example,), dynamic_shapes=({0: torch.export.Dim("images", min=1)},)
-        )
+        program = torch.export.export(deployed, (example,), dynamic_shapes=(axes,))
         content = _onnx(program, notes, list(outputs)) if to_onnx else _pt2(program, notes)
     write_atomically(path, content)
     return notes
@@ -112,13 +127,20 @@ def _notes(
     fpr: float | None,
     threshold: float | None,
 ) -> dict[str, str]:
-    (height, width), channels = detector.size, detector.channels
+    channels, colours = detector.channels, "RGB" if detector.channels == 3 else "grey"
+    height, width = detector.size
+    inputs = f"images: uint8 (N, {channels}, {height}, {width}), {colours}"
+    resize = "bilinear with antialiasing, as PIL.Image.resize does"
+    if detector.any_size:
+        inputs = f"images: uint8 (N, {channels}, height, width), {colours}, of any height and width"
+        inputs += f" from {SMALLEST} px"
+        longest = f"in its own shape until it just fits into {height} x {width} px, "
+        resize = "none" if detector.resize == "none" else longest + resize
     notes = {
         "category": printable(run.settings.category),
-        "inputs": f"images: uint8 (N, {channels}, {height}, {width}), "
-        + ("RGB" if channels == 3 else "grey"),
+        "inputs": inputs,
         "outputs": ", ".join(f"{name}: {what}" for name, what in outputs.items()),
-        "resize": "bilinear with antialiasing, as PIL.Image.resize does",
+        "resize": resize,
         "height": str(height),
         "width": str(width),
         "channels": str(channels),
@@ -137,8 +159,28 @@ def _onnx(
     if written is None:  # only where a file is named
         raise RuntimeError("torch.onnx.export gave no program")
     written.model.metadata_props.update(notes)
-    content: bytes = written.model_proto.SerializeToString()
+    proto = written.model_proto
+    _name_axes(proto.graph)
+    content: bytes = proto.SerializeToString()
     return content
+
+
+def _name_axes(graph: Any) -> None:
+    """Name the axes of what goes in and out, which the exporter numbers or computes of numbers.
+
+    Args:
+        graph: an ``onnx.GraphProto``. Its inputs are images, its outputs maps or one value each.
+    """
+    names: dict[str, str] = {}
+    for values, axes in ((graph.input, _AXES), (graph.output, (_AXES[0], *_AXES[2:]))):
+        for value in values:
+            for axis, name in zip(value.type.tensor_type.shape.dim, axes, strict=False):
+                if axis.dim_param:
+                    axis.dim_param = names.setdefault(axis.dim_param, name)
+    inside = re.compile("|".join(rf"\b{name}\b" for name in names if name.isalnum()))
+    for value in graph.value_info:
+        for axis in value.type.tensor_type.shape.dim:
+            axis.dim_param = inside.sub(lambda found: names[found[0]], axis.dim_param)
 
 
 def _pt2(program: torch.export.ExportedProgram, notes: dict[str, str]) -> bytes:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.settings import NetworkSettings
@@ -18,12 +19,23 @@ from nsa.images import center_crop, resize, to_network_input
 from nsa.images.frame import fill, scaled_shape, window_in
 from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
+from nsa.model.encoder_decoder import STRIDE
+from nsa.model.layers import Window
+from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
 from nsa.model.weights import load_model
 from nsa.settings.config import ImageConfig
 from nsa.system.device import choose_device, memory_format
+from nsa.system.memory import available_memory
 
-_LEAST_SIDE = 32  # px: what the encoder makes one position of
-_BATCH = {"cpu": 16, "cuda": 64}  # images at a time: what keeps either busy
+_BATCH = {"cpu": 16, "cuda": 64}  # images at a time, at most: what keeps either busy
+MEMORY = 2 << 30
+"""Bytes that a pass of the network may take on a CPU, where so many and as many again are free."""
+PIXEL_BYTES = {"cpu": 128, "cuda": 192}
+"""Bytes that a pass takes for each pixel of colour images, float32, rounded up.
+
+Measured on a CPU (x86-64, AVX-512): 112, most of it in the first residual blocks. On a GPU it
+depends on the algorithms that cuDNN chooses; what turns out too much is tried again with less.
+"""
 
 
 class NetworkDetector(Detector):
@@ -39,6 +51,7 @@ class NetworkDetector(Detector):
     ) -> None:
         self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
         self._device = device
+        self._reach = reach(network)
         self.settings = settings
         self.size, self.resize = settings.test_size, settings.images.resize
         self.channels = settings.images.channels
@@ -65,11 +78,6 @@ class NetworkDetector(Detector):
         seen = resize(image, shape)
         if not config.cropped:
             seen = fill(seen, config.size)
-        if min(seen.shape[:2]) < _LEAST_SIDE:
-            raise InputError(
-                f"An image of {own[1]} x {own[0]} px is judged at {shape[1]} x {shape[0]} px, and "
-                f"the network needs at least {_LEAST_SIDE} px a side; leave it out."
-            )
         found = self.maps(torch.from_numpy(seen).permute(2, 0, 1)[None])
         if not config.cropped:
             rows, columns = window_in(config.size, shape).slices
@@ -85,33 +93,52 @@ class NetworkDetector(Detector):
         maps = self.maps(center_crop(images, config))
         return Scored(image_scores(maps), _pad(maps, config))
 
+    @property
+    def any_size(self) -> bool:
+        """See :attr:`Detector.any_size`; not where images of any shape are put into one frame."""
+        return self.settings.images.cropped
+
     @torch.inference_mode()
     def maps(self, images: Tensor) -> Tensor:
         """Anomaly maps of images of any one size; nothing is resized.
 
-        Runs in float32 on every device, so that maps hardly depend on the machine.
+        Images that are too large for the memory of one pass (:data:`MEMORY` on a CPU, half of what
+        is free on a GPU) are taken in tiles, whose maps differ from those of one pass by rounding
+        alone. Beside that memory and the images there are the maps. Runs in float32 on every
+        device, so that maps hardly depend on the machine.
 
         Args:
             images: uint8 (N, channels, H, W), H and W at least 32.
 
         Returns:
             float32 (N, H, W) on the CPU: 0 is normal; at most 1, except for continuous labels.
+
+        Raises:
+            InputError: wrong dtype, shape or number of channels, images smaller than that, or too
+                little memory for one tile.
         """
-        size = _BATCH[self._device.type]
-        result = torch.empty((len(images), *images.shape[2:]), dtype=torch.float32, device="cpu")
+        check_images(images, channels=(self.channels,))
+        height, width = images.shape[2:]
+        if min(height, width) < STRIDE:
+            raise InputError(
+                f"An image of {height} x {width} px is too small for a map at its own resolution, "
+                f"which needs {STRIDE} px on each side; enlarge it, or leave it out."
+            )
+        result = torch.empty((len(images), height, width), dtype=torch.float32, device="cpu")
+        count = min(len(images), _BATCH[self._device.type])
+        most = min(self._room(), count * height * width)  # pixels at a time
         first = 0
         with _FULL_FLOAT32:
             while first < len(images):
+                size = most // (height * width) if max(height, width) <= LARGEST else 0
                 try:
-                    part = self._maps(images[first : first + size])
-                except torch.OutOfMemoryError as error:
-                    if size == 1:
-                        height, width = images.shape[2:]
-                        raise InputError(
-                            f"The GPU has too little free memory for one image of {height} x "
-                            f"{width} px; end what else runs on it, or use --device cpu."
-                        ) from error
-                    size //= 2  # the maps do not depend on it
+                    if size:
+                        part = self._maps(images[first : first + size])
+                    else:
+                        tiles = plan_tiles((height, width), most, self._reach)
+                        part = tiled_map(self._maps, images[first], tiles)[None]
+                except torch.OutOfMemoryError:
+                    most //= 2  # the maps do not depend on it
                     continue
                 result[first : first + len(part)] = part
                 first += len(part)
@@ -119,16 +146,27 @@ class NetworkDetector(Detector):
 
     def deployable(self) -> tuple[nn.Module, dict[str, str]]:
         """See :meth:`Detector.deployable`."""
-        height, width = self.size
+        height, width = ("height", "width") if self.any_size else self.size
         outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float32 (N)"}
         return _MapsAndScores(self.network, self.channels), outputs
 
-    def _maps(self, batch: Tensor) -> Tensor:
+    def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
         inputs = to_network_input(batch.to(self._device), self.settings.images)
         inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
-        maps: Tensor = self.network.predict(inputs)
+        maps: Tensor = self.network.predict(inputs, window)
         return maps[:, 0]
+
+    def _room(self) -> int:
+        """Pixels that there is memory for in one pass."""
+        if self._device.type == "cpu":
+            free = min(2 * MEMORY, available_memory())
+        else:
+            free, _ = torch.cuda.mem_get_info(self._device)
+            # What torch keeps of what was freed.
+            free += torch.cuda.memory_reserved(self._device)
+            free -= torch.cuda.memory_allocated(self._device)
+        return free // 2 // PIXEL_BYTES[self._device.type]
 
 
 class _MapsAndScores(nn.Module):
