@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 from nsa._native.layout import check_images
 from nsa.errors import InputError
 from nsa.images import stack
+from nsa.settings.config import Resize
 
 Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -58,6 +59,8 @@ class Detector(ABC):
     Attributes:
         size: (height, width) in pixels to which images are resized that it judges.
         channels: of its images, 1 or 3.
+        resize: how images come to that size, see :class:`nsa.settings.config.ImageConfig`. Unless
+            by stretching, only :meth:`judge` and :meth:`predict` take images.
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
             to the first are drawn as normal.
         rounding: by how much its scores of one image differ at most between machines and runtimes;
@@ -69,6 +72,7 @@ class Detector(ABC):
 
     size: tuple[int, int]
     channels: int
+    resize: Resize = "stretch"
     map_range: tuple[float, float] = (0.0, 1.0)
     rounding: float | None = None
     default_fpr: float | None = None

@@ -48,7 +48,7 @@ def read_image(path: str | Path, channels: int = 3) -> Pixels:
         InputError: the file is missing, damaged, of an unknown kind, or too large for the memory
             there is; the message names it.
     """
-    return _interleaved(decode(path, channels))
+    return as_array(decode(path, channels))
 
 
 def resize(image: Pixels, size: tuple[int, int]) -> Pixels:
@@ -64,7 +64,7 @@ def resize(image: Pixels, size: tuple[int, int]) -> Pixels:
     if image.shape[:2] == tuple(size):
         return image
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    return _interleaved(scale(picture, size))
+    return as_array(scale(picture, size))
 
 
 def decode(path: str | Path, channels: int) -> Image.Image:
@@ -190,6 +190,6 @@ def _largest_of(picture: Image.Image, path: str | Path) -> int:
     return int(whole[:, :, :3].max() if whole.ndim == 3 else whole.max())
 
 
-def _interleaved(picture: Image.Image) -> Pixels:
+def as_array(picture: Image.Image) -> Pixels:
     pixels = np.array(picture)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels

@@ -18,6 +18,7 @@ from nsa.settings.methods import METHODS, BlendMode, Label, LabelKind, Synthesis
 
 Variant = Literal["released", "paper"]
 Gradients = Literal["source", "mixed"]
+Resize = Literal["stretch", "fit", "none"]
 LABELS = typing.get_args(Label)
 Bounds = tuple[float, float]
 
