@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from nsa.images.opening import opened, upright, upright_size
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
 Reduction: TypeAlias = Literal["maximum", "nearest"]
+Number = TypeVar("Number", np.uint8, np.float32)
 
 _LOSSY = ("JPEG", "WEBP")
 
@@ -72,15 +73,25 @@ def resize_mask(mask: Mask, size: tuple[int, int], reduction: Reduction = "maxim
         (*size) of 0 and 1. Where it is larger, pixels are repeated.
     """
     if reduction == "maximum":
-        for axis, length in enumerate(size):
-            before = mask.shape[axis]
-            if before > length:
-                # Each pixel goes to the one its middle lies in: neighbours stay neighbours.
-                starts = -((length - 2 * before * np.arange(length)) // (2 * length))
-                mask = np.maximum.reduceat(mask, starts, axis=axis)
+        mask = shrink(mask, size)
     if mask.shape == tuple(size):
         return mask
     return np.array(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def shrink(values: npt.NDArray[Number], size: tuple[int, int]) -> npt.NDArray[Number]:
+    """The largest of the values (H, W) that each pixel of ``size`` is made of.
+
+    Returns:
+        (h, w), ``size`` but for sides that are longer than those of the values.
+    """
+    for axis, length in enumerate(size):
+        before = values.shape[axis]
+        if before > length:
+            # Each pixel goes to the one its middle lies in: neighbours stay neighbours.
+            starts = -((length - 2 * before * np.arange(length)) // (2 * length))
+            values = np.maximum.reduceat(values, starts, axis=axis)
+    return values
 
 
 def _read(path: str | Path) -> Mask:

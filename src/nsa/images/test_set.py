@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nsa.images.contents import Contents
 from nsa.images.files import list_missing
-from nsa.images.load import load_images
+from nsa.images.load import load_contents, load_images
 from nsa.images.masks import Mask, load_mask, resize_mask
 from nsa.images.sample import Sample
 from nsa.system.console import counted
@@ -64,7 +64,7 @@ def load_test_set(
         images = load_images(paths, size, channels, progress, contents=contents)
     masks = np.zeros((len(samples), *size), dtype=np.uint8)
     published = masks.copy()
-    found = _Findings()
+    found = MaskFindings()
     for index, sample in enumerate(samples):
         if sample.mask is not None:
             mask = load_mask(sample.mask, None, sample.path)
@@ -75,8 +75,25 @@ def load_test_set(
     return LoadedTest(images, masks, published, contents)
 
 
+def check_test_set(samples: list[Sample], channels: int, progress: bool = True) -> Contents:
+    """Read the images and the masks of a test set one by one, for what is wrong with them.
+
+    Arguments, log and errors as of :func:`load_test_set`.
+
+    Returns:
+        What the images hold.
+    """
+    contents = load_contents([sample.path for sample in samples], channels, progress)
+    found = MaskFindings()
+    for sample in samples:
+        if sample.mask is not None:
+            found.note(sample.mask, load_mask(sample.mask, None, sample.path))
+    found.report()
+    return contents
+
+
 @dataclass
-class _Findings:
+class MaskFindings:
     """What is odd about masks."""
 
     count: int = 0
@@ -85,7 +102,8 @@ class _Findings:
     inverted: list[Path] = field(default_factory=list)
     vanished: list[tuple[Path, int]] = field(default_factory=list)
 
-    def note(self, path: Path, mask: Mask, size: tuple[int, int]) -> None:
+    def note(self, path: Path, mask: Mask, size: tuple[int, int] | None = None) -> None:
+        """Look at a mask of its own size, which may be reduced to another by nearest neighbour."""
         self.count += 1
         corners = mask[[0, 0, -1, -1], [0, -1, 0, -1]]
         if not mask.any():
@@ -94,7 +112,7 @@ class _Findings:
             self.full.append(path)
         elif corners.all() and 2 * int(mask.sum()) > mask.size:
             self.inverted.append(path)
-        else:
+        elif size is not None:
             numbers: Any
             regions, numbers = cv2.connectedComponents(mask, connectivity=8)
             kept = np.unique(resize_mask(numbers, size, "nearest")).tolist()
@@ -103,6 +121,7 @@ class _Findings:
                 self.vanished.append((path, lost))
 
     def report(self) -> None:
+        """Say in the log what was found."""
         for paths, problem in (
             (self.empty, "mark no defect; the images count as defective all the same"),
             (self.full, "mark the whole image"),
