@@ -24,10 +24,11 @@ from nsa.images.load import describe, worker_count
 from nsa.report.overlay import overlay
 from nsa.runs.growing import GrowingTable, partial_name
 from nsa.runs.judging import JudgedFile, judge_files
+from nsa.runs.map_files import ENDINGS, NPY, map_ending, write_map
 from nsa.runs.outputs import check_folder
 from nsa.runs.working_point import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.system.console import console, counted
-from nsa.system.files import atomic_file, make_folder, remove, write_atomically, write_csv
+from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
 
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
@@ -36,7 +37,7 @@ _REASONS = ("path", "reason")
 _FILES = _PICTURE, _MAP, _MAP_SPREAD = "picture", "map", "map_spread"  # columns that name files
 _SPREAD = "spread"
 _ENDING = "_spread"  # of the stem of a file with the spread of a map
-_LONGEST_STEM = 251  # bytes: with .png, what a file system takes
+_LONGEST_STEM = 250  # bytes: with .tiff, what a file system takes
 
 
 def predict(
@@ -48,6 +49,7 @@ def predict(
     fpr: float | None = None,
     save_maps: bool = False,
     save_spread: bool = False,
+    map_format: str | None = None,
     overlays: bool = True,
     overwrite: bool = False,
 ) -> int:
@@ -68,8 +70,10 @@ def predict(
         output: folder to write to; new, or empty.
         fpr: also write a p-value and the label that follows from this false positive rate; None:
             the rate that the training was asked for, if any.
-        save_maps: also write each raw map, float32 (H, W), as NPY.
+        save_maps: also write each raw map (H, W).
         save_spread: also write the spread between an ensemble's members at each pixel, the same.
+        map_format: of their files, ``npy`` (float32) or ``tiff16``, see
+            :func:`nsa.runs.map_files.write_map`; None: ``npy``.
         overlays: write the pictures.
         overwrite: replace what an earlier call wrote into ``output``, and nothing else: each file
             when its successor is complete, and at the end what has no successor.
@@ -87,6 +91,9 @@ def predict(
             "--save-spread is how far the members of an ensemble disagree, and this is one detector"
             " alone; leave it out, or make an ensemble with nsa combine."
         )
+    if map_format is not None and not (save_maps or save_spread):
+        raise InputError("--map-format says how maps are written; add --save-maps.")
+    ending = map_ending(map_format or NPY)
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
     paths = find_all_images(inputs)
@@ -94,8 +101,8 @@ def predict(
         _Result(
             path,
             f"{stem}.png" if overlays else "",
-            f"{stem}.npy" if save_maps else "",
-            f"{stem}{_ENDING}.npy" if save_spread else "",
+            f"{stem}{ending}" if save_maps else "",
+            f"{stem}{_ENDING}{ending}" if save_spread else "",
         )
         for path, stem in zip(paths, _unique_stems(paths, _ENDING * save_spread), strict=True)
     ]
@@ -164,8 +171,7 @@ def _judge(
             write_atomically(folder / result.picture, _png(drawn))
         for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
             if name and pixels is not None:
-                with atomic_file(folder / name) as target:
-                    np.save(target, pixels)
+                write_map(folder / name, pixels)
 
     paths = [result.path for result in results]
     with (
@@ -234,7 +240,9 @@ def _named_by(table: Path) -> set[str]:
             named = [line.get(column) or "" for line in lines for column in _FILES]
     except (OSError, csv.Error) as error:
         raise InputError(f"{table} cannot be read ({error}); choose another --output.") from error
-    ours = {name for name in named if name.endswith((".png", ".npy")) and "/" not in name}
+    ours = {
+        name for name in named if name.endswith((".png", *ENDINGS.values())) and "/" not in name
+    }
     return {table.name, *ours}
 
 
