@@ -115,6 +115,8 @@ class Metrics(Checked):
     Attributes:
         image_auroc, pixel_auroc, au_pro, image_average_precision, image_f1_max,
         pixel_average_precision: fractions; None where the test set did not allow it.
+        au_pro_05, pixel_f1_max, segmentation_f1: the same; None also in files of earlier versions,
+            and the last where there was no threshold.
         times: of the training and its evaluation.
     """
 
@@ -124,6 +126,9 @@ class Metrics(Checked):
     image_average_precision: float | None
     image_f1_max: float | None
     pixel_average_precision: float | None
+    au_pro_05: float | None = None
+    pixel_f1_max: float | None = None
+    segmentation_f1: float | None = None
     times: dict[str, float]
 
     @classmethod

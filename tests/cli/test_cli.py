@@ -50,8 +50,8 @@ def test_training_writes_the_whole_run_folder(run: Path, data: Path) -> None:
 def test_metrics_hold_fractions_configuration_and_times(run: Path) -> None:
     metrics = json.loads((run / "metrics.json").read_text())
     names = (
-        "image_auroc", "pixel_auroc", "au_pro", "image_average_precision", "image_f1_max",
-        "pixel_average_precision",
+        "image_auroc", "pixel_auroc", "au_pro", "au_pro_05", "image_average_precision",
+        "image_f1_max", "pixel_average_precision", "pixel_f1_max",
     )  # fmt: skip
     for name in names:
         assert 0 <= metrics[name] <= 1

@@ -200,6 +200,12 @@ def test_any_name_is_scored_and_traced(network_run: Path, tmp_path: Path) -> Non
     assert written == {*pictures, "scores.csv", "unreadable.csv"}
     assert sentence(nsa(*common, "--save-maps", "--overwrite")) == message
     assert {entry.name for entry in out.iterdir()} == written
+    # Of another format they have other names, and those of before are gone.
+    assert sentence(nsa(*common, "--save-maps", "--map-format", "tiff16", "--overwrite")) == message
+    endings = {".npy": ".tiff"}
+    expected = {endings.get(Path(name).suffix, Path(name).suffix) for name in written}
+    assert {Path(name).suffix for name in (entry.name for entry in out.iterdir())} == expected
+    assert len({*out.iterdir()}) == len(written)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such names")

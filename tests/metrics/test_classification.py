@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from nsa.errors import InputError
-from nsa.metrics import auroc, average_precision, f1_max, roc_curve
+from nsa.metrics import auroc, average_precision, f1_at, f1_max, roc_curve
 from nsa.metrics._ranks import order_keys, ranks, sort_keys
 
 
@@ -41,6 +41,21 @@ def test_best_f1_equals_a_loop_over_all_thresholds(seed):
     f1, threshold = f1_max(labels, scores)
     assert f1 == pytest.approx(max(every.values()), abs=1e-12)
     assert every[threshold] == pytest.approx(f1, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_f1_at_a_threshold_calls_defective_what_is_above_it(seed):
+    labels, scores = random_case(seed)
+    for threshold in np.unique(scores):
+        expected = sklearn_metrics.f1_score(labels, scores > threshold)
+        assert f1_at(labels, scores, threshold) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_threshold_between_two_numbers_of_float32_is_not_rounded():
+    low = np.float32(0.1)
+    labels, scores = [0, 1], np.array([low, np.nextafter(low, np.float32(1))])
+    assert f1_at(labels, scores, (float(scores[0]) + float(scores[1])) / 2) == 1.0
+    assert f1_at(labels, scores, float(scores[1])) == 0.0
 
 
 def test_pixel_maps_equal_scikit_learn():

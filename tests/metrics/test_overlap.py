@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import auc
 
 from nsa.errors import InputError
-from nsa.metrics import au_pro, pro_curve
+from nsa.metrics import au_pro, au_pros, pro_curve
 
 
 def random_case(seed, levels=None):
@@ -33,6 +33,15 @@ def test_au_pro_equals_the_definition(levels, max_fpr):
         assert au_pro(masks, maps, max_fpr) == pytest.approx(
             naive.au_pro(masks, maps, max_fpr), abs=1e-12
         )
+
+
+@pytest.mark.parametrize("levels", [None, 2])
+def test_several_limits_give_what_each_gives_alone(levels):
+    limits = (0.05, 0.3, 1.0, 0.3, 0.2)
+    for seed in range(25):
+        masks, maps = random_case(seed, levels)
+        expected = [naive.au_pro(masks, maps, limit) for limit in limits]
+        assert au_pros(masks, maps, limits) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=150, deadline=None)
@@ -158,3 +167,5 @@ def test_bad_input(function, masks, maps, message):
 def test_bad_limit(max_fpr):
     with pytest.raises(InputError, match="max_fpr must be above 0 and at most 1"):
         au_pro(MASKS, MAPS, max_fpr)
+    with pytest.raises(InputError, match="max_fpr must be above 0 and at most 1"):
+        au_pros(MASKS, MAPS, (0.3, max_fpr))

@@ -16,7 +16,8 @@ from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.images import Sample, open_dataset
 from nsa.model import EncoderDecoder
-from nsa.runs.evaluate import compute_metrics, evaluate
+from nsa.runs.evaluate import evaluate
+from nsa.runs.measures import compute_metrics
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 
 
@@ -42,9 +43,10 @@ def measure(*kinds: str) -> tuple[dict[str, Any], dict[str, str]]:
 def test_a_complete_test_set_gives_everything() -> None:
     values, reasons = measure("good", "good", "marked", "marked")
     assert reasons == {}
-    assert list(values)[:3] == ["image_auroc", "pixel_auroc", "au_pro"]
-    assert values["pixel_auroc"] == pytest.approx(1.0)
-    assert values["au_pro"] == pytest.approx(1.0)
+    assert list(values)[:4] == ["image_auroc", "pixel_auroc", "au_pro", "au_pro_05"]
+    for name in ("pixel_auroc", "au_pro", "au_pro_05", "pixel_f1_max"):
+        assert values[name] == pytest.approx(1.0)
+    assert "segmentation_f1" not in values
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_a_complete_test_set_gives_everything() -> None:
         (["good", "good"], set(), "no test image is defective"),
         (
             ["marked"],
-            {"pixel_auroc", "au_pro", "pixel_average_precision"},
+            {"pixel_auroc", "au_pro", "au_pro_05", "pixel_average_precision", "pixel_f1_max"},
             "no test image is normal",
         ),
         (
@@ -150,6 +152,27 @@ def test_objects_are_cropped_and_the_map_is_padded_with_zeros(tmp_path: Path) ->
     assert inside.numpy() == pytest.approx(scores, rel=1e-4)
     assert result.whole.maps.min() > 0
     assert result.paper.metrics != result.whole.metrics
+
+
+def test_a_pixel_threshold_is_one_of_whole_images(tmp_path: Path) -> None:
+    dataset = open_dataset(write_product(tmp_path))
+    config = ImageConfig(size=(72, 72), center_crop=None, crop=(64, 64))
+    for kind in ("object", "texture"):
+        subject = detector(kind, config)
+        plain = evaluate(subject, dataset)
+        assert plain.whole.maps is not None
+        threshold = float(plain.whole.maps.median())
+        result = evaluate(subject, dataset, pixel_threshold=threshold)
+        assert result.masks is not None
+        truth, found = result.masks > 0, plain.whole.maps.numpy() > threshold
+        expected = 2 * (truth & found).sum() / (truth.sum() + found.sum())
+        assert result.whole.metrics["segmentation_f1"] == pytest.approx(expected)
+        assert result.whole.metrics.items() > plain.whole.metrics.items()
+        if kind == "object":
+            assert result.paper.metrics["segmentation_f1"] is None
+            assert "whole images" in result.paper.reasons["segmentation_f1"]
+        else:
+            assert result.paper.metrics["segmentation_f1"] is not None
 
 
 def test_textures_are_judged_whole(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def predict_command(
     fpr: Fpr = None,
     device: Device = None,
     save_maps: Annotated[
-        bool, typer.Option("--save-maps", help="Also write each map as NPY, float32 (H, W).")
+        bool, typer.Option("--save-maps", help="Also write each map, at its image's own size.")
     ] = False,
     save_spread: Annotated[
         bool,
@@ -26,6 +26,13 @@ def predict_command(
             help="Also write how far the members of an ensemble disagree at each pixel, the same.",
         ),
     ] = False,
+    map_format: Annotated[
+        str | None,
+        typer.Option(
+            help="Of maps: npy, float32, or tiff16, float16 in a TIFF as the server of MVTec AD 2 "
+            "wants it. \\[default: npy]"
+        ),
+    ] = None,
     overlays: Annotated[
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
@@ -43,5 +50,5 @@ def predict_command(
     opened, detector = open_run(run), load(run, device or "auto")
     predict(
         opened, detector, images, output, fpr=fpr, save_maps=save_maps, save_spread=save_spread,
-        overlays=overlays, overwrite=overwrite,
+        map_format=map_format, overlays=overlays, overwrite=overwrite,
     )  # fmt: skip

@@ -14,7 +14,7 @@ def print_results(evaluation: Evaluation, category: str) -> None:
     """A table of the metrics, and the working point where there is one."""
     from nsa.report.tables import results_table
 
-    if len(evaluation.images) > 0:
+    if len(evaluation.contents) > 0:
         whole, paper = evaluation.whole, evaluation.paper
         columns = {"%": whole.metrics}
         if paper.maps is not whole.maps:

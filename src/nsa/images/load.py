@@ -26,6 +26,7 @@ from nsa.system.progress import progress_bar
 _log = logging.getLogger("nsa")
 _NAMED_FAILURES = 10
 _SOME, _SOME_SIZE = 32, (256, 256)
+_TINY = (16, 16)  # where the images themselves are of no use
 _STRONG = 1.9  # ratio of the scales across and down; a frame of 16:9 stays below
 
 
@@ -130,6 +131,19 @@ def load_some(samples: Sequence[Sample]) -> Tensor:
     paths = [sample.path for sample in samples]
     chosen = paths[:: max(1, len(paths) // _SOME)][:_SOME]
     return load_images(chosen, _SOME_SIZE, progress=False, warn=False)
+
+
+def load_contents(paths: Sequence[str | Path], channels: int, progress: bool = True) -> Contents:
+    """Read images, which may be none, for what they hold alone; errors as of :func:`load_images`.
+
+    Args:
+        channels: 3 for RGB, 1 for grey.
+        progress: show a progress bar on standard error.
+    """
+    contents = Contents(paths)
+    if paths:
+        load_images(paths, _TINY, channels, progress, warn=False, contents=contents)
+    return contents
 
 
 def stack(images: Iterable[Pixels], size: tuple[int, int]) -> Tensor:

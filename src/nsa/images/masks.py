@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from nsa.images.opening import opened, upright, upright_size
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
 Reduction: TypeAlias = Literal["maximum", "nearest"]
+Number = TypeVar("Number", np.uint8, np.float32)
 
 _LOSSY = ("JPEG", "WEBP")
 
@@ -53,7 +54,7 @@ def load_mask(
     else:
         mask = _read(path)
         if image is not None:
-            check_mask_size(path, mask.shape[::-1], image, upright_size(image))
+            _check_same_size(Path(path), mask, Path(image))
     return mask if size is None else resize_mask(mask, size, reduction)
 
 
@@ -72,15 +73,25 @@ def resize_mask(mask: Mask, size: tuple[int, int], reduction: Reduction = "maxim
         (*size) of 0 and 1. Where it is larger, pixels are repeated.
     """
     if reduction == "maximum":
-        for axis, length in enumerate(size):
-            before = mask.shape[axis]
-            if before > length:
-                # Each pixel goes to the one its middle lies in: neighbours stay neighbours.
-                starts = -((length - 2 * before * np.arange(length)) // (2 * length))
-                mask = np.maximum.reduceat(mask, starts, axis=axis)
+        mask = shrink(mask, size)
     if mask.shape == tuple(size):
         return mask
     return np.array(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def shrink(values: npt.NDArray[Number], size: tuple[int, int]) -> npt.NDArray[Number]:
+    """The largest of the values (H, W) that each pixel of ``size`` is made of.
+
+    Returns:
+        (h, w), ``size`` but for sides that are longer than those of the values.
+    """
+    for axis, length in enumerate(size):
+        before = values.shape[axis]
+        if before > length:
+            # Each pixel goes to the one its middle lies in: neighbours stay neighbours.
+            starts = -((length - 2 * before * np.arange(length)) // (2 * length))
+            values = np.maximum.reduceat(values, starts, axis=axis)
+    return values
 
 
 def _read(path: str | Path) -> Mask:
@@ -108,12 +119,10 @@ def _read(path: str | Path) -> Mask:
     return marked.astype(np.uint8)
 
 
-def check_mask_size(
-    mask: str | Path, size: tuple[int, ...], image: str | Path, image_size: tuple[int, int]
-) -> None:
-    """Refuse a mask of another (width, height) than its image has."""
-    if size != image_size:
+def _check_same_size(path: Path, mask: Mask, image: Path) -> None:
+    width, height = upright_size(image)
+    if mask.shape != (height, width):
         raise InputError(
-            f"The mask {mask} is {size[0]} x {size[1]} pixels, but its image {image} is "
-            f"{image_size[0]} x {image_size[1]}; they must be of one size."
+            f"The mask {path} is {mask.shape[1]} x {mask.shape[0]} pixels, but its image {image} "
+            f"is {width} x {height}; they must be of one size."
         )

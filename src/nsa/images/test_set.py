@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from nsa.images.contents import Contents
-from nsa.images.files import find_images, list_missing
-from nsa.images.load import load_images
-from nsa.images.masks import Mask, check_mask_size, load_mask, resize_mask
-from nsa.images.opening import upright_size
+from nsa.images.files import list_missing
+from nsa.images.load import load_contents, load_images
+from nsa.images.masks import Mask, load_mask, resize_mask
 from nsa.images.sample import Sample
 from nsa.system.console import counted
 
@@ -65,7 +64,7 @@ def load_test_set(
         images = load_images(paths, size, channels, progress, contents=contents)
     masks = np.zeros((len(samples), *size), dtype=np.uint8)
     published = masks.copy()
-    found = _Findings()
+    found = MaskFindings()
     for index, sample in enumerate(samples):
         if sample.mask is not None:
             mask = load_mask(sample.mask, None, sample.path)
@@ -76,23 +75,25 @@ def load_test_set(
     return LoadedTest(images, masks, published, contents)
 
 
-def check_test_set(samples: list[Sample]) -> None:
-    """Check, without decoding them, that images and masks are there and of one size each.
+def check_test_set(samples: list[Sample], channels: int, progress: bool = True) -> Contents:
+    """Read the images and the masks of a test set one by one, for what is wrong with them.
 
-    Raises:
-        InputError: an image or a mask cannot be read, or a mask is of another size than its image.
+    Arguments, log and errors as of :func:`load_test_set`.
+
+    Returns:
+        What the images hold.
     """
+    contents = load_contents([sample.path for sample in samples], channels, progress)
+    found = MaskFindings()
     for sample in samples:
-        size = upright_size(sample.path)
-        masks = [sample.mask] if sample.mask is not None else []
-        if sample.mask is not None and sample.mask.is_dir():
-            masks = find_images(sample.mask)
-        for mask in masks:
-            check_mask_size(mask, upright_size(mask), sample.path, size)
+        if sample.mask is not None:
+            found.note(sample.mask, load_mask(sample.mask, None, sample.path))
+    found.report()
+    return contents
 
 
 @dataclass
-class _Findings:
+class MaskFindings:
     """What is odd about masks."""
 
     count: int = 0
@@ -101,7 +102,8 @@ class _Findings:
     inverted: list[Path] = field(default_factory=list)
     vanished: list[tuple[Path, int]] = field(default_factory=list)
 
-    def note(self, path: Path, mask: Mask, size: tuple[int, int]) -> None:
+    def note(self, path: Path, mask: Mask, size: tuple[int, int] | None = None) -> None:
+        """Look at a mask of its own size, which may be reduced to another by nearest neighbour."""
         self.count += 1
         corners = mask[[0, 0, -1, -1], [0, -1, 0, -1]]
         if not mask.any():
@@ -110,7 +112,7 @@ class _Findings:
             self.full.append(path)
         elif corners.all() and 2 * int(mask.sum()) > mask.size:
             self.inverted.append(path)
-        else:
+        elif size is not None:
             numbers: Any
             regions, numbers = cv2.connectedComponents(mask, connectivity=8)
             kept = np.unique(resize_mask(numbers, size, "nearest")).tolist()
@@ -119,6 +121,7 @@ class _Findings:
                 self.vanished.append((path, lost))
 
     def report(self) -> None:
+        """Say in the log what was found."""
         for paths, problem in (
             (self.empty, "mark no defect; the images count as defective all the same"),
             (self.full, "mark the whole image"),

@@ -31,7 +31,7 @@ _PREFIX = 16  # leading bits that narrow the binary search
 _LOCK = threading.Lock()
 
 
-def _compiled(function: Function) -> Function:
+def compiled_once(function: Function) -> Function:
     """Compile on first use and keep the machine code on disk; release the GIL while it runs."""
 
     once = functools.cache(lambda: compiled(function))
@@ -53,14 +53,14 @@ def order_keys(scores: Floats) -> Keys:
     return keys
 
 
-@_compiled
+@compiled_once
 def _order_bits(keys: Keys, sign: np.unsignedinteger[Any]) -> None:
     """Positive floats already sort like their bits; negative ones sort backwards, so flip these."""
     for index in range(len(keys)):
         keys[index] = ~keys[index] if keys[index] & sign else keys[index] | sign
 
 
-@_compiled
+@compiled_once
 def sort_keys(keys: Keys) -> Keys:
     """``keys`` in ascending order, in a new array."""
     passes = (8 * keys.itemsize + _DIGIT - 1) // _DIGIT
@@ -85,7 +85,7 @@ def sort_keys(keys: Keys) -> Keys:
     return source
 
 
-@_compiled
+@compiled_once
 def largest_keys(keys: Keys, excluded: Booleans, count: int) -> Keys:
     """All of the ``count`` largest keys that are not excluded, with ties, and possibly some more.
 
@@ -110,7 +110,7 @@ def largest_keys(keys: Keys, excluded: Booleans, count: int) -> Keys:
     return tail
 
 
-@_compiled
+@compiled_once
 def ranks(ordered: Keys, queries: Keys) -> tuple[Counts, Counts]:
     """For every query the number of ``ordered`` keys below it and the number equal to it.
 

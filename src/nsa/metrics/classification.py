@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nsa.metrics._curves import best_f1, precision_area, roc_area
 from nsa.metrics._inputs import Booleans, Floats, Values, labels_and_scores
 from nsa.metrics._ranks import Counts, order_keys, ranks, sort_keys
 
@@ -36,7 +37,7 @@ def auroc(labels: Values, scores: Values) -> float:
     keys = order_keys(values)
     normal, defective = sort_keys(keys[~truth]), keys[truth]
     below, equal = ranks(normal, defective)
-    return (2 * int(below.sum()) + int(equal.sum())) / (2 * len(normal) * len(defective))
+    return roc_area(below, equal, np.ones_like(below), len(normal))
 
 
 def average_precision(labels: Values, scores: Values) -> float:
@@ -46,8 +47,7 @@ def average_precision(labels: Values, scores: Values) -> float:
     """
     truth, values = labels_and_scores(labels, scores)
     _, hits, false_alarms = _counts_per_threshold(truth, values)
-    gains = np.diff(hits, prepend=0)
-    return float(np.sum(gains * (hits / (hits + false_alarms))) / hits[-1])
+    return precision_area(hits, false_alarms)
 
 
 def f1_max(labels: Values, scores: Values) -> tuple[float, float]:
@@ -61,9 +61,22 @@ def f1_max(labels: Values, scores: Values) -> tuple[float, float]:
     """
     truth, values = labels_and_scores(labels, scores)
     thresholds, hits, false_alarms = _counts_per_threshold(truth, values)
-    f1 = 2 * hits / (hits[-1] + hits + false_alarms)
-    best = int(np.argmax(f1))
-    return float(f1[best]), float(thresholds[best])
+    f1, best = best_f1(hits, false_alarms)
+    return f1, float(thresholds[best])
+
+
+def f1_at(labels: Values, scores: Values, threshold: float) -> float:
+    """F1 where what is *above* the threshold is called defective, as by a working point.
+
+    Arguments and errors as in :func:`auroc`.
+
+    Returns:
+        A fraction: 2 TP / (2 TP + FP + FN), over all of the scores.
+    """
+    truth, values = labels_and_scores(labels, scores)
+    found = values > np.float64(threshold)  # a number of Python would be rounded to float32
+    hits = np.count_nonzero(found & truth)
+    return 2 * hits / (np.count_nonzero(found) + np.count_nonzero(truth))
 
 
 def roc_curve(labels: Values, scores: Values) -> tuple[Curve, Curve, Curve]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from nsa.errors import InputError
+from nsa.metrics._curves import overlap_area
 from nsa.metrics._inputs import Booleans, Values, masks_and_maps
 from nsa.metrics._ranks import largest_keys, order_keys, ranks, sort_keys
 
@@ -33,22 +36,22 @@ def au_pro(masks: Values, maps: Values, max_fpr: float = 0.3) -> float:
             no pixel is defective, none is normal, the maps are boolean while the masks are not, or
             ``max_fpr`` is out of range.
     """
-    if not 0 < max_fpr <= 1:
-        raise InputError(f"max_fpr must be above 0 and at most 1, got {max_fpr!r}.")
+    return au_pros(masks, maps, (max_fpr,))[0]
+
+
+def au_pros(masks: Values, maps: Values, max_fprs: Sequence[float]) -> list[float]:
+    """:func:`au_pro` at several limits, for little more than the price of the largest."""
+    for limit in max_fprs:
+        check_limit(limit)
     truth, values = masks_and_maps(masks, maps)
     keys, flat = order_keys(values.ravel()), truth.ravel()
     weights = pixel_weights(truth)
-    limit = max_fpr * (flat.size - len(weights))  # in false positives
-
-    # The curve is a sum of one step per defective pixel, at the false positive count where that
-    # pixel is found, so the area needs only its rank among the normal scores above the limit. A
-    # pixel that ties with normal ones is a ramp instead of a step.
-    tail = sort_keys(largest_keys(keys, flat, int(limit) + 1))
+    normals = flat.size - len(weights)
+    # All that counts of a defective pixel is its rank among the normal scores above the limit.
+    tail = sort_keys(largest_keys(keys, flat, int(max(max_fprs) * normals) + 1))
     below, equal = ranks(tail, keys[flat])
     above = len(tail) - below - equal
-    ramp = np.minimum(limit - above, equal)  # the part of the ramp left of the limit
-    area = limit - above - ramp + ramp * ramp / (2 * np.maximum(equal, 1))
-    return float(np.sum(weights * area, where=above < limit) / limit)
+    return [overlap_area(above, equal, weights, limit * normals) for limit in max_fprs]
 
 
 def pro_curve(masks: Values, maps: Values) -> tuple[Curve, Curve]:
@@ -75,18 +78,35 @@ def pro_curve(masks: Values, maps: Values) -> tuple[Curve, Curve]:
     return np.append(0.0, fpr), np.append(0.0, pro)
 
 
+def check_limit(max_fpr: float) -> None:
+    """Refuse what is no limit of a false positive rate.
+
+    Raises:
+        InputError: it is not above 0 and at most 1.
+    """
+    if not 0 < max_fpr <= 1:
+        raise InputError(f"max_fpr must be above 0 and at most 1, got {max_fpr!r}.")
+
+
 def pixel_weights(masks: Booleans) -> Curve:
     """How much each defective pixel adds to the mean overlap, in the order of ``maps[masks]``."""
-    weights, regions = [], 0
-    for mask in masks.view(np.uint8):
-        x, y, width, height = cv2.boundingRect(mask)
-        if width:
-            box = np.ascontiguousarray(mask[y : y + height, x : x + width])
-            count, components, stats, _ = cv2.connectedComponentsWithStats(
-                box, connectivity=8, ltype=cv2.CV_32S
-            )
-            areas = np.maximum(stats[:, cv2.CC_STAT_AREA], 1)  # the background may be empty
-            # Box and image hold the same defective pixels in the same row-major order.
-            weights.append((1 / areas)[components[box.view(np.bool_)]])
-            regions += count - 1
-    return np.concatenate(weights) / regions
+    found = [region_weights(mask) for mask in masks.view(np.uint8)]
+    return np.concatenate([weights for weights, _ in found]) / sum(count for _, count in found)
+
+
+def region_weights(mask: npt.NDArray[np.uint8]) -> tuple[Curve, int]:
+    """For each defective pixel of a mask (H, W) one over the size of its region.
+
+    Returns:
+        The weights in the order of ``map[mask]``, and the number of regions, which is their sum.
+    """
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return np.empty(0), 0
+    box = np.ascontiguousarray(mask[y : y + height, x : x + width])
+    count, components, stats, _ = cv2.connectedComponentsWithStats(
+        box, connectivity=8, ltype=cv2.CV_32S
+    )
+    areas = np.maximum(stats[:, cv2.CC_STAT_AREA], 1)  # the background may be empty
+    # Box and image hold the same defective pixels in the same row-major order.
+    return (1 / areas)[components[box.view(np.bool_)]], count - 1

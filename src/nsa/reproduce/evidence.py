@@ -15,7 +15,8 @@ from nsa.images import Sample
 from nsa.metrics.overlap import pixel_weights
 from nsa.report.overlay import overlay, shared_limit
 from nsa.report.pixels import rgb
-from nsa.runs.evaluate import Evaluation, Scores
+from nsa.runs.evaluate import Evaluation
+from nsa.runs.measures import Scores
 from nsa.system.files import make_folder, write_atomically
 
 # False positive rates at which every curve is kept, so that seeds can be averaged; denser at the
@@ -38,7 +39,8 @@ def curves(evaluation: Evaluation, test: list[Sample]) -> dict[str, list[float]]
         found["image_roc"] = roc_at_rates(normal=scores[~defective], defective=scores[defective])
     if evaluation.paper.metrics["pixel_auroc"] is not None:
         marked = np.array([s.is_good or s.mask is not None for s in test], dtype=bool)
-        maps, masks = evaluation.paper.maps.numpy()[marked], evaluation.masks[marked].astype(bool)
+        _, given, found_maps = _arrays(evaluation)
+        maps, masks = found_maps.numpy()[marked], given[marked].astype(bool)
         normal, inside = maps[~masks], maps[masks]
         found["pixel_roc"] = roc_at_rates(normal=normal, defective=inside)
         found["pro"] = roc_at_rates(normal=normal, defective=inside, weights=pixel_weights(masks))
@@ -69,11 +71,12 @@ def cases(
     if not chosen:
         return []
     make_folder(folder / name)
-    limit = shared_limit([evaluation.paper.maps[i].numpy() for _, i in chosen])
+    maps = _arrays(evaluation)[2]
+    limit = shared_limit([maps[i].numpy() for _, i in chosen])
     entries = []
     for number, (rank, index) in enumerate(chosen):
         path = f"{name}/{number}-{rank}.png"
-        picture = _picture(evaluation, evaluation.paper.maps[index], index, limit)
+        picture = _picture(evaluation, index, limit)
         encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         write_atomically(folder / path, encoded.tobytes())
         entries.append({"kind": rank, "defect": test[index].defect, "image": path,
@@ -111,15 +114,23 @@ def roc_at_rates(
     return [round(float(v), 4) for v in np.interp(FALSE_POSITIVE_RATES, fpr, found)]
 
 
-def _picture(
-    evaluation: Evaluation, heat_map: Tensor, index: int, limit: float
-) -> npt.NDArray[np.uint8]:
-    image = rgb(evaluation.images[index])
+def _arrays(evaluation: Evaluation) -> tuple[Tensor, npt.NDArray[np.uint8], Tensor]:
+    """Images, masks and maps, which are there because the paper stretches images to one size."""
+    images, masks, maps = evaluation.images, evaluation.masks, evaluation.paper.maps
+    assert images is not None
+    assert masks is not None
+    assert maps is not None
+    return images, masks, maps
+
+
+def _picture(evaluation: Evaluation, index: int, limit: float) -> npt.NDArray[np.uint8]:
+    images, masks, maps = _arrays(evaluation)
+    image = rgb(images[index])
     scale = _SIDE / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    heat = cv2.resize(overlay(image, heat_map.numpy(), limit), size)
+    heat = cv2.resize(overlay(image, maps[index].numpy(), limit), size)
     plain = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(evaluation.masks[index], size, interpolation=cv2.INTER_NEAREST)
+    mask = cv2.resize(masks[index], size, interpolation=cv2.INTER_NEAREST)
     outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
     for picture in (plain, heat):
         cv2.drawContours(picture, outlines, -1, _OUTLINE, 1)

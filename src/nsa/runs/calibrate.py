@@ -6,8 +6,10 @@ predict`` gives them. See :class:`nsa.metrics.conformal.ConformalThreshold` for 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from nsa.errors import InputError
 from nsa.folder import CONTENTS, AnyRun
 from nsa.images import Contents, load_images
 from nsa.images.files import find_all_images
+from nsa.images.load import load_contents, worker_count
 from nsa.metrics.conformal import ConformalThreshold, images_needed
 from nsa.runs.copies import (
     TOO_LOW,
@@ -29,10 +32,12 @@ from nsa.runs.copies import (
     warn_about_near,
     warn_about_near_pairs,
 )
+from nsa.runs.judging import judge_files
 from nsa.settings.fields import reading
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import write_csv
 from nsa.system.lock import FolderLock
+from nsa.system.progress import progress_bar
 from nsa.system.readers import parse_number, read_csv
 
 _log = logging.getLogger("nsa")
@@ -151,23 +156,29 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
         InputError: an image cannot be read, was trained on, or is named twice.
     """
     paths = find_all_images(inputs)
-    contents = Contents(paths)
-    images = load_images(
-        paths, detector.size, detector.channels, console.is_terminal, contents=contents
-    )
+    progress, images = console.is_terminal, None
+    if detector.resize == "stretch":
+        contents = Contents(paths)
+        images = load_images(paths, detector.size, detector.channels, progress, contents=contents)
+    else:
+        contents = load_contents(paths, detector.channels, progress)
     trained = find_training_contents(run, detector.channels)
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")
     if len(rows) < len(paths):
-        images, contents = images[rows], contents.take(rows)
+        contents = contents.take(rows)
+        images = None if images is None else images[rows]
     if trained is not None:
         warn_about_near(contents, trained, "images", TOO_LOW)
         warn_about_near_pairs(contents, trained)
     say_if_scaled(detector, contents)
-    scores = detector.calibrate(images)
-    no_maps = torch.empty(len(scores), 0, 0, device="cpu")
-    check_scores(Scored(torch.from_numpy(scores), no_maps), contents.paths)
+    if images is None:
+        scores = _scores_of_files(detector, [paths[row] for row in rows])
+    else:
+        scores = detector.calibrate(images)
+        no_maps = torch.empty(len(scores), 0, 0, device="cpu")
+        check_scores(Scored(torch.from_numpy(scores), no_maps), contents.paths)
     calibration = Calibration(contents.paths, scores, contents.names(), detector.rounding)
     with FolderLock(run.path):
         if trained is not None and not (run.path / CONTENTS).exists():
@@ -175,6 +186,21 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
         detector.save_calibration(run.path)
         calibration.write(run.path)
     return calibration
+
+
+def _scores_of_files(detector: Detector, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
+    """Scores of images of sizes of their own, which stream through."""
+    scores = np.zeros(len(paths))
+    with (
+        progress_bar("Judging images", len(paths), shown=console.is_terminal) as bar,
+        ThreadPoolExecutor(worker_count()) as pool,
+        contextlib.closing(judge_files(detector, paths, pool)) as files,
+    ):
+        for group in files:
+            for number, _, judged in group:
+                scores[number] = judged.score
+            bar.advance(len(group))
+    return scores
 
 
 def say_if_scaled(detector: Detector, contents: Contents) -> None:

@@ -256,8 +256,8 @@ def _report(folder: Path, tasks: Sequence[Category], failures: Mapping[str, str]
 
 
 _COLUMNS = (
-    "image_auroc", "pixel_auroc", "au_pro", "image_average_precision", "image_f1_max",
-    "pixel_average_precision",
+    "image_auroc", "pixel_auroc", "au_pro", "au_pro_05", "image_average_precision", "image_f1_max",
+    "pixel_average_precision", "pixel_f1_max",
 )  # fmt: skip
 _TIMES = ("training_seconds", "images_per_second", "evaluation_seconds")
 

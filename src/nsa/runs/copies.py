@@ -12,14 +12,14 @@ from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.folder import CONTENTS, AnyRun
-from nsa.images import Contents, Sample, load_images, open_dataset
+from nsa.images import Contents, Sample, open_dataset
 from nsa.images.contents import example
+from nsa.images.load import load_contents
 from nsa.system.console import console
 
 _log = logging.getLogger("nsa")
 
 TOO_LOW = "their scores may be too low for a threshold"
-_TINY = (16, 16)  # the images themselves are of no use here
 
 
 def keep_training_contents(run: Path, contents: Contents) -> None:
@@ -65,8 +65,7 @@ def find_training_contents(run: AnyRun, channels: int) -> Contents | None:
         dataset = open_dataset(places["data_root"], run.settings.category, places["normal_dir"])
         paths = [sample.path for sample in dataset.train]
         _log.info("Reading the %d training images once, to know copies of them.", len(paths))
-        contents = Contents(paths)
-        load_images(paths, _TINY, channels, console.is_terminal, warn=False, contents=contents)
+        contents = load_contents(paths, channels, console.is_terminal)
     except InputError as error:
         _log.warning(
             "The training images cannot be read, so it cannot be checked that these are others: %s",

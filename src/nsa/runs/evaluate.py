@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +14,30 @@ from torch import Tensor
 
 from nsa.detectors.detector import Detector, Scored, check_scores
 from nsa.folder import AnyRun
-from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set
-from nsa.metrics import au_pro, auroc, average_precision, f1_max
+from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set, resize
+from nsa.images.masks import shrink
+from nsa.images.stream import Pixels
+from nsa.images.test_set import MaskFindings
+from nsa.metrics import PixelMetrics
 from nsa.report.examples import choose_examples
 from nsa.report.grids import heat_map_grid
+from nsa.runs.judging import judge_samples
+from nsa.runs.measures import (
+    SEGMENTATION,
+    Scores,
+    Values,
+    compute_metrics,
+    is_marked,
+    streamed_metrics,
+)
 from nsa.runs.outputs import check_folder
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically, write_csv
 from nsa.system.info import hardware, versions
+from nsa.system.progress import progress_bar
 
-Values = dict[str, float | None]
-Scores = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 EXAMPLES = 8
+_DRAWN = 512  # px, of the longer side: what a picture of several has room for
 _HEADING = b"path,defect,label,score"  # of the scores, perhaps with more columns
 _METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png")
 
@@ -40,13 +50,30 @@ class Judgement:
         metrics: fractions by name; None where the test set does not allow it.
         reasons: metric -> why it is None.
         scores: (N,), in the order of the test samples.
-        maps: float32 (N, H, W).
+        maps: float32 (N, H, W); None: they have sizes of their own, and are not kept.
     """
 
     metrics: Values
     reasons: dict[str, str]
     scores: Scores
-    maps: Tensor
+    maps: Tensor | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A test image to show, large ones at a smaller size.
+
+    Attributes:
+        index: of the sample.
+        image: uint8 (H, W, channels), or a tensor (channels, H, W).
+        mask: uint8 0/1 (H, W).
+        map: float32 (H, W).
+    """
+
+    index: int
+    image: Pixels | Tensor
+    mask: npt.NDArray[np.uint8]
+    map: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -57,12 +84,12 @@ class Evaluation:
         whole: of whole images, as ``nsa predict`` judges them, with masks that keep every region.
         paper: in the paper's protocol (Section 4.1: the centre crop of objects, and masks reduced
             by nearest neighbour); the same object where that makes no difference.
-        seconds: time the network and the metrics took.
-        examples: indices of test images that show what the detector does.
-        images, masks: the test set: uint8 (N, channels, H, W), and uint8 0/1 (N, H, W) with every
-            region.
+        seconds: time the network and the metrics took; where images stream, their decoding too.
+        examples: what shows what the detector does.
         map_low: what is normal in a map, for pictures of it.
         contents: what the test images hold.
+        images, masks: the test set: uint8 (N, channels, H, W), and uint8 0/1 (N, H, W) with every
+            region; None: images of sizes of their own, which are not kept.
         working_point: what a wanted false positive rate comes to, see
             :func:`nsa.runs.working_point.working_point`; None: no rate was asked for.
         spread: (N,), how uncertain each of the scores is; None: the detector does not say.
@@ -71,96 +98,120 @@ class Evaluation:
     whole: Judgement
     paper: Judgement
     seconds: float
-    examples: list[int]
-    images: Tensor
+    examples: list[Example]
     map_low: float
-    masks: npt.NDArray[np.uint8]
     contents: Contents
+    images: Tensor | None = None
+    masks: npt.NDArray[np.uint8] | None = None
     working_point: dict[str, Any] | None = None
     spread: Scores | None = None
 
 
-def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = None) -> Evaluation:
+def evaluate(
+    detector: Detector,
+    dataset: Dataset,
+    loaded: LoadedTest | Contents | None = None,
+    pixel_threshold: float | None = None,
+) -> Evaluation:
     """Run a detector over the test images and compute all metrics the test set allows.
 
+    Images that a detector stretches are in memory, all at its size. Others stream through at
+    their own size, as do their masks, and nothing of them is kept but the examples; see
+    :class:`nsa.metrics.PixelMetrics` for what that means for their metrics.
+
     Args:
-        loaded: the test set at the size of ``detector``, where it is in memory already.
+        loaded: the test set at the size of ``detector``, where it is in memory already, or of
+            images that stream what they hold, where they were checked.
+        pixel_threshold: of maps of whole images, set without test images: a pixel above it is
+            called defective, and ``segmentation_f1`` says how well that goes.
 
     Raises:
         InputError: an image or a mask cannot be read, or a mask does not fit its image.
     """
     test = dataset.test
-    if loaded is None:
+    if detector.resize != "stretch":
+        known = loaded if isinstance(loaded, Contents) else None
+        return _evaluate_streaming(detector, test, known, pixel_threshold)
+    if not isinstance(loaded, LoadedTest):
         loaded = load_test_set(test, detector.size, detector.channels, console.is_terminal)
     images, masks = loaded.images, loaded.masks
     start = time.perf_counter()
     names = [sample.path for sample in test]
     scored = detector.score(images)
     check_scores(scored, names)
-    whole = paper = _judge(test, scored, masks)
+    whole = paper = _judge(test, scored, masks, pixel_threshold)
     published = detector.score_as_published(images)
     if published is not None:
         check_scores(published, names)
     if published is not None or not np.array_equal(masks, loaded.published_masks):
-        paper = _judge(test, published or scored, loaded.published_masks)
+        paper = _judge(test, published or scored, loaded.published_masks, pixel_threshold)
+    if published is not None and pixel_threshold is not None:
+        paper.metrics[SEGMENTATION] = None
+        paper.reasons[SEGMENTATION] = "the threshold is one of whole images"
     seconds = time.perf_counter() - start
-    defects, scores = [sample.defect for sample in test], whole.scores.tolist()
     return Evaluation(
-        whole, paper, seconds, choose_examples(defects, scores, EXAMPLES) if test else [],
-        images, detector.map_range[0], masks, loaded.contents,
+        whole, paper, seconds,
+        [Example(i, images[i], masks[i], scored.maps[i].numpy()) for i in _chosen(test, whole)],
+        detector.map_range[0], loaded.contents, images, masks,
         spread=None if scored.spread is None else scored.spread.numpy(),
     )  # fmt: skip
 
 
-def _judge(test: list[Sample], scored: Scored, masks: npt.NDArray[np.uint8]) -> Judgement:
+def _judge(
+    test: list[Sample], scored: Scored, masks: npt.NDArray[np.uint8], threshold: float | None
+) -> Judgement:
     scores = scored.scores.numpy()
-    return Judgement(
-        *compute_metrics(test, scores, scored.maps.numpy(), masks), scores, scored.maps
-    )
+    values = compute_metrics(test, scores, scored.maps.numpy(), masks, threshold)
+    return Judgement(*values, scores, scored.maps)
 
 
-def compute_metrics(
-    test: list[Sample],
-    scores: Scores,
-    maps: npt.NDArray[np.float32],
-    masks: npt.NDArray[np.uint8],
-) -> tuple[Values, dict[str, str]]:
-    """All metrics that make sense for a test set, and why the others do not.
-
-    Defective images without a mask count for the image metrics only.
-
-    Args:
-        test: N samples.
-        scores: (N,).
-        maps, masks: (N, H, W).
-    """
-    defective = np.array([not sample.is_good for sample in test], dtype=bool)
-    unmarked = np.array([not s.is_good and s.mask is None for s in test], dtype=bool)
-    image_reason = _why_not(len(test), defective)
-    pixel_reason = image_reason if not defective.any() else None
-    maps, masks = maps[~unmarked], masks[~unmarked]
-    if pixel_reason is None and not masks.any():
-        pixel_reason = "no defective test image has a mask"
-    metrics: dict[str, tuple[str | None, Callable[[], float]]] = {
-        "image_auroc": (image_reason, lambda: auroc(defective, scores)),
-        "pixel_auroc": (pixel_reason, lambda: auroc(masks, maps)),
-        "au_pro": (pixel_reason, lambda: au_pro(masks, maps)),
-        "image_average_precision": (image_reason, lambda: average_precision(defective, scores)),
-        "image_f1_max": (image_reason, lambda: f1_max(defective, scores)[0]),
-        "pixel_average_precision": (pixel_reason, lambda: average_precision(masks, maps)),
-    }
-    with ThreadPoolExecutor() as pool:  # they sort and count, which needs no lock
-        running = {name: pool.submit(run) for name, (why, run) in metrics.items() if why is None}
-        values = {name: running[name].result() if name in running else None for name in metrics}
-    return values, {name: reason for name, (reason, _) in metrics.items() if reason}
+def _chosen(test: list[Sample], judgement: Judgement) -> list[int]:
+    """Indices of the examples."""
+    defects, scores = [sample.defect for sample in test], judgement.scores.tolist()
+    return choose_examples(defects, scores, EXAMPLES) if test else []
 
 
-def _why_not(count: int, defective: npt.NDArray[np.bool_]) -> str | None:
-    if not count:
-        return "there are no test images"
-    if not defective.any():
-        return "no test image is defective"
-    return "no test image is normal" if defective.all() else None
+def _evaluate_streaming(
+    detector: Detector, test: list[Sample], contents: Contents | None, threshold: float | None
+) -> Evaluation:
+    start = time.perf_counter()
+    noted = Contents([sample.path for sample in test]) if contents is None else None
+    findings = MaskFindings()
+    pixels = PixelMetrics([] if threshold is None else [threshold])
+    scores, spread = np.zeros(len(test)), np.zeros(len(test))
+    with progress_bar("Judging images", len(test), shown=console.is_terminal) as bar:
+        for file, mask in judge_samples(detector, test, noted):
+            number, _, judged = file
+            sample = test[number]
+            scores[number], spread[number] = judged.score, judged.spread or 0.0
+            if is_marked(sample):
+                pixels.update(mask, judged.map)
+            if noted is not None and sample.mask is not None:
+                findings.note(sample.mask, mask)
+            bar.advance()
+    findings.report()
+    whole = Judgement(*streamed_metrics(test, scores, pixels, threshold), scores, None)
+    chosen = _chosen(test, whole)
+    # Which they are is known only now; judging them again takes less than keeping all.
+    again = judge_samples(detector, [test[index] for index in chosen], None)
+    examples = [
+        Example(chosen[file.number], *_drawable(file.image, mask, file.judged.map))
+        for file, mask in again
+    ]
+    return Evaluation(
+        whole, whole, time.perf_counter() - start, examples, detector.map_range[0],
+        contents or noted or Contents([]), spread=spread if detector.has_spread else None,
+    )  # fmt: skip
+
+
+def _drawable(
+    image: Pixels, mask: npt.NDArray[np.uint8], anomaly_map: npt.NDArray[np.float32]
+) -> tuple[Pixels, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """The three no larger than is drawn; small defects, and what is found of them, stay."""
+    height, width = image.shape[:2]
+    scale = min(1.0, _DRAWN / max(height, width))
+    size = max(1, round(scale * height)), max(1, round(scale * width))
+    return resize(image, size), shrink(mask, size), shrink(anomaly_map, size)
 
 
 def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool) -> None:
@@ -212,13 +263,13 @@ def write_evaluation(
         if evaluation.spread is not None:
             columns["spread"] = evaluation.spread.tolist()
         write_csv(folder / "scores.csv", tuple(columns), zip(*columns.values(), strict=True))
-        chosen = evaluation.examples
-        images, masks = list(evaluation.images[chosen]), list(evaluation.masks[chosen])
-        scores = evaluation.whole.scores[chosen].tolist()
-        titles = [test[index].defect.replace("_", " ") for index in chosen]
-        picture = folder / "examples.png"
-        maps = list(evaluation.whole.maps[chosen].numpy())
-        heat_map_grid(images, masks, maps, scores, titles, picture, low=evaluation.map_low)
+        shown = evaluation.examples
+        heat_map_grid(
+            [one.image for one in shown], [one.mask for one in shown], [one.map for one in shown],
+            evaluation.whole.scores[[one.index for one in shown]].tolist(),
+            [test[one.index].defect.replace("_", " ") for one in shown],
+            folder / "examples.png", low=evaluation.map_low,
+        )  # fmt: skip
     point = evaluation.working_point
     report: dict[str, Any] = {
         **evaluation.whole.metrics,

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import os
 import unicodedata
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,21 +15,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from nsa.detectors.detector import Detector, Judged, Map, Scored, check_scores
+from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun
-from nsa.images import read_image
 from nsa.images.files import find_all_images
 from nsa.images.load import describe, worker_count
-from nsa.images.stream import Pixels, groups, map_ahead
 from nsa.report.overlay import overlay
 from nsa.runs.growing import GrowingTable, partial_name
+from nsa.runs.judging import JudgedFile, judge_files
+from nsa.runs.map_files import ENDINGS, NPY, map_ending, write_map
 from nsa.runs.outputs import check_folder
 from nsa.runs.working_point import ANOMALOUS, LABEL_COLUMNS, Labels
 from nsa.system.console import console, counted
-from nsa.system.files import atomic_file, make_folder, remove, write_atomically, write_csv
+from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
 
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
@@ -38,7 +37,7 @@ _REASONS = ("path", "reason")
 _FILES = _PICTURE, _MAP, _MAP_SPREAD = "picture", "map", "map_spread"  # columns that name files
 _SPREAD = "spread"
 _ENDING = "_spread"  # of the stem of a file with the spread of a map
-_LONGEST_STEM = 251  # bytes: with .png, what a file system takes
+_LONGEST_STEM = 250  # bytes: with .tiff, what a file system takes
 
 
 def predict(
@@ -50,6 +49,7 @@ def predict(
     fpr: float | None = None,
     save_maps: bool = False,
     save_spread: bool = False,
+    map_format: str | None = None,
     overlays: bool = True,
     overwrite: bool = False,
 ) -> int:
@@ -70,8 +70,10 @@ def predict(
         output: folder to write to; new, or empty.
         fpr: also write a p-value and the label that follows from this false positive rate; None:
             the rate that the training was asked for, if any.
-        save_maps: also write each raw map, float32 (H, W), as NPY.
+        save_maps: also write each raw map (H, W).
         save_spread: also write the spread between an ensemble's members at each pixel, the same.
+        map_format: of their files, ``npy`` (float32) or ``tiff16``, see
+            :func:`nsa.runs.map_files.write_map`; None: ``npy``.
         overlays: write the pictures.
         overwrite: replace what an earlier call wrote into ``output``, and nothing else: each file
             when its successor is complete, and at the end what has no successor.
@@ -89,6 +91,9 @@ def predict(
             "--save-spread is how far the members of an ensemble disagree, and this is one detector"
             " alone; leave it out, or make an ensemble with nsa combine."
         )
+    if map_format is not None and not (save_maps or save_spread):
+        raise InputError("--map-format says how maps are written; add --save-maps.")
+    ending = map_ending(map_format or NPY)
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
     paths = find_all_images(inputs)
@@ -96,8 +101,8 @@ def predict(
         _Result(
             path,
             f"{stem}.png" if overlays else "",
-            f"{stem}.npy" if save_maps else "",
-            f"{stem}{_ENDING}.npy" if save_spread else "",
+            f"{stem}{ending}" if save_maps else "",
+            f"{stem}{_ENDING}{ending}" if save_spread else "",
         )
         for path, stem in zip(paths, _unique_stems(paths, _ENDING * save_spread), strict=True)
     ]
@@ -114,10 +119,10 @@ def predict(
         with _telling_what_is_kept(table):
             failures, anomalous = _judge(detector, results, labels, table)
         table.finish()
-    lost = {one.path for one, _ in failures}
-    written = {SCORES, *(name for one in results if one.path not in lost for name in one.files)}
+    scored = [one for index, one in enumerate(results) if index not in failures]
+    written = {SCORES, *(name for one in scored for name in one.files)}
     if failures:
-        lines = [(one.path, str(reason)) for one, reason in failures]
+        lines = [(paths[index], str(reason)) for index, reason in failures.items()]
         write_csv(output / UNREADABLE, _REASONS, lines)
         written.add(UNREADABLE)
     for name in earlier - written:
@@ -128,7 +133,7 @@ def predict(
         )
     console.print(f"{counted(table.lines, 'image')} scored; results in {output}.", soft_wrap=True)
     if failures:
-        told = describe([reason for _, reason in failures], len(paths))
+        told = describe([*failures.values()], len(paths))
         raise InputError(f"{told} All are listed in {output / UNREADABLE}.")
     return table.lines
 
@@ -149,51 +154,34 @@ class _Result:
 
 def _judge(
     detector: Detector, results: list[_Result], labels: Labels | None, table: GrowingTable
-) -> tuple[list[tuple[_Result, InputError]], int]:
+) -> tuple[dict[int, InputError], int]:
     """Score images and write their lines, pictures and maps.
 
     Returns:
-        Those that cannot be read, and how many of the others are anomalous.
+        Why which of them cannot be read, and how many of the others are anomalous.
     """
     low, high = detector.map_range
-    waiting: deque[_Result] = deque()  # those that are read but not yet judged
-    failures: list[tuple[_Result, InputError]] = []
+    failures: dict[int, InputError] = {}
     anomalous = 0
-    threads = worker_count()
 
-    def read(result: _Result) -> Pixels | InputError:
-        try:
-            return read_image(result.path, detector.channels)
-        except InputError as error:
-            return error
-
-    def readable(images: Iterator[Pixels | InputError]) -> Iterator[Pixels]:
-        for result, image in zip(results, images, strict=True):
-            if isinstance(image, InputError):
-                failures.append((result, image))
-            else:
-                waiting.append(result)
-                yield image
-
-    def draw(result: _Result, image: Pixels, judged: Judged) -> None:
-        folder = table.path.parent
+    def draw(file: JudgedFile) -> None:
+        folder, result, judged = table.path.parent, results[file.number], file.judged
         if result.picture:
-            drawn = overlay(image, judged.map, high, low)
+            drawn = overlay(file.image, judged.map, high, low)
             write_atomically(folder / result.picture, _png(drawn))
         for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
             if name and pixels is not None:
-                with atomic_file(folder / name) as file:
-                    np.save(file, pixels)
+                write_map(folder / name, pixels)
 
+    paths = [result.path for result in results]
     with (
-        ThreadPoolExecutor(threads) as pool,
-        contextlib.closing(map_ahead(read, results, pool, threads)) as images,
+        ThreadPoolExecutor(worker_count()) as pool,
+        contextlib.closing(judge_files(detector, paths, pool, failures)) as judged_files,
     ):
-        for group in groups(readable(images)):
-            rows, drawings = [], []
-            for image, judged in zip(group, detector.judge(group), strict=True):
-                result = waiting.popleft()
-                check_scores(_scored(judged.score, judged.map), [result.path])
+        for group in judged_files:
+            rows = []
+            for number, _, judged in group:
+                result = results[number]
                 row: list[object] = [result.path, repr(judged.score)]
                 if detector.has_spread:
                     row.append(repr(judged.spread))
@@ -203,9 +191,8 @@ def _judge(
                     anomalous += label == ANOMALOUS
                 row += [result.picture, result.map]
                 rows.append([*row, result.map_spread] if result.map_spread else row)
-                drawings.append((result, image, judged))
             table.add(rows)  # before the pictures, so that none is there without its line
-            for future in [pool.submit(draw, *one) for one in drawings]:
+            for future in [pool.submit(draw, one) for one in group]:
                 future.result()
     return failures, anomalous
 
@@ -253,13 +240,10 @@ def _named_by(table: Path) -> set[str]:
             named = [line.get(column) or "" for line in lines for column in _FILES]
     except (OSError, csv.Error) as error:
         raise InputError(f"{table} cannot be read ({error}); choose another --output.") from error
-    ours = {name for name in named if name.endswith((".png", ".npy")) and "/" not in name}
+    ours = {
+        name for name in named if name.endswith((".png", *ENDINGS.values())) and "/" not in name
+    }
     return {table.name, *ours}
-
-
-def _scored(score: float, anomaly_map: Map) -> Scored:
-    scores = torch.tensor([score], dtype=torch.float64, device="cpu")
-    return Scored(scores, torch.from_numpy(anomaly_map)[None])
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

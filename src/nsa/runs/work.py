@@ -59,11 +59,11 @@ def work(
         Interrupted: a signal stopped the training; its state is saved.
     """
     # The test set too, so that its faults are no surprise after the training.
-    test = None
+    test: LoadedTest | Contents
     if fitting.resize == "stretch":
         test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
-    else:  # too large to be kept
-        check_test_set(dataset.test)
+    else:
+        test = check_test_set(dataset.test, fitting.channels, console.is_terminal)
     if not isinstance(fitting, Compound):
         return _complete(run, dataset, fitting, test, further)
     kept, held_out = fitting.divide(run, dataset)
@@ -79,26 +79,24 @@ def _complete(
     run: AnyRun,
     dataset: Dataset,
     fitting: Fitting[Any],
-    test: LoadedTest | None,
+    test: LoadedTest | Contents,
     further: str | None,
 ) -> Trained:
-    """See :func:`work`, with all parts there, and the test set if it fits into memory."""
+    """See :func:`work`, with the test set loaded, or checked, and all parts there."""
+    tested = test if isinstance(test, Contents) else test.contents
     fitting.load(run, dataset)
     contents = fitting.contents
     if contents is None:
         contents = kept_training_contents(run)
     else:
         keep_training_contents(run.path, contents)
-    if test is not None:
-        warn_about_test(dataset.test, test.contents, contents)
+    warn_about_test(dataset.test, tested, contents)
     fitted = fitting.fit(run, dataset)
     try:
         result = evaluate(fitted.detector, dataset, test)
-        if test is None:
-            warn_about_test(dataset.test, result.contents, contents)
         if fitted.held_out is not None:
             _keep_held_out(run, contents, *fitted.held_out, fitted.detector.rounding)
-            warn_about_held_out(result.contents, fitted.held_out[0])
+            warn_about_held_out(tested, fitted.held_out[0])
             say_if_scaled(fitted.detector, fitted.held_out[0])
         result = add_working_point(fitted.detector, run, result, dataset)
         write_evaluation(run, result, dataset, fitted.times)
