@@ -131,6 +131,14 @@ class Detector(ABC):
         del fpr
         return []
 
+    def check_shape(self, shape: tuple[int, int]) -> None:
+        """Check that images of a (height, width) can be judged.
+
+        Raises:
+            InputError: they cannot; the message goes on after the name of an image.
+        """
+        del shape
+
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps at the images' own resolution and one score per image.
 

@@ -64,6 +64,10 @@ def judge_files(
             picture = decode(paths[index], detector.channels)
         except InputError as error:
             return error
+        try:
+            detector.check_shape((picture.height, picture.width))
+        except InputError as error:
+            return InputError(f"{paths[index]} {error}")
         if contents is not None:
             contents.note(index, picture)
         return as_array(picture)

@@ -65,6 +65,16 @@ class NetworkDetector(Detector):
         maps = self.maps(images)
         return Scored(image_scores(maps), maps)
 
+    def check_shape(self, shape: tuple[int, int]) -> None:
+        """See :meth:`Detector.check_shape`."""
+        config = self.settings.images
+        scaled = scaled_shape(shape, config.size, self.resize)
+        if config.cropped and min(scaled) < STRIDE:
+            raise InputError(
+                f"is {shape[1]} x {shape[0]} px, and the detector needs at least {STRIDE} px on "
+                "each side at the resolution it was trained at; leave it out."
+            )
+
     def judge(self, images: Sequence[Pixels]) -> list[Judged]:
         """See :meth:`Detector.judge`; images of their own shape are judged in it."""
         if self.resize == "stretch":
