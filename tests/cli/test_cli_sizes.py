@@ -168,9 +168,7 @@ def test_small_images_are_named(native: Path, tmp_path: Path) -> None:
     assert [Path(row["path"]).stem for row in rows(tmp_path / "out" / "scores.csv")] == ["large"]
 
 
-def test_test_masks_of_another_size_are_found_before_the_training(
-    shapes: Path, tmp_path: Path
-) -> None:
+def test_test_masks_of_another_size_are_found_before_the_training(tmp_path: Path) -> None:
     folder = tmp_path / "sheet"
     for kind, count in (("train/good", 3), ("test/good", 1), ("test/spot", 1)):
         for index in range(count):
