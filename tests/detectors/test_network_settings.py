@@ -18,6 +18,7 @@ from nsa.detectors.network.settings import (
     resolve,
 )
 from nsa.errors import InputError
+from nsa.images.demo import CATEGORIES
 from nsa.settings.fields import replace
 from nsa.settings.options import NONE
 from nsa.settings.presets import Preset, preset
@@ -164,6 +165,7 @@ def test_contradictions_to_a_run(asked: dict[str, Any], different: list[str]) ->
 
 
 def test_the_demo_has_settings_of_its_own_unless_told() -> None:
+    assert all(demo_settings(NetworkRequest(), category).images for category in CATEGORIES)
     plain = demo_settings(NetworkRequest(), "flange")
     assert plain.training == {"epochs": 32, "batch_size": 8}
     assert plain.images == {"size": [184, 184]}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from nsa.errors import InputError
 from nsa.images import demo, load_images, load_mask, open_dataset
-from nsa.images.demo import canvas, fabric, flange
+from nsa.images.demo import board, canvas, circuit, fabric, flange
 
 SMALL = {"train": 3, "test_good": 2, "test_defective": 6, "progress": False}
-DRAWERS = {"flange": flange, "fabric": fabric}
+DRAWERS = {"flange": flange, "fabric": fabric, "circuit": circuit}
+SIZES = {"flange": (320, 320), "fabric": (320, 320), "circuit": (1152, 1536)}
 KINDS = [(name, kind) for name, module in DRAWERS.items() for kind in module.DEFECTS]
 
 
@@ -38,22 +43,35 @@ def test_written_in_the_layout_of_mvtec(tmp_path: Path, category: str) -> None:
     assert {sample.defect for sample in defective} == set(DRAWERS[category].DEFECTS)
     for sample in defective:
         assert sample.mask is not None
-        assert 0 < load_mask(sample.mask, (320, 320), sample.path).mean() < 0.1
-    images = load_images([sample.path for sample in dataset.train], (320, 320), progress=False)
+        assert 0 < load_mask(sample.mask, SIZES[category], sample.path).mean() < 0.1
+        assert cv2.imread(str(sample.path)).shape == (*SIZES[category], 3)
+    paths = [sample.path for sample in dataset.train]
+    images = load_images(paths, SIZES[category], progress=False)
     assert len({image.numpy().tobytes() for image in images}) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == [category]
 
 
-def test_the_seed_decides_and_counts_do_not(tmp_path: Path) -> None:
-    few = {**SMALL, "train": 2, "test_defective": 2}
-    first = fingerprint(demo.write(tmp_path / "a", "fabric", 1, **few))
-    more = {**few, "train": 3, "test_defective": 3}
-    second = fingerprint(demo.write(tmp_path / "b", "fabric", 1, **more))
+@pytest.mark.parametrize("category", ["fabric", "circuit"])
+def test_the_seed_decides_and_counts_do_not(tmp_path: Path, category: str) -> None:
+    few = {**SMALL, "train": 1, "test_good": 0, "test_defective": 1}
+    first = fingerprint(demo.write(tmp_path / "a", category, 1, **few))
+    more = {**few, "train": 2, "test_defective": 2}
+    second = fingerprint(demo.write(tmp_path / "b", category, 1, **more))
     assert len(second) == len(first) + 3
     assert first.items() <= second.items()
-    third = fingerprint(demo.write(tmp_path / "c", "fabric", 2, **few))
+    third = fingerprint(demo.write(tmp_path / "c", category, 2, **few))
     assert first.keys() == third.keys()
     assert not set(first.values()) & set(third.values())
+
+
+def test_a_category_has_counts_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_draw", lambda folder, *_: folder.mkdir())
+    for category, usual in (("flange", (160, 24, 40)), ("circuit", (48, 16, 24))):
+        for given in ({}, {"test_good": 0}):
+            folder = demo.write(tmp_path, category, progress=False, **given)
+            noted = json.loads((folder / "demo.json").read_text())
+            counts = (noted["train"], noted["test_good"], noted["test_defective"])
+            assert counts == (usual[0], given.get("test_good", usual[1]), usual[2])
 
 
 def test_a_complete_set_is_reused_and_another_replaced(tmp_path: Path) -> None:
@@ -103,6 +121,11 @@ def with_and_without(
             return good, *flange._SURFACE_DEFECTS[kind](good, steel, part, random)
         mask = flange._SHAPE_DEFECTS[kind](same, random)
         return good, flange._render(same, np.random.default_rng(texture))[0], mask
+    if category == "circuit":
+        photo = circuit._photograph(np.random.default_rng(texture))
+        good = photo.picture.copy()
+        mask = circuit._spoil(photo, kind, random)
+        return good, photo.picture, mask
     cloth, same = (fabric._lay(np.random.default_rng(seed)) for _ in range(2))
     good = fabric._weave(cloth, np.random.default_rng(texture))
     if kind in fabric._SURFACE_DEFECTS:
@@ -126,16 +149,70 @@ def test_defects_lie_under_their_masks(category: str, kind: str) -> None:
 
 @pytest.mark.parametrize("category", demo.CATEGORIES)
 def test_brightness_alone_does_not_tell(category: str) -> None:
-    draw = DRAWERS[category].draw
-    good = [draw(np.random.default_rng([0, seed]))[0].mean() for seed in range(12)]
-    kinds = DRAWERS[category].DEFECTS
-    bad = [draw(np.random.default_rng([1, seed]), kinds[seed % 5])[0].mean() for seed in range(10)]
+    draw, kinds = DRAWERS[category].draw, DRAWERS[category].DEFECTS
+    count = 6 if category == "circuit" else 10  # large pictures take longer
+    good = [draw(np.random.default_rng([0, seed]))[0].mean() for seed in range(count + 2)]
+    bad = [
+        draw(np.random.default_rng([1, seed]), kinds[seed % len(kinds)])[0].mean()
+        for seed in range(count)
+    ]
     below = np.mean([g < b for g in good for b in bad])
     assert 0.1 < below < 0.9
 
 
+@pytest.mark.parametrize("kind", circuit.DEFECTS)
+def test_defects_of_the_circuit_are_small_and_their_masks_exact(kind: str, fresh_seed: int) -> None:
+    for seed in np.random.default_rng(fresh_seed).integers(2**32, size=4):
+        good, defective, mask = with_and_without("circuit", kind, int(seed))
+        change = np.abs(defective - good).max(axis=2)
+        np.testing.assert_array_equal(mask > 0, change > 0.035)
+        pieces, labels, stats, centers = cv2.connectedComponentsWithStats(mask)
+        assert 2 <= pieces <= 4
+        longest = stats[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+        assert longest.min() >= 4
+        assert longest.max() <= 12
+        assert centers[1:].min() >= 40
+        assert (np.array([1536, 1152]) - centers[1:]).min() >= 40
+        for piece in range(1, pieces):
+            assert change[labels == piece].mean() > 0.07  # what an eye sees
+        # Nothing is darker than holes and brighter than print and gold.
+        darkest, brightest = np.quantile(good.mean(axis=2), [0.001, 0.999])
+        values = defective.mean(axis=2)[mask > 0]
+        assert ((darkest < values) & (values < brightest)).mean() > 0.9
+
+
+def test_defects_of_the_circuit_are_lost_in_small_pictures(fresh_seed: int) -> None:
+    """They change a picture of 256 px less than one good board differs from the next."""
+
+    def small(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return cv2.resize(picture.mean(axis=2), (256, 256), interpolation=cv2.INTER_AREA)
+
+    rng = np.random.default_rng(fresh_seed)
+    changes, others, former = [], [], None
+    for kind in circuit.DEFECTS * 2:
+        good, defective, mask = with_and_without("circuit", kind, int(rng.integers(2**32)))
+        share = cv2.resize(mask, (256, 256), interpolation=cv2.INTER_AREA)
+        changes += np.abs(small(defective) - small(good))[share > 0].tolist()
+        if former is not None:
+            others.append(np.abs(small(good) - former).mean())
+        former = small(good)
+    assert np.mean(changes) < np.mean(others)
+
+
+def test_a_board_fills_its_picture_wherever_it_lies() -> None:
+    everywhere = np.full_like(board.design().ink, 255)
+    far = itertools.product(
+        *((-most, most) for most in (circuit._TURN, circuit._ZOOM)),
+        *((-most - 6, most + 6) for most in [circuit._SHIFT] * 2),  # print lies askew besides
+    )
+    for pose in far:
+        assert circuit._seen(everywhere, circuit._pose(*pose)).min() == 1
+
+
 def test_mistakes_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no demo category 'cup'; there are flange, fabric"):
+    with pytest.raises(
+        InputError, match="no demo category 'cup'; there are flange, fabric, circuit"
+    ):
         demo.write(tmp_path, "cup")
     with pytest.raises(InputError, match="counts of at least 0, and one training image"):
         demo.write(tmp_path, "flange", train=0)

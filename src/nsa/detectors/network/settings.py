@@ -33,6 +33,7 @@ _DEMO_IMAGES: dict[str, dict[str, dict[str, Any]]] = {
         CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
     },
     "fabric": {WHOLE: {"size": [168, 168], "center_crop": None, "crop": [160, 160]}},
+    "circuit": {WHOLE: {"size": [256, 256]}},
 }
 
 

@@ -1,9 +1,11 @@
 """A data set that needs no download: pictures drawn by this package, in the layout of MVTec AD.
 
-Two categories, one of each kind the paper tells apart: ``flange``, an object on a plain background,
-and ``fabric``, a texture. Parts vary in position, light and texture as real ones do. The defects
-are drawn with lines, outlines, displaced coordinates and colour changes, never by blending patches,
-so that a detector trained on blended patches is tested on something it has not seen.
+Two categories of 320 x 320 pixels, one of each kind the paper tells apart: ``flange``, an object on
+a plain background, and ``fabric``, a texture. A third, ``circuit``, has 1,536 x 1,152 pixels and
+defects of 4 to 12, which are lost when such a picture is made small. Parts vary in position, light
+and texture as real ones do. The defects are drawn with lines, outlines, displaced coordinates and
+colour changes, never by blending patches, so that a detector trained on blended patches is tested
+on something it has not seen.
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ import cv2
 import numpy as np
 
 from nsa.errors import InputError
-from nsa.images.demo import fabric, flange
+from nsa.images.demo import circuit, fabric, flange
 from nsa.system.cores import usable_cores
 from nsa.system.files import open_unfinished
 from nsa.system.progress import progress_bar
 from nsa.system.readers import read_json
 
-CATEGORIES = ("flange", "fabric")
+CATEGORIES = ("flange", "fabric", "circuit")
 
-_DRAWERS = {"flange": flange, "fabric": fabric}
+_DRAWERS = {"flange": flange, "fabric": fabric, "circuit": circuit}
 _VERSION = 1  # to be raised when the pictures change
 _MARKER = "demo.json"
 
@@ -36,12 +38,12 @@ def write(
     category: str = "flange",
     seed: int = 0,
     *,
-    train: int = 160,
-    test_good: int = 24,
-    test_defective: int = 40,
+    train: int | None = None,
+    test_good: int | None = None,
+    test_defective: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Draw one category as PNG files of 320 x 320 pixels in RGB, with masks.
+    """Draw one category as PNG files in RGB, with masks.
 
     A set that was drawn before with the same arguments is left as it is. The set appears under
     its name only when it is complete.
@@ -50,9 +52,9 @@ def write(
         folder: data root below which the category's folder is made.
         category: one of ``CATEGORIES``.
         seed: fixes every picture; other seeds give other pictures of the same kind.
-        train: number of normal training images.
+        train: number of normal training images; None: 160, and of the large ``circuit`` 48.
         test_good, test_defective: number of test images; the latter are shared out among the
-            category's kinds of defect.
+            category's kinds of defect. None: 24 and 40, of ``circuit`` 16 and 24.
         progress: show a progress bar on standard error.
 
     Returns:
@@ -65,6 +67,10 @@ def write(
     if category not in _DRAWERS:
         listed = ", ".join(CATEGORIES)
         raise InputError(f"There is no demo category {category!r}; there are {listed}.")
+    usual, asked = _DRAWERS[category].COUNTS, (train, test_good, test_defective)
+    train, test_good, test_defective = (
+        count if given is None else given for count, given in zip(usual, asked, strict=True)
+    )
     if seed < 0 or train < 1 or test_good < 0 or test_defective < 0:
         raise InputError("The demo needs a seed and counts of at least 0, and one training image.")
     settings = {
@@ -135,7 +141,10 @@ def _draw(
         words = f"{category} {split} {kind} {index}".encode()
         random = np.random.default_rng([seed, *words])
         image, mask = _DRAWERS[category].draw(random, None if kind == "good" else kind)
-        _save(folder / split / kind / f"{index:03d}.png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        # Noise does not repeat, so looking for repetitions makes files no smaller; masks do.
+        noisy = (cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
+        _save(folder / split / kind / f"{index:03d}.png", pixels, noisy)
         if kind != "good":
             _save(folder / "ground_truth" / kind / f"{index:03d}_mask.png", mask)
 
@@ -151,7 +160,7 @@ def _draw(
             raise
 
 
-def _save(path: Path, pixels: cv2.typing.MatLike) -> None:
+def _save(path: Path, pixels: cv2.typing.MatLike, options: tuple[int, ...] = ()) -> None:
     # Encoded in memory: cv2.imwrite returns False on a full disk and cannot open every path.
-    _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1, *options])
     path.write_bytes(data.tobytes())

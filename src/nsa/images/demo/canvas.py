@@ -1,7 +1,7 @@
-"""What both demo categories draw with: noise, blobs, curves and a camera.
+"""What the demo categories draw with: noise, blobs, curves and a camera.
 
-Pictures are float32 (SIDE, SIDE, 3) RGB in [0, 1]; shapes are signed distances in pixels, negative
-inside, turned into antialiased coverage by :func:`cover`.
+Pictures are float32 RGB in [0, 1], (SIDE, SIDE, 3) where no other shape is given; shapes are signed
+distances in pixels, negative inside, turned into antialiased coverage by :func:`cover`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 SIDE = 320
-Plane: TypeAlias = npt.NDArray[Any]  # float32, (SIDE, SIDE) or (SIDE, SIDE, 3)
-Pixels: TypeAlias = npt.NDArray[np.uint8]  # (SIDE, SIDE, 3) RGB
-Mask: TypeAlias = npt.NDArray[np.uint8]  # (SIDE, SIDE), 255 on the defect
+Plane: TypeAlias = npt.NDArray[Any]  # float32, (height, width) or (height, width, 3)
+Pixels: TypeAlias = npt.NDArray[np.uint8]  # (height, width, 3) RGB
+Mask: TypeAlias = npt.NDArray[np.uint8]  # (height, width), 255 on the defect
 Random = np.random.Generator
 Y, X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) + 0.5
 
@@ -44,9 +44,11 @@ def smooth_noise(random: Random, scale: float, shape: tuple[int, int] = (SIDE, S
     return cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
 
 
-def blob(random: Random, x: float, y: float, radius: float, roughness: float = 0.25) -> Plane:
+def blob(
+    random: Random, x: float, y: float, radius: float, roughness: float = 0.25, side: int = SIDE
+) -> Plane:
     """Signed distance, roughly, to an irregular round outline about (x, y)."""
-    dx, dy = X - x, Y - y
+    dx, dy = X[:side, :side] - x, Y[:side, :side] - y
     angle = np.arctan2(dy, dx)
     outline = np.ones_like(angle)
     for wave in range(2, 7):
@@ -68,14 +70,14 @@ def curve(start: npt.ArrayLike, heading: float, length: float, bend: npt.ArrayLi
     return floats(walk + np.asarray(start))
 
 
-def distance_to(points: Plane) -> Plane:
+def distance_to(points: Plane, side: int = SIDE) -> Plane:
     """Distance of every pixel to a curve of points at most 1 px apart."""
     fine = 2  # the distance transform measures between pixel centres, so look at half pixels
-    canvas = np.full((SIDE * fine, SIDE * fine), 255, np.uint8)
+    canvas = np.full((side * fine, side * fine), 255, np.uint8)
     line = np.round(points * fine - 0.5).astype(np.int32)
     cv2.polylines(canvas, [line.reshape(-1, 1, 2)], False, 0, 1)
     distance = cv2.distanceTransform(canvas, cv2.DIST_L2, 5)
-    return cv2.resize(distance, (SIDE, SIDE), interpolation=cv2.INTER_AREA) / fine
+    return cv2.resize(distance, (side, side), interpolation=cv2.INTER_AREA) / fine
 
 
 def to_mask(share: Plane, threshold: float = 0.3) -> Mask:
@@ -83,12 +85,26 @@ def to_mask(share: Plane, threshold: float = 0.3) -> Mask:
     return np.where(share > threshold, np.uint8(255), np.uint8(0))
 
 
-def expose(picture: Plane, random: Random) -> Pixels:
-    """Photograph a picture: light, white balance, a little blur and sensor noise."""
+def expose(picture: Plane, random: Random, grain: float = 1.3) -> Pixels:
+    """Photograph a picture: light, white balance, a little blur and sensor noise.
+
+    Args:
+        picture: what is seen.
+        random: the only source of variation.
+        grain: deviation of the noise, grey levels of 255.
+    """
     gain = floats(random.normal(1.0, 0.025) * (1 + random.normal(0, 0.005, 3)))
     tilt_x, tilt_y = random.normal(0, 0.02), random.normal(0, 0.02)
-    fall = 1 + tilt_x * (X / SIDE - 0.5) + tilt_y * (Y / SIDE - 0.5)
-    lit = cv2.GaussianBlur(picture * gain, (0, 0), 0.6) * fall[:, :, None]
-    grain = random.standard_normal((SIDE, SIDE, 1), dtype=np.float32) * 1.3
-    photo: Pixels = np.clip(lit * 255 + grain + 0.5, 0, 255).astype(np.uint8)
+    height, width = picture.shape[:2]
+    across, down = (np.arange(side, dtype=np.float32) + 0.5 for side in (width, height))
+    fall = 1 + tilt_x * (across / width - 0.5) + tilt_y * (down / height - 0.5)[:, None]
+    # Rows of width * 3 values and three equal planes: numpy is slow along an axis of three.
+    lit = (picture.reshape(height, -1) * np.tile(gain, width)).reshape(picture.shape)
+    lit = cv2.GaussianBlur(lit, (0, 0), 0.6)
+    lit *= cv2.merge([fall] * 3)
+    lit *= 255
+    noise = random.standard_normal((height, width), dtype=np.float32) * grain
+    lit += cv2.merge([noise] * 3)
+    lit += 0.5
+    photo: Pixels = np.clip(lit, 0, 255, out=lit).astype(np.uint8)
     return photo
