@@ -87,6 +87,8 @@ def _rows(group: str, benchmarks: list[dict[str, Any]]) -> list[str]:
         median = seconds(stats["median"])
         if "images" in extra:  # of one call
             median += f" ({significant(extra['images'] / stats['median'])} images/s)"
+        if "memory" in extra:  # bytes at most
+            median += f", {extra['memory'] / 1e6:,.0f} MB"
         ratio = stats["median"] / ours[0] if ours and peer != "nsa" else None
         cells = [
             group if index == 0 else "",

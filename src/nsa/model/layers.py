@@ -68,22 +68,23 @@ def stem_by_parts(x: Tensor, weight: Tensor, norm: nn.BatchNorm2d, finish: nn.Mo
         x: (N, C, H, W).
         weight: (outputs, C, 7, 7).
         norm: of the outputs.
-        finish: ReLU and pooling, or whatever treats each channel alone.
+        finish: ReLU, and pooling that halves height and width.
 
     Returns:
-        What ``finish`` gives.
+        (N, outputs, ceil(H / 4), ceil(W / 4)).
     """
+    count, _, height, width = x.shape
+    # Made before what is needed for a while, so that no part of it keeps that memory in pieces.
+    result = x.new_empty((count, len(weight), -(-height // 4), -(-width // 4)))
     of_channels = cast(
         tuple[Tensor, ...], (norm.running_mean, norm.running_var, norm.weight, norm.bias)
     )
-    done = []
     for first in range(0, len(weight), _CHANNELS):
         part = slice(first, first + _CHANNELS)
         values = F.conv2d(x, weight[part], stride=2, padding=3)
         mean, variance, scale, shift = (statistics[part] for statistics in of_channels)
-        values = F.batch_norm(values, mean, variance, scale, shift, eps=norm.eps)
-        done.append(finish(values))
-    return torch.cat(done, 1)
+        result[:, part] = finish(F.batch_norm(values, mean, variance, scale, shift, eps=norm.eps))
+    return result
 
 
 def transposed_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

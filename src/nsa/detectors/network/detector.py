@@ -28,12 +28,13 @@ from nsa.system.device import choose_device, memory_format
 from nsa.system.memory import available_memory
 
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time, at most: what keeps either busy
-MEMORY = 2 << 30
+MEMORY = 3 << 30
 """Bytes that a pass of the network may take on a CPU, where so many and as many again are free."""
-PIXEL_BYTES = {"cpu": 128, "cuda": 192}
+PIXEL_BYTES = {"cpu": 144, "cuda": 192}
 """Bytes that a pass takes for each pixel of colour images, float32, rounded up.
 
-Measured on a CPU (x86-64, AVX-512): 112, most of it in the first residual blocks. On a GPU it
+On a CPU (x86-64, AVX-512) it was 92 from 2,048 px a side on, most of it for the first residual
+blocks, and 129 where the C library keeps freed memory, as it does for the commands. On a GPU it
 depends on the algorithms that cuDNN chooses; what turns out too much is tried again with less.
 """
 
