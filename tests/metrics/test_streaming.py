@@ -172,6 +172,15 @@ def test_both_zeros_and_every_sign_and_size_keep_their_order(scores: Floats) -> 
     assert metrics.au_pro(0.5) == pytest.approx(au_pro(mask[None], scores[None], 0.5), abs=1e-12)
 
 
+def test_a_threshold_between_two_numbers_of_float32_is_exact() -> None:
+    low = np.float32(0.1)
+    high = np.nextafter(low, np.float32(1))
+    between = (float(low) + float(high)) / 2
+    thresholds = (float(low), between, float(high), -1e300, 1e300)
+    metrics = streamed(np.array([[[0, 1]]], np.uint8), np.array([[[low, high]]]), thresholds)
+    assert [metrics.f1_at(one) for one in thresholds] == [1.0, 1.0, 0.0, 2 / 3, 0.0]
+
+
 def test_sums_of_pixels_beyond_64_bits_do_not_wrap_round() -> None:
     metrics = streamed(np.array([[[0, 1]]], np.uint8), np.array([[[0.0, 1.0]]], np.float32))
     for histogram in (metrics._normal, metrics._defective):

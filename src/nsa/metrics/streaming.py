@@ -53,8 +53,7 @@ class PixelMetrics:
         self._normal = np.zeros(1 << _BITS, np.int64)
         self._defective = np.zeros(1 << _BITS, np.int64)
         self._weight = np.zeros(1 << _BITS, np.float64)
-        self._thresholds = np.array(thresholds, np.float64)
-        self._above = np.zeros((len(thresholds), 2), np.int64)  # normal and defective ones
+        self._above = dict.fromkeys(thresholds, (0, 0))  # all pixels, and defective ones
         self._counted: _Bins | None = None  # what the metrics are made of, until the next map
 
     def update(self, mask: npt.NDArray[np.uint8], anomaly_map: npt.NDArray[np.float32]) -> None:
@@ -86,11 +85,12 @@ class PixelMetrics:
         mask = np.ascontiguousarray(mask)
         weights, regions = region_weights(mask)
         self._counted = None
-        scores = np.ascontiguousarray(anomaly_map).ravel()
-        _count(
-            scores, scores.view(np.uint32), mask.ravel(), weights, self._normal, self._defective,
-            self._weight, self._thresholds, self._above,
-        )  # fmt: skip
+        bits = np.ascontiguousarray(anomaly_map).view(np.uint32).ravel()
+        _count(bits, mask.ravel(), weights, self._normal, self._defective, self._weight)
+        for threshold, (pixels, hits) in self._above.items():
+            above = anomaly_map > _rounded_down(threshold)
+            found = np.count_nonzero(above & mask.view(np.bool_))
+            self._above[threshold] = pixels + int(np.count_nonzero(above)), hits + int(found)
         self.regions += regions
         self.defectives += len(weights)
         self.normals += mask.size - len(weights)
@@ -133,13 +133,12 @@ class PixelMetrics:
             InputError: it is none of them; else as of :meth:`auroc`.
         """
         self._need_both()
-        which = np.flatnonzero(self._thresholds == threshold)
-        if not len(which):
+        if threshold not in self._above:
             raise InputError(
                 f"Pixels above {threshold!r} were not counted; give this threshold at the start."
             )
-        false_alarms, hits = self._above[which[0]].tolist()
-        return float(2 * hits / (hits + false_alarms + self.defectives))
+        pixels, hits = self._above[threshold]
+        return 2 * hits / (pixels + self.defectives)
 
     def _need_both(self) -> None:
         if not self.defectives:
@@ -181,17 +180,21 @@ class _Bins:
     weight: Weights
 
 
+def _rounded_down(threshold: float) -> np.float32:
+    """The number of float32 above which exactly those of float32 are that are above a threshold."""
+    with np.errstate(over="ignore"):
+        single = np.float32(threshold)
+    return np.nextafter(single, np.float32(-np.inf)) if float(single) > threshold else single
+
+
 @compiled_once
 def _count(
-    scores: npt.NDArray[np.float32],
     bits: npt.NDArray[np.uint32],
     mask: npt.NDArray[np.uint8],
     weights: Weights,
     normal: Counts,
     defective: Counts,
     weight: Weights,
-    thresholds: npt.NDArray[np.float64],
-    above: Counts,
 ) -> None:
     """Add the pixels of a map, (n,) each, to the histograms; ``weights`` of the defective ones."""
     sign = np.uint32(1 << 31)
@@ -202,12 +205,9 @@ def _count(
             key = np.uint32(0)
         key = ~key if key & sign else key | sign
         code = key >> _SHIFT
-        found = mask[index]
-        if found:
+        if mask[index]:
             defective[code] += 1
             weight[code] += weights[region]
             region += 1
         else:
             normal[code] += 1
-        for which in range(len(thresholds)):
-            above[which, found] += scores[index] > thresholds[which]
