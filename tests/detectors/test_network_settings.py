@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from nsa.detectors.network.demo import demo_settings
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import (
     NetworkSettings,
     choose_preset,
     contradictions,
-    demo_settings,
     of_preset,
     resolve,
 )
@@ -165,7 +165,9 @@ def test_contradictions_to_a_run(asked: dict[str, Any], different: list[str]) ->
 
 
 def test_the_demo_has_settings_of_its_own_unless_told() -> None:
-    assert all(demo_settings(NetworkRequest(), category).images for category in CATEGORIES)
+    assert all(
+        demo_settings(NetworkRequest(), category, own_size=False).images for category in CATEGORIES
+    )
     plain = demo_settings(NetworkRequest(), "flange")
     assert plain.training == {"epochs": 32, "batch_size": 8}
     assert plain.images == {"size": [184, 184]}
@@ -180,6 +182,23 @@ def test_the_demo_has_settings_of_its_own_unless_told() -> None:
         assert (settings.frame, settings.images.crop) == (frame, size)
     with pytest.raises(InputError, match="--frame crop is for objects"):
         resolve(demo_settings(NetworkRequest(frame="crop"), "fabric"), "x", lambda: preset("tile"))
+
+
+def test_the_demo_of_small_defects_keeps_its_size_unless_told() -> None:
+    plain = demo_settings(NetworkRequest(), "circuit")
+    assert (plain.size, plain.crop, plain.images) == ("native", (128,), {})
+    told = demo_settings(
+        NetworkRequest(size="native", crop=(96,), epochs=2, synthesis={"max_patches": 1}), "circuit"
+    )
+    assert (told.size, told.crop) == ("native", (96,))
+    assert told.overrides("training")["epochs"] == 2
+    assert told.synthesis == {**plain.synthesis, "max_patches": 1}
+    small = demo_settings(NetworkRequest(size=(256,)), "circuit")
+    assert (small.size, small.crop, small.images, small.synthesis) == ((256,), None, {}, {})
+    for other in (NetworkRequest(frame="whole"), NetworkRequest(images={"rotation": 3})):
+        assert demo_settings(other, "circuit").images["size"] == [256, 256]
+    joint = demo_settings(NetworkRequest(), "circuit", own_size=False)
+    assert (joint.size, joint.images) == (None, {"size": [256, 256]})
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,9 @@ class JointMethod(DetectionMethod[JointRequest, "JointRun"]):
         return resume(run, request)
 
     def demo(self, request: JointRequest, category: str) -> JointRequest:
-        from nsa.detectors.network.settings import demo_settings
+        from nsa.detectors.network.demo import demo_settings
 
-        return demo_settings(request, category)
+        return demo_settings(request, category, own_size=False)
 
 
 METHOD = JointMethod()

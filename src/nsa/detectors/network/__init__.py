@@ -62,7 +62,7 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
         follow(request, ranks)
 
     def demo(self, request: NetworkRequest, category: str) -> NetworkRequest:
-        from nsa.detectors.network.settings import demo_settings
+        from nsa.detectors.network.demo import demo_settings
 
         return demo_settings(request, category)
 

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from nsa.detectors.network.request import NetworkRequest
 from nsa.errors import InputError, shown
@@ -21,20 +21,8 @@ _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are other
     "images": {"resize": "stretch", "reflection": 0},
     "training": {"crops_per_image": 1, "extra_steps": 0, "former_epochs": []},
 }
-RequestT = TypeVar("RequestT", bound=NetworkRequest)
 SECTIONS = ("synthesis", "images", "training")
 WHOLE, CROP = "whole", "crop"
-# About three minutes on two cores with bfloat16: many small steps teach more in that time than
-# few large ones, and at this size the finest defects are still several pixels wide.
-_DEMO_TRAINING = {"epochs": 32, "batch_size": 8}
-_DEMO_IMAGES: dict[str, dict[str, dict[str, Any]]] = {
-    "flange": {  # by frame, the usual one first
-        WHOLE: {"size": [184, 184]},
-        CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
-    },
-    "fabric": {WHOLE: {"size": [168, 168], "center_crop": None, "crop": [160, 160]}},
-    "circuit": {WHOLE: {"size": [256, 256]}},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,15 +231,3 @@ def contradictions(settings: NetworkSettings, request: NetworkRequest) -> list[s
         asked = request.overrides(section)
         different += [name for name, value in asked.items() if value != current.get(name)]
     return different
-
-
-def demo_settings(request: RequestT, category: str) -> RequestT:
-    """The request with settings that suit the demo set and two cores, where it has no others."""
-    named = request.overrides("training")
-    training = {name: value for name, value in _DEMO_TRAINING.items() if name not in named}
-    frames = _DEMO_IMAGES[category]
-    images = frames.get(request.frame or next(iter(frames)), {})
-    return request.replace(
-        training={**request.training, **training}, images={**images, **request.images},
-        frame=None if images else request.frame,
-    )  # fmt: skip
