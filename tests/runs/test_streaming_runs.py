@@ -162,10 +162,12 @@ def test_only_the_examples_are_judged_again_and_kept_small(
     for one in result.examples:
         image = read_image(dataset.test[one.index].path, 1)
         height, width = image.shape[:2]
-        small = (512, 384) if (height, width) == (1200, 900) else (height, width)
+        small = (160, 160) if one.is_part else (height, width)
+        assert one.is_part == ((height, width) == (1200, 900))
         assert one.mask.shape == one.map.shape == one.image.shape[:2] == small
         [judged] = Brightness().judge([image])
-        assert one.map.max() == judged.map.max()
+        if not one.is_part:
+            assert one.map.max() == judged.map.max()
         sample = dataset.test[one.index]
         assert one.mask.any() == (sample.mask is not None)
     folder = tmp_path / "run"
@@ -180,14 +182,37 @@ def test_only_the_examples_are_judged_again_and_kept_small(
     assert (folder / "scores.csv").read_text().count("\n") == 13
 
 
-def test_a_large_example_keeps_what_was_found_in_it(dataset: Dataset) -> None:
-    large = Dataset("made", dataset.train, [dataset.test[7]])
-    [example] = evaluate(Brightness(), large).examples
+@pytest.mark.parametrize("side", [0, 12, 300])  # of a defect, px
+def test_a_large_example_shows_what_was_found_in_it(
+    tmp_path: Path, random: np.random.Generator, side: int
+) -> None:
+    image = random.integers(0, 100, (1200, 900), dtype=np.uint8)
+    mask = np.zeros(image.shape, np.uint8)
+    # At the border, too.
+    y, x = (
+        int(random.choice([0, most - side, random.integers(most - side)])) for most in mask.shape
+    )
+    mask[y : y + side, x : x + side] = 255
+    image[mask > 0] = 250
+    write(tmp_path / "a.png", image)
+    write(tmp_path / "a_mask.png", mask)
+    sample = Sample(tmp_path / "a.png", "spot", tmp_path / "a_mask.png")
+    if not side:
+        sample = Sample(tmp_path / "a.png")
+    [example] = evaluate(Brightness(), Dataset("made", [sample], [sample])).examples
     assert isinstance(example.image, np.ndarray)
-    assert example.image.shape == (512, 384, 1)
+    assert example.is_part == (side < 80)
+    assert example.image.shape == ((160, 160, 1) if example.is_part else (512, 384, 1))
     overlay(example.image, example.map)
-    [judged] = Brightness().judge([read_image(dataset.test[7].path, 1)])
+    [judged] = Brightness().judge([image[:, :, None]])
     assert example.map.max() == judged.map.max()
+    if example.is_part:
+        assert example.mask.sum() == side * side
+        starts = [(place[0], place[1]) for place in np.argwhere(image == example.image[0, 0, 0])]
+        assert any(
+            np.array_equal(image[y : y + 160, x : x + 160], example.image[:, :, 0])
+            for y, x in starts
+        )
 
 
 def test_what_the_images_hold_is_noted(dataset: Dataset, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
@@ -38,6 +39,7 @@ from nsa.system.progress import progress_bar
 
 EXAMPLES = 8
 _DRAWN = 512  # px, of the longer side: what a picture of several has room for
+_PART = 160  # px of a side, where defects are a few pixels large
 _HEADING = b"path,defect,label,score"  # of the scores, perhaps with more columns
 _METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png")
 
@@ -61,19 +63,21 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Example:
-    """A test image to show, large ones at a smaller size.
+    """A test image to show, large ones at a smaller size or in part.
 
     Attributes:
         index: of the sample.
         image: uint8 (H, W, channels), or a tensor (channels, H, W).
         mask: uint8 0/1 (H, W).
         map: float32 (H, W).
+        is_part: whether this is only a part of the image, at its own resolution.
     """
 
     index: int
     image: Pixels | Tensor
     mask: npt.NDArray[np.uint8]
     map: npt.NDArray[np.float32]
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,8 +199,7 @@ def _evaluate_streaming(
     # Which they are is known only now; judging them again takes less than keeping all.
     again = judge_samples(detector, [test[index] for index in chosen], None)
     examples = [
-        Example(chosen[file.number], *_drawable(file.image, mask, file.judged.map))
-        for file, mask in again
+        _drawable(chosen[file.number], file.image, mask, file.judged.map) for file, mask in again
     ]
     return Evaluation(
         whole, whole, time.perf_counter() - start, examples, detector.map_range[0],
@@ -205,13 +208,40 @@ def _evaluate_streaming(
 
 
 def _drawable(
-    image: Pixels, mask: npt.NDArray[np.uint8], anomaly_map: npt.NDArray[np.float32]
-) -> tuple[Pixels, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """The three no larger than is drawn; small defects, and what is found of them, stay."""
+    index: int,
+    image: Pixels,
+    mask: npt.NDArray[np.uint8],
+    anomaly_map: npt.NDArray[np.float32],
+) -> Example:
+    """What is drawn of an image: all of it, smaller where need be, or the part with a small defect.
+
+    Of a large image without a defect it is the part with the highest value of the map.
+    """
     height, width = image.shape[:2]
     scale = min(1.0, _DRAWN / max(height, width))
+    part = _part_to_show(mask, anomaly_map) if scale < 1 else None
+    if part is not None:
+        return Example(index, image[part], mask[part], anomaly_map[part], is_part=True)
     size = max(1, round(scale * height)), max(1, round(scale * width))
-    return resize(image, size), shrink(mask, size), shrink(anomaly_map, size)
+    return Example(index, resize(image, size), shrink(mask, size), shrink(anomaly_map, size))
+
+
+def _part_to_show(
+    mask: npt.NDArray[np.uint8], anomaly_map: npt.NDArray[np.float32]
+) -> tuple[slice, slice] | None:
+    """Rows and columns around the defect that is found best; None: it is too large for that."""
+    within = np.where(mask > 0, anomaly_map, -np.inf) if mask.any() else anomaly_map
+    place = np.unravel_index(int(np.argmax(within)), mask.shape)
+    if mask.any():
+        numbers = cv2.connectedComponents(mask, connectivity=8)[1]
+        rows, columns = np.nonzero(numbers == numbers[place])
+        if max(np.ptp(rows), np.ptp(columns)) >= _PART // 2:
+            return None
+    starts = [
+        min(max(0, int(middle) - _PART // 2), max(0, side - _PART))
+        for middle, side in zip(place, mask.shape, strict=True)
+    ]
+    return slice(starts[0], starts[0] + _PART), slice(starts[1], starts[1] + _PART)
 
 
 def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool) -> None:
@@ -267,7 +297,9 @@ def write_evaluation(
         heat_map_grid(
             [one.image for one in shown], [one.mask for one in shown], [one.map for one in shown],
             evaluation.whole.scores[[one.index for one in shown]].tolist(),
-            [test[one.index].defect.replace("_", " ") for one in shown],
+            [
+                test[one.index].defect.replace("_", " ") + ", part" * one.is_part for one in shown
+            ],
             folder / "examples.png", low=evaluation.map_low,
         )  # fmt: skip
     point = evaluation.working_point
