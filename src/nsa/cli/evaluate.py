@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, Overwrite, RunFolder
+from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, RunFolder
 from nsa.cli.results import print_results
 from nsa.errors import InputError
 from nsa.system.console import console
@@ -33,6 +33,8 @@ def evaluate_command(
         ),
     ] = None,
     fpr: Fpr = None,
+    mask_fpr: MaskFpr = None,
+    mask_share: MaskShare = None,
     device: Device = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -62,7 +64,7 @@ def evaluate_command(
         )
     judged = evaluate(detector, dataset)
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
-    result = add_working_point(detector, opened, judged, dataset, fpr)
+    result = add_working_point(detector, opened, judged, dataset, fpr, mask_fpr, mask_share)
     with FolderLock(run) if output is None else contextlib.nullcontext():
         write_evaluation(opened, result, dataset, opened.training_times(), output)
     print_results(result, dataset.name)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from nsa.detectors.detector import Calibrated, Detector
 from nsa.detectors.method import Compound, Fitting, Part
 from nsa.detectors.registry import config_name, load
 from nsa.errors import InputError
@@ -84,8 +82,9 @@ def _complete(
     fitted = fitting.fit(run, dataset)
     try:
         result = evaluate(fitted.detector, dataset, test)
-        if fitted.held_out is not None:
-            _keep_held_out(run, contents, *fitted.held_out, fitted.detector.rounding)
+        calibrated = fitting.complete and (run.path / CALIBRATION).is_file()  # perhaps by others
+        if fitted.held_out is not None and not calibrated:
+            _keep_held_out(run, contents, *fitted.held_out, fitted.detector)
             warn_about_held_out(test.contents, fitted.held_out[0])
             say_if_scaled(fitted.detector, fitted.held_out[0])
         result = add_working_point(fitted.detector, run, result, dataset)
@@ -140,12 +139,12 @@ def _keep_held_out(
     run: AnyRun,
     contents: Contents | None,
     held_out: Contents,
-    scores: npt.NDArray[np.float64],
-    rounding: float | None,
+    said: Calibrated,
+    detector: Detector,
 ) -> None:
     """Calibrate with the images that were held out of a training."""
     if contents is not None:
         same = contents.copies_of(held_out)
         fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
         warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
-    Calibration(held_out.paths, scores, held_out.names(), rounding).write(run.path)
+    Calibration.of(held_out, said, detector).write(run.path)

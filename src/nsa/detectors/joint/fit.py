@@ -16,7 +16,6 @@ from nsa.detectors.ensemble.fit import (
     Finished,
     HeldOut,
     check_enough,
-    ensemble_scores,
     make_ensemble,
     standardise,
 )
@@ -127,7 +126,7 @@ class JointFitting(Compound[JointRun]):
         detector = make_ensemble(run, self._members, self._held, self._scales, self._scores, fpr)
         paths = [run.path / MEMBERS / part.name for part in self.parts]
         seconds = [Metrics.read(path).times.get("training_seconds", 0.0) for path in paths]
-        held_out = self._held.contents, ensemble_scores(self._scales, self._scores)
+        held_out = self._held.contents, self._held.calibrate(detector)
         return Fitted(detector, {"training_seconds": sum(seconds)}, held_out)
 
 
