@@ -132,7 +132,14 @@ class JointFitting(Compound[JointRun]):
 
 def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
-    nsa = NETWORK.begin(request.for_network(), dataset, ALONE)
+    network = request.for_network()
+    score = network.overrides("training").get("image_score", "mean")
+    if score == "auto":
+        raise InputError(
+            "--image-score auto holds images out of NSA's training alone, and those of --method "
+            "nsa+gaussian are held out of both; choose mean, top or maximum, or leave it out."
+        )
+    nsa = NETWORK.begin(network.replace(image_score=score), dataset, ALONE)
     assert isinstance(nsa, NetworkFitting)
     asked = request.overrides("gaussian")
     own = {"size": list(nsa.test_size), "channels": nsa.channels}

@@ -16,7 +16,10 @@ from nsa.settings.presets import KINDS, Preset, find_preset
 
 _log = logging.getLogger("nsa")
 
-_SELDOM = (("images", "reflection"), ("training", "extra_steps"), ("training", "former_epochs"))
+_SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are others
+    "images": {"reflection": 0},
+    "training": {"image_score": "mean", "extra_steps": 0, "former_epochs": []},
+}
 RequestT = TypeVar("RequestT", bound=NetworkRequest)
 SECTIONS = ("synthesis", "images", "training")
 WHOLE, CROP = "whole", "crop"
@@ -67,9 +70,10 @@ class NetworkSettings(Checked):
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
         sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}
-        for section, name in _SELDOM:  # said only of runs that have them
-            if not sections[section][name]:
-                del sections[section][name]
+        for section, usual in _SELDOM.items():
+            for name, value in usual.items():
+                if sections[section][name] == value:
+                    del sections[section][name]
         return {"category": self.category, "kind": self.kind, **sections}
 
     @classmethod
@@ -143,6 +147,8 @@ def resolve(
 ) -> NetworkSettings:
     """Combine preset or suggestion with what the user asked for.
 
+    What is suggested finds out by itself what scores an image; presets keep the paper's mean.
+
     Args:
         category: name of the dataset.
         suggest: called for an unknown category, or where ``kind`` asks for automatic settings.
@@ -151,8 +157,11 @@ def resolve(
         InputError: a setting is unknown or out of range.
     """
     preset = choose_preset(request, category, suggest)
-    usual = CROP if preset is find_preset(category) else WHOLE
-    return framed(of_preset(preset, category), request, usual)
+    settings = of_preset(preset, category)
+    if preset is find_preset(category):
+        return framed(settings, request, CROP)
+    training = dataclasses.replace(settings.training, image_score="auto")
+    return framed(dataclasses.replace(settings, training=training), request, WHOLE)
 
 
 def choose_preset(request: NetworkRequest, category: str, suggest: Callable[[], Preset]) -> Preset:
