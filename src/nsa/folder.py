@@ -8,6 +8,7 @@ log.csv                 mean loss and learning rate per epoch
 loss.png, examples.png  pictures
 checkpoint.safetensors  only while the training is unfinished
 calibration.csv         scores of held-out normal images, once there are any
+calibration_pixels.safetensors  what pixel thresholds need of their maps
 training_images.safetensors  what the training images hold, so that copies of them are known
 members/                the runs that an ensemble is made of
 

@@ -24,9 +24,10 @@ def test_a_run_folder_holds_its_members(ensemble: Path, more_data: Path) -> None
     assert {str(path.relative_to(ensemble)) for path in ensemble.rglob("*") if path.is_file()} == {
         "config.yaml", "ensemble.yaml", "held_out.csv", "calibration.csv", "metrics.json",
         "scores.csv", "examples.png", "training_images.safetensors",
+        "calibration_pixels.safetensors",
         *(f"members/{member}/{name}" for member in ("01-nsa", "02-nsa") for name in (
             "config.yaml", "model.safetensors", "calibration.csv", "metrics.json", "scores.csv",
-            "log.csv", "training_images.safetensors",
+            "log.csv", "training_images.safetensors", "calibration_pixels.safetensors",
         )),
     }  # fmt: skip
     written = yaml.safe_load((ensemble / "config.yaml").read_text())

@@ -17,7 +17,7 @@ import torch
 from tiny import nsa, picture, rows, sentence
 from torch import Tensor
 
-from nsa.detectors.network.detector import NetworkDetector, image_scores
+from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.registry import load, open_run
 from nsa.gaussian import DISTRIBUTIONS, DistributionName, fit_distribution
 from nsa.images import load_images, stack
@@ -52,7 +52,7 @@ def expected(calibrated: Path, images: Tensor) -> tuple[Tensor, Tensor, float]:
     assert isinstance(detector, NetworkDetector)
     maps = detector.maps(images)
     calibration = [float(row["score"]) for row in rows(calibrated / "calibration.csv")]
-    return maps, image_scores(maps), ConformalThreshold(calibration).threshold(FPR)
+    return maps, detector.image_score(maps), ConformalThreshold(calibration).threshold(FPR)
 
 
 def test_onnx_gives_what_the_detector_gives(

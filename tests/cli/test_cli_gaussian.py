@@ -33,7 +33,8 @@ def metrics_of(run: Path) -> dict[str, Any]:
 def test_training_writes_a_run_folder(gaussian_run: Path, more_data: Path) -> None:
     assert {entry.name for entry in gaussian_run.iterdir()} == {
         "config.yaml", "gaussian.safetensors", "gaussian.yaml", "metrics.json", "scores.csv",
-        "examples.png", "calibration.csv", "training_images.safetensors",
+        "examples.png", "calibration.csv", "calibration_pixels.safetensors",
+        "training_images.safetensors",
     }  # fmt: skip
     written = yaml.safe_load((gaussian_run / "config.yaml").read_text())
     assert written["method"] == "gaussian"

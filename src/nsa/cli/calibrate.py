@@ -24,7 +24,7 @@ def calibrate_command(
 ) -> None:
     """Set the scale of scores by held-out normal images, for predict and evaluate with --fpr.
 
-    Their scores are kept in the run folder.
+    Their scores are kept in the run folder, and what --mask-fpr and --mask-share need of maps.
     """
     from nsa.detectors.registry import load, open_run
     from nsa.report.tables import calibration_table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, Overwrite, RunFolder
+from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, RunFolder
 from nsa.cli.results import print_results
 from nsa.errors import InputError
 from nsa.system.console import console
@@ -33,6 +33,8 @@ def evaluate_command(
         ),
     ] = None,
     fpr: Fpr = None,
+    mask_fpr: MaskFpr = None,
+    mask_share: MaskShare = None,
     device: Device = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -41,7 +43,7 @@ def evaluate_command(
     from nsa.images import open_dataset
     from nsa.runs.copies import kept_training_contents, warn_about_test
     from nsa.runs.evaluate import check_output, evaluate, write_evaluation
-    from nsa.runs.working_point import add_working_point
+    from nsa.runs.working_point import add_working_point, pixel_limit
     from nsa.system.lock import FolderLock
 
     opened, detector = open_run(run), load(run, device or "auto")
@@ -60,9 +62,11 @@ def evaluate_command(
             f"These are not the images that {run} was trained with, whose results it holds; name "
             "an --output for others."
         )
-    judged = evaluate(detector, dataset)
+    limit = pixel_limit(detector, opened, fpr, mask_fpr, mask_share)
+    threshold = None if limit is None else limit.threshold
+    judged = evaluate(detector, dataset, pixel_threshold=threshold)
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
-    result = add_working_point(detector, opened, judged, dataset, fpr)
+    result = add_working_point(detector, opened, judged, dataset, fpr, limit)
     with FolderLock(run) if output is None else contextlib.nullcontext():
         write_evaluation(opened, result, dataset, opened.training_times(), output)
     print_results(result, dataset.name)

@@ -20,6 +20,18 @@ Fpr = Annotated[
         help="Wanted false positive rate, such as 0.01; set from the images of nsa calibrate."
     ),
 ]
+MaskFpr = Annotated[
+    float | None,
+    typer.Option(
+        help="Mark pixels so that at most this share of normal images has any marked, such as 0.05."
+    ),
+]
+MaskShare = Annotated[
+    float | None,
+    typer.Option(
+        help="Mark pixels so that at most this share of a normal image is marked, on average."
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier call wrote to --output.")
 ]

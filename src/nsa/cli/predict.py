@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, Overwrite, RunFolder
+from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, RunFolder
 
 
 def predict_command(
@@ -15,6 +15,8 @@ def predict_command(
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
     output: Annotated[Path, typer.Option(help="New folder for scores.csv and the pictures.")],
     fpr: Fpr = None,
+    mask_fpr: MaskFpr = None,
+    mask_share: MaskShare = None,
     device: Device = None,
     save_maps: Annotated[
         bool, typer.Option("--save-maps", help="Also write each map, at its image's own size.")
@@ -40,7 +42,8 @@ def predict_command(
 ) -> None:
     """Score images and draw heat maps over them, at their own resolution.
 
-    With --fpr, after nsa calibrate, every image is also called normal or anomalous. scores.csv
+    With --fpr, after nsa calibrate, every image is also called normal or anomalous; with --mask-fpr
+    or --mask-share a mask says which pixels are defective. scores.csv
     names the picture of each image and is there when all is done; what is scored until then, or
     until Ctrl-C, is in scores.partial.csv. Files that cannot be read are listed in unreadable.csv.
     """
@@ -49,6 +52,7 @@ def predict_command(
 
     opened, detector = open_run(run), load(run, device or "auto")
     predict(
-        opened, detector, images, output, fpr=fpr, save_maps=save_maps, save_spread=save_spread,
-        map_format=map_format, overlays=overlays, overwrite=overwrite,
+        opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
+        save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
+        overwrite=overwrite,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
 from nsa.errors import InputError
-from nsa.images import stack
+from nsa.images import read_image, stack
+from nsa.metrics.conformal_pixels import Levels, map_levels
 from nsa.settings.config import Resize
 
 Pixels = npt.NDArray[np.uint8]
@@ -35,6 +36,19 @@ class Scored(NamedTuple):
     scores: Tensor
     maps: Tensor
     spread: Tensor | None = None
+
+
+class Calibrated(NamedTuple):
+    """What a detector says of normal images that were not trained on.
+
+    Attributes:
+        scores: float64 (n,), see :class:`Scored`.
+        levels: float32 (n, shares): of each map at its image's own resolution, see
+            :func:`nsa.metrics.conformal_pixels.map_levels`.
+    """
+
+    scores: npt.NDArray[np.float64]
+    levels: Levels
 
 
 class Judged(NamedTuple):
@@ -111,14 +125,45 @@ class Detector(ABC):
         del images
         return None
 
-    def calibrate(self, images: Tensor) -> npt.NDArray[np.float64]:
-        """Scores, float64 (N,), of normal images that were not trained on.
+    def calibrate(self, images: Tensor, shapes: Sequence[tuple[int, int]]) -> Calibrated:
+        """Judge normal images that were not trained on.
 
         Args:
-            images: as for :meth:`score`.
+            images: as for :meth:`score`; at least one.
+            shapes: their own (height, width), at which masks are made of their maps.
         """
-        parts = [self.score(images[i : i + _CHUNK]).scores for i in range(0, len(images), _CHUNK)]
-        return torch.cat(parts).double().numpy()
+        scores, levels = [], []
+        for first in range(0, len(images), _CHUNK):
+            part = slice(first, first + _CHUNK)
+            scored = self.score(images[part])
+            scores.append(scored.scores.double())
+            levels.append(levels_of(scored.maps, shapes[part]))
+        return Calibrated(torch.cat(scores).numpy(), np.concatenate(levels))
+
+    def calibrate_files(
+        self, paths: Sequence[Path], advance: Callable[[], None] = lambda: None
+    ) -> Calibrated:
+        """:meth:`calibrate`, of images in their own shape, which are read one by one.
+
+        Args:
+            paths: their files, at least one.
+            advance: called after each.
+
+        Raises:
+            InputError: one cannot be read or judged.
+        """
+        scores, levels = np.zeros(len(paths)), []
+        for row, path in enumerate(paths):
+            image = read_image(path, self.channels)
+            try:
+                self.check_shape(image.shape[:2])
+            except InputError as error:
+                raise InputError(f"{path} {error}") from error
+            [judged] = self.judge([image])
+            scores[row] = judged.score
+            levels.append(map_levels(judged.map))
+            advance()
+        return Calibrated(scores, np.stack(levels))
 
     def save_calibration(self, folder: Path) -> None:  # noqa: B027
         """Write what :meth:`calibrate` left in the detector, if anything, into its run folder."""
@@ -200,6 +245,19 @@ def check_scores(scored: Scored, names: Iterable[object]) -> None:
             f"The detector gives {first} a score or a map that is not finite; its weights are "
             "damaged, put back a copy of them or train again."
         )
+
+
+def levels_of(maps: Tensor, shapes: Sequence[tuple[int, int]]) -> Levels:
+    """What is kept of maps, float32 (N, h, w), for pixel thresholds: float32 (N, shares).
+
+    Args:
+        shapes: (height, width) of each image.
+    """
+    own = (
+        enlarge(one[None, None], shape)[0, 0].numpy()
+        for one, shape in zip(maps, shapes, strict=True)
+    )
+    return np.stack([map_levels(one) for one in own])
 
 
 def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -15,11 +15,9 @@ from nsa.settings.config import Resize
 from nsa.settings.options import TrainRequest
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import torch
 
-    from nsa.detectors.detector import Detector
+    from nsa.detectors.detector import Calibrated, Detector
     from nsa.images import Contents, Dataset
     from nsa.training.distributed import Ranks
 
@@ -36,13 +34,13 @@ class Fitted:
     Attributes:
         detector: ready to be used; its files are in the run folder.
         times: of the training, for ``metrics.json``.
-        held_out: normal images that were held out of it to calibrate with, and their scores;
-            None: none were.
+        held_out: normal images that were held out of it to calibrate with, and what the detector
+            says of them; None: none were.
     """
 
     detector: Detector
     times: dict[str, float]
-    held_out: tuple[Contents, npt.NDArray[np.float64]] | None = None
+    held_out: tuple[Contents, Calibrated] | None = None
 
 
 class Fitting(ABC, Generic[RunT]):

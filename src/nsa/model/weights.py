@@ -23,13 +23,16 @@ _TYPES = {
 }  # fmt: skip
 
 
-def save_model(path: Path, model: nn.Module) -> None:
+def save_model(path: Path, model: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
     """Write the weights of a network; an existing file survives if that fails.
+
+    Args:
+        metadata: what else to keep, see :func:`read_metadata`.
 
     Raises:
         InputError: the file cannot be written.
     """
-    write_tensors(path, model.state_dict(), {"format": "pt"})
+    write_tensors(path, model.state_dict(), {"format": "pt", **(metadata or {})})
 
 
 def load_model(path: Path, model: nn.Module) -> None:

@@ -23,6 +23,8 @@ GAMMA = 0.5
 _OPACITY = 0.75  # of high scores, so that the defect's own texture shows through
 _OPAQUE_FROM = 0.6  # share of the limit; below it opacity falls to none
 _HIGH_PERCENTILE = 99.9  # one outlying pixel must not darken every other map
+OUTLINE = (0, 255, 255)  # seen on inferno's colours and on most products
+_PIXELS_PER_WIDTH = 512  # of the longer side, for every pixel that a line is wide
 _STRIP = 1 << 16  # pixels that are coloured at a time, in float64
 
 
@@ -56,6 +58,18 @@ def overlay(image: Image, anomaly_map: Map, limit: float | None = None, low: flo
         strip = slice(first, first + rows)
         coloured[strip] = _blend(base[strip], scores[strip], low, limit)
     return coloured
+
+
+def outline(picture: Rgb, mask: npt.NDArray[np.bool_]) -> None:
+    """Draw a line around the regions of a mask, (H, W), into a picture, uint8 (H, W, 3) RGB.
+
+    The line lies on the regions' own outermost pixels, wider in large pictures.
+    """
+    regions, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+    )  # holes have lines, too
+    width = max(1, round(max(picture.shape) / _PIXELS_PER_WIDTH))
+    cv2.drawContours(picture, regions, -1, OUTLINE, width)
 
 
 def _blend(base: Rgb, scores: npt.NDArray[np.float32], low: float, limit: float) -> Rgb:

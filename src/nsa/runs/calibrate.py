@@ -1,15 +1,15 @@
 """The working point of any detector: from held-out normal images to labels at a wanted rate.
 
-A run folder keeps the scores in ``calibration.csv``. They are those of whole images, as ``nsa
-predict`` gives them. See :class:`nsa.metrics.conformal.ConformalThreshold` for what is guaranteed.
+A run folder keeps the scores in ``calibration.csv``, and what pixel thresholds need of the maps in
+``calibration_pixels.safetensors``. They are those of whole images, as ``nsa predict`` gives them.
+See :class:`nsa.metrics.conformal.ConformalThreshold` and
+:class:`nsa.metrics.conformal_pixels.PixelThresholds` for what is guaranteed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nsa.detectors.detector import Detector, Scored, check_scores
+from nsa.detectors.detector import Calibrated, Detector, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import CONTENTS, AnyRun
 from nsa.images import Contents, load_images
 from nsa.images.files import find_all_images
-from nsa.images.load import load_contents, worker_count
+from nsa.images.load import load_contents
+from nsa.images.opening import own_shapes
 from nsa.metrics.conformal import ConformalThreshold, images_needed
+from nsa.metrics.conformal_pixels import Levels, PixelThresholds
+from nsa.model.weights import read_tensors, write_tensors
 from nsa.runs.copies import (
     TOO_LOW,
     find_training_contents,
@@ -32,7 +35,6 @@ from nsa.runs.copies import (
     warn_about_near,
     warn_about_near_pairs,
 )
-from nsa.runs.judging import judge_files
 from nsa.settings.fields import reading
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import write_csv
@@ -42,26 +44,38 @@ from nsa.system.readers import parse_number, read_csv
 
 _log = logging.getLogger("nsa")
 
-FILE = "calibration.csv"
+FILE, PIXELS_FILE = "calibration.csv", "calibration_pixels.safetensors"
+_MAXIMUM, _LEVELS = "map_maximum", "levels"
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 _DIGITS = 32  # of a digest of an image's content
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of normal images that were not trained on.
+    """What a detector says of normal images that were not trained on.
 
     Attributes:
         paths: their files, absolute.
         scores: float64 (n,), higher is more anomalous.
         contents: digests of their pixels; None: not known, as in files of earlier versions.
         rounding: see :class:`nsa.detectors.detector.Detector`.
+        levels: of their maps, see :class:`nsa.detectors.detector.Calibrated`; None: not read, which
+            :func:`read_pixels` does.
+        knows_maps: whether they are there to be read.
     """
 
     paths: list[str]
     scores: npt.NDArray[np.float64]
     contents: list[str] | None = None
     rounding: float | None = None
+    levels: Levels | None = None
+    knows_maps: bool = False
+
+    @classmethod
+    def of(cls, contents: Contents, said: Calibrated, detector: Detector) -> Calibration:
+        """From what a detector says of images."""
+        names, rounding = contents.names(), detector.rounding
+        return cls(contents.paths, said.scores, names, rounding, said.levels, knows_maps=True)
 
     @classmethod
     def read(cls, run: Path) -> Calibration:
@@ -92,7 +106,8 @@ class Calibration:
         named = "content" in rows[0]
         contents = [row["content"] for row in rows] if named else None
         rounding = roundings[0] if roundings else None
-        return cls([row["path"] for row in rows], scores, contents, rounding)
+        paths, knows_maps = [row["path"] for row in rows], _MAXIMUM in rows[0]
+        return cls(paths, scores, contents, rounding, knows_maps=knows_maps)
 
     def write(self, run: Path) -> None:
         """Keep it in a run folder, in place of an earlier one.
@@ -105,8 +120,11 @@ class Calibration:
         columns["of"] = [len(self.paths)] * len(self.paths)
         if self.rounding is not None:
             columns["rounding"] = [self.rounding] * len(self.paths)
+        if self.levels is not None:
+            columns[_MAXIMUM] = self.levels[:, 0].tolist()
+            write_tensors(run / PIXELS_FILE, {_LEVELS: torch.from_numpy(self.levels)})
         if self.contents is not None:
-            columns["content"] = self.contents
+            columns["content"] = self.contents  # last: of a cut line it is too short
         write_csv(run / FILE, tuple(columns), zip(*columns.values(), strict=True))
 
     @property
@@ -124,6 +142,31 @@ class Calibration:
         if smallest < RATES[0] and smallest not in RATES:
             rows.append((smallest, self.threshold.threshold(smallest), len(self.scores)))
         return sorted(rows, reverse=True, key=lambda row: row[0])
+
+
+def read_pixels(run: Path) -> PixelThresholds:
+    """Pixel thresholds from the images that a run is calibrated with.
+
+    Raises:
+        InputError: there are none, or by a version that kept nothing of maps, or they are damaged.
+    """
+    known, remedy = Calibration.read(run).knows_maps, "run nsa calibrate again, with --overwrite"
+    if not known:
+        raise InputError(
+            f"The calibration of {run} is of an earlier version, which kept scores alone, so no "
+            f"pixel can be called defective by it; {remedy}."
+        )
+    rows = read_csv(run / FILE, (_MAXIMUM,))
+    levels = read_tensors(run / PIXELS_FILE)[0].get(_LEVELS)
+    with reading(run / PIXELS_FILE, remedy):
+        if levels is None:
+            raise InputError(f"it holds no {_LEVELS}")
+        thresholds = PixelThresholds(levels)
+        # In float32, where what a table says of a number is the number itself.
+        maxima = [np.float32(parse_number(row[_MAXIMUM], _MAXIMUM)) for row in rows]
+        if levels[:, 0].tolist() != maxima:
+            raise InputError(f"it is of other images than {FILE}")
+    return thresholds
 
 
 def check_kept(run: Path, inputs: Sequence[Path]) -> None:
@@ -174,33 +217,21 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
         warn_about_near_pairs(contents, trained)
     say_if_scaled(detector, contents)
     if images is None:
-        scores = _scores_of_files(detector, [paths[row] for row in rows])
+        with progress_bar("Judging images", len(rows), shown=progress) as bar:
+            said = detector.calibrate_files([paths[row] for row in rows], bar.advance)
     else:
-        scores = detector.calibrate(images)
-        no_maps = torch.empty(len(scores), 0, 0, device="cpu")
-        check_scores(Scored(torch.from_numpy(scores), no_maps), contents.paths)
-    calibration = Calibration(contents.paths, scores, contents.names(), detector.rounding)
+        said = detector.calibrate(images, own_shapes(contents.paths))
+    check_scores(
+        Scored(torch.from_numpy(said.scores), torch.from_numpy(said.levels)[:, None]),
+        contents.paths,
+    )
+    calibration = Calibration.of(contents, said, detector)
     with FolderLock(run.path):
         if trained is not None and not (run.path / CONTENTS).exists():
             trained.write(run.path / CONTENTS)
         detector.save_calibration(run.path)
         calibration.write(run.path)
     return calibration
-
-
-def _scores_of_files(detector: Detector, paths: Sequence[Path]) -> npt.NDArray[np.float64]:
-    """Scores of images of sizes of their own, which stream through."""
-    scores = np.zeros(len(paths))
-    with (
-        progress_bar("Judging images", len(paths), shown=console.is_terminal) as bar,
-        ThreadPoolExecutor(worker_count()) as pool,
-        contextlib.closing(judge_files(detector, paths, pool)) as files,
-    ):
-        for group in files:
-            for number, _, judged in group:
-                scores[number] = judged.score
-            bar.advance(len(group))
-    return scores
 
 
 def say_if_scaled(detector: Detector, contents: Contents) -> None:

@@ -15,12 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nsa.detectors.ensemble.fit import (
-    HeldOut,
-    ensemble_scores,
-    make_ensemble,
-    standardise,
-)
+from nsa.detectors.ensemble.fit import HeldOut, make_ensemble, standardise
 from nsa.detectors.ensemble.folder import HELD_OUT, SCALES, EnsembleRun, Scales, open_run
 from nsa.detectors.ensemble.settings import NAME, EnsembleSettings
 from nsa.detectors.method import Fitted, Fitting
@@ -35,6 +30,7 @@ from nsa.folder import (
 )
 from nsa.images import Contents, Dataset, open_dataset
 from nsa.runs.calibrate import FILE as CALIBRATION
+from nsa.runs.calibrate import PIXELS_FILE as PIXELS
 from nsa.runs.members import Member, find_held_out, open_members
 from nsa.runs.work import Trained, work
 from nsa.system.console import as_argument
@@ -48,7 +44,9 @@ _log = logging.getLogger("nsa")
 _KEPT = (".yaml", ".safetensors", ".csv", ".json")  # what a member's files end in, but pictures
 _NOT_KEPT = ("trace.json", "checkpoint.safetensors")
 # Of an ensemble, before the metrics.
-_OURS = ("config.yaml", CONTENTS, HELD_OUT, SCALES, CALIBRATION, "scores.csv", "examples.png")
+_OURS = (
+    "config.yaml", CONTENTS, HELD_OUT, SCALES, PIXELS, CALIBRATION, "scores.csv", "examples.png",
+)  # fmt: skip
 
 
 def combine(
@@ -118,7 +116,7 @@ class _Combining(Fitting[EnsembleRun]):
         detector = make_ensemble(run, self._detectors, self._held, self._scales, self._scores)
         times = [one.run.training_times().get("training_seconds") for one in self._members.values()]
         known = [seconds for seconds in times if seconds is not None]
-        held_out = self._held.contents, ensemble_scores(self._scales, self._scores)
+        held_out = self._held.contents, self._held.calibrate(detector)
         return Fitted(detector, {"training_seconds": sum(known)} if known else {}, held_out)
 
 

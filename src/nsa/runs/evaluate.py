@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from nsa.detectors.detector import Detector, Scored, check_scores
+from nsa.detectors.detector import Detector, Scored, check_scores, enlarge
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set, resize
 from nsa.images.masks import shrink
+from nsa.images.opening import own_shapes
 from nsa.images.stream import Pixels
 from nsa.images.test_set import MaskFindings
 from nsa.metrics import PixelMetrics
@@ -97,6 +98,8 @@ class Evaluation:
         working_point: what a wanted false positive rate comes to, see
             :func:`nsa.runs.working_point.working_point`; None: no rate was asked for.
         spread: (N,), how uncertain each of the scores is; None: the detector does not say.
+        above: float64 (N,), share of each image's pixels, at its own resolution, above the pixel
+            threshold; None: there is none.
     """
 
     whole: Judgement
@@ -109,6 +112,7 @@ class Evaluation:
     masks: npt.NDArray[np.uint8] | None = None
     working_point: dict[str, Any] | None = None
     spread: Scores | None = None
+    above: npt.NDArray[np.float64] | None = None
 
 
 def evaluate(
@@ -158,7 +162,15 @@ def evaluate(
         [Example(i, images[i], masks[i], scored.maps[i].numpy()) for i in _chosen(test, whole)],
         detector.map_range[0], loaded.contents, images, masks,
         spread=None if scored.spread is None else scored.spread.numpy(),
+        above=None if pixel_threshold is None else _above(test, scored.maps, pixel_threshold),
     )  # fmt: skip
+
+
+def _above(test: list[Sample], maps: Tensor, threshold: float) -> npt.NDArray[np.float64]:
+    """See :attr:`Evaluation.above`."""
+    shapes = own_shapes(sample.path for sample in test)
+    own = (enlarge(one[None, None], shape) for one, shape in zip(maps, shapes, strict=True))
+    return np.array([float((one > threshold).double().mean()) for one in own])
 
 
 def _judge(
@@ -182,12 +194,14 @@ def _evaluate_streaming(
     noted = Contents([sample.path for sample in test]) if contents is None else None
     findings = MaskFindings()
     pixels = PixelMetrics([] if threshold is None else [threshold])
-    scores, spread = np.zeros(len(test)), np.zeros(len(test))
+    scores, spread, above = (np.zeros(len(test)) for _ in range(3))
     with progress_bar("Judging images", len(test), shown=console.is_terminal) as bar:
         for file, mask in judge_samples(detector, test, noted):
             number, _, judged = file
             sample = test[number]
             scores[number], spread[number] = judged.score, judged.spread or 0.0
+            if threshold is not None:
+                above[number] = np.mean(judged.map > threshold)
             if is_marked(sample):
                 pixels.update(mask, judged.map)
             if noted is not None and sample.mask is not None:
@@ -204,6 +218,7 @@ def _evaluate_streaming(
     return Evaluation(
         whole, whole, time.perf_counter() - start, examples, detector.map_range[0],
         contents or noted or Contents([]), spread=spread if detector.has_spread else None,
+        above=None if threshold is None else above,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import csv
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,12 @@ from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images.files import find_all_images
 from nsa.images.load import describe, worker_count
-from nsa.report.overlay import overlay
+from nsa.report.overlay import outline, overlay
 from nsa.runs.growing import GrowingTable, partial_name
 from nsa.runs.judging import JudgedFile, judge_files
 from nsa.runs.map_files import ENDINGS, NPY, map_ending, write_map
 from nsa.runs.outputs import check_folder
-from nsa.runs.working_point import ANOMALOUS, LABEL_COLUMNS, Labels
+from nsa.runs.working_point import ANOMALOUS, LABEL_COLUMNS, Labels, pixel_threshold
 from nsa.system.console import console, counted
 from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
@@ -34,9 +34,11 @@ from nsa.system.interrupt import Interrupted
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
 _TABLES = (SCORES, partial_name(Path(SCORES)).name, UNREADABLE)
 _REASONS = ("path", "reason")
-_FILES = _PICTURE, _MAP, _MAP_SPREAD = "picture", "map", "map_spread"  # columns that name files
-_SPREAD = "spread"
+# Columns that name files.
+_FILES = _PICTURE, _MAP, _MAP_SPREAD, _MASK = "picture", "map", "map_spread", "mask"
+_SPREAD, _SHARE = "spread", "defect_share"
 _ENDING = "_spread"  # of the stem of a file with the spread of a map
+_MASK_ENDING = "_mask"
 _LONGEST_STEM = 250  # bytes: with .tiff, what a file system takes
 
 
@@ -47,6 +49,8 @@ def predict(
     output: Path,
     *,
     fpr: float | None = None,
+    mask_fpr: float | None = None,
+    mask_share: float | None = None,
     save_maps: bool = False,
     save_spread: bool = False,
     map_format: str | None = None,
@@ -57,9 +61,10 @@ def predict(
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
     many there are. The lines of the CSV are ``path``, ``score``, of an ensemble the ``spread``
-    between its members, with a rate ``p_value`` and ``label``, and the names of the ``picture``,
-    the ``map`` and, where it is saved, the ``map_spread`` of that image. A file that cannot be
-    read is left out; when the others are done, ``unreadable.csv`` has every one with its reason.
+    between its members, with a rate ``p_value`` and ``label``, with a rate of pixels the
+    ``defect_share`` of the image, and the names of the ``picture``, the ``map`` and, where they are
+    saved, the ``map_spread`` and the ``mask`` of that image. A file that cannot be read is left
+    out; when the others are done, ``unreadable.csv`` has every one with its reason.
 
     ``scores.csv`` is there when all is done. Until then, and after an interruption or a full disk,
     the lines of what is scored are in ``scores.partial.csv``, group by group.
@@ -70,6 +75,11 @@ def predict(
         output: folder to write to; new, or empty.
         fpr: also write a p-value and the label that follows from this false positive rate; None:
             the rate that the training was asked for, if any.
+        mask_fpr: also write which pixels are defective, as PNG of 0 and 255, at the threshold above
+            which at most this share of normal images has any pixel, and outline them in the
+            pictures.
+        mask_share: the same, at the threshold above which at most this share of a normal image's
+            pixels is, on average.
         save_maps: also write each raw map (H, W).
         save_spread: also write the spread between an ensemble's members at each pixel, the same.
         map_format: of their files, ``npy`` (float32) or ``tiff16``, see
@@ -96,15 +106,18 @@ def predict(
     ending = map_ending(map_format or NPY)
     fpr = detector.default_fpr if fpr is None else fpr
     labels = None if fpr is None else Labels(run.path, fpr)
+    limit = pixel_threshold(run.path, mask_fpr, mask_share)
     paths = find_all_images(inputs)
+    endings = [_ENDING] * save_spread + [_MASK_ENDING] * (limit is not None)
     results = [
         _Result(
             path,
             f"{stem}.png" if overlays else "",
             f"{stem}{ending}" if save_maps else "",
             f"{stem}{_ENDING}{ending}" if save_spread else "",
+            f"{stem}{_MASK_ENDING}.png" if limit is not None else "",
         )
-        for path, stem in zip(paths, _unique_stems(paths, _ENDING * save_spread), strict=True)
+        for path, stem in zip(paths, _unique_stems(paths, endings), strict=True)
     ]
     earlier = _results_in(output)
     planned = {*_TABLES, *(name for one in results for name in one.files)}
@@ -112,12 +125,12 @@ def predict(
     make_folder(output)
     columns = (
         "path", "score", *((_SPREAD,) if detector.has_spread else ()),
-        *(LABEL_COLUMNS if labels else ()), _PICTURE, _MAP,
-        *((_MAP_SPREAD,) if save_spread else ()),
+        *(LABEL_COLUMNS if labels else ()), *((_SHARE,) if limit is not None else ()), _PICTURE,
+        _MAP, *((_MAP_SPREAD,) if save_spread else ()), *((_MASK,) if limit is not None else ()),
     )  # fmt: skip
     with GrowingTable(output / SCORES, columns, overwrite=overwrite) as table:
         with _telling_what_is_kept(table):
-            failures, anomalous = _judge(detector, results, labels, table)
+            failures, anomalous = _judge(detector, results, labels, limit, table)
         table.finish()
     scored = [one for index, one in enumerate(results) if index not in failures]
     written = {SCORES, *(name for one in scored for name in one.files)}
@@ -140,22 +153,31 @@ def predict(
 
 @dataclass(frozen=True)
 class _Result:
-    """An image and the names of its picture, map and map's spread; empty: it gets none."""
+    """An image and the names of its picture, map, map's spread and mask; empty: it gets none."""
 
     path: Path
     picture: str
     map: str
     map_spread: str
+    mask: str
 
     @property
     def files(self) -> list[str]:
-        return [name for name in (self.picture, self.map, self.map_spread) if name]
+        named = (self.picture, self.map, self.map_spread, self.mask)
+        return [name for name in named if name]
 
 
 def _judge(
-    detector: Detector, results: list[_Result], labels: Labels | None, table: GrowingTable
+    detector: Detector,
+    results: list[_Result],
+    labels: Labels | None,
+    limit: float | None,
+    table: GrowingTable,
 ) -> tuple[dict[int, InputError], int]:
-    """Score images and write their lines, pictures and maps.
+    """Score images and write their lines, pictures, maps and masks.
+
+    Args:
+        limit: pixels above it are defective; None: nobody asks.
 
     Returns:
         Why which of them cannot be read, and how many of the others are anomalous.
@@ -166,9 +188,14 @@ def _judge(
 
     def draw(file: JudgedFile) -> None:
         folder, result, judged = table.path.parent, results[file.number], file.judged
+        defective = None if limit is None else judged.map > limit
         if result.picture:
             drawn = overlay(file.image, judged.map, high, low)
+            if defective is not None:
+                outline(drawn, defective)
             write_atomically(folder / result.picture, _png(drawn))
+        if defective is not None:
+            write_atomically(folder / result.mask, _png(defective.astype(np.uint8) * 255))
         for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
             if name and pixels is not None:
                 write_map(folder / name, pixels)
@@ -189,8 +216,10 @@ def _judge(
                     p_value, label = labels(judged.score)
                     row += [repr(p_value), label]
                     anomalous += label == ANOMALOUS
+                if limit is not None:
+                    row.append(repr(float(np.mean(judged.map > limit))))
                 row += [result.picture, result.map]
-                rows.append([*row, result.map_spread] if result.map_spread else row)
+                rows.append([*row, *(name for name in (result.map_spread, result.mask) if name)])
             table.add(rows)  # before the pictures, so that none is there without its line
             for future in [pool.submit(draw, one) for one in group]:
                 future.result()
@@ -247,31 +276,31 @@ def _named_by(table: Path) -> set[str]:
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:
-    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[
-        1
-    ]
+    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", stored)[1]
     return encoded.tobytes()
 
 
-def _unique_stems(paths: list[Path], further: str = "") -> Iterator[str]:
+def _unique_stems(paths: list[Path], endings: Sequence[str] = ()) -> Iterator[str]:
     """A name for each image's results: its stem, with its folder where stems repeat.
 
     No two are the same for a file system that does not tell capitals from small letters, and none
     is too long for a file's name.
 
     Args:
-        further: with this behind it each name is a second one of the image, for which the same
-            holds; empty: there is none.
+        endings: with each of these behind it a name is a further one of the image, for which the
+            same holds.
     """
+    longest = max(endings, key=len, default="")
     stems = Counter(_folded(path.stem) for path in paths)
     taken: set[str] = set()
     for path in paths:
         alone = stems[_folded(path.stem)] == 1
         base = path.stem if alone else f"{path.resolve().parent.name}_{path.stem}"
-        name, number = _cut(base, "", further), 2
-        while not taken.isdisjoint({_folded(name), _folded(name + further)}):
-            name, number = _cut(base, f"_{number}", further), number + 1
-        taken |= {_folded(name), _folded(name + further)}
+        name, number = _cut(base, "", longest), 2
+        while not taken.isdisjoint(every := {_folded(name + end) for end in ("", *endings)}):
+            name, number = _cut(base, f"_{number}", longest), number + 1
+        taken |= every
         yield name
 
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from nsa.detectors.detector import Calibrated, Detector
 from nsa.detectors.method import Compound, Fitting, Part
 from nsa.detectors.registry import config_name, load
 from nsa.errors import InputError
@@ -27,7 +25,7 @@ from nsa.runs.copies import (
     warn_about_test,
 )
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
-from nsa.runs.working_point import add_working_point
+from nsa.runs.working_point import add_working_point, pixel_limit
 from nsa.system.console import as_argument, console
 from nsa.system.files import make_folder
 from nsa.system.interrupt import Interrupted
@@ -93,12 +91,15 @@ def _complete(
     warn_about_test(dataset.test, tested, contents)
     fitted = fitting.fit(run, dataset)
     try:
-        result = evaluate(fitted.detector, dataset, test)
-        if fitted.held_out is not None:
-            _keep_held_out(run, contents, *fitted.held_out, fitted.detector.rounding)
+        calibrated = fitting.complete and (run.path / CALIBRATION).is_file()  # perhaps by others
+        if fitted.held_out is not None and not calibrated:
+            _keep_held_out(run, contents, *fitted.held_out, fitted.detector)
             warn_about_held_out(tested, fitted.held_out[0])
             say_if_scaled(fitted.detector, fitted.held_out[0])
-        result = add_working_point(fitted.detector, run, result, dataset)
+        limit = pixel_limit(fitted.detector, run)
+        threshold = None if limit is None else limit.threshold
+        result = evaluate(fitted.detector, dataset, test, threshold)
+        result = add_working_point(fitted.detector, run, result, dataset, limit=limit)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
     except InputError as error:
@@ -150,12 +151,12 @@ def _keep_held_out(
     run: AnyRun,
     contents: Contents | None,
     held_out: Contents,
-    scores: npt.NDArray[np.float64],
-    rounding: float | None,
+    said: Calibrated,
+    detector: Detector,
 ) -> None:
     """Calibrate with the images that were held out of a training."""
     if contents is not None:
         same = contents.copies_of(held_out)
         fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
         warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
-    Calibration(held_out.paths, scores, held_out.names(), rounding).write(run.path)
+    Calibration.of(held_out, said, detector).write(run.path)

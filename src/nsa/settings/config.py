@@ -19,7 +19,9 @@ from nsa.settings.methods import METHODS, BlendMode, Label, LabelKind, Synthesis
 Variant = Literal["released", "paper"]
 Gradients = Literal["source", "mixed"]
 Resize = Literal["stretch", "fit", "none"]
+ImageScoreName = Literal["mean", "top", "maximum", "auto"]
 LABELS = typing.get_args(Label)
+IMAGE_SCORES = typing.get_args(ImageScoreName)
 Bounds = tuple[float, float]
 _LARGEST = 8192  # side in px of a stored image of one size
 _LARGEST_OWN = 65_535  # of one that keeps its own
@@ -256,6 +258,9 @@ class TrainConfig(Checked):
             so many and large that each has to be decoded again for every epoch.
         learning_rate, final_learning_rate: ends of the cosine schedule, stepped once per epoch.
         seed: fixes initial weights, order, augmentation and anomalies.
+        image_score: what of its map is the score of an image: ``"mean"``, as in the paper;
+            ``"top"``: mean of the highest 0.1 % of pixels; ``"maximum"``: over squares of 5 px;
+            ``"auto"``: found out after the training, with images that are held out of it.
         extra_steps: steps of one more pass; only where a run was ended in the middle of it.
         former_epochs: only where a run went on with another number of epochs than it had begun
             with: pairs (end, epochs), ascending; before the epoch ``end``, counted from 0, the
@@ -268,6 +273,7 @@ class TrainConfig(Checked):
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     seed: int = 0
+    image_score: ImageScoreName = "mean"
     extra_steps: int = 0
     former_epochs: tuple[tuple[int, int], ...] = ()
 

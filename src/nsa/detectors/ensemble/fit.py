@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nsa.detectors.detector import Detector, check_scores
+from nsa.detectors.detector import Calibrated, Detector, check_scores
 from nsa.detectors.ensemble.detector import EnsembleDetector
 from nsa.detectors.ensemble.folder import Scales, write_held_out, write_scales
 from nsa.detectors.ensemble.standard import (
@@ -26,6 +26,7 @@ from nsa.detectors.method import Fitted, Fitting, RunT
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset
+from nsa.images.opening import own_shapes
 from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
@@ -45,6 +46,10 @@ class HeldOut:
 
     images: Tensor
     contents: Contents
+
+    def calibrate(self, detector: EnsembleDetector) -> Calibrated:
+        """What the ensemble says of them."""
+        return detector.calibrate(self.images, own_shapes(self.contents.paths))
 
 
 class Finished(Fitting[RunT]):
@@ -160,11 +165,3 @@ def make_ensemble(
     return EnsembleDetector(
         list(members.values()), scales, scaled_by=held.contents.names(), default_fpr=default_fpr
     )
-
-
-def ensemble_scores(
-    scales: list[Scales], scores: Mapping[str, npt.NDArray[np.float64]]
-) -> npt.NDArray[np.float64]:
-    """The scores that the ensemble gives its held-out images, float64 (n,)."""
-    parts = [one.scores(torch.from_numpy(scores[one.name])) for one in scales]
-    return torch.stack(parts).sum(0).numpy()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nsa.detectors.detector import Detector, Scored
+from nsa.detectors.detector import Calibrated, Detector, Scored, levels_of
 from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.folder import GaussianRun
 from nsa.detectors.gaussian.settings import GaussianSettings
@@ -55,12 +55,18 @@ class FittedGaussian(Detector):
         """See :meth:`Detector.score`."""
         return self._score(images)[0]
 
-    def calibrate(self, images: Tensor) -> npt.NDArray[np.float64]:
+    def calibrate(self, images: Tensor, shapes: Sequence[tuple[int, int]]) -> Calibrated:
         """See :meth:`Detector.calibrate`; the distances of every level are kept in the detector."""
-        parts = [self._score(part) for part in torch.split(images, self.extractor.batch_size)]
-        self.gaussian.calibration = torch.cat([levels for _, levels in parts])
-        scores: npt.NDArray[np.float64] = torch.cat([part.scores for part, _ in parts]).numpy()
-        return scores
+        scores, levels, distances = [], [], []
+        size = self.extractor.batch_size
+        for first in range(0, len(images), size):
+            part = slice(first, first + size)
+            scored, of_levels = self._score(images[part])
+            scores.append(scored.scores)
+            levels.append(levels_of(scored.maps, shapes[part]))
+            distances.append(of_levels)
+        self.gaussian.calibration = torch.cat(distances)
+        return Calibrated(torch.cat(scores).numpy(), np.concatenate(levels))
 
     def be_quiet(self) -> None:
         """See :meth:`Detector.be_quiet`."""

@@ -28,6 +28,7 @@ from nsa.gaussian.map_model import fit_map
 from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import CAUTIOUS, pipeline_for
 from nsa.images import Contents, Dataset, load_images, load_some
+from nsa.images.opening import own_shapes
 from nsa.metrics.conformal import allowed_exceedances
 from nsa.settings.suggestions import are_grey
 from nsa.system.console import console, duration
@@ -105,7 +106,8 @@ class GaussianFitting(Fitting[GaussianRun]):
         detector, held_out = FittedGaussian(gaussian, settings, run.path), None
         if gaussian.held_out is not None:
             contents = self._contents.take(gaussian.held_out.tolist())
-            held_out = contents, detector.calibrate(images[gaussian.held_out])
+            shapes = own_shapes(contents.paths)
+            held_out = contents, detector.calibrate(images[gaussian.held_out], shapes)
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(detector, times, held_out)
 

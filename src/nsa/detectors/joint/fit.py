@@ -17,7 +17,6 @@ from nsa.detectors.ensemble.fit import (
     Finished,
     HeldOut,
     check_enough,
-    ensemble_scores,
     make_ensemble,
     standardise,
 )
@@ -128,13 +127,20 @@ class JointFitting(Compound[JointRun]):
         detector = make_ensemble(run, self._members, self._held, self._scales, self._scores, fpr)
         paths = [run.path / MEMBERS / part.name for part in self.parts]
         seconds = [Metrics.read(path).times.get("training_seconds", 0.0) for path in paths]
-        held_out = self._held.contents, ensemble_scores(self._scales, self._scores)
+        held_out = self._held.contents, self._held.calibrate(detector)
         return Fitted(detector, {"training_seconds": sum(seconds)}, held_out)
 
 
 def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
-    nsa = NETWORK.begin(request.for_network(), dataset, ALONE)
+    network = request.for_network()
+    score = network.overrides("training").get("image_score", "mean")
+    if score == "auto":
+        raise InputError(
+            "--image-score auto holds images out of NSA's training alone, and those of --method "
+            "nsa+gaussian are held out of both; choose mean, top or maximum, or leave it out."
+        )
+    nsa = NETWORK.begin(network.replace(image_score=score), dataset, ALONE)
     assert isinstance(nsa, NetworkFitting)
     if nsa.resize != "stretch":
         raise InputError(

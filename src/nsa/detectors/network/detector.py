@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
 from nsa.detectors.network.folder import NetworkRun
+from nsa.detectors.network.image_score import MEAN, ImageScore, read_score
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import center_crop, resize, to_network_input
@@ -44,16 +45,21 @@ class NetworkDetector(Detector):
 
     Attributes:
         settings: the settings of its run.
+        image_score: what of its map is the score of an image.
         network: what finds the anomalies, in evaluation mode.
     """
 
     def __init__(
-        self, network: EncoderDecoder, settings: NetworkSettings, device: torch.device
+        self,
+        network: EncoderDecoder,
+        settings: NetworkSettings,
+        device: torch.device,
+        image_score: ImageScore = MEAN,
     ) -> None:
         self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
         self._device = device
         self._reach = reach(network)
-        self.settings = settings
+        self.settings, self.image_score = settings, image_score
         self.size, self.resize = settings.test_size, settings.images.resize
         self.channels = settings.images.channels
         # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
@@ -62,9 +68,9 @@ class NetworkDetector(Detector):
         self.map_range = (0.0, 2 * synthesis.label_midpoint if synthesis.unbounded else 1.0)
 
     def score(self, images: Tensor) -> Scored:
-        """See :meth:`Detector.score`; the score of an image is the mean of its map."""
+        """See :meth:`Detector.score`."""
         maps = self.maps(images)
-        return Scored(image_scores(maps), maps)
+        return Scored(self.image_score(maps), maps)
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`Detector.check_shape`."""
@@ -93,7 +99,7 @@ class NetworkDetector(Detector):
         if not config.cropped:
             rows, columns = window_in(config.size, shape).slices
             found = found[:, rows, columns]
-        score = float(image_scores(found))
+        score = float(self.image_score(found))
         return Judged(score, enlarge(found[None], own)[0, 0].numpy())
 
     def score_as_published(self, images: Tensor) -> Scored | None:
@@ -102,7 +108,7 @@ class NetworkDetector(Detector):
         if self.size == config.crop or config.cropped:  # the whole image is judged there, too
             return None
         maps = self.maps(center_crop(images, config))
-        return Scored(image_scores(maps), _pad(maps, config))
+        return Scored(self.image_score(maps), _pad(maps, config))
 
     @property
     def any_size(self) -> bool:
@@ -159,7 +165,7 @@ class NetworkDetector(Detector):
         """See :meth:`Detector.deployable`."""
         height, width = ("height", "width") if self.any_size else self.size
         outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float32 (N)"}
-        return _MapsAndScores(self.network, self.channels), outputs
+        return _MapsAndScores(self.network, self.channels, self.image_score), outputs
 
     def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
@@ -181,9 +187,9 @@ class NetworkDetector(Detector):
 
 
 class _MapsAndScores(nn.Module):
-    def __init__(self, network: EncoderDecoder, channels: int) -> None:
+    def __init__(self, network: EncoderDecoder, channels: int, image_score: ImageScore) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.image_score = network, image_score
         scale, shift = input_scale(channels)
         self.scale = nn.Buffer(scale[:, None, None])
         self.shift = nn.Buffer(shift[:, None, None])
@@ -191,7 +197,7 @@ class _MapsAndScores(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Maps, float32 (N, H, W), and scores, float32 (N,), of images."""
         maps = self.network.predict(pixels * self.scale + self.shift)[:, 0]
-        return maps, image_scores(maps)
+        return maps, self.image_score(maps)
 
 
 def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetector:
@@ -208,12 +214,7 @@ def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetecto
     unbounded = settings.synthesis.unbounded
     network = EncoderDecoder(settings.images.channels, "relu" if unbounded else "sigmoid")
     load_model(run.model, network)
-    return NetworkDetector(network, settings, choose_device(device))
-
-
-def image_scores(maps: Tensor) -> Tensor:
-    """The score of an image, the mean of its map: (N, ...) -> float32 (N,)."""
-    return maps.flatten(1).mean(1)
+    return NetworkDetector(network, settings, choose_device(device), read_score(run.model))
 
 
 def _pad(maps: Tensor, config: ImageConfig) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nsa.settings.config import LABELS
+from nsa.settings.config import IMAGE_SCORES, LABELS
 from nsa.settings.options import (
     NATIVE,
     NONE,
@@ -44,6 +44,12 @@ class NetworkRequest(TrainRequest):
         section="synthesis",
     )
     label: str | None = option(f"{', '.join(LABELS)}. [default: logistic]", section="synthesis")
+    image_score: str | None = option(
+        f"What of its map scores an image: {', '.join(IMAGE_SCORES)}; auto holds a tenth of the "
+        "images out of the training, chooses by them, and calibrates with them. [default: preset: "
+        "mean, else auto]",
+        section="training",
+    )
     background: float | str | None = option(
         "Brightness of a plain background, 0-255, or none. [default: preset, or estimated]",
         section="synthesis",

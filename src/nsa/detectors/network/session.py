@@ -10,7 +10,6 @@ import torch
 
 from nsa.detectors.network.folder import NetworkRun
 from nsa.errors import InputError
-from nsa.model.weights import save_model
 from nsa.report.curves import loss_curve
 from nsa.system.console import as_argument, counted, duration, standard_output
 from nsa.system.files import write_csv
@@ -30,7 +29,7 @@ _COLUMNS = ("epoch", "loss", "learning_rate")  # of the log
 
 
 def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
-    """Train from where the trainer stands, and write the weights and the log.
+    """Train from where the trainer stands, and write the log.
 
     Args:
         profile: also measure where the time of a step goes, print it and write ``trace.json``.
@@ -77,7 +76,6 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
         )
     if stop.made:
         raise Interrupted(f"Stopped after the last epoch and saved; {further}")
-    save_model(run.model, trainer.model)
     _log.info(
         "Trained in %s, %.1f s of it waiting for plans.", duration(position.seconds),
         position.plan_wait,

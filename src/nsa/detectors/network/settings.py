@@ -19,8 +19,10 @@ _log = logging.getLogger("nsa")
 _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are others
     "synthesis": {"patch_pixels": None},
     "images": {"resize": "stretch", "reflection": 0},
-    "training": {"crops_per_image": 1, "extra_steps": 0, "former_epochs": []},
-}
+    "training": {
+        "crops_per_image": 1, "image_score": "mean", "extra_steps": 0, "former_epochs": [],
+    },
+}  # fmt: skip
 SECTIONS = ("synthesis", "images", "training")
 WHOLE, CROP = "whole", "crop"
 
@@ -143,6 +145,8 @@ def resolve(
 ) -> NetworkSettings:
     """Combine preset or suggestion with what the user asked for.
 
+    What is suggested finds out by itself what scores an image; presets keep the paper's mean.
+
     Args:
         category: name of the dataset.
         suggest: called for an unknown category, or where ``kind`` asks for automatic settings.
@@ -152,8 +156,11 @@ def resolve(
         InputError: a setting is unknown or out of range.
     """
     preset = choose_preset(request, category, suggest, presets=presets)
-    usual = CROP if preset is find_preset(category) else WHOLE
-    return framed(of_preset(preset, category), request, usual)
+    settings = of_preset(preset, category)
+    if preset is find_preset(category):
+        return framed(settings, request, CROP)
+    training = dataclasses.replace(settings.training, image_score="auto")
+    return framed(dataclasses.replace(settings, training=training), request, WHOLE)
 
 
 def choose_preset(

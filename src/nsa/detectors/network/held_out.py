@@ -1,0 +1,83 @@
+"""Training images that are held out, to choose by them what scores an image, and to calibrate."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nsa.detectors.detector import Calibrated, Detector
+from nsa.detectors.network.settings import NetworkSettings
+from nsa.images import Contents, Dataset, Sample, load_images
+from nsa.images.contents import example
+from nsa.images.opening import own_shapes
+from nsa.settings.config import TrainConfig
+from nsa.training.schedule import HELD_OUT, derive_seed
+
+_log = logging.getLogger("nsa")
+
+ENOUGH = 50  # training images, or all of them are needed to train
+_LEAST, _MOST, _SHARE = 8, 32, 10  # held out: one image of ten, within these limits
+
+
+def hold_out(dataset: Dataset, training: TrainConfig) -> tuple[Dataset, list[Sample]]:
+    """The data set without the training images that are held out, and those, in their order.
+
+    A function of the settings and the number of images alone, so that every process of a training
+    and whoever continues it holds out the same.
+    """
+    count = len(dataset.train)
+    if training.image_score != "auto" or count < ENOUGH:
+        return dataset, []
+    generator = torch.Generator("cpu").manual_seed(derive_seed(training.seed, HELD_OUT))
+    order = torch.randperm(count, generator=generator, device="cpu")
+    held = set(order[: min(_MOST, max(_LEAST, count // _SHARE))].tolist())
+    train = [sample for row, sample in enumerate(dataset.train) if row not in held]
+    out = [sample for row, sample in enumerate(dataset.train) if row in held]
+    return dataclasses.replace(dataset, train=train), out
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """Images that were held out.
+
+    Attributes:
+        images: uint8 (n, C, H, W), n at least 8, as a detector judges them.
+        contents: what they hold.
+    """
+
+    images: Tensor
+    contents: Contents
+
+    @classmethod
+    def load(
+        cls, samples: Sequence[Sample], settings: NetworkSettings, trained: Contents
+    ) -> HeldOut | None:
+        """The images without copies of training images and of each other; None: too few.
+
+        Raises:
+            InputError: an image cannot be read.
+        """
+        if not samples:
+            return None
+        paths = [sample.path for sample in samples]
+        contents = Contents(paths)
+        images = load_images(
+            paths, settings.test_size, settings.images.channels, False, False, contents=contents
+        )
+        copies = contents.copies_of(trained)
+        if copies:
+            _log.warning(
+                "%d of %d held-out images are copies of training images, %s; they do not count.",
+                len(copies), len(contents), example(copies, contents, trained),
+            )  # fmt: skip
+        copies |= contents.copies()
+        rows = [row for row in range(len(contents)) if row not in copies]
+        return cls(images[rows], contents.take(rows)) if len(rows) >= _LEAST else None
+
+    def calibrate(self, detector: Detector) -> tuple[Contents, Calibrated]:
+        """What the detector says of them, for :class:`nsa.detectors.method.Fitted`."""
+        return self.contents, detector.calibrate(self.images, own_shapes(self.contents.paths))

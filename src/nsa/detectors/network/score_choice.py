@@ -1,0 +1,141 @@
+"""Which score of images suits a trained network: found out without any defective image.
+
+Some training images are held out. The network judges them, and versions of them with synthetic
+anomalies, and the score is taken that tells the two apart best.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nsa.detectors.network.image_score import MEAN, SCORES, ImageScore
+from nsa.settings.config import SynthesisConfig
+from nsa.synthesis import NSA
+from nsa.training.schedule import SCORE_CHOICE, derive_seed
+
+_log = logging.getLogger("nsa")
+_Array = npt.NDArray[np.float64]
+
+# Synthetic images that are judged: those with the smallest anomalies of so many times as many,
+# since small defects are where scores differ, and to make one costs next to nothing.
+_JUDGED, _DRAWN = 256, 4
+_CERTAIN = 3.0  # standard errors by which another score must be better than the mean
+_BATCH = 32
+
+
+class Judged(NamedTuple):
+    """What the candidates say of held-out images and of synthetic versions of them.
+
+    Attributes:
+        normal: float64 (n, scores), in the order of :data:`SCORES`, as are the others.
+        synthetic: float64 (m, scores).
+        source: int64 (m,), of which of the n images each is a version.
+    """
+
+    normal: _Array
+    synthetic: _Array
+    source: npt.NDArray[np.int64]
+
+
+def choose_score(
+    maps: Callable[[Tensor], Tensor], images: Tensor, synthesis: SynthesisConfig, seed: int
+) -> ImageScore:
+    """The score that finds the smallest synthetic anomalies best; the log says why.
+
+    Args:
+        maps: the network: from uint8 (N, C, H, W) to float32 (N, H, W).
+        images: uint8 (n, C, H, W), at least two normal images that were not trained on.
+        synthesis: how anomalies were made in training.
+        seed: of the training.
+    """
+    return choose(judge(maps, images, synthesis, seed))
+
+
+def judge(
+    maps: Callable[[Tensor], Tensor], images: Tensor, synthesis: SynthesisConfig, seed: int
+) -> Judged:
+    """Score held-out images and versions of them with small anomalies.
+
+    Arguments as for :func:`choose_score`. Of maps and synthetic images no more than a batch is in
+    memory.
+    """
+    count = len(images)
+    rounds = -(-_JUDGED * _DRAWN // count)
+    make = NSA(synthesis)
+
+    def version(number: int) -> tuple[Tensor, Tensor]:
+        drawn = derive_seed(seed, SCORE_CHOICE, number)
+        return make.synthesize(images, make.plan(images, drawn))
+
+    areas = np.concatenate(
+        [(version(number)[1] > 0).flatten(1).sum(1).numpy() for number in range(rounds)]
+    )
+    changed = np.flatnonzero(areas)
+    chosen = np.sort(changed[np.argsort(areas[changed], kind="stable")][:_JUDGED])
+    synthetic = []
+    for number in range(rounds):
+        rows = chosen[chosen // count == number] % count
+        if len(rows):
+            synthetic.append(_scores(maps, version(number)[0][torch.from_numpy(rows)]))
+    found = np.concatenate(synthetic) if synthetic else np.empty((0, len(SCORES)))
+    return Judged(_scores(maps, images), found, chosen % count)
+
+
+def choose(judged: Judged) -> ImageScore:
+    """The mean, or the best score that is better than it by more than chance explains.
+
+    Better is a larger area under the ROC curve of normal against synthetic images. How uncertain
+    its difference from that of the mean is, is found by leaving out one held-out image after the
+    other, with all its versions, which are alike.
+    """
+    normal, synthetic, source = judged
+    count = len(normal)
+    if not len(synthetic):
+        _log.info("Image score: mean; no synthetic anomaly could be made to choose another by.")
+        return MEAN
+    above = synthetic[:, None] > normal[None]
+    right = above + 0.5 * (synthetic[:, None] == normal[None])  # (m, n, scores)
+    areas = right.mean((0, 1))
+    better = right - right[..., :1]
+    without = np.array(
+        [
+            np.delete(better[source != row], row, axis=1).mean((0, 1))
+            for row in range(count)
+            if (source != row).any()
+        ]
+    )
+    gain = areas - areas[0]
+    error = np.sqrt((count - 1) * without.var(0)) if len(without) else np.full(len(gain), np.inf)
+    certain = gain > _CERTAIN * error
+    best = int(np.argmax(np.where(certain, gain, 0.0)))
+    what = (
+        f"AUROC of {count} held-out images against {len(synthetic)} with small synthetic anomalies"
+    )
+    if certain[best]:
+        _log.info(
+            "Image score: %s (%s: %.1f %%, of the mean %.1f %%).",
+            SCORES[best], what, 100 * areas[best], 100 * areas[0],
+        )  # fmt: skip
+        return SCORES[best]
+    other = 1 + int(np.argmax(areas[1:]))
+    _log.info(
+        "Image score: mean; none is better by more than chance (%s: %.1f %%; %s: %.1f %%).",
+        what, 100 * areas[0], SCORES[other], 100 * areas[other],
+    )  # fmt: skip
+    return MEAN
+
+
+def _scores(maps: Callable[[Tensor], Tensor], images: Tensor) -> _Array:
+    """Those of every candidate: float64 (N, scores)."""
+    parts = []
+    for batch in torch.split(images, _BATCH):
+        found = maps(batch)
+        parts.append(torch.stack([score(found) for score in SCORES], 1))
+    return torch.cat(parts).double().numpy()

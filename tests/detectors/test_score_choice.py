@@ -1,0 +1,115 @@
+"""Which score of images is chosen by held-out images, on constructed maps; which are held out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nsa.detectors.network.held_out import hold_out
+from nsa.detectors.network.image_score import MEAN, SCORES
+from nsa.detectors.network.score_choice import Judged, choose, choose_score, judge
+from nsa.images import Dataset, Sample
+from nsa.settings.config import SynthesisConfig, TrainConfig
+
+SYNTHESIS = SynthesisConfig(height_bounds=(0.06, 0.3), width_bounds=(0.06, 0.3), label="binary")
+
+
+def said(seed: int, gains: list[float], count: int = 24) -> Judged:
+    """Scores that find ten versions of each image so many deviations above the image."""
+    random = np.random.default_rng(seed)
+    normal = random.normal(size=(count, 1)) + 0.5 * random.normal(size=(count, len(gains)))
+    source = np.repeat(np.arange(count), 10)
+    shared = 0.3 * random.normal(size=(len(source), 1))
+    own = 0.1 * random.normal(size=(len(source), len(gains)))
+    return Judged(normal, normal[source] + shared + own + gains, source)
+
+
+def test_another_score_is_chosen_where_it_is_better(
+    fresh_seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "nsa"):
+        assert choose(said(fresh_seed, [0.2, 0.3, 6.0, 1.0, 0.2])) == SCORES[2]
+    message = caplog.messages[-1]
+    assert message.startswith("Image score: mean of the highest 0.1 % of pixels (AUROC of 24 ")
+    assert "of the mean" in message
+
+
+def test_equally_good_scores_leave_the_mean(fresh_seed: int) -> None:
+    """All find all, or chance alone tells them apart: 3 % of draws may choose another."""
+    assert choose(said(fresh_seed, [30.0] * 5)) == MEAN
+    others = [choose(said(fresh_seed % 10**6 + draw, [1.0] * 5)) != MEAN for draw in range(200)]
+    assert np.mean(others) < 0.03 + 4 * (0.03 * 0.97 / 200) ** 0.5
+    assert choose(said(fresh_seed, [2.0, 1.0, 0.0, 0.5, 1.9])) == MEAN
+
+
+def test_without_anomalies_it_is_the_mean() -> None:
+    none = Judged(np.zeros((9, 5)), np.zeros((0, 5)), np.zeros(0, np.int64))
+    assert choose(none) == MEAN
+
+
+def pictures(seed: int, count: int = 12) -> Tensor:
+    """Images in which a patch of another one shows."""
+    random = np.random.default_rng(seed)
+    small = torch.from_numpy(random.uniform(0, 255, (count, 3, 12, 12)).astype(np.float32))
+    return torch.nn.functional.interpolate(small, (96, 96)).to(torch.uint8)
+
+
+class _Network:
+    """Marks where an image differs from the normal one it was made of."""
+
+    def __init__(self, normal: Tensor, seed: int, background: float) -> None:
+        self.normal, self.background = normal, background
+        self.random = np.random.default_rng(seed)
+        self.seen = 0
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.seen = max(self.seen, len(images))
+        apart = (images[:, None].float() - self.normal.float()).abs().amax(2)  # (N, n, H, W)
+        own = apart.flatten(2).mean(2).argmin(1)
+        changed = (apart[torch.arange(len(images)), own] > 8).float()
+        # How bright a normal map is differs from image to image.
+        level = self.random.uniform(0, self.background, (len(images), 1, 1))
+        return 0.3 * changed + torch.from_numpy(level.astype(np.float32))
+
+
+def test_the_rule_on_constructed_maps(fresh_seed: int) -> None:
+    """Where the level of whole maps varies, the mean loses small anomalies; else it has all."""
+    images = pictures(fresh_seed)
+    noisy, clean = (_Network(images, fresh_seed, level) for level in (0.2, 0.0))
+    assert choose_score(noisy, images, SYNTHESIS, 0) != MEAN
+    assert choose_score(clean, images, SYNTHESIS, 0) == MEAN
+    assert noisy.seen <= 32
+
+
+def test_the_smallest_anomalies_are_judged(fresh_seed: int) -> None:
+    images = pictures(fresh_seed)
+    found = judge(_Network(images, 0, 0.0), images, SYNTHESIS, 3)
+    assert found.normal.shape == (12, 5)
+    assert found.synthetic.shape == (256, 5)
+    assert len(found.source) == 256
+    assert set(found.source.tolist()) <= set(range(12))
+    assert not found.normal.any()
+    # Of 1,032 that are drawn, whose patches have up to 27 % of an image.
+    shares = found.synthetic[:, 0] / 0.3
+    assert 0 < shares.max() < 0.1
+    again = judge(_Network(images, 0, 0.0), images, SYNTHESIS, 3)
+    np.testing.assert_array_equal(found.synthetic, again.synthetic)
+
+
+@pytest.mark.parametrize(("count", "held"), [(49, 0), (50, 8), (90, 9), (1000, 32)])
+def test_a_tenth_is_held_out(count: int, held: int) -> None:
+    train = [Sample(Path(f"{number}.png"), "good") for number in range(count)]
+    dataset = Dataset("thing", train, [])
+    assert hold_out(dataset, TrainConfig()) == (dataset, [])
+    kept, out = hold_out(dataset, TrainConfig(image_score="auto"))
+    assert len(out) == held
+    assert sorted([*kept.train, *out], key=train.index) == train
+    assert sorted(out, key=train.index) == out
+    assert hold_out(dataset, TrainConfig(image_score="auto")) == (kept, out)
+    others = hold_out(dataset, TrainConfig(image_score="auto", seed=1))[1]
+    assert (others != out) == bool(held)
