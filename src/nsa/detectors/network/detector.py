@@ -88,15 +88,28 @@ class NetworkDetector(Detector):
             return super().judge(images)
         return [self._judge(image) for image in images]
 
+    def prepare(self, image: Pixels) -> Tensor:
+        """An image in its own shape as the network sees it.
+
+        Args:
+            image: uint8 (H, W, channels) of any size.
+
+        Returns:
+            uint8 (channels, h, w): scaled as the settings say and, where it is seen whole, in a
+            frame of :attr:`size`.
+        """
+        config = self.settings.images
+        seen = resize(image, scaled_shape(image.shape[:2], config.size, config.resize))
+        if not config.cropped:
+            seen = fill(seen, config.size)
+        return torch.from_numpy(seen).permute(2, 0, 1)
+
     def _judge(self, image: Pixels) -> Judged:
         """Score and map of an image in its own shape."""
         config, own = self.settings.images, image.shape[:2]
-        shape = scaled_shape(own, config.size, config.resize)
-        seen = resize(image, shape)
+        found = self.maps(self.prepare(image)[None])
         if not config.cropped:
-            seen = fill(seen, config.size)
-        found = self.maps(torch.from_numpy(seen).permute(2, 0, 1)[None])
-        if not config.cropped:
+            shape = scaled_shape(own, config.size, config.resize)
             rows, columns = window_in(config.size, shape).slices
             found = found[:, rows, columns]
         score = float(self.image_score(found))

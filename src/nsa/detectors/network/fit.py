@@ -15,12 +15,12 @@ from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.held_out import ENOUGH, HeldOut, hold_out
 from nsa.detectors.network.image_score import MEAN, NAMED, ImageScore, read_score
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.score_choice import choose_score
+from nsa.detectors.network.score_choice import choose, choose_score, judge_on_crops
 from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
 from nsa.detectors.network.sizes import differs, sized
 from nsa.errors import InputError
-from nsa.images import Contents, Dataset, open_dataset
+from nsa.images import Contents, Dataset, open_dataset, read_image
 from nsa.images.full_size import load_to_train_on
 from nsa.model.weights import load_model, save_model
 from nsa.settings.options import TrainRequest
@@ -121,13 +121,21 @@ class NetworkFitting(Fitting[NetworkRun]):
                 "are %d different training images.", ENOUGH,
             )  # fmt: skip
             return MEAN
-        images, maps = self._held.images, self._detector().maps
-        score = choose_score(maps, images, self.settings.synthesis, training.seed)
+        detector, synthesis, paths = self._detector(), self.settings.synthesis, self._held.paths
+        if self._held.images is not None:
+            score = choose_score(detector.maps, self._held.images, synthesis, training.seed)
+        else:
+            images = (detector.prepare(read_image(path, detector.channels)) for path in paths)
+            crop = self.settings.images.crop
+            judged = judge_on_crops(
+                detector.maps, images, len(paths), crop, synthesis, training.seed
+            )
+            score = choose(judged)
         # Simulated, five equally good scores, 9 to 32 images: 5.3 % for 5 % at most.
         _log.info(
             "The %d held-out images calibrate the run, too, so false positive rates hold nearly "
             "(5.3 %% for 5 %%); with other images nsa calibrate --overwrite makes them strict.",
-            len(images),
+            len(paths),
         )  # fmt: skip
         return score
 

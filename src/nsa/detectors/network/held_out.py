@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,8 +14,9 @@ from nsa.detectors.detector import Calibrated, Detector
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.images import Contents, Dataset, Sample, load_images
 from nsa.images.contents import example
+from nsa.images.load import load_contents
 from nsa.images.opening import own_shapes
-from nsa.settings.config import TrainConfig
+from nsa.settings.config import Resize, TrainConfig
 from nsa.training.schedule import HELD_OUT, derive_seed
 
 _log = logging.getLogger("nsa")
@@ -42,15 +44,22 @@ def hold_out(dataset: Dataset, training: TrainConfig) -> tuple[Dataset, list[Sam
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """Images that were held out.
+    """Images that were held out, at least 8.
 
     Attributes:
-        images: uint8 (n, C, H, W), n at least 8, as a detector judges them.
+        images: uint8 (n, C, H, W), as the network sees them; None: they have their own sizes.
+        resize: how they come to theirs, see :class:`nsa.settings.config.ImageConfig`.
         contents: what they hold.
     """
 
-    images: Tensor
+    images: Tensor | None
     contents: Contents
+    resize: Resize = "stretch"
+
+    @property
+    def paths(self) -> list[Path]:
+        """Their files."""
+        return [Path(path) for path in self.contents.paths]
 
     @classmethod
     def load(
@@ -64,10 +73,15 @@ class HeldOut:
         if not samples:
             return None
         paths = [sample.path for sample in samples]
-        contents = Contents(paths)
-        images = load_images(
-            paths, settings.test_size, settings.images.channels, False, False, contents=contents
-        )
+        config, images = settings.images, None
+        if config.cropped:
+            contents = load_contents(paths, config.channels, False)
+        else:
+            contents = Contents(paths)
+            images = load_images(
+                paths, settings.test_size, config.channels, False, False, contents=contents,
+                resize=config.resize,
+            )  # fmt: skip
         copies = contents.copies_of(trained)
         if copies:
             _log.warning(
@@ -76,8 +90,14 @@ class HeldOut:
             )  # fmt: skip
         copies |= contents.copies()
         rows = [row for row in range(len(contents)) if row not in copies]
-        return cls(images[rows], contents.take(rows)) if len(rows) >= _LEAST else None
+        if len(rows) < _LEAST:
+            return None
+        if images is not None:
+            images = images[rows]
+        return cls(images, contents.take(rows), config.resize)
 
     def calibrate(self, detector: Detector) -> tuple[Contents, Calibrated]:
         """What the detector says of them, for :class:`nsa.detectors.method.Fitted`."""
-        return self.contents, detector.calibrate(self.images, own_shapes(self.contents.paths))
+        if self.images is None or self.resize != "stretch":
+            return self.contents, detector.calibrate_files(self.paths)
+        return self.contents, detector.calibrate(self.images, own_shapes(self.paths))

@@ -34,7 +34,8 @@ class NetworkRequest(TrainRequest):
         section="training",
     )
     batch_size: int | None = option(
-        "Most images per step, at least 2. [default: 64]", section="training"
+        "Most images per step, at least 2. [default: 64 for the paper's presets, else 16]",
+        section="training",
     )
     learning_rate: float | None = option(
         "Of the first epoch; follows a cosine. [default: 0.001]", section="training"

@@ -7,7 +7,7 @@ anomalies, and the score is taken that tells the two apart best.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from nsa.detectors.network.image_score import MEAN, SCORES, ImageScore
-from nsa.settings.config import SynthesisConfig
+from nsa.plan.augmentation import draw_crops
+from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.synthesis import NSA
 from nsa.training.schedule import SCORE_CHOICE, derive_seed
 
@@ -88,6 +89,50 @@ def judge(
     return Judged(_scores(maps, images), found, chosen % count)
 
 
+def judge_on_crops(
+    maps: Callable[[Tensor], Tensor],
+    images: Iterable[Tensor],
+    count: int,
+    crop: tuple[int, int],
+    synthesis: SynthesisConfig,
+    seed: int,
+) -> Judged:
+    """:func:`judge` for images of their own sizes, with anomalies as they are trained on: on crops.
+
+    A version of an image is its map, changed within a crop by as much as the anomaly changes the
+    map of that crop. So every version costs two passes over a crop, and none over an image.
+
+    Args:
+        images: ``count`` times uint8 (C, H, W), no smaller than the crop.
+        crop: (height, width).
+    """
+    each = -(-_JUDGED // count)
+    make, pool = NSA(synthesis), ImageConfig(crop=crop, size=crop, center_crop=None)
+    normal, synthetic, source = [], [], []
+    for number, image in enumerate(images):
+        whole = maps(image[None])[0]
+        normal.append(_of_map(whole))
+        shapes = np.tile(np.array(image.shape[1:], np.int64), (_DRAWN * each, 1))
+        where = draw_crops(pool, shapes, derive_seed(seed, SCORE_CHOICE, number, 0))
+        places = [
+            (slice(top, top + crop[0]), slice(left, left + crop[1]))
+            for top, left in zip(where.top.tolist(), where.left.tolist(), strict=True)
+        ]
+        crops = torch.stack([image[:, rows, columns] for rows, columns in places])
+        plan = make.plan(crops, derive_seed(seed, SCORE_CHOICE, number, 1))
+        changed, labels = make.synthesize(crops, plan)
+        areas = (labels > 0).flatten(1).sum(1).numpy()
+        found = np.flatnonzero(areas)
+        for row in found[np.argsort(areas[found], kind="stable")][:each].tolist():
+            before, after = maps(torch.stack([crops[row], changed[row]]))
+            version = whole.clone()
+            version[places[row]] += after - before
+            synthetic.append(_of_map(version))
+            source.append(number)
+    versions = np.stack(synthetic) if synthetic else np.empty((0, len(SCORES)))
+    return Judged(np.stack(normal), versions, np.array(source, np.int64))
+
+
 def choose(judged: Judged) -> ImageScore:
     """The mean, or the best score that is better than it by more than chance explains.
 
@@ -130,6 +175,11 @@ def choose(judged: Judged) -> ImageScore:
         what, 100 * areas[0], SCORES[other], 100 * areas[other],
     )  # fmt: skip
     return MEAN
+
+
+def _of_map(one: Tensor) -> _Array:
+    """Those of every candidate: float64 (scores,)."""
+    return torch.stack([score(one[None])[0] for score in SCORES]).double().numpy()
 
 
 def _scores(maps: Callable[[Tensor], Tensor], images: Tensor) -> _Array:
