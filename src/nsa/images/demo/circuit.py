@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from nsa.images.demo.board import FINE, HEIGHT, MARGIN, WIDTH, design, write
 from nsa.images.demo.canvas import (
@@ -30,7 +31,7 @@ from nsa.images.demo.canvas import (
 )
 
 DEFECTS = ("break", "splash", "scratch")
-COUNTS = (48, 16, 24)  # 2.3 MB a picture
+COUNTS = (48, 16, 24)  # for training, good and defective; each picture has 2.3 MB
 
 _BARE = floats([0.045, 0.185, 0.125])  # lacquer over glass fibre
 _COPPER = floats([0.085, 0.355, 0.205])  # lacquer over copper
@@ -98,7 +99,8 @@ def _photograph(random: Random) -> _Photo:
 
     # How far the copper is etched away, and lighter rims towards the light.
     etched = random.normal(0, 0.06) + 0.05 * _noise(random, 160) + 0.035 * _noise(random, 5)
-    relief = copper - np.roll(copper, (1, 1), (0, 1))
+    relief = np.zeros_like(copper)
+    relief[1:, 1:] = copper[1:, 1:] - copper[:-1, :-1]
     copper = np.clip((copper - 0.5 + etched) * 2.4 + 0.5, 0, 1)
     shade = 1 + 0.05 * _noise(random, 140) + 0.035 * _noise(random, 2.5) + 0.16 * relief
     shade *= 1 + 0.09 * _weave(random, pose) * (1 - 0.7 * copper)
@@ -182,10 +184,11 @@ def _dust(picture: Plane, random: Random) -> None:
 def _spoil(photo: _Photo, defect: str, random: Random) -> Mask:
     """Draw one to three defects into a photo; returns where they changed it."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    find, spoil = _DEFECTS[defect]
     count = int(random.integers(1, 4))
     done: list[tuple[int, int]] = []
     while len(done) < count:
-        x, y, along = _PLACES[defect](photo, random)
+        x, y, along = find(photo, random)
         inside = _APART <= x < WIDTH - _APART and _APART <= y < HEIGHT - _APART
         near = any(math.hypot(x - a, y - b) < _APART for a, b in done)
         if not inside or near or not photo.free[y, x]:
@@ -194,7 +197,7 @@ def _spoil(photo: _Photo, defect: str, random: Random) -> Mask:
         window = np.s_[y - half : y + half, x - half : x + half]
         good = photo.picture[window]
         bare = photo.shade[window][:, :, None] * photo.bare
-        spoilt = _DEFECTS[defect](good, bare, along, random)
+        spoilt = spoil(good, bare, along, random)
         changed = np.abs(spoilt - good).max(axis=2) > _SEEN
         if _fits(changed):
             photo.picture[window] = spoilt
@@ -203,7 +206,7 @@ def _spoil(photo: _Photo, defect: str, random: Random) -> Mask:
     return mask
 
 
-def _fits(changed: Mask) -> bool:
+def _fits(changed: npt.NDArray[np.bool_]) -> bool:
     """Whether what changed is one piece of a size that belongs to this category."""
     pieces, _, stats, _ = cv2.connectedComponentsWithStats(changed.astype(np.uint8))
     if pieces != 2:
@@ -263,9 +266,10 @@ def _scratch(good: Plane, _bare: Plane, along: float, random: Random) -> Plane:
     return mix(mix(good, good * 0.4, dark), _SCRAPED, bright)
 
 
-_PLACES: dict[str, Callable[[_Photo, Random], tuple[int, int, float]]] = {
-    "break": _on_track, "splash": _anywhere, "scratch": _anywhere,
-}  # fmt: skip
-_DEFECTS: dict[str, Callable[[Plane, Plane, float, Random], Plane]] = {
-    "break": _break, "splash": _splash, "scratch": _scratch,
-}  # fmt: skip
+_Finder = Callable[[_Photo, Random], tuple[int, int, float]]
+_Drawer = Callable[[Plane, Plane, float, Random], Plane]
+_DEFECTS: dict[str, tuple[_Finder, _Drawer]] = {
+    "break": (_on_track, _break),
+    "splash": (_anywhere, _splash),
+    "scratch": (_anywhere, _scratch),
+}

@@ -29,7 +29,7 @@ from nsa.images.demo.canvas import (
 )
 
 DEFECTS = ("hole", "stain", "thread", "snag", "mispick")
-COUNTS = (160, 24, 40)
+COUNTS = (160, 24, 40)  # for training, good and defective
 
 _PITCH = 9.0  # px from one yarn to the next
 _REPEAT, _OVER = 4, 3  # the warp lies over 3 of every 4 weft yarns

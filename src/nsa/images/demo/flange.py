@@ -28,7 +28,7 @@ from nsa.images.demo.canvas import (
 )
 
 DEFECTS = ("scratch", "stain", "chip", "blind_hole", "dent")
-COUNTS = (160, 24, 40)
+COUNTS = (160, 24, 40)  # for training, good and defective
 
 _OUTER, _HUB, _BORE = 122.0, 66.0, 40.0  # radii, px
 _BOLTS, _BOLT_CIRCLE, _BOLT = 6, 95.0, 11.5  # count, radius of their circle and of each
