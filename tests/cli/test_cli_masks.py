@@ -170,6 +170,8 @@ def test_pixel_rates_that_cannot_be_set_are_refused(
         # Labels of images need none of it.
         assert nsa("predict", run, parts, "--output", tmp_path / "l", "--fpr", 0.1).exit_code == 0
         shutil.rmtree(tmp_path / "l")
+    (run / PIXELS_FILE).unlink()
+    assert f"{PIXELS_FILE} is gone" in refused(run, "--mask-share", 0.3)
     # As an earlier version wrote it, which knew no maps.
     lines = rows(run / "calibration.csv")
     with (run / "calibration.csv").open("w") as file:

@@ -94,7 +94,7 @@ def test_the_smallest_anomalies_are_judged(fresh_seed: int) -> None:
     assert len(found.source) == 256
     assert set(found.source.tolist()) <= set(range(12))
     assert not found.normal.any()
-    # Of 1,032 that are drawn, whose patches have up to 27 % of an image.
+    # Of 4,104 that are drawn, whose patches have up to 27 % of an image.
     shares = found.synthetic[:, 0] / 0.3
     assert 0 < shares.max() < 0.1
     again = judge(_Network(images, 0, 0.0), images, SYNTHESIS, 3)

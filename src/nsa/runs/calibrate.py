@@ -156,6 +156,8 @@ def read_pixels(run: Path) -> PixelThresholds:
             f"The calibration of {run} is of an earlier version, which kept scores alone, so no "
             f"pixel can be called defective by it; {remedy}."
         )
+    if not (run / PIXELS_FILE).is_file():
+        raise InputError(f"{run / PIXELS_FILE} is gone, which belongs to {FILE}; {remedy}.")
     rows = read_csv(run / FILE, (_MAXIMUM,))
     levels = read_tensors(run / PIXELS_FILE)[0].get(_LEVELS)
     with reading(run / PIXELS_FILE, remedy):

@@ -26,7 +26,7 @@ _Array = npt.NDArray[np.float64]
 
 # Synthetic images that are judged: those with the smallest anomalies of so many times as many,
 # since small defects are where scores differ, and to make one costs next to nothing.
-_JUDGED, _DRAWN = 256, 4
+_JUDGED, _DRAWN = 256, 16
 _CERTAIN = 3.0  # standard errors by which another score must be better than the mean
 _BATCH = 32
 
@@ -70,16 +70,18 @@ def judge(
     count = len(images)
     rounds = -(-_JUDGED * _DRAWN // count)
     make = NSA(synthesis)
+    # Patches that hardly differ from what they cover are not small defects, but none.
+    visible = synthesis.label_midpoint if synthesis.unbounded else 0.5
 
     def version(number: int) -> tuple[Tensor, Tensor]:
         drawn = derive_seed(seed, SCORE_CHOICE, number)
         return make.synthesize(images, make.plan(images, drawn))
 
     areas = np.concatenate(
-        [(version(number)[1] > 0).flatten(1).sum(1).numpy() for number in range(rounds)]
+        [(version(number)[1] > visible).flatten(1).sum(1).numpy() for number in range(rounds)]
     )
-    changed = np.flatnonzero(areas)
-    chosen = np.sort(changed[np.argsort(areas[changed], kind="stable")][:_JUDGED])
+    seen = np.flatnonzero(areas)
+    chosen = np.sort(seen[np.argsort(areas[seen], kind="stable")][:_JUDGED])
     synthetic = []
     for number in range(rounds):
         rows = chosen[chosen // count == number] % count
