@@ -13,11 +13,11 @@ from nsa.system.console import duration
 _NAMES = {
     "image_auroc": "image AUROC",
     "image_average_precision": "image average precision",
-    "image_f1_max": "image F1, best threshold",
+    "image_f1_max": "image F1, best on test set",
     "pixel_auroc": "pixel AUROC",
     "pixel_average_precision": "pixel average precision",
-    "pixel_f1_max": "pixel F1, best threshold",
-    "segmentation_f1": "pixel F1, held-out threshold",
+    "pixel_f1_max": "pixel F1, best on test set",
+    "segmentation_f1": "segmentation F1",
     "au_pro": "AU-PRO to FPR 0.3",
     "au_pro_05": "AU-PRO to FPR 0.05",
 }

@@ -70,8 +70,7 @@ def judge(
     count = len(images)
     rounds = -(-_JUDGED * _DRAWN // count)
     make = NSA(synthesis)
-    # Patches that hardly differ from what they cover are not small defects, but none.
-    visible = synthesis.label_midpoint if synthesis.unbounded else 0.5
+    visible = _visible(synthesis)
 
     def version(number: int) -> tuple[Tensor, Tensor]:
         drawn = derive_seed(seed, SCORE_CHOICE, number)
@@ -109,13 +108,14 @@ def judge_on_crops(
         crop: (height, width).
     """
     each = -(-_JUDGED // count)
-    make, pool = NSA(synthesis), ImageConfig(crop=crop, size=crop, center_crop=None)
+    make, config = NSA(synthesis), ImageConfig(crop=crop, size=crop, center_crop=None)
+    visible = _visible(synthesis)
     normal, synthetic, source = [], [], []
     for number, image in enumerate(images):
         whole = maps(image[None])[0]
         normal.append(_of_map(whole))
         shapes = np.tile(np.array(image.shape[1:], np.int64), (_DRAWN * each, 1))
-        where = draw_crops(pool, shapes, derive_seed(seed, SCORE_CHOICE, number, 0))
+        where = draw_crops(config, shapes, derive_seed(seed, SCORE_CHOICE, number, 0))
         places = [
             (slice(top, top + crop[0]), slice(left, left + crop[1]))
             for top, left in zip(where.top.tolist(), where.left.tolist(), strict=True)
@@ -123,7 +123,7 @@ def judge_on_crops(
         crops = torch.stack([image[:, rows, columns] for rows, columns in places])
         plan = make.plan(crops, derive_seed(seed, SCORE_CHOICE, number, 1))
         changed, labels = make.synthesize(crops, plan)
-        areas = (labels > 0).flatten(1).sum(1).numpy()
+        areas = (labels > visible).flatten(1).sum(1).numpy()
         found = np.flatnonzero(areas)
         for row in found[np.argsort(areas[found], kind="stable")][:each].tolist():
             before, after = maps(torch.stack([crops[row], changed[row]]))
@@ -177,6 +177,11 @@ def choose(judged: Judged) -> ImageScore:
         what, 100 * areas[0], SCORES[other], 100 * areas[other],
     )  # fmt: skip
     return MEAN
+
+
+def _visible(synthesis: SynthesisConfig) -> float:
+    """Label from which on an anomaly is one; what hardly differs is not a small defect, but none."""
+    return synthesis.label_midpoint if synthesis.unbounded else 0.5
 
 
 def _of_map(one: Tensor) -> _Array:
