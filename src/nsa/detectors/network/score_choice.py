@@ -180,7 +180,7 @@ def choose(judged: Judged) -> ImageScore:
 
 
 def _visible(synthesis: SynthesisConfig) -> float:
-    """Label from which on an anomaly is one; what hardly differs is not a small defect, but none."""
+    """Label from which on an anomaly is one; what hardly differs is none, not a small one."""
     return synthesis.label_midpoint if synthesis.unbounded else 0.5
 
 
