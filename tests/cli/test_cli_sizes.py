@@ -129,6 +129,35 @@ def test_held_out_images_set_its_threshold(native: Path, tmp_path: Path) -> None
         assert float(row["score"]) == pytest.approx(scores[row["path"]], rel=1e-5)
 
 
+@pytest.mark.parametrize("options", [NATIVE, WHOLE])
+def test_automatic_settings_choose_a_score_and_calibrate(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    for index in range(50):
+        write(tmp_path / "good" / f"{index}.png", product(index, False)[0])
+    config = write_config(tmp_path / "options.yaml", images={}, kind="texture", epochs=1)
+    run = tmp_path / "run"
+    places = ("--normal-dir", tmp_path / "good", "--config", config, "--output", run)
+    result = nsa("train", *places, *options)
+    assert result.exit_code == 0, result.output
+    assert "Image score: " in result.stderr
+    assert "AUROC of 8 held-out images" in " ".join(result.stderr.split())
+    kept = rows(run / "calibration.csv")
+    assert len(kept) == 8
+    result = nsa(
+        "predict", run, tmp_path / "good", "--mask-fpr", "0.2", "--fpr", "0.2",
+        "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = {row["path"]: row for row in rows(tmp_path / "out" / "scores.csv")}
+    for row in kept:  # as they were judged when they were held out
+        assert float(found[row["path"]]["score"]) == pytest.approx(float(row["score"]), rel=1e-4)
+    shown = found[kept[0]["path"]]
+    mask = cv2.imread(str(tmp_path / "out" / shown["mask"]), cv2.IMREAD_GRAYSCALE)
+    assert mask.shape == cv2.imread(kept[0]["path"], cv2.IMREAD_GRAYSCALE).shape
+    assert (mask > 0).mean() == pytest.approx(float(shown["defect_share"]))
+
+
 def test_its_file_takes_any_size(native: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     result = nsa("export", native, "--output", tmp_path / "detector.pt2")

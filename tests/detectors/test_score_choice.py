@@ -10,11 +10,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from nsa.detectors.network import score_choice
 from nsa.detectors.network.held_out import hold_out
 from nsa.detectors.network.image_score import MEAN, SCORES
-from nsa.detectors.network.score_choice import Judged, choose, choose_score, judge
+from nsa.detectors.network.score_choice import (
+    Judged,
+    choose,
+    choose_score,
+    judge,
+    judge_on_crops,
+)
 from nsa.images import Dataset, Sample
-from nsa.settings.config import SynthesisConfig, TrainConfig
+from nsa.plan.augmentation import draw_crops
+from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.synthesis import NSA
+from nsa.training.schedule import SCORE_CHOICE, derive_seed
 
 SYNTHESIS = SynthesisConfig(height_bounds=(0.06, 0.3), width_bounds=(0.06, 0.3), label="binary")
 
@@ -113,3 +123,45 @@ def test_a_tenth_is_held_out(count: int, held: int) -> None:
     assert hold_out(dataset, TrainConfig(image_score="auto")) == (kept, out)
     others = hold_out(dataset, TrainConfig(image_score="auto", seed=1))[1]
     assert (others != out) == bool(held)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_versions_of_large_images_are_those_of_whole_passes(fresh_seed: int, count: int) -> None:
+    """Where a map depends on its own pixel alone, as if the changed crops were put back."""
+    random = np.random.default_rng(fresh_seed)
+    sides = random.integers(70, 130, (count, 2)).tolist()
+    images = [torch.from_numpy(random.integers(0, 256, (3, *side), np.uint8)) for side in sides]
+
+    def maps(batch: Tensor) -> Tensor:
+        return batch.to(torch.float32).mean(1) / 255
+
+    seed, crop = fresh_seed % 1000, (64, 60)
+    judged = judge_on_crops(maps, images, count, crop, SYNTHESIS, seed)
+    config = ImageConfig(size=crop, center_crop=None, crop=crop)
+    each, versions = -(-score_choice._JUDGED // count), []
+    for number, image in enumerate(images):
+        drawn = score_choice._DRAWN * each
+        shapes = np.tile(np.array(image.shape[1:]), (drawn, 1))
+        where = draw_crops(config, shapes, derive_seed(seed, SCORE_CHOICE, number, 0))
+        crops = torch.stack(
+            [
+                image[:, top : top + crop[0], left : left + crop[1]]
+                for top, left in zip(where.top.tolist(), where.left.tolist(), strict=True)
+            ]
+        )
+        nsa = NSA(SYNTHESIS)
+        plan = nsa.plan(crops, derive_seed(seed, SCORE_CHOICE, number, 1))
+        changed, labels = nsa.synthesize(crops, plan)
+        areas = (labels > 0.5).flatten(1).sum(1)
+        order = [row for row in torch.argsort(areas, stable=True).tolist() if areas[row]]
+        for row in order[:each]:
+            whole = image.clone()
+            top, left = int(where.top[row]), int(where.left[row])
+            whole[:, top : top + crop[0], left : left + crop[1]] = changed[row]
+            versions.append([float(score(maps(whole[None]))[0]) for score in SCORES])
+            assert judged.source[len(versions) - 1] == number
+    assert len(versions) > each // 2
+    np.testing.assert_allclose(judged.synthetic, versions, rtol=0, atol=2e-6)
+    for image, normal in zip(images, judged.normal, strict=True):
+        expected = [float(score(maps(image[None]))[0]) for score in SCORES]
+        np.testing.assert_allclose(normal, expected, rtol=0, atol=1e-6)
