@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 from nsa._native.layout import check_images
 from nsa.errors import InputError
 from nsa.images import stack
-from nsa.settings.config import Resize
+from nsa.settings.config import Levels, Resize
 
 Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -61,6 +61,8 @@ class Detector(ABC):
         channels: of its images, 1 or 3.
         resize: how images come to that size, see :class:`nsa.settings.config.ImageConfig`. Unless
             by stretching, only :meth:`judge` and :meth:`predict` take images.
+        levels: by which images of more than 8 bits are to be read that it judges, see
+            :func:`nsa.images.read_image`; None: by fixed scales.
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
             to the first are drawn as normal.
         rounding: by how much its scores of one image differ at most between machines and runtimes;
@@ -73,6 +75,7 @@ class Detector(ABC):
     size: tuple[int, int]
     channels: int
     resize: Resize = "stretch"
+    levels: Levels | None = None
     map_range: tuple[float, float] = (0.0, 1.0)
     rounding: float | None = None
     default_fpr: float | None = None

@@ -153,9 +153,10 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     paths = find_all_images(inputs)
     contents = Contents(paths)
     images = load_images(
-        paths, detector.size, detector.channels, console.is_terminal, contents=contents
-    )
-    trained = find_training_contents(run, detector.channels)
+        paths, detector.size, detector.channels, console.is_terminal, contents=contents,
+        levels=detector.levels,
+    )  # fmt: skip
+    trained = find_training_contents(run, detector)
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")

@@ -91,7 +91,9 @@ def evaluate(detector: Detector, dataset: Dataset, loaded: LoadedTest | None = N
     """
     test = dataset.test
     if loaded is None:
-        loaded = load_test_set(test, detector.size, detector.channels, console.is_terminal)
+        loaded = load_test_set(
+            test, detector.size, detector.channels, console.is_terminal, detector.levels
+        )
     images, masks = loaded.images, loaded.masks
     start = time.perf_counter()
     names = [sample.path for sample in test]

@@ -163,7 +163,7 @@ def _judge(
 
     def read(result: _Result) -> Pixels | InputError:
         try:
-            return read_image(result.path, detector.channels)
+            return read_image(result.path, detector.channels, detector.levels)
         except InputError as error:
             return error
 

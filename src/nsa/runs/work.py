@@ -58,7 +58,9 @@ def work(
         Interrupted: a signal stopped the training; its state is saved.
     """
     # The test set too, so that its faults are no surprise after the training.
-    test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
+    test = load_test_set(
+        dataset.test, fitting.test_size, fitting.channels, console.is_terminal, fitting.levels
+    )
     if not isinstance(fitting, Compound):
         return _complete(run, dataset, fitting, test, further)
     kept, held_out = fitting.divide(run, dataset)

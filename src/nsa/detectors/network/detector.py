@@ -41,7 +41,7 @@ class NetworkDetector(Detector):
         self._device = device
         self.settings = settings
         self.size, self.resize = settings.test_size, settings.images.resize
-        self.channels = settings.images.channels
+        self.channels, self.levels = settings.images.channels, settings.images.levels
         # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.
         synthesis = settings.synthesis

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
-from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.automatic import settle
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
-from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
-from nsa.detectors.network.sizes import differs, sized
+from nsa.detectors.network.settings import NetworkSettings, contradictions
+from nsa.detectors.network.sizes import differs
 from nsa.errors import InputError
 from nsa.images import Contents, Dataset, open_dataset
 from nsa.images.full_size import load_to_train_on
@@ -54,6 +54,7 @@ class NetworkFitting(Fitting[NetworkRun]):
     ) -> None:
         self.settings, self.device, self.precision = settings, device.type, precision
         self.test_size, self.channels = settings.test_size, settings.images.channels
+        self.levels = settings.images.levels
         self._device, self._ranks, self._profile = device, ranks, profile
 
     def load(self, run: NetworkRun, dataset: Dataset) -> None:
@@ -105,8 +106,7 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     device = choose_training_device(request.device or "auto")
     precision = choose_precision(request.precision or "auto", device)
     need_two_images(len(dataset.train))
-    settings = resolve(request, dataset.name, lambda: suggest_settings(dataset, request.kind))
-    settings = sized(settings, request, [sample.path for sample in dataset.train])
+    settings = settle(request, dataset)
     ranks.check_batch_size(settings.training.batch_size)
     return NetworkFitting(settings, device, precision, ranks, profile)
 
