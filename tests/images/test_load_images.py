@@ -112,9 +112,9 @@ def test_full_size_images_are_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
     seen: list[weakref.ref[Image.Image]] = []
     most = 0
 
-    def watched(path: Path, channels: int) -> Image.Image:
+    def watched(path: Path, channels: int, levels: None) -> Image.Image:
         nonlocal most
-        picture = decode.decode(path, channels)
+        picture = decode.decode(path, channels, levels)
         seen.append(weakref.ref(picture))
         most = max(most, sum(reference() is not None for reference in seen))
         return picture

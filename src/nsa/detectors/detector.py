@@ -16,8 +16,8 @@ from torch.nn import functional as F  # noqa: N812
 from nsa._native.layout import check_images
 from nsa.errors import InputError
 from nsa.images import read_image, stack
-from nsa.metrics.conformal_pixels import Levels, map_levels
-from nsa.settings.config import Resize
+from nsa.metrics.conformal_pixels import MapLevels, map_levels
+from nsa.settings.config import Levels, Resize
 
 Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -48,7 +48,7 @@ class Calibrated(NamedTuple):
     """
 
     scores: npt.NDArray[np.float64]
-    levels: Levels
+    levels: MapLevels
 
 
 class Judged(NamedTuple):
@@ -75,6 +75,8 @@ class Detector(ABC):
         channels: of its images, 1 or 3.
         resize: how images come to that size, see :class:`nsa.settings.config.ImageConfig`. Unless
             by stretching, only :meth:`judge` and :meth:`predict` take images.
+        levels: by which images of more than 8 bits are to be read that it judges, see
+            :func:`nsa.images.read_image`; None: by fixed scales.
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
             to the first are drawn as normal.
         rounding: by how much its scores of one image differ at most between machines and runtimes;
@@ -87,6 +89,7 @@ class Detector(ABC):
     size: tuple[int, int]
     channels: int
     resize: Resize = "stretch"
+    levels: Levels | None = None
     map_range: tuple[float, float] = (0.0, 1.0)
     rounding: float | None = None
     default_fpr: float | None = None
@@ -154,7 +157,7 @@ class Detector(ABC):
         """
         scores, levels = np.zeros(len(paths)), []
         for row, path in enumerate(paths):
-            image = read_image(path, self.channels)
+            image = read_image(path, self.channels, self.levels)
             try:
                 self.check_shape(image.shape[:2])
             except InputError as error:
@@ -247,7 +250,7 @@ def check_scores(scored: Scored, names: Iterable[object]) -> None:
         )
 
 
-def levels_of(maps: Tensor, shapes: Sequence[tuple[int, int]]) -> Levels:
+def levels_of(maps: Tensor, shapes: Sequence[tuple[int, int]]) -> MapLevels:
     """What is kept of maps, float32 (N, h, w), for pixel thresholds: float32 (N, shares).
 
     Args:

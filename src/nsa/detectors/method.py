@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from nsa.errors import InputError
 from nsa.folder import AnyRun, AnySettings
-from nsa.settings.config import Resize
+from nsa.settings.config import Levels, Resize
 from nsa.settings.options import TrainRequest
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Fitting(ABC, Generic[RunT]):
         test_size: (height, width) in pixels of the test images.
         channels: of all images.
         resize: how images come to their size, see :class:`nsa.settings.config.ImageConfig`.
+        levels: by which they are read where they have more than 8 bits.
         contents: what the training images hold; None: none are needed, or not before :meth:`load`.
         complete: whether nothing is left to train, only to evaluate.
     """
@@ -62,6 +63,7 @@ class Fitting(ABC, Generic[RunT]):
     test_size: tuple[int, int]
     channels: int
     resize: Resize = "stretch"
+    levels: Levels | None = None
     contents: Contents | None = None
     complete: bool = False
 

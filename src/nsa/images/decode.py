@@ -6,12 +6,15 @@ What is done to each kind of file:
 * the EXIF orientation is applied, so that pixels lie as the photographer saw them;
 * an alpha channel is dropped where it is opaque, else the image is composited on black, the value
   that editors leave under fully transparent pixels;
-* 16-bit pixels are scaled by 255 / 65535 (colour: without rounding), and the 12-bit ones of a TIFF
-  by 255 / 4095, the same for every file, so that brightness stays comparable between images. What a
-  file says of its largest value is mostly that of its own pixels, so it is not used. Values of a
-  12-bit camera that nobody has scaled come out dark in 16 bits, which is said; values of 8 bits
-  would come out black and are refused;
-* where a TIFF says that white is zero, its values are turned round;
+* pixels of more than 8 bits are scaled by levels, where there are some: two values that become 0
+  and 255, the same for every file, so that brightness stays comparable between images. A training
+  finds them in its images, see :mod:`nsa.images.levels`, and its detector keeps them;
+* without levels 16-bit pixels are scaled by 255 / 65535 (colour: without rounding), and the 12-bit
+  ones of a TIFF by 255 / 4095. What a file says of its largest value is mostly that of its own
+  pixels, so it is not used. Values of a 12-bit camera that nobody has scaled come out dark in 16
+  bits, which is said; values of 8 bits would come out black and are refused;
+* where a TIFF says that white is zero, its values are turned round in their own bits, then scaled;
+* DICOM files are read as :mod:`nsa.images.dicom` says;
 * 32-bit integer and floating-point pixels have no fixed range and are refused;
 * of a file with several pages or frames the first is read;
 * more pixels than Pillow allows (179 million) are read where there is memory for them.
@@ -27,19 +30,24 @@ import numpy.typing as npt
 from PIL import Image
 
 from nsa.errors import InputError
-from nsa.images.opening import log_once, opened, upright
+from nsa.images.deep import grey_values, is_deep, takes_levels, white_is_zero, with_levels
+from nsa.images.dicom import dicom_picture, dicom_size
+from nsa.images.files import is_dicom
+from nsa.images.opening import MORE_PAGES, log_once, opened, upright, upright_size
+from nsa.settings.config import Levels
 
-_PHOTOMETRIC, _BITS_PER_SAMPLE = 262, 258  # tags of TIFF
 _DARK, _BLACK = 4095, 255  # 16-bit values that come out dark, and black
 Pixels = npt.NDArray[np.uint8]
 
 
-def read_image(path: str | Path, channels: int = 3) -> Pixels:
+def read_image(path: str | Path, channels: int = 3, levels: Levels | None = None) -> Pixels:
     """Decode one file at its own resolution.
 
     Args:
         path: the image file.
         channels: 3 for RGB, 1 for grey.
+        levels: (low, high), the values of more than 8 bits that become 0 and 255; None: fixed
+            scales.
 
     Returns:
         uint8 (height, width, channels).
@@ -48,7 +56,7 @@ def read_image(path: str | Path, channels: int = 3) -> Pixels:
         InputError: the file is missing, damaged, of an unknown kind, or too large for the memory
             there is; the message names it.
     """
-    return as_array(decode(path, channels))
+    return as_array(decode(path, channels, levels))
 
 
 def resize(image: Pixels, size: tuple[int, int]) -> Pixels:
@@ -67,22 +75,38 @@ def resize(image: Pixels, size: tuple[int, int]) -> Pixels:
     return as_array(scale(picture, size))
 
 
-def decode(path: str | Path, channels: int) -> Image.Image:
+def decode(path: str | Path, channels: int, levels: Levels | None = None) -> Image.Image:
     """Decode one file to a Pillow image of mode ``"L"`` or ``"RGB"`` at its own resolution.
+
+    Args:
+        levels: as for :func:`read_image`.
 
     Raises:
         InputError: as :func:`read_image`.
     """
     check_channels(channels)
+    mode = "RGB" if channels == 3 else "L"
+    if is_dicom(path):
+        return dicom_picture(path, levels).convert(mode)
     with opened(path) as file:
         if _has_more_pages(file):
-            log_once("Some files have several pages or frames; the first is used", path)
+            log_once(MORE_PAGES, path)
         deep = is_deep(file)
+        own = levels if takes_levels(file) else None
         file.load()
-        picture = _eight_bits(file, path)
-        if deep and picture.mode == "RGB":
+        picture = _eight_bits(file if own is None else with_levels(file, path, own), path)
+        if deep and own is None and picture.mode == "RGB":
             _check_brightness(_largest_of(picture, path), path)
-        return upright(picture, file, path).convert("RGB" if channels == 3 else "L")
+        return upright(picture, file, path).convert(mode)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of an image file as it is seen; its pixels are not decoded.
+
+    Raises:
+        InputError: as :func:`read_image`.
+    """
+    return dicom_size(path) if is_dicom(path) else upright_size(path)
 
 
 def check_channels(channels: int) -> None:
@@ -97,21 +121,6 @@ def scale(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     if picture.size == (width, height):
         return picture
     return picture.resize((width, height), Image.Resampling.BILINEAR)
-
-
-def is_deep(file: Image.Image) -> bool:
-    """Whether a file whose pixels are not yet decoded has 16 bits a channel."""
-    for tile in getattr(file, "tile", ()):
-        arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        if any(isinstance(item, str) and ";16" in item for item in arguments):
-            return True
-    return False
-
-
-def white_is_zero(file: Image.Image) -> bool:
-    """Whether the values of a decoded file of deep grey are inverted; Pillow turns others."""
-    tags = getattr(file, "tag_v2", {})
-    return file.format == "TIFF" and tags.get(_PHOTOMETRIC) == 0
 
 
 def _has_more_pages(file: Image.Image) -> bool:
@@ -138,15 +147,8 @@ def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
 
 def _from_deep_grey(picture: Image.Image, path: str | Path) -> Image.Image:
     """16-bit grey (modes ``I;16*``, and ``I`` for PGM) scaled to 8 bits."""
-    pixels = np.asarray(picture)
-    bits = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
-    full = (1 << bits) - 1
-    if picture.mode == "F" or bits > 16 or pixels.min() < 0 or pixels.max() > full:
-        raise InputError(
-            f"{path} has 32-bit or signed pixels, whose range is not fixed; save it with 8 or 16 "
-            "bits."
-        )
-    wide = pixels.astype(np.uint32)
+    values, bits = grey_values(picture, path)
+    full, wide = (1 << bits) - 1, values.astype(np.uint32)
     if white_is_zero(picture):
         if bits == 16:
             _check_brightness(int(wide.max()), path, "white")

@@ -6,6 +6,8 @@ those that Windows hides, do not count, but hidden images are told.
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import logging
 import os
 import re
@@ -23,6 +25,8 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".avif"}
     | {".jp2", ".pbm", ".pgm", ".ppm", ".pnm"}
 )
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})  # where pydicom is installed
+PYDICOM = "pip install 'nsa[dicom]'"
 _HIDDEN = ("thumbs.db", "desktop.ini")
 _said: set[str] = set()
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
@@ -40,13 +44,27 @@ def is_image(path: Path) -> bool:
     return _is_named_image(path) and path.is_file()
 
 
+def is_dicom(path: str | Path) -> bool:
+    """Whether a file is called as DICOM files are."""
+    return Path(path).suffix.lower() in DICOM_SUFFIXES
+
+
+@functools.cache
+def has_pydicom() -> bool:
+    """Whether DICOM files can be read."""
+    return importlib.util.find_spec("pydicom") is not None
+
+
 def list_images(folder: Path) -> list[Path]:
     """Image files directly inside ``folder``, naturally sorted; the log says what is left out.
 
     Raises:
-        InputError: the folder does not exist or cannot be read.
+        InputError: the folder does not exist or cannot be read, or all that it holds is DICOM
+            files, and pydicom is not installed.
     """
     images, others = _sort_out(folder)
+    if not images and any(is_dicom(entry.path) for entry in others) and not has_pydicom():
+        raise InputError(f"{folder} holds DICOM files, which pydicom reads: {PYDICOM}.")
     _report(folder, len(images), others)
     return images
 
@@ -80,7 +98,9 @@ def find_images(path: str | Path) -> list[Path]:
     if not path.exists():
         raise InputError(f"{path} does not exist; check the path.")
     if path.is_file():
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
+        if is_dicom(path) and not has_pydicom():
+            raise InputError(f"{path} is a DICOM file, which pydicom reads: {PYDICOM}.")
+        if path.suffix.lower() not in _suffixes():
             raise InputError(f"{path} is not an image file; known are {suffix_list()}.")
         return [path]
     found = list_images(path)
@@ -108,13 +128,17 @@ def find_all_images(paths: Sequence[str | Path]) -> list[Path]:
 
 def suffix_list() -> str:
     """The image suffixes for a message, without dots."""
-    return ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+    return ", ".join(sorted(suffix[1:] for suffix in _suffixes()))
 
 
 def list_missing(names: Sequence[str], shown: int = 20) -> str:
     """Names for a message, the first of them if they are many."""
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def _suffixes() -> frozenset[str]:
+    return IMAGE_SUFFIXES | DICOM_SUFFIXES if has_pydicom() else IMAGE_SUFFIXES
 
 
 def _sort_out(folder: Path) -> tuple[list[Path], list[os.DirEntry[str]]]:
@@ -157,7 +181,7 @@ def _names(entries: Sequence[os.DirEntry[str]]) -> list[str]:
 
 
 def _is_named_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in _suffixes() and not path.name.startswith(".")
 
 
 def _is_seen(entry: os.DirEntry[str]) -> bool:
@@ -169,7 +193,7 @@ def _is_hidden_image(entry: os.DirEntry[str]) -> bool:
     name = entry.name
     if not name.startswith(".") or name.startswith("._"):
         return False
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES and entry.is_file()
+    return Path(name).suffix.lower() in _suffixes() and entry.is_file()
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

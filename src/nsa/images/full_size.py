@@ -116,7 +116,7 @@ class FullSizeImages:
 
     def _decode(self, index: int, *, note: bool = False) -> Pixels:
         path, config = self._paths[index], self._config
-        picture = decode(path, config.channels)
+        picture = decode(path, config.channels, config.levels)
         if note:
             self.contents.note(index, picture)
         pixels = as_array(scale(picture, self._scaled((picture.height, picture.width))))
@@ -185,7 +185,7 @@ def load_to_train_on(
         return FullSizeImages(paths, config, progress=progress, contents=contents)
     return load_images(
         paths, config.size, config.channels, progress, contents=contents,
-        reflection=config.reflection, resize=config.resize,
+        reflection=config.reflection, resize=config.resize, levels=config.levels,
     )  # fmt: skip
 
 

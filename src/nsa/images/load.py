@@ -19,7 +19,7 @@ from nsa.images.decode import resize as resized
 from nsa.images.frame import fill, scaled_shape
 from nsa.images.sample import Sample
 from nsa.images.unreadable import list_all
-from nsa.settings.config import Resize
+from nsa.settings.config import Levels, Resize
 from nsa.system.cores import usable_cores
 from nsa.system.progress import progress_bar
 
@@ -39,6 +39,7 @@ def load_images(
     contents: Contents | None = None,
     reflection: int = 0,
     resize: Resize = "stretch",
+    levels: Levels | None = None,
 ) -> Tensor:
     """Decode and resize images into one tensor.
 
@@ -56,6 +57,7 @@ def load_images(
             either side has.
         resize: ``"stretch"``, or ``"fit"``: scaled in its own shape, in the middle of its own
             reflection.
+        levels: as for :func:`nsa.images.read_image`.
 
     Returns:
         uint8 (N, channels, height, width), channels-last, in the order of ``paths``; both sides
@@ -72,7 +74,7 @@ def load_images(
     shapes = np.zeros((len(paths), 2), dtype=np.int64)  # width and height as decoded
 
     def load(index: int) -> None:
-        picture = decode(paths[index], channels)
+        picture = decode(paths[index], channels, levels)
         shapes[index] = picture.size
         if contents is not None:
             contents.note(index, picture)
@@ -119,8 +121,11 @@ def load_each(paths: Sequence[str | Path], load: Callable[[int], None], progress
         raise InputError(told + more)
 
 
-def load_some(samples: Sequence[Sample]) -> Tensor:
+def load_some(samples: Sequence[Sample], levels: Levels | None = None) -> Tensor:
     """Up to 32 of the images, evenly chosen, to find out what they are like.
+
+    Args:
+        levels: as for :func:`nsa.images.read_image`.
 
     Returns:
         uint8 (n, 3, 256, 256).
@@ -130,19 +135,25 @@ def load_some(samples: Sequence[Sample]) -> Tensor:
     """
     paths = [sample.path for sample in samples]
     chosen = paths[:: max(1, len(paths) // _SOME)][:_SOME]
-    return load_images(chosen, _SOME_SIZE, progress=False, warn=False)
+    return load_images(chosen, _SOME_SIZE, progress=False, warn=False, levels=levels)
 
 
-def load_contents(paths: Sequence[str | Path], channels: int, progress: bool = True) -> Contents:
+def load_contents(
+    paths: Sequence[str | Path],
+    channels: int,
+    progress: bool = True,
+    levels: Levels | None = None,
+) -> Contents:
     """Read images, which may be none, for what they hold alone; errors as of :func:`load_images`.
 
     Args:
         channels: 3 for RGB, 1 for grey.
         progress: show a progress bar on standard error.
+        levels: as for :func:`nsa.images.read_image`.
     """
     contents = Contents(paths)
     if paths:
-        load_images(paths, _TINY, channels, progress, warn=False, contents=contents)
+        load_images(paths, _TINY, channels, progress, warn=False, contents=contents, levels=levels)
     return contents
 
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from nsa.errors import InputError
-from nsa.images.decode import white_is_zero
+from nsa.images.decode import image_size
+from nsa.images.deep import white_is_zero
 from nsa.images.files import find_images
-from nsa.images.opening import opened, upright, upright_size
+from nsa.images.opening import opened, upright
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
 Reduction: TypeAlias = Literal["maximum", "nearest"]
@@ -120,7 +121,7 @@ def _read(path: str | Path) -> Mask:
 
 
 def _check_same_size(path: Path, mask: Mask, image: Path) -> None:
-    width, height = upright_size(image)
+    width, height = image_size(image)
     if mask.shape != (height, width):
         raise InputError(
             f"The mask {path} is {mask.shape[1]} x {mask.shape[0]} pixels, but its image {image} "

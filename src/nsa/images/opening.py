@@ -27,6 +27,7 @@ _LARGE = 1 << 26  # pixels from which on there may not be the memory
 _BYTES_PER_PIXEL = 16  # decoded, turned, converted and copied
 _said: set[str] = set()
 _opening, _large = threading.Lock(), threading.RLock()
+MORE_PAGES = "Some files have several pages or frames; the first is used"
 
 
 @contextmanager
@@ -37,16 +38,26 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         InputError: the file is missing, damaged, of an unknown kind, or too large for the memory
             there is.
     """
+    # Of a name Pillow maps uncompressed pixels into memory, with the sides of an image that it
+    # turns mixed up; of a stream it reads them.
+    with (
+        named_errors(path),
+        Path(path).open("rb") as stream,
+        _open_of_any_size(stream) as file,
+        enough_memory(file.width * file.height, path),
+    ):
+        yield file
+
+
+@contextmanager
+def named_errors(path: str | Path) -> Iterator[None]:
+    """Make a sentence that names the file of whatever a decoder raises.
+
+    Raises:
+        InputError: a decoder raised something.
+    """
     try:
-        # Of a name Pillow maps uncompressed pixels into memory, with the sides of an image that it
-        # turns mixed up; of a stream it reads them.
-        with Path(path).open("rb") as stream, _open_of_any_size(stream) as file:
-            pixels = file.width * file.height
-            # Large ones one after the other, or each would count on the memory of all.
-            with _large if pixels > _LARGE else contextlib.nullcontext():
-                if pixels > _LARGE:
-                    _check_memory(pixels, path)
-                yield file
+        yield
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -58,6 +69,19 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
     except Exception as error:  # decoders raise anything, from TypeError to NotImplementedError
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InputError(f"{path} cannot be read: {reason}.") from error
+
+
+@contextmanager
+def enough_memory(pixels: int, path: str | Path) -> Iterator[None]:
+    """Let large images be decoded one after the other, or each would count on the memory of all.
+
+    Raises:
+        InputError: there is too little for this one.
+    """
+    with _large if pixels > _LARGE else contextlib.nullcontext():
+        if pixels > _LARGE:
+            _check_memory(pixels, path)
+        yield
 
 
 def upright(picture: Image.Image, file: Image.Image, path: str | Path) -> Image.Image:

@@ -18,6 +18,7 @@ from nsa.images.files import list_missing
 from nsa.images.load import load_contents, load_images
 from nsa.images.masks import Mask, load_mask, resize_mask
 from nsa.images.sample import Sample
+from nsa.settings.config import Levels
 from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
@@ -42,7 +43,11 @@ class LoadedTest:
 
 
 def load_test_set(
-    samples: list[Sample], size: tuple[int, int], channels: int, progress: bool = True
+    samples: list[Sample],
+    size: tuple[int, int],
+    channels: int,
+    progress: bool = True,
+    levels: Levels | None = None,
 ) -> LoadedTest:
     """Decode and resize the images and the masks of a test set, which may be empty.
 
@@ -53,6 +58,7 @@ def load_test_set(
         size: (height, width) of the result.
         channels: 3 for RGB, 1 for grey.
         progress: show a progress bar on standard error.
+        levels: as for :func:`nsa.images.read_image`.
 
     Raises:
         InputError: an image or a mask cannot be read, or a mask does not fit its image.
@@ -61,7 +67,7 @@ def load_test_set(
     paths = [sample.path for sample in samples]
     contents = Contents(paths)
     if samples:
-        images = load_images(paths, size, channels, progress, contents=contents)
+        images = load_images(paths, size, channels, progress, contents=contents, levels=levels)
     masks = np.zeros((len(samples), *size), dtype=np.uint8)
     published = masks.copy()
     found = MaskFindings()
@@ -75,7 +81,9 @@ def load_test_set(
     return LoadedTest(images, masks, published, contents)
 
 
-def check_test_set(samples: list[Sample], channels: int, progress: bool = True) -> Contents:
+def check_test_set(
+    samples: list[Sample], channels: int, progress: bool = True, levels: Levels | None = None
+) -> Contents:
     """Read the images and the masks of a test set one by one, for what is wrong with them.
 
     Arguments, log and errors as of :func:`load_test_set`.
@@ -83,7 +91,7 @@ def check_test_set(samples: list[Sample], channels: int, progress: bool = True) 
     Returns:
         What the images hold.
     """
-    contents = load_contents([sample.path for sample in samples], channels, progress)
+    contents = load_contents([sample.path for sample in samples], channels, progress, levels)
     found = MaskFindings()
     for sample in samples:
         if sample.mask is not None:

@@ -16,13 +16,13 @@ from nsa.metrics._inputs import Values, to_numpy
 from nsa.metrics.conformal import ConformalThreshold, check_rate, images_needed
 
 _Array = npt.NDArray[np.float64]
-Levels = npt.NDArray[np.float32]
+MapLevels = npt.NDArray[np.float32]
 # 0, and from a millionth to a half in steps of 4.4 %, by which a share is overestimated at most.
 SHARES: _Array = np.concatenate([[0.0], 2.0 ** (np.arange(-320, -15) / 16)])
 _ROUNDING = 1e-9
 
 
-def map_levels(anomaly_map: npt.NDArray[np.float32]) -> Levels:
+def map_levels(anomaly_map: npt.NDArray[np.float32]) -> MapLevels:
     """What is kept of a map for :class:`PixelThresholds`.
 
     Args:

@@ -26,7 +26,7 @@ from nsa.images.files import find_all_images
 from nsa.images.load import load_contents
 from nsa.images.opening import own_shapes
 from nsa.metrics.conformal import ConformalThreshold, images_needed
-from nsa.metrics.conformal_pixels import Levels, PixelThresholds
+from nsa.metrics.conformal_pixels import MapLevels, PixelThresholds
 from nsa.model.weights import read_tensors, write_tensors
 from nsa.runs.copies import (
     TOO_LOW,
@@ -68,7 +68,7 @@ class Calibration:
     scores: npt.NDArray[np.float64]
     contents: list[str] | None = None
     rounding: float | None = None
-    levels: Levels | None = None
+    levels: MapLevels | None = None
     knows_maps: bool = False
 
     @classmethod
@@ -204,10 +204,13 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     progress, images = console.is_terminal, None
     if detector.resize == "stretch":
         contents = Contents(paths)
-        images = load_images(paths, detector.size, detector.channels, progress, contents=contents)
+        images = load_images(
+            paths, detector.size, detector.channels, progress, contents=contents,
+            levels=detector.levels,
+        )  # fmt: skip
     else:
-        contents = load_contents(paths, detector.channels, progress)
-    trained = find_training_contents(run, detector.channels)
+        contents = load_contents(paths, detector.channels, progress, detector.levels)
+    trained = find_training_contents(run, detector)
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")

@@ -97,7 +97,7 @@ class _Combining(Fitting[EnsembleRun]):
         self._members, self._held = members, held
         self._detectors = {name: member.detector for name, member in members.items()}
         first = next(iter(self._detectors.values()))
-        self.test_size, self.channels = first.size, first.channels
+        self.test_size, self.channels, self.levels = first.size, first.channels, first.levels
         trained = [one.trained for one in members.values() if one.trained is not None]
         self.contents = Contents.joined(trained) if trained else None
         self._scales: list[Scales]

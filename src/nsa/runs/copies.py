@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import CONTENTS, AnyRun
 from nsa.images import Contents, Sample, open_dataset
@@ -48,11 +49,11 @@ def kept_training_contents(run: AnyRun) -> Contents | None:
     return Contents.read(path) if path.is_file() else None
 
 
-def find_training_contents(run: AnyRun, channels: int) -> Contents | None:
+def find_training_contents(run: AnyRun, detector: Detector) -> Contents | None:
     """The same, read from the training images where it was not kept; None: they are gone.
 
     Args:
-        channels: of the detector.
+        detector: of the run.
 
     Raises:
         InputError: the run's own file is damaged.
@@ -65,7 +66,7 @@ def find_training_contents(run: AnyRun, channels: int) -> Contents | None:
         dataset = open_dataset(places["data_root"], run.settings.category, places["normal_dir"])
         paths = [sample.path for sample in dataset.train]
         _log.info("Reading the %d training images once, to know copies of them.", len(paths))
-        contents = load_contents(paths, channels, console.is_terminal)
+        contents = load_contents(paths, detector.channels, console.is_terminal, detector.levels)
     except InputError as error:
         _log.warning(
             "The training images cannot be read, so it cannot be checked that these are others: %s",

@@ -141,7 +141,9 @@ def evaluate(
         known = loaded if isinstance(loaded, Contents) else None
         return _evaluate_streaming(detector, test, known, pixel_threshold)
     if not isinstance(loaded, LoadedTest):
-        loaded = load_test_set(test, detector.size, detector.channels, console.is_terminal)
+        loaded = load_test_set(
+            test, detector.size, detector.channels, console.is_terminal, detector.levels
+        )
     images, masks = loaded.images, loaded.masks
     start = time.perf_counter()
     names = [sample.path for sample in test]

@@ -81,8 +81,8 @@ def export(
 
     Returns:
         What the file says about itself: ``inputs``, ``outputs``, ``resize``, ``height`` and
-        ``width`` of the detector's size, ``channels``, ``category``, ``threshold`` and ``fpr``
-        where there are any, and versions.
+        ``width`` of the detector's size, ``channels``, ``category``, ``levels``, ``threshold`` and
+        ``fpr`` where there are any, and versions.
 
     Raises:
         InputError: another ending, a package that the format needs is missing, the rate cannot be
@@ -147,6 +147,12 @@ def _notes(
         "nsa": versions()["nsa"],
         "torch": torch.__version__,
     }
+    if detector.levels is not None:
+        low, high = detector.levels
+        notes["levels"] = (
+            f"{low} {high}: values of images with more than 8 bits that become 0 and 255, linearly "
+            "between and clipped beyond, before the resizing"
+        )
     return notes if threshold is None else {**notes, "fpr": repr(fpr), "threshold": repr(threshold)}
 
 

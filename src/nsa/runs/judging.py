@@ -61,7 +61,7 @@ def judge_files(
 
     def read(index: int) -> Pixels | InputError:
         try:
-            picture = decode(paths[index], detector.channels)
+            picture = decode(paths[index], detector.channels, detector.levels)
         except InputError as error:
             return error
         try:

@@ -68,7 +68,7 @@ def open_members(paths: Sequence[Path], device: str) -> dict[str, Member]:
                 "them stretched to one size; leave it out, or train it without --size."
             )
         detector.be_quiet()
-        member = Member(run, detector, _trained_on(run, detector.channels))
+        member = Member(run, detector, _trained_on(run, detector))
         for other in members.values():
             _check_pair(other, member)
         members[f"{number:02d}-{method}"] = member
@@ -95,6 +95,13 @@ def _check_pair(one: Member, other: Member) -> None:
             f"{grey.run.path} judges grey images and {coloured.run.path} colour ones; train them "
             "for the same channels."
         )
+    levels = [member.detector.levels for member in (one, other)]
+    if levels[0] != levels[1]:
+        ranges = ["{} to {}".format(*pair) if pair else "fixed scales" for pair in levels]
+        raise InputError(
+            f"{one.run.path} reads 16-bit images by {ranges[0]} and {other.run.path} by "
+            f"{ranges[1]}; train them with the same 'levels'."
+        )
 
 
 def find_held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut:
@@ -106,8 +113,9 @@ def find_held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> Hel
     paths = find_all_images(normals) if normals else _calibrated_with(members)
     contents, detector = Contents(paths), next(iter(members.values())).detector
     images = load_images(
-        paths, detector.size, detector.channels, console.is_terminal, contents=contents
-    )
+        paths, detector.size, detector.channels, console.is_terminal, contents=contents,
+        levels=detector.levels,
+    )  # fmt: skip
     for member in members.values():
         copies = {} if member.trained is None else contents.copies_of(member.trained)
         if member.trained is not None and copies:
@@ -146,13 +154,13 @@ def _calibrated_with(members: Mapping[str, Member]) -> list[Path]:
     return list(found)
 
 
-def _trained_on(run: AnyRun, channels: int) -> Contents | None:
+def _trained_on(run: AnyRun, detector: Detector) -> Contents | None:
     """What the images hold that a member was trained on, without those it held out itself.
 
     Raises:
         InputError: a file of the run is damaged.
     """
-    contents = find_training_contents(run, channels)
+    contents = find_training_contents(run, detector)
     if contents is None or not (run.path / CALIBRATION).is_file():
         return contents
     kept = Calibration.read(run.path)

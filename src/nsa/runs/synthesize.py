@@ -7,10 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.automatic import settle
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.settings import resolve
-from nsa.detectors.network.sizes import sized
 from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.images.augment import augment
@@ -56,17 +54,13 @@ def synthesize(
     check_file(output, SYNTHESIS_TITLE.encode(), read, overwrite=overwrite)
     if output.suffix.lower() != ".png":
         raise InputError(f"What is written is a PNG file; let the name {output} end in .png.")
-    settings = resolve(
-        request, dataset.name, lambda: suggest_settings(dataset, request.kind),
-        presets=dataset.presets,
-    )  # fmt: skip
+    settings = settle(request, dataset)
     seed = settings.training.seed
     order = torch.randperm(
         len(dataset.train),
         generator=torch.Generator("cpu").manual_seed(derive_seed(seed, 0)),
         device="cpu",
     )
-    settings = sized(settings, request, [sample.path for sample in dataset.train])
     paths = [dataset.train[index].path for index in order[:count].tolist()]
     images = load_to_train_on(paths, settings.images, progress=False)
     originals = augment(images, settings.images, seed=derive_seed(seed, AUGMENTATION))

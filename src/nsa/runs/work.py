@@ -58,10 +58,11 @@ def work(
     """
     # The test set too, so that its faults are no surprise after the training.
     test: LoadedTest | Contents
+    how = fitting.channels, console.is_terminal, fitting.levels
     if fitting.resize == "stretch":
-        test = load_test_set(dataset.test, fitting.test_size, fitting.channels, console.is_terminal)
+        test = load_test_set(dataset.test, fitting.test_size, *how)
     else:
-        test = check_test_set(dataset.test, fitting.channels, console.is_terminal)
+        test = check_test_set(dataset.test, *how)
     if not isinstance(fitting, Compound):
         return _complete(run, dataset, fitting, test, further)
     kept, held_out = fitting.divide(run, dataset)

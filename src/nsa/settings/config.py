@@ -23,8 +23,10 @@ ImageScoreName = Literal["mean", "top", "maximum", "auto"]
 LABELS = typing.get_args(Label)
 IMAGE_SCORES = typing.get_args(ImageScoreName)
 Bounds = tuple[float, float]
+Levels = tuple[int, int]
 _LARGEST = 8192  # side in px of a stored image of one size
 _LARGEST_OWN = 65_535  # of one that keeps its own
+_LARGEST_VALUE = 65_535  # of 16 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +146,8 @@ class ImageConfig(Checked):
         crop: (height, width) of the network's input; random position in training, centre in
             evaluation, where not the whole image is judged.
         vertical_flip: flip top and bottom at random (textures).
+        levels: (low, high), the values of images with more than 8 bits that become 0 and 255,
+            linearly between and clipped beyond; None: fixed scales, see :mod:`nsa.images.decode`.
     """
 
     channels: int = 3
@@ -154,6 +158,7 @@ class ImageConfig(Checked):
     center_crop: tuple[int, int] | None = (230, 230)
     crop: tuple[int, int] = (224, 224)
     vertical_flip: bool = False
+    levels: Levels | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -162,6 +167,7 @@ class ImageConfig(Checked):
                 f"channels must be 1 (grey) or 3 (colour), got {shown(self.channels)}."
             )
         check_number(self, "rotation", 0, 180)
+        check_levels(self.levels)
         if self.cropped:
             self._check_cropped()
             return
@@ -292,3 +298,12 @@ class TrainConfig(Checked):
         check_number(self, "learning_rate", 1e-12, 10.0)
         check_number(self, "final_learning_rate", 0.0, self.learning_rate)
         check_number(self, "seed", 0, 2**63 - 1)
+
+
+def check_levels(levels: Levels | None) -> None:
+    """Raise :class:`InputError` unless levels are in order and of at most 16 bits."""
+    if levels is not None and not 0 <= levels[0] < levels[1] <= _LARGEST_VALUE:
+        raise InputError(
+            f"levels must be two numbers with 0 <= low < high <= {_LARGEST_VALUE}, got "
+            f"{shown(levels)}."
+        )

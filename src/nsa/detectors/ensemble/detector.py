@@ -55,6 +55,7 @@ class EnsembleDetector(Detector):
     ) -> None:
         self.members, self.scales = list(members), list(scales)
         self.size, self.channels = members[0].size, members[0].channels
+        self.levels = members[0].levels
         # As far above what a hundredth of all normal pixels exceeds as their median is below it.
         self.map_range = 0.0, UPPER_DEVIATIONS * len(members)
         self.scaled_by = frozenset(scaled_by)

@@ -61,6 +61,7 @@ class Finished(Fitting[RunT]):
         self.settings, self.device = run.settings, device.type
         self.precision = run.places["precision"]
         self.test_size, self.channels = detector.size, detector.channels
+        self.levels = detector.levels
         self._detector = detector
 
     def load(self, run: RunT, dataset: Dataset) -> None:

@@ -48,6 +48,7 @@ class FittedGaussian(Detector):
         self.extractor, self.heat_map = gaussian.extractor, gaussian.heat_map
         self.size = settings.size
         self.channels = settings.gaussian.channels or self.extractor.network.channels
+        self.levels = settings.gaussian.levels
         self.default_fpr = settings.gaussian.fpr
         self._path = path
 

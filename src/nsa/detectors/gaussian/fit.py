@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from nsa.detectors.gaussian.settings import (
     contradictions,
     resolve,
 )
+from nsa.detectors.levels import choose_levels
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector, split_rows
@@ -47,7 +49,7 @@ class GaussianFitting(Fitting[GaussianRun]):
     ) -> None:
         self.settings, self.device = settings, extractor.device.type
         self.precision = precision
-        self.test_size = settings.size
+        self.test_size, self.levels = settings.size, settings.gaussian.levels
         self.channels = settings.gaussian.channels or extractor.network.channels
         if self.channels > extractor.network.channels:
             raise InputError(
@@ -66,8 +68,9 @@ class GaussianFitting(Fitting[GaussianRun]):
         paths = [sample.path for sample in dataset.train]
         contents = Contents(paths)
         images = load_images(
-            paths, self.test_size, self.channels, console.is_terminal, contents=contents
-        )
+            paths, self.test_size, self.channels, console.is_terminal, contents=contents,
+            levels=self.levels,
+        )  # fmt: skip
         # Copies would hide how few images a covariance is of, and be on both sides of a hold-out.
         rows = contents.different("training images")
         if len(rows) < len(paths):
@@ -116,10 +119,15 @@ def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     device = choose_device(request.device or "auto")
     settings = resolve(request, dataset.name)
+    levels = choose_levels(request.gaussian, [sample.path for sample in dataset.train])
+    settings = _with(settings, levels=levels)
     _check_counts(settings.gaussian, len(dataset.train))
     fitting = make_fitting(settings, device, request.precision or "auto")
     if settings.gaussian.channels is None and fitting.channels == 3:
-        fitting.settings = _with_channels(settings, 1 if are_grey(load_some(dataset.train)) else 3)
+        grey = are_grey(load_some(dataset.train, levels))
+        if grey:
+            _log.info("All images are grey: the detector takes one channel.")
+        fitting.settings = _with(settings, channels=1 if grey else 3)
         fitting.channels = fitting.settings.gaussian.channels or 3
     return fitting
 
@@ -143,6 +151,7 @@ class _Finished(Fitting[GaussianRun]):
         self.precision = run.places["precision"]
         self._detector = load(run, device.type)
         self.test_size, self.channels = self._detector.size, self._detector.channels
+        self.levels = self._detector.levels
 
     def load(self, run: GaussianRun, dataset: Dataset) -> None:
         """Nothing is left to be fitted to."""
@@ -171,11 +180,9 @@ def make_fitting(
     return GaussianFitting(settings, extractor, chosen)
 
 
-def _with_channels(settings: GaussianSettings, channels: int) -> GaussianSettings:
-    if channels == 1:
-        _log.info("All images are grey: the detector takes one channel.")
-    config = dataclasses.replace(settings.gaussian, channels=channels)
-    return dataclasses.replace(settings, gaussian=config)
+def _with(settings: GaussianSettings, **changes: Any) -> GaussianSettings:
+    """The settings with some values that the images decide."""
+    return dataclasses.replace(settings, gaussian=dataclasses.replace(settings.gaussian, **changes))
 
 
 def _check_counts(config: GaussianConfig, count: int) -> None:

@@ -13,6 +13,7 @@ from nsa.gaussian.distributions import DistributionName
 from nsa.gaussian.heat_maps import ScoreOf
 from nsa.gaussian.map_model import Alignment
 from nsa.model.backbones import find_network
+from nsa.settings.config import Levels, check_levels
 from nsa.settings.fields import Checked, check_number, from_dict, to_dict
 
 _log = logging.getLogger("nsa")
@@ -46,6 +47,7 @@ class GaussianConfig(Checked):
         seed: fixes random weights, augmentation and which images are held out.
         fpr: wanted false positive rate, for which images are held out; None: none are.
         holdout: share of the training images that is held out.
+        levels: see :class:`nsa.settings.config.ImageConfig`.
     """
 
     network: str = "efficientnet_lite0"
@@ -61,10 +63,12 @@ class GaussianConfig(Checked):
     seed: int = 0
     fpr: float | None = None
     holdout: float = 0.2
+    levels: Levels | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number(self, "augment", 0, 10_000)
+        check_levels(self.levels)
         check_number(self, "map_features", 1, 1024)
         if self.channels not in (None, 1, 3):
             raise InputError(f"channels must be 1 or 3, got {shown(self.channels)}.")
@@ -98,7 +102,10 @@ class GaussianSettings(Checked):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
-        return {"method": NAME, "category": self.category, "gaussian": to_dict(self.gaussian)}
+        section = to_dict(self.gaussian)
+        if section["levels"] is None:  # said only of runs that have some
+            del section["levels"]
+        return {"method": NAME, "category": self.category, "gaussian": section}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GaussianSettings:

@@ -68,6 +68,7 @@ class JointFitting(Compound[JointRun]):
         self.settings, self.device, self.precision = settings, device.type, precision
         self.test_size = settings.network.test_size
         self.channels = settings.network.images.channels
+        self.levels = settings.network.images.levels
         self.parts = (
             Part(_GAUSSIAN, GAUSSIAN, self._start_gaussian),
             Part(_NSA, NETWORK, self._start_network),
@@ -98,7 +99,10 @@ class JointFitting(Compound[JointRun]):
         """See :meth:`Compound.divide`; of images with the same pixels one is taken."""
         paths = [sample.path for sample in dataset.train]
         contents = Contents(paths)
-        load_images(paths, _TINY, self.channels, console.is_terminal, False, contents=contents)
+        load_images(
+            paths, _TINY, self.channels, console.is_terminal, False, contents=contents,
+            levels=self.levels,
+        )  # fmt: skip
         kept, held = split(contents.different("training images"), self.settings.shared)
         self._contents = contents.take(held)
         self.contents = contents.take(kept)
@@ -117,7 +121,9 @@ class JointFitting(Compound[JointRun]):
         names = [part.name for part in self.parts]
         self._members = dict(zip(names, load_members(run.path, names, self._device), strict=True))
         held = self._contents
-        images = load_images(held.paths, self.test_size, self.channels, console.is_terminal)
+        images = load_images(
+            held.paths, self.test_size, self.channels, console.is_terminal, levels=self.levels
+        )
         self._held = HeldOut(images, held)
         self._scales, self._scores = standardise(self._members, self._held)
 
@@ -148,7 +154,8 @@ def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
             "sees them stretched to one size; leave it out, or train with --method nsa alone."
         )
     asked = request.overrides("gaussian")
-    own = {"size": list(nsa.test_size), "channels": nsa.channels}
+    levels = None if nsa.levels is None else list(nsa.levels)
+    own = {"size": list(nsa.test_size), "channels": nsa.channels, "levels": levels}
     for name, value in own.items():
         if asked.get(name) not in (None, value):
             raise InputError(

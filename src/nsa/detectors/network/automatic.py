@@ -1,30 +1,63 @@
-"""Settings for a category without a preset, estimated from its images."""
+"""Settings that depend on the images: levels, and all of them for a category without a preset."""
 
 from __future__ import annotations
 
 import logging
 
+from nsa.detectors.levels import choose_levels
+from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.network.settings import NetworkSettings, resolve
+from nsa.detectors.network.sizes import sized
 from nsa.errors import InputError
 from nsa.images import Dataset, load_some
+from nsa.settings.config import Levels
 from nsa.settings.presets import Preset, generic
 from nsa.settings.suggestions import suggest
 
 _log = logging.getLogger("nsa")
 
 
-def suggest_settings(dataset: Dataset, kind: str | None = None) -> Preset:
+def settle(request: NetworkRequest, dataset: Dataset) -> NetworkSettings:
+    """The settings of a new training.
+
+    Raises:
+        InputError: a setting is unknown or out of range, or does not suit the images.
+    """
+    request = with_levels(request, dataset)  # first: the others are estimated by them
+    levels = request.images["levels"]
+    settings = resolve(
+        request, dataset.name, lambda: suggest_settings(dataset, request.kind, levels),
+        presets=dataset.presets,
+    )  # fmt: skip
+    return sized(settings, request, [sample.path for sample in dataset.train])
+
+
+def with_levels(request: NetworkRequest, dataset: Dataset) -> NetworkRequest:
+    """The request with the levels of its images, or None, among its settings.
+
+    Raises:
+        InputError: it has some that are not two numbers in order.
+    """
+    levels = choose_levels(request.images, [sample.path for sample in dataset.train])
+    return request.replace(images={**request.images, "levels": levels})
+
+
+def suggest_settings(
+    dataset: Dataset, kind: str | None = None, levels: Levels | None = None
+) -> Preset:
     """Look at some training images and choose; the choice and its reason go to the log.
 
     Args:
         dataset: whose training images to look at.
         kind: ``"object"`` or ``"texture"`` where the user knows better; None: estimated too.
+        levels: by which images of more than 8 bits are read.
 
     Raises:
         InputError: ``kind`` is something else, or an image cannot be read.
     """
     if kind not in (None, "object", "texture"):
         raise InputError(f"kind must be 'object' or 'texture', got {kind!r}.")
-    suggestion = suggest(load_some(dataset.train), dataset.name)
+    suggestion = suggest(load_some(dataset.train, levels), dataset.name)
     preset = suggestion.preset
     if kind is None or kind == preset.kind:
         _log.info("Settings estimated from the images: %s.", suggestion.reason.rstrip("."))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
-from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.automatic import settle
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.held_out import ENOUGH, HeldOut, hold_out
@@ -17,8 +17,8 @@ from nsa.detectors.network.image_score import MEAN, NAMED, ImageScore, read_scor
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.score_choice import choose, choose_score, judge_on_crops
 from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
-from nsa.detectors.network.settings import NetworkSettings, contradictions, resolve
-from nsa.detectors.network.sizes import differs, sized
+from nsa.detectors.network.settings import NetworkSettings, contradictions
+from nsa.detectors.network.sizes import differs
 from nsa.errors import InputError
 from nsa.images import Contents, Dataset, open_dataset, read_image
 from nsa.images.full_size import load_to_train_on
@@ -57,7 +57,7 @@ class NetworkFitting(Fitting[NetworkRun]):
     ) -> None:
         self.settings, self.device, self.precision = settings, device.type, precision
         self.test_size, self.channels = settings.test_size, settings.images.channels
-        self.resize = settings.images.resize
+        self.resize, self.levels = settings.images.resize, settings.images.levels
         self._device, self._ranks, self._profile = device, ranks, profile
 
     def load(self, run: NetworkRun, dataset: Dataset) -> None:
@@ -125,7 +125,10 @@ class NetworkFitting(Fitting[NetworkRun]):
         if self._held.images is not None:
             score = choose_score(detector.maps, self._held.images, synthesis, training.seed)
         else:
-            images = (detector.prepare(read_image(path, detector.channels)) for path in paths)
+            images = (
+                detector.prepare(read_image(path, detector.channels, detector.levels))
+                for path in paths
+            )
             crop = self.settings.images.crop
             judged = judge_on_crops(
                 detector.maps, images, len(paths), crop, synthesis, training.seed
@@ -145,11 +148,7 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     device = choose_training_device(request.device or "auto")
     precision = choose_precision(request.precision or "auto", device)
     need_two_images(len(dataset.train))
-    settings = resolve(
-        request, dataset.name, lambda: suggest_settings(dataset, request.kind),
-        presets=dataset.presets,
-    )  # fmt: skip
-    settings = sized(settings, request, [sample.path for sample in dataset.train])
+    settings = settle(request, dataset)
     ranks.check_batch_size(settings.training.batch_size)
     return NetworkFitting(settings, device, precision, ranks, profile)
 

@@ -75,12 +75,12 @@ class HeldOut:
         paths = [sample.path for sample in samples]
         config, images = settings.images, None
         if config.cropped:
-            contents = load_contents(paths, config.channels, False)
+            contents = load_contents(paths, config.channels, False, config.levels)
         else:
             contents = Contents(paths)
             images = load_images(
                 paths, settings.test_size, config.channels, False, False, contents=contents,
-                resize=config.resize,
+                resize=config.resize, levels=config.levels,
             )  # fmt: skip
         copies = contents.copies_of(trained)
         if copies:

@@ -18,7 +18,7 @@ _log = logging.getLogger("nsa")
 
 _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are others
     "synthesis": {"patch_pixels": None},
-    "images": {"resize": "stretch", "reflection": 0},
+    "images": {"resize": "stretch", "reflection": 0, "levels": None},
     "training": {
         "crops_per_image": 1, "image_score": "mean", "extra_steps": 0, "former_epochs": [],
     },

@@ -11,9 +11,9 @@ from pathlib import Path
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import CROP, NetworkSettings
 from nsa.errors import InputError
+from nsa.images.decode import image_size
 from nsa.images.frame import Shape, scaled_shape
 from nsa.images.full_size import memory_for_images, too_small
-from nsa.images.opening import upright_size
 from nsa.settings.config import Bounds, ImageConfig, SynthesisConfig
 from nsa.settings.options import NATIVE, WHOLE_CROP, Sides
 
@@ -50,7 +50,7 @@ def sized(
     named += [f"--frame {CROP}"] if request.frame == CROP else []
     if named:
         raise InputError(f"{named[0]} says what is seen of an image, as --size does; leave it out.")
-    shapes = [(height, width) for width, height in map(upright_size, paths)]
+    shapes = [(height, width) for width, height in map(image_size, paths)]
     frame, native = _frame(request.size, shapes), request.size == NATIVE
     crop = request.crop
     if crop is None:

@@ -19,6 +19,7 @@ from nsa.images import Dataset, load_images
 from nsa.model.backbones import NETWORKS
 from nsa.model.weights import read_tensors, write_tensors
 from nsa.reproduce.gaussian.job import GaussianJob
+from nsa.settings.config import Levels
 from nsa.system.console import console
 from nsa.system.files import make_folder, remove
 
@@ -42,17 +43,25 @@ class CategoryFeatures:
 
 
 def category_features(
-    job: GaussianJob, dataset: Dataset, output: Path, device: torch.device
+    job: GaussianJob,
+    dataset: Dataset,
+    output: Path,
+    device: torch.device,
+    levels: Levels | None = None,
 ) -> CategoryFeatures:
     """The features of the training and test images, from ``output/features`` where they are.
 
     Two processes that want the same ones at the same time both extract them: that costs time, but
     the file is the same and is written in one step.
 
+    Args:
+        levels: by which images of more than 8 bits are read.
+
     Raises:
         InputError: the weights or an image cannot be used, or the file cannot be written.
     """
-    path = output / "features" / f"{job.category}-{job.system.network}-{_key(job)}.safetensors"
+    name = f"{job.category}-{job.system.network}-{_key(job, levels)}.safetensors"
+    path = output / "features" / name
     found = _read(path, 2 * len(NETWORKS[job.system.network].channels))
     if found is not None:
         tensors, source = found
@@ -62,7 +71,9 @@ def category_features(
     parts = []
     for samples in (dataset.train, dataset.test):
         paths = [sample.path for sample in samples]
-        images = load_images(paths, job.size, extractor.network.channels, console.is_terminal)
+        images = load_images(
+            paths, job.size, extractor.network.channels, console.is_terminal, levels=levels
+        )
         parts.append(extractor(images))
     make_folder(path.parent)
     _write(path, [*parts[0], *parts[1]], extractor.network.source)
@@ -70,7 +81,11 @@ def category_features(
 
 
 def augmented_train_features(
-    job: GaussianJob, dataset: Dataset, folder: Path, device: torch.device
+    job: GaussianJob,
+    dataset: Dataset,
+    folder: Path,
+    device: torch.device,
+    levels: Levels | None = None,
 ) -> Features:
     """Features of ``job.epochs`` augmented copies of the training images, pass by pass.
 
@@ -91,7 +106,9 @@ def augmented_train_features(
             if extractor is None:
                 extractor = _extractor(job, device)
                 paths = [sample.path for sample in dataset.train]
-                images = load_images(paths, job.size, extractor.network.channels, False)
+                images = load_images(
+                    paths, job.size, extractor.network.channels, False, levels=levels
+                )
             part = augmented_features(
                 extractor, images, pipeline_for(job.category),
                 passes=passes, first=first, seed=job.seed,
@@ -118,10 +135,11 @@ def _extractor(job: GaussianJob, device: torch.device) -> FeatureExtractor:
     )  # fmt: skip
 
 
-def _key(job: GaussianJob) -> str:
+def _key(job: GaussianJob, levels: Levels | None) -> str:
     """A hash of everything that decides about the features, apart from the images."""
     identity: list[object] = [job.weights, job.digest, list(job.size), job.precision]
     identity += [job.seed] if job.weights == "random" else []
+    identity += [] if levels is None else [levels]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
 
 

@@ -28,6 +28,7 @@ from nsa.gaussian.features import as_dtype
 from nsa.gaussian.folds import column_aurocs, fold_rows
 from nsa.gaussian.pipelines import pipeline_for
 from nsa.images import Dataset, load_images, load_mask, open_dataset
+from nsa.images.levels import find_levels
 from nsa.metrics import auroc
 from nsa.model.pretrained import load_network
 from nsa.reproduce.evidence import roc_at_rates
@@ -48,6 +49,7 @@ from nsa.reproduce.gaussian.systems import (
 )
 from nsa.reproduce.gaussian.working_points import sigma_rates, working_level
 from nsa.reproduce.request import ReproduceRequest
+from nsa.settings.config import Levels
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically
 from nsa.system.interrupt import Interrupted
@@ -68,9 +70,10 @@ class _Work:
     output: Path
     folder: Path
     device: torch.device
+    levels: Levels | None
 
     def images(self, paths: Sequence[Path], channels: int = 3) -> Tensor:
-        return load_images(paths, self.job.size, channels, console.is_terminal)
+        return load_images(paths, self.job.size, channels, console.is_terminal, levels=self.levels)
 
 
 def run_job(job: GaussianJob, request: ReproduceRequest, device: torch.device) -> dict[str, Any]:
@@ -82,7 +85,8 @@ def run_job(job: GaussianJob, request: ReproduceRequest, device: torch.device) -
         raise InputError(
             f"The test set of {job.category} needs normal and defective images for an AUROC."
         )
-    work = _Work(job, dataset, defective, output, output / "runs" / job.name, device)
+    levels = find_levels([sample.path for sample in dataset.train])
+    work = _Work(job, dataset, defective, output, output / "runs" / job.name, device, levels)
     make_folder(work.folder)
     try:
         folds, source = _TASKS[job.system.task](work)
@@ -135,7 +139,7 @@ def _each_fold(work: _Work, judge: Callable[[int], Fold]) -> list[Fold]:
 
 
 def _features(work: _Work) -> tuple[list[Fold], str]:
-    found = category_features(work.job, work.dataset, work.output, work.device)
+    found = category_features(work.job, work.dataset, work.output, work.device, work.levels)
     rows = list(fold_rows(len(found.train[0]), work.job.folds, seed=work.job.seed))
 
     def judge(fold: int) -> Fold:
@@ -146,8 +150,8 @@ def _features(work: _Work) -> tuple[list[Fold], str]:
 
 
 def _augmented(work: _Work) -> tuple[list[Fold], str]:
-    found = category_features(work.job, work.dataset, work.output, work.device)
-    copies = augmented_train_features(work.job, work.dataset, work.folder, work.device)
+    found = category_features(work.job, work.dataset, work.output, work.device, work.levels)
+    copies = augmented_train_features(work.job, work.dataset, work.folder, work.device, work.levels)
     count, passes = len(found.train[0]), work.job.epochs
     rows = list(fold_rows(count, work.job.folds, passes=passes, seed=work.job.seed))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from nsa.detectors.network.automatic import suggest_settings
+from nsa.detectors.network.automatic import suggest_settings, with_levels
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import (
     CROP,
@@ -96,7 +96,11 @@ def _options(request: ReproduceRequest) -> NetworkRequest:
 
 def _settings(dataset: Dataset, options: NetworkRequest) -> tuple[NetworkSettings, int]:
     """The settings of a category, and the epochs they have without the user's changes."""
-    preset = choose_preset(options, dataset.name, lambda: suggest_settings(dataset, options.kind))
+    options = with_levels(options, dataset)
+    levels = options.images["levels"]
+    preset = choose_preset(
+        options, dataset.name, lambda: suggest_settings(dataset, options.kind, levels)
+    )
     return framed(of_preset(preset, dataset.name), options, CROP), preset.training.epochs
 
 
