@@ -182,14 +182,14 @@ def test_defaults_are_the_papers() -> None:
         "label_steepness": 1 / 6,
     }  # fmt: skip
     assert dataclasses.asdict(ImageConfig()) == {
-        "channels": 3, "size": (256, 256), "resize": "stretch", "reflection": 0, "rotation": 0.0,
-        "center_crop": (230, 230),
+        "channels": 3, "size": (256, 256), "resize": "stretch", "levels": None,
+        "reflection": 0, "rotation": 0.0, "center_crop": (230, 230),
         "crop": (224, 224), "vertical_flip": False,
     }  # fmt: skip
     assert dataclasses.asdict(TrainConfig()) == {
         "epochs": 320, "batch_size": 64, "crops_per_image": 1,
         "learning_rate": 1e-3, "final_learning_rate": 1e-6,
-        "seed": 0, "extra_steps": 0, "former_epochs": (),
+        "seed": 0, "image_score": "mean", "extra_steps": 0, "former_epochs": (),
     }  # fmt: skip
 
 
