@@ -156,6 +156,16 @@ def test_automatic_settings_choose_a_score_and_calibrate(
     mask = cv2.imread(str(tmp_path / "out" / shown["mask"]), cv2.IMREAD_GRAYSCALE)
     assert mask.shape == cv2.imread(kept[0]["path"], cv2.IMREAD_GRAYSCALE).shape
     assert (mask > 0).mean() == pytest.approx(float(shown["defect_share"]))
+    # Nobody has chosen those images, so others may take their place.
+    for index in range(19):
+        write(tmp_path / "kept" / f"{index}.png", product(500 + index, False)[0])
+    for count in (19, 18):
+        result = nsa("calibrate", run, tmp_path / "kept")
+        if count == 19:
+            assert result.exit_code == 0, result.output
+            assert len(rows(run / "calibration.csv")) == 19
+            (tmp_path / "kept" / "0.png").unlink()
+    assert "is calibrated already, by 19 images of which 1 are not" in sentence(result)
 
 
 def test_its_file_takes_any_size(native: Path, tmp_path: Path) -> None:
@@ -207,4 +217,9 @@ def test_test_masks_of_another_size_are_found_before_the_training(tmp_path: Path
         nsa("train", "--data-root", tmp_path, *NATIVE, "--output", tmp_path / "run")
     )  # fmt: skip
     assert "0_mask.png is 10 x 10 pixels, but its image" in message
+    write(folder / "test" / "good" / "0.png", np.zeros((31, 90, 3), np.uint8))
+    message = sentence(
+        nsa("train", "--data-root", tmp_path, *NATIVE, "--output", tmp_path / "run2")
+    )  # fmt: skip
+    assert "0.png is 90 x 31 px, and the detector needs at least 32 px on each" in message
     assert not (tmp_path / "run" / "model.safetensors").exists()

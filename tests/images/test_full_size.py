@@ -15,7 +15,7 @@ from tiny import write
 from nsa.errors import InputError
 from nsa.images import Contents, full_size, load_images, read_image, resize
 from nsa.images.augment import augment
-from nsa.images.frame import fill, fit, scaled_shape, window_in
+from nsa.images.frame import fill, scaled_shape, window_in
 from nsa.images.full_size import FullSizeImages, load_to_train_on, memory_for_images
 from nsa.plan.augmentation import Augmentation, draw_crops
 from nsa.settings.config import ImageConfig
@@ -177,7 +177,7 @@ def test_fitting_keeps_the_shape(tmp_path: Path, fresh_seed: int) -> None:
             expected = np.asarray(file.resize(scaled[::-1], Image.Resampling.BILINEAR))
         inner = pixels[:, 5:-5, 5:-5].permute(1, 2, 0).numpy()
         np.testing.assert_array_equal(inner[rows, columns], expected)
-        np.testing.assert_array_equal(inner, fit(read_image(path), frame))
+        np.testing.assert_array_equal(inner, fill(resize(read_image(path), scaled), frame))
         assert abs(2 * window.top + window.height - frame[0]) <= 1
 
 

@@ -71,6 +71,10 @@ class Fitting(ABC, Generic[RunT]):
         """Where and how it computes, as a run folder has it."""
         return {"device": self.device, "precision": self.precision}
 
+    def check_shape(self, shape: tuple[int, int]) -> None:
+        """See :meth:`nsa.detectors.detector.Detector.check_shape`."""
+        del shape
+
     @abstractmethod
     def load(self, run: RunT, dataset: Dataset) -> None:
         """Bring the training images into memory, and whatever else may still fail.

@@ -22,6 +22,7 @@ What is done to each kind of file:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -107,6 +108,11 @@ def image_size(path: str | Path) -> tuple[int, int]:
         InputError: as :func:`read_image`.
     """
     return dicom_size(path) if is_dicom(path) else upright_size(path)
+
+
+def own_shapes(paths: Iterable[str | Path]) -> list[tuple[int, int]]:
+    """Height and width of each image, see :func:`image_size`."""
+    return [(height, width) for width, height in map(image_size, paths)]
 
 
 def check_channels(channels: int) -> None:

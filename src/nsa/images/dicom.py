@@ -7,7 +7,8 @@ What is done to the first frame of a file:
   what the window calls black is 0 and white 255. Levels do not concern such files;
 * other grey of more than 8 bits is scaled by levels, where there are some: of its modality values
   (rescale slope and intercept applied, rounded), 32,768 higher where they can be negative, since
-  levels are from 0 to 65,535. So files of one set have one scale, whatever their intercepts;
+  levels are from 0 to 65,535. So files of one set have one scale, unless the values of some can
+  be negative and those of others cannot;
 * without levels the bits that the file says it uses become 0 to 255;
 * MONOCHROME1, where the smallest value is white, is turned round: after a window, else before
   anything else.

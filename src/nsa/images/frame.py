@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nsa.images.decode import Pixels, resize
+from nsa.images.decode import Pixels
 from nsa.settings.config import Resize
 
 Shape = tuple[int, int]
@@ -65,8 +65,3 @@ def fill(image: Pixels, size: Shape, beyond: int = 0) -> Pixels:
     ends = size[0] + 2 * beyond, size[1] + 2 * beyond
     pads = [(b, e - b - side) for b, e, side in zip(before, ends, image.shape[:2], strict=True)]
     return np.pad(image, (*pads, (0, 0)), "reflect") if np.any(pads) else image
-
-
-def fit(image: Pixels, size: Shape) -> Pixels:
-    """An image scaled until it fits into a frame, and its reflection in what is left of that."""
-    return fill(resize(image, scaled_shape(image.shape[:2], size, "fit")), size)

@@ -17,10 +17,10 @@ from nsa.errors import InputError
 from nsa.images.contents import Contents
 from nsa.images.decode import Pixels, as_array, decode, scale
 from nsa.images.frame import Shape, scaled_shape
-from nsa.images.load import load_each, load_images, worker_count
+from nsa.images.load import load_each, load_images
 from nsa.plan.augmentation import Augmentation
 from nsa.settings.config import ImageConfig
-from nsa.system.cores import sharers
+from nsa.system.cores import own_cores, sharers
 from nsa.system.memory import available_memory
 
 _log = logging.getLogger("nsa")
@@ -146,7 +146,7 @@ class FullSizeImages:
             return None
         if index not in self._coming:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(worker_count(), "decode")
+                self._pool = ThreadPoolExecutor(own_cores(), "decode")
             self._coming[index] = self._pool.submit(self._decode_and_keep, index)
         return self._coming[index]
 

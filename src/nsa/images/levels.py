@@ -27,6 +27,7 @@ from nsa.system.cores import usable_cores
 _log = logging.getLogger("nsa")
 
 _SAMPLE = 64  # files, evenly chosen
+_AT_ONCE = 4  # counting takes eight bytes a value
 _CUT = 1e-4  # share of all values at either end: hot and dead pixels
 _MARGIN = 0.05  # of the range, on either side: what is new may be a little darker or brighter
 _LEAST = 255  # between black and white: a step of the values is one grey level at most
@@ -65,7 +66,7 @@ def find_levels(paths: Sequence[str | Path]) -> Levels | None:
             if counts is not None:
                 histogram[:] += counts
 
-    with ThreadPoolExecutor(min(32, usable_cores())) as pool:
+    with ThreadPoolExecutor(min(_AT_ONCE, usable_cores())) as pool:
         list(pool.map(look, range(count)))
     if not deep:
         return None

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -100,11 +100,6 @@ def upright_size(path: str | Path) -> tuple[int, int]:
         # Pillow turns TIFFs itself, and says so in their size from the start.
         turned = file.format != "TIFF" and _orientation(file, path) >= 5
         return (file.height, file.width) if turned else file.size
-
-
-def own_shapes(paths: Iterable[str | Path]) -> list[tuple[int, int]]:
-    """Height and width of each image, see :func:`upright_size`."""
-    return [(height, width) for width, height in map(upright_size, paths)]
 
 
 def log_once(message: str, path: str | Path) -> None:

@@ -1,8 +1,9 @@
-"""The test images of a category and their masks, all in memory."""
+"""The test images of a category and their masks, all in memory, or looked at one by one."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsa.errors import InputError
 from nsa.images.contents import Contents
+from nsa.images.decode import own_shapes
 from nsa.images.files import list_missing
 from nsa.images.load import load_contents, load_images
 from nsa.images.masks import Mask, load_mask, resize_mask
@@ -79,6 +82,22 @@ def load_test_set(
             found.note(sample.mask, mask, size)
     found.report()
     return LoadedTest(images, masks, published, contents)
+
+
+def check_shapes(samples: list[Sample], check: Callable[[tuple[int, int]], None]) -> None:
+    """Check, by the headers of files, that images of their sizes can be judged.
+
+    Args:
+        check: called with each (height, width); what it raises goes on after the file's name.
+
+    Raises:
+        InputError: one cannot, or cannot be read.
+    """
+    for sample, shape in zip(samples, own_shapes(one.path for one in samples), strict=True):
+        try:
+            check(shape)
+        except InputError as error:
+            raise InputError(f"{sample.path} {error}") from error
 
 
 def check_test_set(

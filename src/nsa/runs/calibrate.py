@@ -22,9 +22,9 @@ from nsa.detectors.detector import Calibrated, Detector, Scored, check_scores
 from nsa.errors import InputError
 from nsa.folder import CONTENTS, AnyRun
 from nsa.images import Contents, load_images
+from nsa.images.decode import own_shapes
 from nsa.images.files import find_all_images
 from nsa.images.load import load_contents
-from nsa.images.opening import own_shapes
 from nsa.metrics.conformal import ConformalThreshold, images_needed
 from nsa.metrics.conformal_pixels import MapLevels, PixelThresholds
 from nsa.model.weights import read_tensors, write_tensors
@@ -45,7 +45,8 @@ from nsa.system.readers import parse_number, read_csv
 _log = logging.getLogger("nsa")
 
 FILE, PIXELS_FILE = "calibration.csv", "calibration_pixels.safetensors"
-_MAXIMUM, _LEVELS = "map_maximum", "levels"
+_MAXIMUM, _OWN = "map_maximum", "held_out_by_training"
+_LEVELS = "levels"
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 _DIGITS = 32  # of a digest of an image's content
 
@@ -62,6 +63,7 @@ class Calibration:
         levels: of their maps, see :class:`nsa.detectors.detector.Calibrated`; None: not read, which
             :func:`read_pixels` does.
         knows_maps: whether they are there to be read.
+        by_training: whether the images are those that the training itself held out.
     """
 
     paths: list[str]
@@ -70,12 +72,18 @@ class Calibration:
     rounding: float | None = None
     levels: MapLevels | None = None
     knows_maps: bool = False
+    by_training: bool = False
 
     @classmethod
-    def of(cls, contents: Contents, said: Calibrated, detector: Detector) -> Calibration:
+    def of(
+        cls, contents: Contents, said: Calibrated, detector: Detector, *, by_training: bool = False
+    ) -> Calibration:
         """From what a detector says of images."""
         names, rounding = contents.names(), detector.rounding
-        return cls(contents.paths, said.scores, names, rounding, said.levels, knows_maps=True)
+        return cls(
+            contents.paths, said.scores, names, rounding, said.levels,
+            knows_maps=True, by_training=by_training,
+        )  # fmt: skip
 
     @classmethod
     def read(cls, run: Path) -> Calibration:
@@ -107,7 +115,9 @@ class Calibration:
         contents = [row["content"] for row in rows] if named else None
         rounding = roundings[0] if roundings else None
         paths, knows_maps = [row["path"] for row in rows], _MAXIMUM in rows[0]
-        return cls(paths, scores, contents, rounding, knows_maps=knows_maps)
+        return cls(
+            paths, scores, contents, rounding, knows_maps=knows_maps, by_training=_OWN in rows[0]
+        )
 
     def write(self, run: Path) -> None:
         """Keep it in a run folder, in place of an earlier one.
@@ -123,6 +133,8 @@ class Calibration:
         if self.levels is not None:
             columns[_MAXIMUM] = self.levels[:, 0].tolist()
             write_tensors(run / PIXELS_FILE, {_LEVELS: torch.from_numpy(self.levels)})
+        if self.by_training:
+            columns[_OWN] = [1] * len(self.paths)
         if self.contents is not None:
             columns["content"] = self.contents  # last: of a cut line it is too short
         write_csv(run / FILE, tuple(columns), zip(*columns.values(), strict=True))
@@ -174,12 +186,17 @@ def read_pixels(run: Path) -> PixelThresholds:
 def check_kept(run: Path, inputs: Sequence[Path]) -> None:
     """Refuse to replace the calibration of a run by one that lacks some of its images.
 
+    That by images which the training held out itself may be replaced: nobody has chosen those.
+
     Raises:
         InputError: it would be replaced, or what is there is no calibration, or damaged.
     """
     if not (run / FILE).is_file():
         return
-    earlier = Calibration.read(run).paths
+    there = Calibration.read(run)
+    if there.by_training:
+        return
+    earlier = there.paths
     named = {str(path.resolve()) for path in find_all_images(inputs)}
     lacking = len(set(earlier) - named)
     if lacking:

@@ -16,8 +16,8 @@ from torch import Tensor
 from nsa.detectors.detector import Detector, Scored, check_scores, enlarge
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set, resize
+from nsa.images.decode import own_shapes
 from nsa.images.masks import shrink
-from nsa.images.opening import own_shapes
 from nsa.images.stream import Pixels
 from nsa.images.test_set import MaskFindings
 from nsa.metrics import PixelMetrics
@@ -238,7 +238,10 @@ def _drawable(
     scale = min(1.0, _DRAWN / max(height, width))
     part = _part_to_show(mask, anomaly_map) if scale < 1 else None
     if part is not None:
-        return Example(index, image[part], mask[part], anomaly_map[part], is_part=True)
+        # Copies, or the whole of each would stay in memory.
+        return Example(
+            index, image[part].copy(), mask[part].copy(), anomaly_map[part].copy(), is_part=True
+        )
     size = max(1, round(scale * height)), max(1, round(scale * width))
     return Example(index, resize(image, size), shrink(mask, size), shrink(anomaly_map, size))
 

@@ -136,6 +136,12 @@ def _notes(
         inputs += f" from {SMALLEST} px"
         longest = f"in its own shape until it just fits into {height} x {width} px, "
         resize = "none" if detector.resize == "none" else longest + resize
+    elif detector.resize == "fit":
+        resize = (
+            f"in its own shape until it just fits into the middle of {height} x {width} px, the "
+            "rest filled by its reflection (scores are right only of images that fill it), "
+            + resize
+        )
     notes = {
         "category": printable(run.settings.category),
         "inputs": inputs,

@@ -13,7 +13,7 @@ from nsa.detectors.registry import config_name, load
 from nsa.errors import InputError
 from nsa.folder import MEMBERS, AnyRun, change_run, create_run
 from nsa.images import Contents, Dataset, LoadedTest, load_test_set
-from nsa.images.test_set import check_test_set
+from nsa.images.test_set import check_shapes, check_test_set
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.calibrate import Calibration, calibrate, say_if_scaled
 from nsa.runs.copies import (
@@ -62,6 +62,7 @@ def work(
     if fitting.resize == "stretch":
         test = load_test_set(dataset.test, fitting.test_size, *how)
     else:
+        check_shapes(dataset.test, fitting.check_shape)
         test = check_test_set(dataset.test, *how)
     if not isinstance(fitting, Compound):
         return _complete(run, dataset, fitting, test, further)
@@ -160,4 +161,4 @@ def _keep_held_out(
         same = contents.copies_of(held_out)
         fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
         warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
-    Calibration.of(held_out, said, detector).write(run.path)
+    Calibration.of(held_out, said, detector, by_training=True).write(run.path)

@@ -26,7 +26,7 @@ from nsa.detectors.method import Fitted, Fitting, RunT
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset
-from nsa.images.opening import own_shapes
+from nsa.images.decode import own_shapes
 from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")

@@ -30,7 +30,7 @@ from nsa.gaussian.map_model import fit_map
 from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import CAUTIOUS, pipeline_for
 from nsa.images import Contents, Dataset, load_images, load_some
-from nsa.images.opening import own_shapes
+from nsa.images.decode import own_shapes
 from nsa.metrics.conformal import allowed_exceedances
 from nsa.settings.suggestions import are_grey
 from nsa.system.console import console, duration

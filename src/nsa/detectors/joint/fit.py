@@ -34,6 +34,7 @@ from nsa.detectors.network import METHOD as NETWORK
 from nsa.detectors.network.fit import NetworkFitting, with_epochs
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.network.sizes import differs
 from nsa.errors import InputError, shown
 from nsa.folder import CONTENTS, MEMBERS, Metrics
 from nsa.gaussian.detector import split_rows
@@ -186,7 +187,7 @@ def resume(run: JointRun, request: JointRequest) -> Fitting[JointRun]:
             else with_epochs(begun, epochs)
         )  # fmt: skip
         settings = JointSettings(network=network, gaussian=settings.gaussian)
-    refuse_changes(contradictions(settings, request))
+    refuse_changes([*contradictions(settings, request), *differs(settings.network, request)])
     device = choose_training_device(run.places["device"])
     precision = choose_precision(run.places["precision"], device)
     if run.is_combined and (run.path / "metrics.json").is_file():

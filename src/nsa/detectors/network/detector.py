@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
 from nsa.detectors.network.folder import NetworkRun
-from nsa.detectors.network.image_score import MEAN, ImageScore, read_score
+from nsa.detectors.network.image_score import LARGEST_BOX, MEAN, ImageScore, read_score
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import center_crop, resize, to_network_input
@@ -74,13 +74,7 @@ class NetworkDetector(Detector):
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`Detector.check_shape`."""
-        config = self.settings.images
-        scaled = scaled_shape(shape, config.size, self.resize)
-        if config.cropped and min(scaled) < STRIDE:
-            raise InputError(
-                f"is {shape[1]} x {shape[0]} px, and the detector needs at least {STRIDE} px on "
-                "each side at the resolution it was trained at; leave it out."
-            )
+        check_shape(self.settings.images, shape)
 
     def judge(self, images: Sequence[Pixels]) -> list[Judged]:
         """See :meth:`Detector.judge`; images of their own shape are judged in it."""
@@ -228,6 +222,20 @@ def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetecto
     network = EncoderDecoder(settings.images.channels, "relu" if unbounded else "sigmoid")
     load_model(run.model, network)
     return NetworkDetector(network, settings, choose_device(device), read_score(run.model))
+
+
+def check_shape(config: ImageConfig, shape: tuple[int, int]) -> None:
+    """Check that images of a (height, width) can be judged by a network of these settings.
+
+    Raises:
+        InputError: see :meth:`Detector.check_shape`.
+    """
+    least = STRIDE if config.cropped else LARGEST_BOX
+    if min(scaled_shape(shape, config.size, config.resize)) < least:
+        raise InputError(
+            f"is {shape[1]} x {shape[0]} px, and the detector needs at least {least} px on each "
+            "side at the resolution that it is trained at."
+        )
 
 
 def _pad(maps: Tensor, config: ImageConfig) -> Tensor:

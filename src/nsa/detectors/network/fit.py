@@ -10,7 +10,7 @@ import torch
 
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.detectors.network.automatic import settle
-from nsa.detectors.network.detector import NetworkDetector
+from nsa.detectors.network.detector import NetworkDetector, check_shape
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.held_out import ENOUGH, HeldOut, hold_out
 from nsa.detectors.network.image_score import MEAN, NAMED, ImageScore, read_score
@@ -59,6 +59,10 @@ class NetworkFitting(Fitting[NetworkRun]):
         self.test_size, self.channels = settings.test_size, settings.images.channels
         self.resize, self.levels = settings.images.resize, settings.images.levels
         self._device, self._ranks, self._profile = device, ranks, profile
+
+    def check_shape(self, shape: tuple[int, int]) -> None:
+        """See :meth:`Fitting.check_shape`."""
+        check_shape(self.settings.images, shape)
 
     def load(self, run: NetworkRun, dataset: Dataset) -> None:
         """See :meth:`Fitting.load`; the other ranks hear what they are to train."""

@@ -12,10 +12,13 @@ from torch import Tensor
 
 from nsa.detectors.detector import Calibrated, Detector
 from nsa.detectors.network.settings import NetworkSettings
+from nsa.errors import InputError
 from nsa.images import Contents, Dataset, Sample, load_images
 from nsa.images.contents import example
+from nsa.images.decode import own_shapes
+from nsa.images.frame import scaled_shape
+from nsa.images.full_size import too_small
 from nsa.images.load import load_contents
-from nsa.images.opening import own_shapes
 from nsa.settings.config import Resize, TrainConfig
 from nsa.training.schedule import HELD_OUT, derive_seed
 
@@ -68,13 +71,17 @@ class HeldOut:
         """The images without copies of training images and of each other; None: too few.
 
         Raises:
-            InputError: an image cannot be read.
+            InputError: an image cannot be read, or is smaller than the crop.
         """
         if not samples:
             return None
         paths = [sample.path for sample in samples]
         config, images = settings.images, None
         if config.cropped:
+            for path, shape in zip(paths, own_shapes(paths), strict=True):
+                scaled = scaled_shape(shape, config.size, config.resize)
+                if any(side < least for side, least in zip(scaled, config.crop, strict=True)):
+                    raise InputError(too_small(path, scaled, config))
             contents = load_contents(paths, config.channels, False, config.levels)
         else:
             contents = Contents(paths)

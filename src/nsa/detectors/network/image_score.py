@@ -66,6 +66,7 @@ SCORES = (
     MEAN, ImageScore("top", 100), ImageScore("top", 1000),
     ImageScore("maximum", 3), ImageScore("maximum", 5),
 )  # fmt: skip
+LARGEST_BOX = max(score.extent for score in SCORES if score.kind == "maximum")
 # What the settings of these names mean.
 NAMED = {"mean": MEAN, "top": SCORES[2], "maximum": SCORES[4]}
 _NOTE = "image_score"

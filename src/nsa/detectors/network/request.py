@@ -34,7 +34,7 @@ class NetworkRequest(TrainRequest):
         section="training",
     )
     batch_size: int | None = option(
-        "Most images per step, at least 2. [default: 64 for the paper's presets, else 16]",
+        "Most images per step, at least 2. [default: 64 in the paper's setting, else 16]",
         section="training",
     )
     learning_rate: float | None = option(

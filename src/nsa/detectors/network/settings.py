@@ -162,7 +162,7 @@ def resolve(
     settings = of_preset(preset, category)
     known = preset is find_preset(category)
     training = settings.training
-    if not known:
+    if not known or request.size is not None:
         training = dataclasses.replace(training, image_score="auto")
     if not known or request.frame == WHOLE or request.size is not None:
         training = dataclasses.replace(training, batch_size=_SMALL_BATCH)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.settings import CROP, NetworkSettings
+from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images.decode import image_size
 from nsa.images.frame import Shape, scaled_shape
@@ -20,7 +20,7 @@ from nsa.settings.options import NATIVE, WHOLE_CROP, Sides
 _log = logging.getLogger("nsa")
 
 _LARGEST_WHOLE = 512  # px of the longer side up to which whole images are seen unless asked
-_USUAL_CROP = 256
+_USUAL_CROP, _LEAST_CROP = 256, 32
 _DIFFERENT = 2.0  # ratio of longer sides from which on native sizes differ a lot
 _LARGEST_PATCH = 0.80  # of a side, as in nearly all of Table 4
 _CROPS_EACH = 8  # reading 12 megapixels takes as long as training on one or two crops
@@ -47,7 +47,7 @@ def sized(
             f"--crop takes crops of images of --size; name that, too, such as --size {NATIVE}."
         )
     named = [f"{name!r} in the section 'images'" for name in _OWN if name in request.images]
-    named += [f"--frame {CROP}"] if request.frame == CROP else []
+    named += [f"--frame {request.frame}"] if request.frame is not None else []
     if named:
         raise InputError(f"{named[0]} says what is seen of an image, as --size does; leave it out.")
     shapes = [(height, width) for width, height in map(image_size, paths)]
@@ -56,8 +56,12 @@ def sized(
     if crop is None:
         large = native or max(frame) > _LARGEST_WHOLE
         smallest = tuple(map(min, zip(*shapes, strict=True))) if native else frame
-        crop = tuple(min(_USUAL_CROP, side) for side in smallest) if large else WHOLE_CROP
+        crop = WHOLE_CROP
+        if large:
+            crop = tuple(max(_LEAST_CROP, min(_USUAL_CROP, side)) for side in smallest)
     if isinstance(crop, tuple):
+        if len(request.size) == 1:  # of whatever shape, the longer side is to be this
+            frame = max(frame), max(frame)
         return _on_crops(settings, request, frame, _pair(crop), native, paths, shapes)
     if native:
         raise InputError(
@@ -99,8 +103,8 @@ def _on_crops(
     paths: Sequence[Path],
     shapes: Sequence[Shape],
 ) -> NetworkSettings:
-    if min(crop) < 32:
-        raise InputError(f"--crop must be at least 32 px a side, got {min(crop)}.")
+    if min(crop) < _LEAST_CROP:
+        raise InputError(f"--crop must be at least {_LEAST_CROP} px a side, got {min(crop)}.")
     if any(side > most for side, most in zip(crop, frame, strict=True)):
         raise InputError(
             f"The crop of {crop[1]} x {crop[0]} px is larger than the images of {frame[1]} x "
