@@ -13,7 +13,7 @@ import pytest
 
 from nsa.errors import InputError
 from nsa.images import dicom, files, find_images, open_dataset, opening, read_image
-from nsa.images.decode import image_size
+from nsa.images.decode import image_size, own_shapes
 from nsa.images.levels import find_levels
 
 pydicom = pytest.importorskip("pydicom")
@@ -69,6 +69,7 @@ def test_without_window_and_levels_the_bits_of_the_file_count(tmp_path: Path) ->
     path = write_dicom(tmp_path / "a.dcm", values)
     assert np.array_equal(grey(path), expected(values, 0, 4095))
     assert image_size(path) == (17, 11)
+    assert own_shapes([path]) == [(11, 17)]
     signed = noise(-2048, 2047, 11, 17, dtype=np.int16)
     path = write_dicom(tmp_path / "b.DICOM", signed)
     assert np.array_equal(grey(path), expected(signed, -2048, 2047))
