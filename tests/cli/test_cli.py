@@ -266,7 +266,7 @@ def test_help_explains_each_option(command: str) -> None:
             "--device", "--variant", "--label", "--output", "--resume", "--config",
         ):  # fmt: skip
             assert option in result.stdout
-        assert "[default: 64]" in result.stdout  # and is not taken for markup
+        assert "[default: 0.001]" in result.stdout  # and is not taken for markup
     if command == "reproduce":
         words = " ".join(result.stdout.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", "").split())
         for text in ("--paper", "VIII of gaussian", "[default: 100]", "[default: preset]"):

@@ -159,7 +159,12 @@ def test_maps_of_different_sizes_are_one_set(fresh_seed: int) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(scores=hnp.arrays(np.float32, 24, elements=st.floats(-(2.0**100), 2.0**100, width=32)))
+@given(
+    scores=hnp.arrays(
+        np.float32, 24,
+        elements=st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False),
+    )
+)  # fmt: skip
 def test_both_zeros_and_every_sign_and_size_keep_their_order(scores: Floats) -> None:
     """Rounded to two digits of a binary fraction, so that each has a bin of its own."""
     fraction, exponent = np.frexp(scores)

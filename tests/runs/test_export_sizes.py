@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -11,17 +12,23 @@ import onnxruntime
 import pytest
 import torch
 
-from nsa.detectors.network.detector import NetworkDetector, image_scores
+from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.registry import load, open_run
 from nsa.runs.export import SMALLEST, export
 from nsa.settings.config import Resize
+from nsa.settings.fields import replace
 
 
-def detector(run: Path, resize: Resize) -> NetworkDetector:
+def detector(run: Path, resize: Resize, *, whole: bool = False) -> NetworkDetector:
+    """A detector of 72 x 72 px whose images come to that as said, and its network to them."""
     judge = load(run, "cpu")
     assert isinstance(judge, NetworkDetector)
-    judge.resize = resize
-    return judge
+    images = judge.settings.images
+    if resize != "stretch":
+        crop = images.size if whole else images.crop
+        images = replace(images, resize=resize, center_crop=None, rotation=0, crop=crop)
+    settings = dataclasses.replace(judge.settings, images=images)
+    return NetworkDetector(judge.network, settings, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def test_files_take_any_height_and_width(
         maps = judge.maps(images)
         for found, scores in (session.run(None, {"images": images.numpy()}), module(images)):
             np.testing.assert_allclose(found, maps, rtol=0, atol=1e-4, err_msg=f"{images.shape}")
-            np.testing.assert_allclose(scores, image_scores(maps), rtol=0, atol=1e-5)
+            np.testing.assert_allclose(scores, judge.image_score(maps), rtol=0, atol=1e-5)
     with pytest.raises(AssertionError):  # of torch's own, not a wrong map
         module(torch.zeros(1, 3, SMALLEST - 1, 64, dtype=torch.uint8))
 
@@ -69,6 +76,10 @@ def test_a_file_of_fitted_images_says_how_they_are_scaled(
     assert json.loads(extra["nsa.json"]) == notes
     assert notes["resize"].startswith("in its own shape until it just fits into 72 x 72 px, bilin")
     assert "of any height and width" in notes["inputs"]
+    whole = detector(network_run, "fit", whole=True)
+    notes = export(open_run(network_run), whole, tmp_path / "whole.pt2")
+    assert "until it just fits into the middle of 72 x 72 px, the rest filled by" in notes["resize"]
+    assert "(N, 3, 72, 72), RGB" in notes["inputs"]
 
 
 def test_a_file_for_one_size_says_so(network_run: Path, tmp_path: Path) -> None:

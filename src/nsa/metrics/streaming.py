@@ -204,10 +204,10 @@ def _count(
         if key == sign:  # -0, which equals 0
             key = np.uint32(0)
         key = ~key if key & sign else key | sign
-        code = key >> _SHIFT
+        place = key >> _SHIFT
         if mask[index]:
-            defective[code] += 1
-            weight[code] += weights[region]
+            defective[place] += 1
+            weight[place] += weights[region]
             region += 1
         else:
-            normal[code] += 1
+            normal[place] += 1

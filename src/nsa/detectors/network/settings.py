@@ -19,10 +19,8 @@ _log = logging.getLogger("nsa")
 _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are others
     "synthesis": {"patch_pixels": None},
     "images": {"resize": "stretch", "reflection": 0, "levels": None},
-    "training": {
-        "crops_per_image": 1, "image_score": "mean", "extra_steps": 0, "former_epochs": [],
-    },
-}  # fmt: skip
+    "training": {"crops_per_image": 1, "extra_steps": 0, "former_epochs": []},
+}
 SECTIONS = ("synthesis", "images", "training")
 WHOLE, CROP = "whole", "crop"
 # Images per step where not all is as in the paper. In as many epochs, four times the steps teach

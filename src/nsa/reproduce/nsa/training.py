@@ -38,7 +38,10 @@ class TrainingJob(Job):
 
     def settings_dict(self) -> dict[str, Any]:
         """See :meth:`Job.settings_dict`."""
-        return self.settings.to_dict()
+        values = self.settings.to_dict()
+        if values["training"]["image_score"] == "mean":  # as in all results of earlier versions
+            del values["training"]["image_score"]
+        return values
 
     def run(self, request: ReproduceRequest) -> dict[str, Any]:
         """See :meth:`Job.run`."""
