@@ -94,6 +94,12 @@ def test_patches_keep_their_size_on_crops(paths: list[Path]) -> None:
     assert found.width_bounds == (0.06, pytest.approx(0.48))
     assert asked(paths, "screw", size="native", crop=32).synthesis.height_bounds[1] < 0.8
     assert asked(paths, size="native", crop=32).synthesis.height_bounds == (0.06, 0.8)
+    # Those that somebody asked for stay, here with what of_preset() has.
+    own = asked(
+        paths, "screw", size="native", crop=[45, 40], synthesis={"height_bounds": [0.1, 0.2]}
+    )
+    assert own.synthesis.height_bounds == before.height_bounds
+    assert own.synthesis.width_bounds == (0.06, pytest.approx(0.48))
 
 
 def test_images_too_many_for_memory_are_read_seldom(

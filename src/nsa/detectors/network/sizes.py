@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import NetworkSettings
@@ -14,7 +15,7 @@ from nsa.errors import InputError
 from nsa.images.decode import image_size
 from nsa.images.frame import Shape, scaled_shape
 from nsa.images.full_size import memory_for_images, too_small
-from nsa.settings.config import Bounds, ImageConfig, SynthesisConfig
+from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.settings.options import NATIVE, WHOLE_CROP, Sides
 
 _log = logging.getLogger("nsa")
@@ -119,7 +120,7 @@ def _on_crops(
         if any(side < least for side, least in zip(shape, crop, strict=True)):
             raise InputError(too_small(path, shape, images))
     _say_how(images, shapes)
-    synthesis = _patches_on(crop, frame, settings.synthesis)
+    synthesis = _patches_on(crop, frame, settings.synthesis, request.overrides("synthesis"))
     training = settings.training
     asked = request.overrides("training")
     large = images.channels * sum(height * width for height, width in scaled) > memory_for_images()
@@ -166,14 +167,17 @@ def _pair(sides: tuple[int, ...]) -> Shape:
     return sides[0], sides[-1]
 
 
-def _patches_on(crop: Shape, frame: Shape, config: SynthesisConfig) -> SynthesisConfig:
-    """Patches on crops may be as large as on whole images, as far as a crop has room."""
+def _patches_on(
+    crop: Shape, frame: Shape, config: SynthesisConfig, asked: Mapping[str, Any]
+) -> SynthesisConfig:
+    """Patches on crops may be as large as on whole images, as far as a crop has room.
 
-    def bounds(axis: int, former: Bounds) -> Bounds:
-        return former[0], min(_LARGEST_PATCH, max(former[0], former[1] * frame[axis] / crop[axis]))
-
-    return dataclasses.replace(
-        config,
-        height_bounds=bounds(0, config.height_bounds),
-        width_bounds=bounds(1, config.width_bounds),
-    )
+    Args:
+        asked: settings that the user named, which stay.
+    """
+    changed: dict[str, Any] = {}
+    for axis, name in enumerate(("height_bounds", "width_bounds")):
+        low, high = getattr(config, name)
+        if name not in asked:
+            changed[name] = low, min(_LARGEST_PATCH, max(low, high * frame[axis] / crop[axis]))
+    return dataclasses.replace(config, **changed)
