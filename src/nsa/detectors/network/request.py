@@ -47,8 +47,8 @@ class NetworkRequest(TrainRequest):
     label: str | None = option(f"{', '.join(LABELS)}. [default: logistic]", section="synthesis")
     image_score: str | None = option(
         f"What of its map scores an image: {', '.join(IMAGE_SCORES)}; auto holds a tenth of the "
-        "images out of the training, chooses by them, and calibrates with them. [default: preset: "
-        "mean, else auto]",
+        "images out of the training, chooses by them, and calibrates with them. [default: preset "
+        "without --size: mean, else auto]",
         section="training",
     )
     background: float | str | None = option(
