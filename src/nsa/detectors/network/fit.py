@@ -141,7 +141,7 @@ class NetworkFitting(Fitting[NetworkRun]):
         # Simulated, five equally good scores, 9 to 32 images: 5.3 % for 5 % at most.
         _log.info(
             "The %d held-out images calibrate the run, too, so false positive rates hold nearly "
-            "(5.3 %% for 5 %%); with other images nsa calibrate --overwrite makes them strict.",
+            "(5.3 %% for 5 %%); with other images nsa calibrate makes them strict.",
             len(paths),
         )  # fmt: skip
         return score
