@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from nsa.errors import InputError
-from nsa.runs.regions import Region, find_regions, usual_threshold
+from nsa.runs import regions as module
+from nsa.runs.regions import COLUMNS, Region, RegionTables, find_regions, usual_threshold
 
 
 def filled(
@@ -120,3 +126,115 @@ def test_the_usual_threshold_leaves_a_hundredth(fresh_seed: int) -> None:
     assert (values > usual_threshold(values)).sum() == 100
     flat = np.full((7, 9), 0.1, np.float32)
     assert find_regions(flat, usual_threshold(flat)) == []
+
+
+FIRST = Region(4, 0, 2, 2, 3, 0.125, 3.5, 2.25)
+SECOND = Region(0, 2, 1, 1, 1, 0.1, 0.1, 0.1)
+HEADING = ",".join(COLUMNS) + "\n"
+
+
+def left(folder: Path) -> dict[str, bytes]:
+    return {entry.name: entry.read_bytes() for entry in folder.iterdir()}
+
+
+def test_tables_are_there_when_all_is_added(tmp_path: Path) -> None:
+    (tmp_path / "regions.csv").write_text("earlier")
+    (tmp_path / "regions.json").write_text("[]")
+    odd = os.fsdecode(b'a,"\r\xff\n.png')
+    with RegionTables(tmp_path) as tables:
+        tables.add(Path("in/a.png"), 2, [FIRST, SECOND])
+        tables.add("none.png", 3, [])
+        tables.add(odd, 7, [SECOND])
+        lines = (
+            f"{HEADING}in/a.png,1,4,0,2,2,3,0.125,3.5,2.25\nin/a.png,2,0,2,1,1,1,0.1,0.1,0.1\n"
+            f'"a,""\r{os.fsdecode(bytes([255]))}\n.png",1,0,2,1,1,1,0.1,0.1,0.1\n'
+        ).encode(errors="surrogateescape")
+        assert left(tmp_path) == {
+            "regions.csv": b"earlier", "regions.json": b"[]", "regions.partial.csv": lines,
+        }  # fmt: skip
+        assert tables.partial == tmp_path / "regions.partial.csv"
+        tables.finish()
+    written = left(tmp_path)
+    assert written.keys() == {"regions.csv", "regions.json"}
+    assert written["regions.csv"] == lines
+
+    def result(image: int, name: str, region: int, one: Region) -> dict[str, object]:
+        return {
+            "image_id": image, "file_name": name, "category_id": 1, "bbox": [*one[:4]],
+            "area": one.area, "score": one.peak, "region": region,
+        }  # fmt: skip
+
+    assert json.loads(written["regions.json"]) == [
+        result(2, "in/a.png", 1, FIRST),
+        result(2, "in/a.png", 2, SECOND),
+        result(7, odd, 1, SECOND),
+    ]
+
+
+def test_tables_without_regions_are_empty_not_missing(tmp_path: Path) -> None:
+    with RegionTables(tmp_path) as tables:
+        tables.add("a.png", 1, [])
+        tables.finish()
+    assert left(tmp_path) == {"regions.csv": HEADING.encode(), "regions.json": b"[\n]\n"}
+
+
+def test_numbers_keep_all_their_digits(tmp_path: Path, fresh_seed: int) -> None:
+    values = np.random.default_rng(fresh_seed).normal(size=(60, 50)).astype(np.float32)
+    found = find_regions(values, 1.5)
+    with RegionTables(tmp_path) as tables:
+        tables.add("a.png", 1, found)
+        tables.finish()
+    results = json.loads((tmp_path / "regions.json").read_text())
+    assert [one["score"] for one in results] == [one.peak for one in found]
+    lines = (tmp_path / "regions.csv").read_text().splitlines()[1:]
+    assert [tuple(map(float, line.split(",")[2:])) for line in lines] == [*map(tuple, found)]
+
+
+def test_an_interruption_keeps_lines_and_earlier_tables(tmp_path: Path) -> None:
+    earlier = {"regions.csv": b"earlier", "regions.json": b"[]"}
+    for name, content in earlier.items():
+        (tmp_path / name).write_bytes(content)
+    with RegionTables(tmp_path):
+        pass
+    assert left(tmp_path) == earlier
+    with RegionTables(tmp_path) as tables:
+        tables.add("a.png", 1, [SECOND])
+    kept = {**earlier, "regions.partial.csv": f"{HEADING}a.png,1,0,2,1,1,1,0.1,0.1,0.1\n".encode()}
+    assert left(tmp_path) == kept
+    with pytest.raises(InputError, match=r"regions\.partial\.csv: File exists"):
+        RegionTables(tmp_path)
+    with RegionTables(tmp_path, overwrite=True) as tables:
+        tables.finish()
+    assert left(tmp_path) == {"regions.csv": HEADING.encode(), "regions.json": b"[\n]\n"}
+
+
+def test_a_json_that_cannot_be_written_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> str:
+        raise OSError(28, "No space left")
+
+    with RegionTables(tmp_path) as tables:
+        tables.add("a.png", 1, [SECOND])
+        monkeypatch.setattr(module.json, "dumps", full)
+        with pytest.raises(InputError, match=r"Cannot write .*regions\.json: No space left\."):
+            tables.finish()
+    assert left(tmp_path).keys() == {"regions.partial.csv"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from nsa.runs.regions import Region, RegionTables
+
+with RegionTables(Path(sys.argv[1])) as tables:
+    tables.add("a.png", 1, [Region(0, 2, 1, 1, 1, 0.1, 0.1, 0.1)])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
+def test_lines_of_regions_outlast_a_kill(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    line = f"{HEADING}a.png,1,0,2,1,1,1,0.1,0.1,0.1\n"
+    assert left(tmp_path) == {"regions.partial.csv": line.encode()}

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import csv
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from nsa.errors import InputError
+from nsa.runs.growing import GrowingTable
+from nsa.system.files import atomic_file
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+REGIONS, COCO = "regions.csv", "regions.json"
 USUAL_QUANTILE = 0.99
 _STRIP = 1 << 20  # pixels that are summed up at a time, in float64
 
@@ -33,6 +44,9 @@ class Region(NamedTuple):
     share: float
     peak: float
     mean: float
+
+
+COLUMNS = ("path", "region", *Region._fields)
 
 
 def find_regions(
@@ -82,6 +96,93 @@ def find_regions(
 def usual_threshold(anomaly_map: npt.NDArray[np.float32]) -> float:
     """The map's own 0.99 quantile, where nothing says which values are defective.
 
-    A map (H, W) of one value has no pixel above it.
+    In a map (H, W) whose largest value is that of a hundredth of its pixels, none is above it.
     """
     return float(np.quantile(anomaly_map, USUAL_QUANTILE))
+
+
+class RegionTables:
+    """``regions.csv`` and ``regions.json`` of images that stream by, each whole or not at all.
+
+    Until :meth:`finish`, and after whatever ends the process, the lines are in
+    ``regions.partial.csv``, as :class:`nsa.runs.growing.GrowingTable` keeps them. Memory holds no
+    region.
+
+    The lines of the CSV are :data:`COLUMNS`, the regions of an image numbered from 1. The JSON has
+    the same regions as results of detection in COCO's format: ``image_id``, ``category_id`` 1,
+    ``bbox`` (x, y, width, height) and the ``score``, the raw peak, and beyond what that asks for
+    ``file_name``, ``area`` and ``region``.
+
+    It is used by a ``with`` block, which leaves nothing of tables without a line.
+
+    Args:
+        folder: where they are written.
+        overwrite: whether they may replace what an earlier call left unfinished.
+
+    Attributes:
+        partial: the file that grows.
+
+    Raises:
+        InputError: it cannot be written, or another process is at it.
+    """
+
+    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
+        self._table = GrowingTable(folder / REGIONS, COLUMNS, overwrite=overwrite)
+        self._coco = folder / COCO
+        self._numbers = array("q")  # of the images that have regions
+        self.partial = self._table.partial
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._table.__exit__()
+
+    def add(self, path: Path | str, number: int, regions: Sequence[Region]) -> None:
+        """Write the regions of an image; when this returns they outlast the process.
+
+        Args:
+            path: of the image, as ``scores.csv`` has it.
+            number: its line in ``scores.csv``, from 1 below the heading: the ``image_id``.
+            regions: see :func:`find_regions`; none: the image gets no line.
+
+        Raises:
+            InputError: the file cannot be written; no line is cut.
+        """
+        if regions:
+            self._table.add((path, index, *one) for index, one in enumerate(regions, 1))
+            self._numbers.append(number)
+
+    def finish(self) -> None:
+        """Give the tables their names, in place of earlier ones.
+
+        Raises:
+            InputError: they cannot be written; the lines stay where they are.
+        """
+        with atomic_file(self._coco) as file:
+            file.write(b"[")
+            separator = b"\n"
+            for result in self._results():
+                file.write(separator + json.dumps(result).encode())
+                separator = b",\n"
+            file.write(b"\n]\n")
+        self._table.finish()
+
+    def _results(self) -> Iterator[dict[str, Any]]:
+        """What the JSON has, from the lines that were written."""
+        numbers = iter(self._numbers)
+        image = 0
+        with self.partial.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            for line in csv.DictReader(file):
+                x, y, width, height, area = (int(line[name]) for name in Region._fields[:5])
+                region = int(line["region"])
+                image = next(numbers) if region == 1 else image
+                yield {
+                    "image_id": image,
+                    "file_name": line["path"],
+                    "category_id": 1,
+                    "bbox": [x, y, width, height],
+                    "area": area,
+                    "score": float(line["peak"]),
+                    "region": region,
+                }
