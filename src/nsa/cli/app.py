@@ -21,6 +21,7 @@ from nsa.cli.predict import predict_command
 from nsa.cli.reproduce import reproduce_command
 from nsa.cli.synthesize import synthesize_command
 from nsa.cli.train import train_command
+from nsa.cli.watch import watch_command
 from nsa.errors import InputError
 from nsa.system.console import (
     console,
@@ -100,7 +101,7 @@ def _help(command: Callable[..., None]) -> str:
 
 for _command in (
     train_command, evaluate_command, calibrate_command, predict_command, combine_command,
-    export_command, synthesize_command, reproduce_command, info_command,
+    watch_command, export_command, synthesize_command, reproduce_command, info_command,
 ):  # fmt: skip
     _name = _command.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_command))(_friendly(_command))

@@ -41,7 +41,12 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
 
 def is_image(path: Path) -> bool:
     """Whether ``path`` is a visible file with the suffix of an image."""
-    return _is_named_image(path) and path.is_file()
+    return is_named_image(path) and path.is_file()
+
+
+def is_named_image(path: Path) -> bool:
+    """Whether ``path`` is called as a visible image is, whatever is there."""
+    return path.suffix.lower() in _suffixes() and not path.name.startswith(".")
 
 
 def is_dicom(path: str | Path) -> bool:
@@ -145,7 +150,7 @@ def _sort_out(folder: Path) -> tuple[list[Path], list[os.DirEntry[str]]]:
     """The image files of a folder, and what else a person may think is judged."""
     images, others = [], []
     for entry in _entries(folder):
-        if _is_named_image(Path(entry)) and entry.is_file():
+        if is_named_image(Path(entry)) and entry.is_file():
             images.append(Path(entry))
         elif _is_seen(entry) or _is_hidden_image(entry):
             others.append(entry)
@@ -178,10 +183,6 @@ def _report(folder: Path, count: int, others: Sequence[os.DirEntry[str]]) -> Non
 
 def _names(entries: Sequence[os.DirEntry[str]]) -> list[str]:
     return sorted(entry.name for entry in entries)
-
-
-def _is_named_image(path: Path) -> bool:
-    return path.suffix.lower() in _suffixes() and not path.name.startswith(".")
 
 
 def _is_seen(entry: os.DirEntry[str]) -> bool:

@@ -1,0 +1,264 @@
+"""The folder of a watch: what is judged already, and where the rest is written to.
+
+watch.json       which run, folder and decision it belongs to
+scores.csv       a line per judged image, in the order of judging
+regions.csv      where these images are anomalous
+unreadable.csv   files that cannot be read
+status.json      how it goes, for other programs
+000001_NAME.png  the picture of the image in the first line of scores.csv
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from nsa.detectors.detector import Detector
+from nsa.errors import InputError, shown
+from nsa.report.overlay import outline, overlay
+from nsa.runs.decisions import Decisions
+from nsa.runs.judging import JudgedFile
+from nsa.runs.regions import COLUMNS, REGIONS, Region, find_regions, usual_threshold
+from nsa.runs.watch.changes import Version
+from nsa.runs.watch.table import LastingTable
+from nsa.settings.fields import reading
+from nsa.system.files import remove, write_atomically, write_csv
+from nsa.system.readers import parse_number, read_csv
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
+_VERSION = ("time", "bytes", "mtime_ns")
+_IMAGE = "image_id"  # of a region: the image's line in scores.csv, from 1
+_REMEDY = "put back a copy of it, or choose another --output"
+_REASONS = ("path", "reason", *_VERSION)
+_LONGEST_STEM = 240  # bytes: with .png, what a file system takes
+_PICTURE = re.compile(r"(\d{6,})_.*\.png", re.DOTALL)
+
+
+class Line(NamedTuple):
+    """What ``scores.csv`` says of an image, as far as others ask.
+
+    Attributes:
+        path: of the image.
+        raw: its raw score.
+        label: ``"normal"`` or ``"anomalous"``; empty: the run is not calibrated.
+        time: when it was judged, in ISO 8601.
+    """
+
+    path: str
+    raw: float
+    label: str
+    time: str
+
+
+class Results:
+    """Judged images, kept so that a kill loses none and a restart judges none again.
+
+    Pictures come first, then the regions, then the line of an image in ``scores.csv``: with it the
+    image is done. It is used by a ``with`` block, in which the folder is locked.
+
+    Args:
+        folder: of the results.
+        told: gets each line of ``scores.csv``, those of earlier calls first.
+        overlays: write the pictures.
+
+    Attributes:
+        lines: how many images are judged.
+        unreadable: paths of files that cannot be read.
+
+    Raises:
+        InputError: what is there cannot be read or written, or is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        detector: Detector,
+        decisions: Decisions | None,
+        told: Callable[[Line], None],
+        *,
+        overlays: bool = True,
+    ) -> None:
+        self._folder, self._detector, self._decisions = folder, detector, decisions
+        self._told, self._overlays = told, overlays
+        self._limit = None if decisions is None else decisions.pixels
+        self._seen: set[bytes] = set()
+        self.lines = 0
+        self.unreadable = self._read_unreadable()
+        columns = (
+            "path", "predicted", "score", "raw_score",
+            *(("spread",) if detector.has_spread else ()),
+            *(("defect_share",) if self._limit else ()), "picture", *_VERSION,
+        )  # fmt: skip
+        self._scores = LastingTable(folder / SCORES, columns, self._take)
+        try:
+            self._regions = LastingTable(folder / REGIONS, (*COLUMNS, _IMAGE), self._is_done)
+        except BaseException:
+            self._scores.__exit__()
+            raise
+        for entry in folder.iterdir():
+            named = _PICTURE.fullmatch(entry.name)
+            if named and int(named[1]) > self.lines:  # of an image that was not done
+                remove(entry)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._scores.__exit__()
+        self._regions.__exit__()
+
+    def knows(self, path: Path, version: Version) -> bool:
+        """Whether a version of a file is judged, or known to be unreadable."""
+        return _key(str(path), *version) in self._seen
+
+    def write(
+        self, files: Sequence[tuple[JudgedFile, Path, Version]], pool: ThreadPoolExecutor
+    ) -> None:
+        """Write all that belongs to judged images; when this returns it outlasts the process.
+
+        Args:
+            files: each with its path and the version that was judged.
+            pool: draws.
+
+        Raises:
+            InputError: something cannot be written; these images are not done then.
+        """
+        time = _now()
+        numbered = list(enumerate(files, self.lines + 1))
+        names = [_picture_name(number, one[1]) for number, one in numbered]
+        names = names if self._overlays else [""] * len(names)
+        drawn = [
+            pool.submit(self._draw, one[0], name) for one, name in zip(files, names, strict=True)
+        ]
+        regions = [future.result() for future in drawn]
+        self._regions.add(
+            (path, index, *region, number)
+            for (number, (_, path, _)), found in zip(numbered, regions, strict=True)
+            for index, region in enumerate(found, 1)
+        )
+        rows = [self._row(*one, name, time) for one, name in zip(files, names, strict=True)]
+        self._scores.add(rows)
+        for (file, path, version), row in zip(files, rows, strict=True):
+            self._count(Line(str(path), file.judged.score, str(row[1]), time), version)
+        self._repaired({str(path) for _, path, _ in files})
+
+    def fail(self, failures: Sequence[tuple[Path, Version, str]]) -> None:
+        """Note files that cannot be read, each with the reason; until they change they are done.
+
+        Raises:
+            InputError: the list of them cannot be written.
+        """
+        for path, version, reason in failures:
+            self.unreadable[str(path)] = (reason, _now(), *map(str, version))
+            self._seen.add(_key(str(path), *version))
+        self._write_unreadable()
+
+    def _take(self, line: dict[str, str]) -> bool:
+        """One of an earlier call."""
+        with reading(self._folder / SCORES, _REMEDY):
+            raw = parse_number(line["raw_score"], "raw_score")
+            version = Version(*(_whole(line[name], name) for name in _VERSION[1:]))
+        self._count(Line(line["path"], raw, line["predicted"], line["time"]), version)
+        before = self.unreadable.get(line["path"])
+        if before is not None and before[1] < line["time"]:  # killed before it was taken off
+            self._repaired({line["path"]})
+        return True
+
+    def _is_done(self, region: dict[str, str]) -> bool:
+        """Whether the image of an earlier call's region is in ``scores.csv``, too."""
+        with reading(self._folder / REGIONS, _REMEDY):
+            return _whole(region[_IMAGE], _IMAGE) <= self.lines
+
+    def _count(self, line: Line, version: Version) -> None:
+        self.lines += 1
+        self._seen.add(_key(line.path, *version))
+        self._told(line)
+
+    def _row(
+        self, file: JudgedFile, path: Path, version: Version, name: str, time: str
+    ) -> list[object]:
+        judged, decisions = file.judged, self._decisions
+        row: list[object] = [path, "", "", repr(judged.score)]
+        if decisions is not None:
+            row[1:3] = [decisions.label(judged.score), repr(decisions.score(judged.score))]
+        if self._detector.has_spread:
+            row.append(repr(judged.spread))
+        if self._limit is not None:
+            row.append(repr(float(np.mean(judged.map > self._limit.threshold))))
+        return [*row, name, time, *version]
+
+    def _draw(self, file: JudgedFile, name: str) -> list[Region]:
+        """Write the picture of an image, if it has a name, and find its regions."""
+        low, high = self._detector.map_range
+        limit = self._limit
+        found = file.judged.map
+        if name:
+            drawn = overlay(file.image, found, high, low)
+            if limit is not None:
+                outline(drawn, found > limit.threshold)
+            write_atomically(self._folder / name, _png(drawn))
+        return find_regions(found, usual_threshold(found) if limit is None else limit.threshold)
+
+    def _read_unreadable(self) -> dict[str, tuple[str, ...]]:
+        path = self._folder / UNREADABLE
+        if not path.is_file():
+            return {}
+        lines = read_csv(path, _REASONS)
+        for line in lines:
+            self._seen.add(_key(line["path"], line["bytes"], line["mtime_ns"]))
+        return {line["path"]: tuple(line[name] for name in _REASONS[1:]) for line in lines}
+
+    def _repaired(self, paths: set[str]) -> None:
+        """Take files off the list of unreadable ones."""
+        if not paths.isdisjoint(self.unreadable):
+            for path in paths:
+                self.unreadable.pop(path, None)
+            self._write_unreadable()
+
+    def _write_unreadable(self) -> None:
+        lines = [(path, *values) for path, values in self.unreadable.items()]
+        write_csv(self._folder / UNREADABLE, _REASONS, lines)
+
+
+def _key(path: str, size: object, mtime: object) -> bytes:
+    """Of a version of a file; digests, as there may be millions."""
+    named = f"{size} {mtime} {path}"
+    return hashlib.blake2b(named.encode(errors="surrogateescape"), digest_size=16).digest()
+
+
+def _whole(text: str, name: str) -> int:
+    if not text.isdecimal():
+        raise InputError(f"{name} must be a whole number, got {shown(text)}")
+    return int(text)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _picture_name(number: int, path: Path) -> str:
+    """Begins with the image's line in ``scores.csv``, so that no two are the same."""
+    name = f"{number:06d}_{path.stem}"
+    while len(os.fsencode(name)) > _LONGEST_STEM:
+        name = name[:-1]
+    return f"{name}.png"
+
+
+def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[
+        1
+    ]
+    return encoded.tobytes()
