@@ -25,18 +25,15 @@ def watch_command(
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
     settle: Annotated[
-        float | None,
+        float,
         typer.Option(
             help="Seconds for which a file must not change before it is judged, unless it is "
-            "closed or renamed before. \\[default: 1]"
+            "closed or renamed before."
         ),
-    ] = None,
+    ] = 1.0,
     tries: Annotated[
-        int | None,
-        typer.Option(
-            help="How often a file is read until it is listed as unreadable. \\[default: 3]"
-        ),
-    ] = None,
+        int, typer.Option(help="How often a file is read until it is listed as unreadable.")
+    ] = 3,
     poll: Annotated[
         bool,
         typer.Option(
@@ -48,9 +45,8 @@ def watch_command(
         bool, typer.Option("--once", help="Judge what is there and not judged yet, and end.")
     ] = False,
     drift_level: Annotated[
-        float | None,
-        typer.Option(help="Probability of a false alarm of drift, ever. \\[default: 0.01]"),
-    ] = None,
+        float, typer.Option(help="Probability of a false alarm of drift, ever.")
+    ] = 0.01,
 ) -> None:
     """Judge images as they appear in a folder, until Ctrl-C.
 
@@ -64,11 +60,9 @@ def watch_command(
     from nsa.detectors.registry import load, open_run
     from nsa.runs.watch import WatchOptions, watch
 
-    given = {"settle": settle, "tries": tries, "drift_level": drift_level}
     options = WatchOptions(
-        poll=poll, once=once, overlays=overlays,
-        **{name: value for name, value in given.items() if value is not None},
-    )  # fmt: skip
+        settle=settle, tries=tries, poll=poll, once=once, overlays=overlays, drift_level=drift_level
+    )
     opened, detector = open_run(run), load(run, device or "auto")
     watch(
         opened, detector, folder, output, options, fpr=fpr, mask_fpr=mask_fpr,

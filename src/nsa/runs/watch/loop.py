@@ -50,12 +50,12 @@ class WatchOptions(Checked):
         drift_level: probability of a false alarm of drift, ever.
     """
 
-    settle: float = 1.0
-    tries: int = 3
-    poll: bool = False
-    once: bool = False
-    overlays: bool = True
-    drift_level: float = 0.01
+    settle: float
+    tries: int
+    poll: bool
+    once: bool
+    overlays: bool
+    drift_level: float
 
     def __post_init__(self) -> None:
         super().__post_init__()

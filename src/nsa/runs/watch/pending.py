@@ -65,7 +65,7 @@ class Pending:
 
     def take(self, most: int) -> list[Waiting]:
         """Files that are complete; they no longer wait. Those that are gone do not, either."""
-        now, taken, gone = self._clock(), [], []
+        now, taken, gone = self._clock(), list[Waiting](), list[Waiting]()
         for one in self._files.values():
             if len(taken) == most:
                 break
