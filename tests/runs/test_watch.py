@@ -1,0 +1,334 @@
+"""A folder that is watched: every image is judged once, when it is complete, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from watched import Brightness, Watched, image_bytes, make_run, options, put, wait_until
+
+from nsa.errors import InputError
+from nsa.runs.watch import watch
+
+WAYS = pytest.mark.parametrize("poll", [False, True])
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path)
+
+
+def test_what_is_there_comes_first_and_each_is_judged_once(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(["b.png", "a.png", "x/y/c.png"]):
+        os.utime(put(watched.folder / name), ns=(0, 10**18 + number))  # the oldest first
+    put(watched.folder / ".hidden" / "d.png")
+    put(watched.folder / "e.txt")
+    with watched.going(monkeypatch):
+        wait_until(lambda: len(watched.lines()) == 3)
+        put(watched.folder / "new.png", 255)
+        wait_until(lambda: len(watched.lines()) == 4)
+    assert watched.names() == ["b.png", "a.png", "x/y/c.png", "new.png"]
+    assert [line["predicted"] for line in watched.lines()] == ["normal"] * 3 + ["anomalous"]
+    assert watched.judge(once=True) == 0
+    assert len(watched.lines()) == 4
+
+
+@WAYS
+def test_a_file_that_is_written_slowly_is_waited_for(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, poll: bool
+) -> None:
+    content = image_bytes(60, 100)
+    with watched.going(monkeypatch, poll=poll, settle=2.0):
+        with (watched.folder / "slow.png").open("wb", buffering=0) as file:
+            for first in range(0, len(content), 40):
+                file.write(content[first : first + 40])
+                time.sleep(0.05)
+        wait_until(watched.lines)
+    assert watched.names() == ["slow.png"]
+    assert watched.lines()[0]["bytes"] == str(len(content))
+    assert not (watched.output / "unreadable.csv").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing else tells that a file was closed")
+def test_a_file_that_is_closed_or_renamed_is_not_waited_for(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with watched.going(monkeypatch, settle=1e6):
+        (watched.folder / "closed.png").write_bytes(image_bytes(60))
+        wait_until(lambda: len(watched.lines()) == 1)
+        (watched.folder / "new.png.part").write_bytes(image_bytes(60))
+        (watched.folder / "new.png.part").rename(watched.folder / "renamed.png")
+        wait_until(lambda: len(watched.lines()) == 2)
+    assert watched.names() == ["closed.png", "renamed.png"]
+
+
+@WAYS
+def test_files_and_folders_that_are_moved_in_are_judged(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, poll: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    with watched.going(monkeypatch, poll=poll):
+        put(elsewhere / "file.png").rename(watched.folder / "moved.png")
+        put(elsewhere / "of" / "folder" / "inner.png")
+        (elsewhere / "of").rename(watched.folder / "of")
+        put(watched.folder / "fresh" / "one.png")
+        expected = {"moved.png", "of/folder/inner.png", "fresh/one.png"}
+        wait_until(lambda: expected <= set(watched.names()))
+        put(watched.folder / "of" / "folder" / "later.png")
+        wait_until(lambda: len(watched.lines()) == 4)
+    assert sorted(watched.names()) == sorted([*expected, "of/folder/later.png"])
+
+
+def test_a_file_that_is_overwritten_is_judged_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(watched.folder / "a.png", 20)
+    with watched.going(monkeypatch, overlays=True):
+        wait_until(lambda: len(watched.lines()) == 1)
+        put(watched.folder / "a.png", 250)
+        wait_until(lambda: len(watched.lines()) == 2)
+    assert watched.names() == ["a.png", "a.png"]
+    assert [line["predicted"] for line in watched.lines()] == ["normal", "anomalous"]
+    assert [line["picture"] for line in watched.lines()] == ["000001_a.png", "000002_a.png"]
+    assert watched.judge(once=True) == 0
+
+
+def test_a_file_that_changes_while_it_is_judged_is_judged_as_it_is_then(watched: Watched) -> None:
+    put(watched.folder / "a.png", 20)
+    put(watched.folder / "b.png", 20)
+    left = [put]
+
+    def change() -> None:
+        if left:
+            left.pop()(watched.folder / "a.png", 250)
+
+    watched.detector.before = change
+    watched.judge(once=True)
+    assert sorted(zip(watched.names(), [x["predicted"] for x in watched.lines()], strict=True)) == [
+        ("a.png", "anomalous"), ("b.png", "normal"),
+    ]  # fmt: skip
+
+
+def test_a_file_that_goes_while_it_is_judged_keeps_its_result(watched: Watched) -> None:
+    path = put(watched.folder / "a.png", 20)
+    watched.detector.before = path.unlink
+    assert watched.judge(once=True) == 1
+    assert watched.names() == ["a.png"]
+
+
+def test_what_cannot_be_read_is_listed_until_it_is_repaired(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (watched.folder / "bad.png").write_bytes(image_bytes(20)[:-30])
+    (watched.folder / "empty.png").touch()
+    put(watched.folder / "good.png")
+    with watched.going(monkeypatch):
+        wait_until(lambda: len(watched.lines("unreadable.csv")) == 2)
+        assert watched.names() == ["good.png"]
+    reasons = {Path(x["path"]).name: x["reason"] for x in watched.lines("unreadable.csv")}
+    assert "cannot be read" in reasons["bad.png"]
+    assert "not an image or is damaged" in reasons["empty.png"]
+    assert watched.judge(once=True) == 0  # they have not changed, and are not tried again
+    put(watched.folder / "bad.png")
+    assert watched.judge(once=True) == 1
+    assert watched.names() == ["good.png", "bad.png"]
+    assert watched.names("unreadable.csv") == ["empty.png"]
+    (watched.folder / "worse.png").write_bytes(b"no")
+    with pytest.raises(InputError, match=r"worse\.png cannot be read.*All are listed in .*csv\.$"):
+        watched.judge(once=True)
+    assert json.loads((watched.output / "status.json").read_text())["unreadable"] == 2
+
+
+def test_a_repair_that_a_kill_cut_short_is_finished(watched: Watched) -> None:
+    (watched.folder / "a.png").write_bytes(b"no")
+    with pytest.raises(InputError):
+        watched.judge(once=True)
+    listed = (watched.output / "unreadable.csv").read_bytes()
+    put(watched.folder / "a.png")
+    watched.judge(once=True)
+    (watched.output / "unreadable.csv").write_bytes(listed)
+    assert watched.judge(once=True) == 0
+    assert watched.lines("unreadable.csv") == []
+
+
+def test_two_watches_do_not_share_a_folder(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        watched.going(monkeypatch),
+        pytest.raises(InputError, match=r"Another run is using the folder .*out;"),
+    ):
+        watched.judge(once=True)
+    assert watched.error is None
+
+
+@WAYS
+def test_a_folder_that_vanishes_ends_it_in_a_sentence(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, poll: bool
+) -> None:
+    put(watched.folder / "a.png")
+    with watched.going(monkeypatch, poll=poll):
+        wait_until(watched.lines)
+        shutil.rmtree(watched.folder)
+        wait_until(lambda: watched.error)
+    assert isinstance(watched.error, InputError)
+    message = str(watched.error)
+    assert message.startswith(f"{watched.folder}, which is watched, has vanished; give the command")
+    assert message.endswith(f"1 image judged, results in {watched.output}.")
+    assert json.loads((watched.output / "status.json").read_text())["state"] == "ended"
+
+
+def test_no_folder_and_no_place_are_told_before_any_work(watched: Watched, tmp_path: Path) -> None:
+    def refusal(folder: Path, output: Path, run: Any = watched.run, **more: Any) -> str:
+        with pytest.raises(InputError) as raised:
+            watch(run, watched.detector, folder, output, options(once=True), **more)
+        return str(raised.value)
+
+    assert "does not exist" in refusal(tmp_path / "none", watched.output)
+    image = put(watched.folder / "a.png")
+    assert "is a file, not a folder" in refusal(image, watched.output)
+    inside = watched.folder / "out"
+    assert "its own pictures would be judged" in refusal(watched.folder, inside)
+    assert "its own pictures would be judged" in refusal(watched.folder, watched.folder)
+    assert not inside.exists()
+    assert "is not empty" in refusal(watched.folder, tmp_path)
+    with pytest.raises(InputError, match="--settle must not be negative"):
+        options(settle=-1)
+    watched.judge(once=True)
+    before = {entry.name: entry.read_bytes() for entry in watched.output.iterdir()}
+    other = make_run(tmp_path / "other", [0.01 * number for number in range(1, 40)], epochs=2)
+    assert "are of another run" in refusal(watched.folder, watched.output, other)
+    assert "another calibration or rate" in refusal(watched.folder, watched.output, fpr=0.1)
+    elsewhere = put(tmp_path / "in2" / "a.png").parent
+    assert "are of another folder" in refusal(elsewhere, watched.output)
+    assert {entry.name: entry.read_bytes() for entry in watched.output.iterdir()} == before
+
+
+def test_without_the_package_looking_is_left(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(InputError, match="pip install watchdog; or add --poll"):
+        watched.judge()
+    assert not watched.output.exists()
+
+
+def test_a_run_that_is_not_calibrated_gives_raw_scores(watched: Watched, tmp_path: Path) -> None:
+    watched.run = make_run(tmp_path / "plain")
+    put(watched.folder / "a.png")
+    watched.judge(once=True)
+    [line] = watched.lines()
+    assert (line["predicted"], line["score"]) == ("", "")
+    assert float(line["raw_score"]) > 0
+    status = json.loads((watched.output / "status.json").read_text())
+    assert status["normal"] is None
+    assert status["drift"] == {
+        "known": False, "why": "the run is not calibrated, which nsa calibrate does",
+    }  # fmt: skip
+
+
+def test_drift_is_told_once_and_outlasts_a_restart(
+    watched: Watched, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsa.system.console._log.propagate", True)
+    for number in range(60):
+        put(watched.folder / f"{number}.png", 1)  # far darker than what has calibrated
+    watched.judge(once=True)
+    status = json.loads((watched.output / "status.json").read_text())
+    drift = status["drift"]
+    assert drift["alarm"] is True
+    assert drift["image"] < 60
+    assert drift["path"] == watched.lines()[drift["image"] - 1]["path"]
+    assert drift["distance"] > 0.9
+    assert drift["normal_images"] == 60
+    assert caplog.text.count("DRIFT ALARM now, at image") == 1
+    caplog.clear()
+    put(watched.folder / "more.png", 1)
+    watched.judge(once=True)
+    assert caplog.text.count("DRIFT ALARM of an earlier call, at image") == 1
+    assert "DRIFT ALARM now" not in caplog.text
+    again = json.loads((watched.output / "status.json").read_text())["drift"]
+    assert again["image"] == drift["image"]
+    assert again["normal_images"] == 61
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from watched import Brightness, make_run, options
+from types import SimpleNamespace
+from nsa.runs.watch import watch
+
+run, folder, output = map(Path, sys.argv[1:])
+detector = Brightness()
+detector.before = lambda: time.sleep(0.02)
+opened = SimpleNamespace(path=run, settings=SimpleNamespace(to_dict=dict))
+watch(opened, detector, folder, output, options(overlays=True))
+"""
+
+
+def start(watched: Watched) -> subprocess.Popen[bytes]:
+    places = [os.path.dirname(__file__), *sys.path]
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, watched.run.path, watched.folder, watched.output],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)}, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
+def test_a_kill_loses_nothing_and_nothing_is_judged_twice(watched: Watched) -> None:
+    count = 150
+    for number in range(count):
+        put(watched.folder / f"{number}.png", number)
+    for least in (5, 40):
+        process = start(watched)
+        try:
+            wait_until(lambda: len(watched.lines()) >= least or process.poll() is not None)
+        finally:
+            process.kill()
+            process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert least <= len(watched.lines()) < count
+    before = len(watched.lines())
+    assert watched.judge(once=True, overlays=True) == count - before
+    names = watched.names()
+    assert len(set(names)) == len(names) == count
+    pictures = [line["picture"] for line in watched.lines()]
+    assert sorted(one.name for one in watched.output.glob("*.png")) == sorted(pictures)
+    for name in pictures:
+        assert cv2.imread(str(watched.output / name)) is not None
+    numbers = [int(line["image_id"]) for line in watched.lines("regions.csv")]
+    assert numbers == sorted(set(numbers))  # each of these images is one region at most
+    for line in watched.lines("regions.csv"):
+        assert line["path"] == watched.lines()[int(line["image_id"]) - 1]["path"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_order(watched: Watched, number: int) -> None:
+    put(watched.folder / "a.png")
+    process = start(watched)
+    try:
+        wait_until(lambda: watched.lines() or process.poll() is not None)
+        process.send_signal(number)
+        error = process.communicate(timeout=60)[1].decode()
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, error
+    assert "1 image judged, 0 anomalous" in error
+    assert json.loads((watched.output / "status.json").read_text())["state"] == "ended"
+    assert not (watched.output / ".lock").exists()
+
+
