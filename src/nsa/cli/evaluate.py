@@ -42,8 +42,9 @@ def evaluate_command(
     from nsa.detectors.registry import load, open_run
     from nsa.images import open_dataset
     from nsa.runs.copies import kept_training_contents, warn_about_test
+    from nsa.runs.decisions import Decisions, pixel_threshold
     from nsa.runs.evaluate import check_output, evaluate, write_evaluation
-    from nsa.runs.working_point import add_working_point, pixel_limit
+    from nsa.runs.working_point import add_working_point
     from nsa.system.lock import FolderLock
 
     opened, detector = open_run(run), load(run, device or "auto")
@@ -62,11 +63,10 @@ def evaluate_command(
             f"These are not the images that {run} was trained with, whose results it holds; name "
             "an --output for others."
         )
-    limit = pixel_limit(detector, opened, fpr, mask_fpr, mask_share)
-    threshold = None if limit is None else limit.threshold
-    judged = evaluate(detector, dataset, pixel_threshold=threshold)
+    decisions = Decisions.of(run, detector, fpr, mask_fpr, mask_share)
+    judged = evaluate(detector, dataset, pixel_threshold=pixel_threshold(decisions))
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
-    result = add_working_point(detector, opened, judged, dataset, fpr, limit)
+    result = add_working_point(detector, opened, judged, dataset, decisions)
     with FolderLock(run) if output is None else contextlib.nullcontext():
         write_evaluation(opened, result, dataset, opened.training_times(), output)
     print_results(result, dataset.name)

@@ -17,7 +17,8 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. \\[default:
 Fpr = Annotated[
     float | None,
     typer.Option(
-        help="Wanted false positive rate, such as 0.01; set from the images of nsa calibrate."
+        help="False positive rate at which images are called anomalous, such as 0.01. \\[default: "
+        "the training's, else the smallest that the run's held-out images can set]"
     ),
 ]
 MaskFpr = Annotated[

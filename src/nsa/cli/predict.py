@@ -42,8 +42,9 @@ def predict_command(
 ) -> None:
     """Score images and draw heat maps over them, at their own resolution.
 
-    With --fpr, after nsa calibrate, every image is also called normal or anomalous; with --mask-fpr
-    or --mask-share a mask says which pixels are defective. scores.csv
+    Every image is called normal or anomalous, by the images that the training held out or those of
+    nsa calibrate, and its defective pixels are outlined; with --mask-fpr or --mask-share a mask has
+    them, too. scores.csv
     names the picture of each image and is there when all is done; what is scored until then, or
     until Ctrl-C, is in scores.partial.csv. Files that cannot be read are listed in unreadable.csv.
     """

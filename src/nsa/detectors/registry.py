@@ -159,12 +159,10 @@ def _names(request: type[TrainRequest]) -> list[str]:
 
 def _refusal(chosen: AnyMethod, other: AnyMethod, foreign: list[str], named: bool) -> str:
     """Why options of another method cannot be used; ``named``: the chosen one was asked for."""
-    option = other.request.options().get(foreign[0])
-    elsewhere = f", or {option.elsewhere}" if option is not None and option.elsewhere else ""
     if named:
         name = DEFAULT if DEFAULT in chosen.names else chosen.names[0]
         return (
             f"{', '.join(foreign)} cannot be set with --method {name}, {chosen.lacks}; "
-            f"leave it out{elsewhere}."
+            "leave it out."
         )
-    return f"{foreign[0]!r} is an option of --method {other.names[0]}; add that{elsewhere}."
+    return f"{foreign[0]!r} is an option of --method {other.names[0]}; add that."

@@ -1,10 +1,11 @@
-"""Good or bad, how sure, and which pixels: what a calibrated run decides at a false positive rate."""
+"""Good or bad, how sure, and which pixels: what a calibrated run decides about images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
@@ -12,6 +13,7 @@ from nsa.metrics.conformal import ConformalThreshold
 from nsa.runs.calibrate import FILE, Calibration, read_pixels
 
 NORMAL, ANOMALOUS = "normal", "anomalous"
+DECIDED = PREDICTED, SCORE, RAW = "predicted", "score", "raw_score"
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,23 @@ class Decisions:
     def label(self, raw: float) -> str:
         """:data:`ANOMALOUS` or :data:`NORMAL`."""
         return ANOMALOUS if self.anomalous(raw) else NORMAL
+
+
+def decided(decisions: Decisions | None, raw: Sequence[float]) -> dict[str, list[Any]]:
+    """The columns of a table that say what is decided, by name, for images with these raw scores.
+
+    Where nothing is decided, ``predicted`` and ``score`` are empty.
+    """
+    if decisions is None:
+        nothing = [""] * len(raw)
+        return {PREDICTED: nothing, SCORE: nothing, RAW: list(raw)}
+    return {
+        PREDICTED: [decisions.label(one) for one in raw],
+        SCORE: [decisions.score(one) for one in raw],
+        RAW: list(raw),
+    }
+
+
+def pixel_threshold(decisions: Decisions | None) -> float | None:
+    """Above which value of a map a pixel is defective; None: nothing says so."""
+    return None if decisions is None or decisions.pixels is None else decisions.pixels.threshold

@@ -23,6 +23,7 @@ from nsa.images.test_set import MaskFindings
 from nsa.metrics import PixelMetrics
 from nsa.report.examples import choose_examples
 from nsa.report.grids import heat_map_grid
+from nsa.runs.decisions import Decisions, decided
 from nsa.runs.judging import judge_samples
 from nsa.runs.measures import (
     SEGMENTATION,
@@ -41,7 +42,7 @@ from nsa.system.progress import progress_bar
 EXAMPLES = 8
 _DRAWN = 512  # px, of the longer side: what a picture of several has room for
 _PART = 160  # px of a side, where defects are a few pixels large
-_HEADING = b"path,defect,label,score"  # of the scores, perhaps with more columns
+_HEADING = b"path,defect,label,"  # of the scores, with more columns
 _METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png")
 
 
@@ -96,7 +97,8 @@ class Evaluation:
         images, masks: the test set: uint8 (N, channels, H, W), and uint8 0/1 (N, H, W) with every
             region; None: images of sizes of their own, which are not kept.
         working_point: what a wanted false positive rate comes to, see
-            :func:`nsa.runs.working_point.working_point`; None: no rate was asked for.
+            :func:`nsa.runs.working_point.working_point`; None: the run is not calibrated.
+        decisions: what the run decides at that rate.
         spread: (N,), how uncertain each of the scores is; None: the detector does not say.
         above: float64 (N,), share of each image's pixels, at its own resolution, above the pixel
             threshold; None: there is none.
@@ -111,6 +113,7 @@ class Evaluation:
     images: Tensor | None = None
     masks: npt.NDArray[np.uint8] | None = None
     working_point: dict[str, Any] | None = None
+    decisions: Decisions | None = None
     spread: Scores | None = None
     above: npt.NDArray[np.float64] | None = None
 
@@ -308,7 +311,7 @@ def write_evaluation(
             "path": [sample.path for sample in test],
             "defect": [sample.defect for sample in test],
             "label": [int(not sample.is_good) for sample in test],
-            "score": evaluation.whole.scores.tolist(),
+            **decided(evaluation.decisions, evaluation.whole.scores.tolist()),
         }
         if evaluation.spread is not None:
             columns["spread"] = evaluation.spread.tolist()

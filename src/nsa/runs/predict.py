@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import logging
 import os
 import unicodedata
 from collections import Counter
@@ -22,14 +23,23 @@ from nsa.folder import AnyRun
 from nsa.images.files import find_all_images
 from nsa.images.load import describe, worker_count
 from nsa.report.overlay import outline, overlay
+from nsa.runs.decisions import (
+    ANOMALOUS,
+    DECIDED,
+    PREDICTED,
+    Decisions,
+    decided,
+    pixel_threshold,
+)
 from nsa.runs.growing import GrowingTable, partial_name
 from nsa.runs.judging import JudgedFile, judge_files
 from nsa.runs.map_files import ENDINGS, NPY, map_ending, write_map
 from nsa.runs.outputs import check_folder
-from nsa.runs.working_point import ANOMALOUS, LABEL_COLUMNS, Labels, pixel_threshold
-from nsa.system.console import console, counted
+from nsa.system.console import as_argument, console, counted
 from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
+
+_log = logging.getLogger("nsa")
 
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
 _TABLES = (SCORES, partial_name(Path(SCORES)).name, UNREADABLE)
@@ -60,10 +70,11 @@ def predict(
     """Score images and write ``scores.csv`` and one overlay each.
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
-    many there are. The lines of the CSV are ``path``, ``score``, of an ensemble the ``spread``
-    between its members, with a rate ``p_value`` and ``label``, with a rate of pixels the
-    ``defect_share`` of the image, and the names of the ``picture``, the ``map`` and, where they are
-    saved, the ``map_spread`` and the ``mask`` of that image. A file that cannot be read is left
+    many there are. The columns of the CSV are ``path``; ``predicted``, normal or anomalous, and
+    ``score``, from 0 to 1, both empty where the run is not calibrated, see :class:`Decisions`;
+    ``raw_score``, the detector's own, of an ensemble with the ``spread`` between its members;
+    ``defect_share``, that of the image's pixels which are defective; and the names of the
+    ``picture``, the ``map`` and, where they are saved, the ``map_spread`` and the ``mask``. A file that cannot be read is left
     out; when the others are done, ``unreadable.csv`` has every one with its reason.
 
     ``scores.csv`` is there when all is done. Until then, and after an interruption or a full disk,
@@ -73,13 +84,8 @@ def predict(
         run: the detector's run folder, which knows its calibration.
         inputs: image files and folders of images.
         output: folder to write to; new, or empty.
-        fpr: also write a p-value and the label that follows from this false positive rate; None:
-            the rate that the training was asked for, if any.
-        mask_fpr: also write which pixels are defective, as PNG of 0 and 255, at the threshold above
-            which at most this share of normal images has any pixel, and outline them in the
-            pictures.
-        mask_share: the same, at the threshold above which at most this share of a normal image's
-            pixels is, on average.
+        fpr, mask_fpr, mask_share: see :meth:`Decisions.of`. With one of the latter two, which
+            pixels are defective is also written as PNG of 0 and 255.
         save_maps: also write each raw map (H, W).
         save_spread: also write the spread between an ensemble's members at each pixel, the same.
         map_format: of their files, ``npy`` (float32) or ``tiff16``, see
@@ -104,18 +110,17 @@ def predict(
     if map_format is not None and not (save_maps or save_spread):
         raise InputError("--map-format says how maps are written; add --save-maps.")
     ending = map_ending(map_format or NPY)
-    fpr = detector.default_fpr if fpr is None else fpr
-    labels = None if fpr is None else Labels(run.path, fpr)
-    limit = pixel_threshold(run.path, mask_fpr, mask_share)
+    decisions = Decisions.of(run.path, detector, fpr, mask_fpr, mask_share)
+    masks = mask_fpr is not None or mask_share is not None
     paths = find_all_images(inputs)
-    endings = [_ENDING] * save_spread + [_MASK_ENDING] * (limit is not None)
+    endings = [_ENDING] * save_spread + [_MASK_ENDING] * masks
     results = [
         _Result(
             path,
             f"{stem}.png" if overlays else "",
             f"{stem}{ending}" if save_maps else "",
             f"{stem}{_ENDING}{ending}" if save_spread else "",
-            f"{stem}{_MASK_ENDING}.png" if limit is not None else "",
+            f"{stem}{_MASK_ENDING}.png" if masks else "",
         )
         for path, stem in zip(paths, _unique_stems(paths, endings), strict=True)
     ]
@@ -124,13 +129,12 @@ def predict(
     check_folder(output, planned, earlier, [*paths, *run.path.iterdir()], overwrite=overwrite)
     make_folder(output)
     columns = (
-        "path", "score", *((_SPREAD,) if detector.has_spread else ()),
-        *(LABEL_COLUMNS if labels else ()), *((_SHARE,) if limit is not None else ()), _PICTURE,
-        _MAP, *((_MAP_SPREAD,) if save_spread else ()), *((_MASK,) if limit is not None else ()),
+        "path", *DECIDED, *((_SPREAD,) if detector.has_spread else ()), _SHARE, _PICTURE,
+        _MAP, *((_MAP_SPREAD,) if save_spread else ()), *((_MASK,) if masks else ()),
     )  # fmt: skip
     with GrowingTable(output / SCORES, columns, overwrite=overwrite) as table:
         with _telling_what_is_kept(table):
-            failures, anomalous = _judge(detector, results, labels, limit, table)
+            failures, anomalous = _judge(detector, results, decisions, table)
         table.finish()
     scored = [one for index, one in enumerate(results) if index not in failures]
     written = {SCORES, *(name for one in scored for name in one.files)}
@@ -140,9 +144,17 @@ def predict(
         written.add(UNREADABLE)
     for name in earlier - written:
         remove(output / name)
-    if fpr is not None:
+    if decisions is None:
+        _log.info(
+            "Raw scores only: the run is not calibrated, so nothing is called anomalous; nsa "
+            "calibrate %s FOLDER does that, with normal images that were not trained on.",
+            as_argument(run.path),
+        )  # fmt: skip
+    else:
         console.print(
-            f"{counted(anomalous, 'image')} anomalous at a false positive rate of {fpr:g}."
+            f"{counted(anomalous, 'image')} anomalous at a false positive rate of "
+            f"{decisions.fpr:.4g}, set by {len(decisions.conformal.scores)} normal images.",
+            soft_wrap=True,
         )
     console.print(f"{counted(table.lines, 'image')} scored; results in {output}.", soft_wrap=True)
     if failures:
@@ -170,19 +182,16 @@ class _Result:
 def _judge(
     detector: Detector,
     results: list[_Result],
-    labels: Labels | None,
-    limit: float | None,
+    decisions: Decisions | None,
     table: GrowingTable,
 ) -> tuple[dict[int, InputError], int]:
     """Score images and write their lines, pictures, maps and masks.
-
-    Args:
-        limit: pixels above it are defective; None: nobody asks.
 
     Returns:
         Why which of them cannot be read, and how many of the others are anomalous.
     """
     low, high = detector.map_range
+    limit = pixel_threshold(decisions)
     failures: dict[int, InputError] = {}
     anomalous = 0
 
@@ -194,7 +203,7 @@ def _judge(
             if defective is not None:
                 outline(drawn, defective)
             write_atomically(folder / result.picture, _png(drawn))
-        if defective is not None:
+        if result.mask and defective is not None:
             write_atomically(folder / result.mask, _png(defective.astype(np.uint8) * 255))
         for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
             if name and pixels is not None:
@@ -209,15 +218,12 @@ def _judge(
             rows = []
             for number, _, judged in group:
                 result = results[number]
-                row: list[object] = [result.path, repr(judged.score)]
+                said = decided(decisions, [judged.score])
+                anomalous += said[PREDICTED][0] == ANOMALOUS
+                row: list[object] = [result.path, *(said[name][0] for name in DECIDED)]
                 if detector.has_spread:
-                    row.append(repr(judged.spread))
-                if labels is not None:
-                    p_value, label = labels(judged.score)
-                    row += [repr(p_value), label]
-                    anomalous += label == ANOMALOUS
-                if limit is not None:
-                    row.append(repr(float(np.mean(judged.map > limit))))
+                    row.append(judged.spread)
+                row.append("" if limit is None else float(np.mean(judged.map > limit)))
                 row += [result.picture, result.map]
                 rows.append([*row, *(name for name in (result.map_spread, result.mask) if name)])
             table.add(rows)  # before the pictures, so that none is there without its line

@@ -24,7 +24,7 @@ from nsa.folder import (
 from nsa.images import Dataset, open_dataset
 from nsa.runs.work import Trained, work
 from nsa.settings.options import TrainRequest
-from nsa.system.console import as_argument, counted
+from nsa.system.console import as_argument
 from nsa.system.device import own_threads, torch_threads
 from nsa.system.lock import FolderLock, empty_folder, is_unused
 from nsa.training.distributed import ALONE, Ranks
@@ -55,7 +55,6 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     threads = own_threads(request.threads, fitting.device)
     places = {**request.places(), **fitting.places(), "threads": threads}
     folder = make_output(request.output, dataset.name)
-    _say_validation(dataset, folder)
     with _interruptible(folder), FolderLock(folder), torch_threads(threads):
         create_run(folder, fitting.settings, places, config_name(method))
         with beginning(folder):
@@ -152,17 +151,6 @@ def open_run_dataset(run: AnyRun) -> Dataset:
         InputError: they are no longer there.
     """
     return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
-
-
-def _say_validation(dataset: Dataset, folder: Path) -> None:
-    """Say that there are validation images, and what they are for."""
-    folders = list(dict.fromkeys(sample.path.parent for sample in dataset.validation))
-    if folders:
-        _log.info(
-            "Not trained on: %s, which can set a threshold afterwards: nsa calibrate %s %s",
-            counted(len(dataset.validation), "validation image"), as_argument(folder),
-            " ".join(map(as_argument, folders)),
-        )  # fmt: skip
 
 
 def _check_steps(method: AnyMethod, ranks: Ranks, profile: bool) -> None:

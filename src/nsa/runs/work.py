@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,16 @@ from nsa.runs.copies import (
     warn_about_near,
     warn_about_test,
 )
+from nsa.runs.decisions import Decisions, pixel_threshold
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
-from nsa.runs.working_point import add_working_point, pixel_limit
-from nsa.system.console import as_argument, console
+from nsa.runs.working_point import add_working_point
+from nsa.system.console import as_argument, console, counted
 from nsa.system.files import make_folder
 from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock, empty_folder
 from nsa.system.progress import Stages
+
+_log = logging.getLogger("nsa")
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,11 @@ def _complete(
             _keep_held_out(run, contents, *fitted.held_out, fitted.detector)
             warn_about_held_out(tested, fitted.held_out[0])
             say_if_scaled(fitted.detector, fitted.held_out[0])
-        limit = pixel_limit(fitted.detector, run)
-        threshold = None if limit is None else limit.threshold
-        result = evaluate(fitted.detector, dataset, test, threshold)
-        result = add_working_point(fitted.detector, run, result, dataset, limit=limit)
+        decisions = Decisions.of(run.path, fitted.detector)
+        if decisions is None:
+            _say_validation(run, dataset)
+        result = evaluate(fitted.detector, dataset, test, pixel_threshold(decisions))
+        result = add_working_point(fitted.detector, run, result, dataset, decisions)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
     except InputError as error:
@@ -162,3 +167,14 @@ def _keep_held_out(
         fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
         warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
     Calibration.of(held_out, said, detector, by_training=True).write(run.path)
+
+
+def _say_validation(run: AnyRun, dataset: Dataset) -> None:
+    """Say that there are validation images, and what they are for."""
+    folders = list(dict.fromkeys(sample.path.parent for sample in dataset.validation))
+    if folders:
+        _log.info(
+            "Not trained on: %s, which can set a threshold: nsa calibrate %s %s",
+            counted(len(dataset.validation), "validation image"), as_argument(run.path),
+            " ".join(map(as_argument, folders)),
+        )  # fmt: skip

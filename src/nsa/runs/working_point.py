@@ -4,107 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nsa.detectors.detector import Detector
-from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset
 from nsa.metrics.conformal import achieved_rate
-from nsa.runs.calibrate import Calibration, read_pixels
+from nsa.runs.calibrate import Calibration
 from nsa.runs.copies import kept_training_contents
+from nsa.runs.decisions import Decisions
 
 if TYPE_CHECKING:  # those who only predict need no metrics
     from nsa.runs.evaluate import Evaluation
 
 _log = logging.getLogger("nsa")
-
-NORMAL, ANOMALOUS = "normal", "anomalous"
-LABEL_COLUMNS = ("p_value", "label")
-
-
-def pixel_threshold(
-    run: Path, mask_fpr: float | None = None, mask_share: float | None = None
-) -> float | None:
-    """Above which value of a map a pixel is defective; None: no rate is given.
-
-    Args:
-        mask_fpr: share of normal images that may have any such pixel.
-        mask_share: share of a normal image's pixels that may be such, on average.
-
-    Raises:
-        InputError: both are given, or the run is not calibrated, or not by enough images.
-    """
-    if mask_fpr is not None and mask_share is not None:
-        raise InputError(
-            "--mask-fpr (normal images with any defective pixel) and --mask-share (defective pixels"
-            " of normal images) are two thresholds; leave one of them out."
-        )
-    if mask_fpr is not None:
-        return read_pixels(run).for_images(mask_fpr)
-    return None if mask_share is None else read_pixels(run).for_pixels(mask_share)
-
-
-@dataclass(frozen=True)
-class PixelLimit:
-    """Above which value of a map a pixel is defective, and the rate that it is for.
-
-    Attributes:
-        asked: ``fpr`` or ``share``, by name.
-    """
-
-    asked: dict[str, float]
-    threshold: float
-
-
-def pixel_limit(
-    detector: Detector,
-    run: AnyRun,
-    fpr: float | None = None,
-    mask_fpr: float | None = None,
-    mask_share: float | None = None,
-) -> PixelLimit | None:
-    """:func:`pixel_threshold` for an evaluation.
-
-    Where neither ``mask_fpr`` nor ``mask_share`` is given and the run's calibration knows of maps,
-    ``mask_fpr`` is ``fpr``, or the rate of the training.
-
-    Raises:
-        InputError: as there.
-    """
-    threshold = pixel_threshold(run.path, mask_fpr, mask_share)
-    if threshold is None:
-        mask_fpr = detector.default_fpr if fpr is None else fpr
-        if mask_fpr is None or not Calibration.read(run.path).knows_maps:
-            return None
-        threshold = pixel_threshold(run.path, mask_fpr)
-        assert threshold is not None
-    if mask_share is not None:
-        return PixelLimit({"share": mask_share}, threshold)
-    assert mask_fpr is not None
-    return PixelLimit({"fpr": mask_fpr}, threshold)
-
-
-class Labels:
-    """From a score to its p-value and its label at one false positive rate.
-
-    Raises:
-        InputError: the run is not calibrated, or not by enough images for the rate.
-    """
-
-    def __init__(self, run: Path, fpr: float) -> None:
-        self._conformal = Calibration.read(run).threshold
-        self._threshold = self._conformal.threshold(fpr)
-
-    def __call__(self, score: float) -> tuple[float, str]:
-        """p-value and label of a score."""
-        p_value = float(self._conformal.p_value([score])[0])
-        return p_value, ANOMALOUS if score > self._threshold else NORMAL
 
 
 def add_working_point(
@@ -112,32 +28,29 @@ def add_working_point(
     run: AnyRun,
     evaluation: Evaluation,
     dataset: Dataset,
-    fpr: float | None = None,
-    limit: PixelLimit | None = None,
+    decisions: Decisions | None,
 ) -> Evaluation:
-    """The evaluation with the working point at ``fpr``, or at the rate of the training, if any.
+    """The evaluation with what the run's decisions come to, where there are any.
 
     Args:
-        limit: that the evaluation was made with.
+        decisions: with whose pixel threshold the evaluation was made.
 
     Raises:
-        InputError: the run is not calibrated, or not by enough images for a rate.
+        InputError: the run's calibration is damaged.
     """
-    fpr = detector.default_fpr if fpr is None else fpr
-    if fpr is None and limit is None:
+    if decisions is None:
         return evaluation
     calibration = Calibration.read(run.path)
     trained = kept_training_contents(run)
-    point: dict[str, Any] = {}
-    if fpr is not None:
-        point = working_point(detector, calibration, evaluation, dataset, fpr, trained)
+    point = working_point(detector, calibration, evaluation, dataset, decisions.fpr, trained)
+    limit = decisions.pixels
     if limit is not None:
         fresh = _fresh(calibration, evaluation.contents, trained)
         point["pixels"] = {
-            **limit.asked,
+            limit.of: limit.rate,
             **pixel_point(evaluation, dataset, limit.threshold, fresh),
         }
-    return dataclasses.replace(evaluation, working_point=point)
+    return dataclasses.replace(evaluation, working_point=point, decisions=decisions)
 
 
 def pixel_point(

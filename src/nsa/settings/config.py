@@ -267,6 +267,9 @@ class TrainConfig(Checked):
         image_score: what of its map is the score of an image: ``"mean"``, as in the paper;
             ``"top"``: mean of the highest 0.1 % of pixels; ``"maximum"``: over squares of 5 px;
             ``"auto"``: found out after the training, with images that are held out of it.
+        holdout: share of the training images that is held out, to set thresholds by; None: by
+            their number, see :mod:`nsa.detectors.holdout`.
+        fpr: the false positive rate that thresholds are for; None: the smallest that can be set.
         extra_steps: steps of one more pass; only where a run was ended in the middle of it.
         former_epochs: only where a run went on with another number of epochs than it had begun
             with: pairs (end, epochs), ascending; before the epoch ``end``, counted from 0, the
@@ -280,6 +283,8 @@ class TrainConfig(Checked):
     final_learning_rate: float = 1e-6
     seed: int = 0
     image_score: ImageScoreName = "mean"
+    holdout: float | None = None
+    fpr: float | None = None
     extra_steps: int = 0
     former_epochs: tuple[tuple[int, int], ...] = ()
 
@@ -298,6 +303,20 @@ class TrainConfig(Checked):
         check_number(self, "learning_rate", 1e-12, 10.0)
         check_number(self, "final_learning_rate", 0.0, self.learning_rate)
         check_number(self, "seed", 0, 2**63 - 1)
+        check_held_out(self.holdout, self.fpr)
+
+
+def check_held_out(holdout: float | None, fpr: float | None) -> None:
+    """Raise :class:`InputError` unless a share of held-out images and a rate can be such."""
+    if holdout is not None and not 0 <= holdout < 1:
+        raise InputError(f"holdout must be from 0 to below 1, got {shown(holdout)}.")
+    if fpr is not None and not 0 < fpr < 1:
+        raise InputError(f"fpr must be between 0 and 1, got {shown(fpr)}.")
+    if holdout == 0 and fpr is not None:
+        raise InputError(
+            f"A false positive rate (fpr {fpr:g}) is set by held-out images, and holdout 0 holds "
+            "none out; leave one of them out, or use nsa calibrate after the training."
+        )
 
 
 def check_levels(levels: Levels | None) -> None:

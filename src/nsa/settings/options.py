@@ -39,7 +39,6 @@ class Option:
         parse: makes the value of what the command line or a YAML file says.
         null: what ``null`` in a YAML file means; None: as if the option was not given.
         section: the section of settings in which it stands for the field of its name.
-        elsewhere: what else to do where another method is asked for it.
     """
 
     help: str
@@ -51,7 +50,6 @@ class Option:
     parse: Callable[[Any], Any] | None = None
     null: Any = None
     section: str | None = None
-    elsewhere: str = ""
 
     def check(self, name: str, value: Any) -> None:
         """Raise :class:`InputError` unless a value is within the bounds."""
@@ -219,6 +217,15 @@ class TrainRequest(Request):
         "Fixes all that is drawn at random: initial weights, order, augmentation, anomalies, "
         "held-out images; --threads fixes the rounding too. [default: 0]"
     )
+    holdout: float | None = option(
+        "Share of the training images that is held out, to set thresholds by; with 0 images get no "
+        "labels before nsa calibrate. [default: of 30 images or more a tenth, but from 19 to 200 "
+        "and at most a third; of fewer none; nsa+gaussian: 0.2]"
+    )
+    fpr: float | None = option(
+        "False positive rate at which images are called anomalous from then on. [default: the "
+        "smallest that the held-out images can set, which is 1 of n + 1]"
+    )
     device: str | None = option("auto, cpu or cuda. [default: auto]")
     precision: str | None = option(
         "bf16, fp32, or auto: bf16 where the hardware has it. [default: auto]"
@@ -232,6 +239,11 @@ class TrainRequest(Request):
         high=1024,
     )
     output: Path | None = option("New folder for the results. [default: runs/<category>-<number>]")
+
+    def held_out(self) -> dict[str, float]:
+        """What was asked for about images that are held out, by name; part of overrides."""
+        asked = {"holdout": self.holdout, "fpr": self.fpr}
+        return {name: value for name, value in asked.items() if value is not None}
 
     def absolute(self) -> Self:
         """The same with absolute paths of the images, so that files are named alike ever after."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nsa.detectors.detector import Calibrated
 from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.detector import FittedGaussian, load
 from nsa.detectors.gaussian.folder import GaussianRun
@@ -20,10 +21,11 @@ from nsa.detectors.gaussian.settings import (
     contradictions,
     resolve,
 )
+from nsa.detectors.holdout import held_out_count, judges_by_validation, say_held_out
 from nsa.detectors.levels import choose_levels
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.errors import InputError
-from nsa.gaussian.detector import GaussianDetector, split_rows
+from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.feature_grid import FeatureGrid
 from nsa.gaussian.features import FeatureExtractor, as_dtype
 from nsa.gaussian.map_model import fit_map
@@ -31,7 +33,6 @@ from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import CAUTIOUS, pipeline_for
 from nsa.images import Contents, Dataset, load_images, load_some
 from nsa.images.decode import own_shapes
-from nsa.metrics.conformal import allowed_exceedances
 from nsa.settings.suggestions import are_grey
 from nsa.system.console import console, duration
 from nsa.system.device import Precision, choose_device, choose_precision
@@ -74,7 +75,7 @@ class GaussianFitting(Fitting[GaussianRun]):
         # Copies would hide how few images a covariance is of, and be on both sides of a hold-out.
         rows = contents.different("training images")
         if len(rows) < len(paths):
-            _check_counts(self.settings.gaussian, len(rows))
+            _check_counts(self.settings.gaussian, len(rows), dataset)
             images, contents = images[rows], contents.take(rows)
         self._images, self.contents, self._contents = images, contents, contents
 
@@ -87,14 +88,17 @@ class GaussianFitting(Fitting[GaussianRun]):
             self._extractor.network.source, self.device,
         )  # fmt: skip
         start = time.perf_counter()
-        holdout = 0.0 if config.fpr is None else config.holdout
+        held = _check_counts(config, len(images), dataset)
+        by_validation = judges_by_validation(dataset, config.holdout)
+        if config.holdout is None:
+            say_held_out(held, len(images), len(dataset.validation) if by_validation else 0)
         gaussian = GaussianDetector(self._extractor, config.distribution)
         moments = MapMoments(self._grid)
         augmentation = None
         if config.augment:
             augmentation = pipeline_for(settings.category) if dataset.presets else CAUTIOUS
         gaussian.fit(
-            images, holdout=holdout, augmentation=augmentation, passes=config.augment,
+            images, holdout=held / len(images), augmentation=augmentation, passes=config.augment,
             seed=config.seed, moments=moments,
         )  # fmt: skip
         gaussian.heat_map, reason = fit_map(moments, config.alignment)
@@ -111,8 +115,25 @@ class GaussianFitting(Fitting[GaussianRun]):
             contents = self._contents.take(gaussian.held_out.tolist())
             shapes = own_shapes(contents.paths)
             held_out = contents, detector.calibrate(images[gaussian.held_out], shapes)
+        elif by_validation:
+            held_out = self._calibrate_by_validation(detector, dataset)
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(detector, times, held_out)
+
+    def _calibrate_by_validation(
+        self, detector: FittedGaussian, dataset: Dataset
+    ) -> tuple[Contents, Calibrated]:
+        """See :class:`Fitted`; copies of training images, and of each other, do not count."""
+        paths = [sample.path for sample in dataset.validation]
+        contents = Contents(paths)
+        images = load_images(
+            paths, self.test_size, self.channels, console.is_terminal, contents=contents,
+            levels=self.levels,
+        )  # fmt: skip
+        copies = contents.copies_of(self._contents) | contents.copies()
+        rows = [row for row in range(len(paths)) if row not in copies]
+        contents = contents.take(rows)
+        return contents, detector.calibrate(images[rows], own_shapes(contents.paths))
 
 
 def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
@@ -121,7 +142,7 @@ def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
     settings = resolve(request, dataset.name)
     levels = choose_levels(request.gaussian, [sample.path for sample in dataset.train])
     settings = _with(settings, levels=levels)
-    _check_counts(settings.gaussian, len(dataset.train))
+    _check_counts(settings.gaussian, len(dataset.train), dataset)
     fitting = make_fitting(settings, device, request.precision or "auto")
     if settings.gaussian.channels is None and fitting.channels == 3:
         grey = are_grey(load_some(dataset.train, levels))
@@ -185,13 +206,15 @@ def _with(settings: GaussianSettings, **changes: Any) -> GaussianSettings:
     return dataclasses.replace(settings, gaussian=dataclasses.replace(settings.gaussian, **changes))
 
 
-def _check_counts(config: GaussianConfig, count: int) -> None:
-    """Refuse what so many images cannot give, before anything is computed or written."""
-    held = 0
-    if config.fpr is not None:
-        held = len(split_rows(range(count), config.holdout, config.seed)[1])
-        allowed_exceedances(config.fpr, held)
+def _check_counts(config: GaussianConfig, count: int, dataset: Dataset) -> int:
+    """How many of ``count`` images are held out.
+
+    Raises:
+        InputError: so many images cannot give what is asked for.
+    """
+    held = held_out_count(count, config.holdout, config.fpr, len(dataset.validation))
     if count - held < 2:
         raise InputError(
             f"The Gaussian detector needs at least two normal images to fit, got {count - held}."
         )
+    return held

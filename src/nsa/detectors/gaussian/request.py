@@ -8,7 +8,6 @@ from typing import Any
 from nsa.settings.options import TrainRequest, option, section
 
 _PANEL = "Options of --method gaussian and nsa+gaussian"
-_ELSEWHERE = "use nsa calibrate on the finished run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +53,13 @@ class GaussianRequest(TrainRequest):
         panel=_PANEL,
         section="gaussian",
     )
-    fpr: float | None = option(
-        "Hold out normal images and set the threshold for this false positive rate. With a system "
-        "of the NSA paper: nsa calibrate after the training.",
-        panel=_PANEL,
-        section="gaussian",
-        elsewhere=_ELSEWHERE,
-    )
-    holdout: float | None = option(
-        "Share of the training images held out: by gaussian for --fpr, by nsa+gaussian always. "
-        "[default: 0.2]",
-        panel=_PANEL,
-        section="gaussian",
-        elsewhere=_ELSEWHERE,
-    )
     gaussian: dict[str, Any] = section()
 
     def overrides(self, name: str) -> dict[str, Any]:
-        """As every request; the seed is an option of every method."""
+        """As every request; these options are of every method."""
         found = super().overrides(name)
-        if name == "gaussian" and self.seed is not None:
-            found["seed"] = self.seed
+        if name == "gaussian":
+            found |= self.held_out()
+            if self.seed is not None:
+                found["seed"] = self.seed
         return found

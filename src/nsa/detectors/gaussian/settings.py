@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,8 @@ from nsa.gaussian.distributions import DistributionName
 from nsa.gaussian.heat_maps import ScoreOf
 from nsa.gaussian.map_model import Alignment
 from nsa.model.backbones import find_network
-from nsa.settings.config import Levels, check_levels
+from nsa.settings.config import Levels, check_held_out, check_levels
 from nsa.settings.fields import Checked, check_number, from_dict, to_dict
-
-_log = logging.getLogger("nsa")
 
 NAME = "gaussian"
 _LEAST_SIDE = 256
@@ -45,8 +42,7 @@ class GaussianConfig(Checked):
         augment: fit on so many augmented copies of every image, by what the category allows
             (Figure 2 of the paper, which makes 100); 0: on the images themselves.
         seed: fixes random weights, augmentation and which images are held out.
-        fpr: wanted false positive rate, for which images are held out; None: none are.
-        holdout: share of the training images that is held out.
+        fpr, holdout: see :class:`nsa.settings.config.TrainConfig`.
         levels: see :class:`nsa.settings.config.ImageConfig`.
     """
 
@@ -62,7 +58,7 @@ class GaussianConfig(Checked):
     augment: int = 0
     seed: int = 0
     fpr: float | None = None
-    holdout: float = 0.2
+    holdout: float | None = None
     levels: Levels | None = None
 
     def __post_init__(self) -> None:
@@ -75,10 +71,7 @@ class GaussianConfig(Checked):
         check_number(self, "seed", 0, 2**63 - 1)
         if self.size is not None and not all(32 <= side <= 8192 for side in self.size):
             raise InputError(f"size must be two numbers from 32 to 8192, got {shown(self.size)}.")
-        for name in ("fpr", "holdout"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise InputError(f"{name} must be between 0 and 1, got {value!r}.")
+        check_held_out(self.holdout, self.fpr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,19 +124,9 @@ def resolve(request: GaussianRequest, category: str) -> GaussianSettings:
         InputError: a setting is unknown or out of range, or serves nothing.
     """
     section = _asked(request)
-    if section.get("fpr") is None and request.holdout is not None:
-        raise InputError("--holdout serves to set a false positive rate; add --fpr.")
     if "weights" in section and Path(str(section["weights"])).is_dir():
         section.setdefault("network", "resnet18")  # of a run of ours
     config = from_dict(GaussianConfig, section)
-    # A run's own configuration has both, and says nothing by them.
-    own = "fpr" in request.gaussian and config.holdout == GaussianConfig.holdout
-    if "holdout" in section and config.fpr is None and not own:
-        _log.warning(
-            "The holdout of %g serves to set a false positive rate; without one (fpr) no image is "
-            "held out.",
-            config.holdout,
-        )  # fmt: skip
     find_network(config.network)
     return GaussianSettings(category=category, gaussian=config)
 

@@ -28,7 +28,7 @@ from nsa.detectors.gaussian.request import GaussianRequest
 from nsa.detectors.gaussian.settings import GaussianConfig, GaussianSettings, resolve
 from nsa.detectors.joint.folder import JointRun
 from nsa.detectors.joint.request import JointRequest
-from nsa.detectors.joint.settings import JointSettings, contradictions
+from nsa.detectors.joint.settings import HOLDOUT, JointSettings, contradictions
 from nsa.detectors.method import Compound, Fitted, Fitting, Part, refuse_changes
 from nsa.detectors.network import METHOD as NETWORK
 from nsa.detectors.network.fit import NetworkFitting, with_epochs
@@ -147,7 +147,7 @@ def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
             "--image-score auto holds images out of NSA's training alone, and those of --method "
             "nsa+gaussian are held out of both; choose mean, top or maximum, or leave it out."
         )
-    nsa = NETWORK.begin(network.replace(image_score=score), dataset, ALONE)
+    nsa = NETWORK.begin(network.replace(image_score=score, holdout=0.0), dataset, ALONE)
     assert isinstance(nsa, NetworkFitting)
     if nsa.resize != "stretch":
         raise InputError(
@@ -163,9 +163,10 @@ def begin(request: JointRequest, dataset: Dataset) -> JointFitting:
                 f"The Gaussian detector's {name}, {shown(asked[name])}, must be that of NSA's "
                 f"images, {value}; leave it out, or change 'images'."
             )
-    shared = {name: asked.pop(name) for name in ("holdout", "fpr") if asked.get(name) is not None}
-    alone = resolve(request.for_gaussian_alone({**asked, **own}), dataset.name)
-    config = replace(alone.gaussian, **shared)
+    fpr, holdout = (asked.pop(name, None) for name in ("fpr", "holdout"))
+    nothing = {"holdout": 0.0}  # is held out of what the part gets
+    alone = resolve(request.for_gaussian_alone({**asked, **own, **nothing}), dataset.name)
+    config = replace(alone.gaussian, fpr=fpr, holdout=HOLDOUT if holdout is None else holdout)
     split(range(len(dataset.train)), config)  # before the weights, which may take a while
     gaussian = make_fitting(alone, choose_device(request.device or "auto"), _GAUSSIAN_PRECISION)
     settings = JointSettings(
@@ -201,10 +202,11 @@ def split(rows: Sequence[int], config: GaussianConfig) -> tuple[list[int], list[
     Raises:
         InputError: too few are left of one kind.
     """
-    kept, held = split_rows(rows, config.holdout, config.seed)
+    holdout = HOLDOUT if config.holdout is None else config.holdout
+    kept, held = split_rows(rows, holdout, config.seed)
     check_enough(
         len(held),
-        f"raise --holdout above {config.holdout:g} of {counted(len(rows), 'image')}, or give more",
+        f"raise --holdout above {holdout:g} of {counted(len(rows), 'image')}, or give more",
     )
     need_two_images(len(kept))
     if config.fpr is not None:

@@ -15,8 +15,8 @@ class JointRequest(NetworkRequest, GaussianRequest):
     """The options and sections of both."""
 
     def for_network(self) -> NetworkRequest:
-        """What NSA is asked for."""
-        return NetworkRequest(**self._shared(NetworkRequest))
+        """What NSA is asked for; what is held out, is held out of both."""
+        return NetworkRequest(**self._shared(NetworkRequest)).replace(holdout=None, fpr=None)
 
     def for_gaussian(self) -> GaussianRequest:
         """What the Gaussian detector is asked for."""

@@ -13,6 +13,8 @@ from nsa.detectors.network.settings import contradictions as network_contradicti
 from nsa.settings.fields import Checked, replace
 
 NAME = "nsa+gaussian"
+HOLDOUT = 0.2
+"""Share of the images held out unless asked: more than by one alone, since they set scales, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class JointSettings(Checked):
     @property
     def gaussian_alone(self) -> GaussianSettings:
         """Of the Gaussian detector as a part, which holds nothing out of what it gets."""
-        config = replace(self.shared, fpr=None, holdout=GaussianConfig.holdout)
+        config = replace(self.shared, fpr=None, holdout=0.0)
         return GaussianSettings(category=self.category, gaussian=config)
 
     def to_dict(self) -> dict[str, Any]:

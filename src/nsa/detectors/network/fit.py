@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 
+from nsa.detectors.holdout import say_held_out
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.detectors.network.automatic import settle
 from nsa.detectors.network.detector import NetworkDetector, check_shape
 from nsa.detectors.network.folder import NetworkRun
-from nsa.detectors.network.held_out import ENOUGH, HeldOut, hold_out
+from nsa.detectors.network.held_out import HeldOut, hold_out
 from nsa.detectors.network.image_score import MEAN, NAMED, ImageScore, read_score
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.score_choice import choose, choose_score, judge_on_crops
+from nsa.detectors.network.score_choice import LEAST, choose, choose_score, judge_on_crops
 from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions
 from nsa.detectors.network.sizes import differs
@@ -73,7 +74,11 @@ class NetworkFitting(Fitting[NetworkRun]):
         else:
             places = {**run.places, "precision": self.precision, "checkpoint": str(run.checkpoint)}
             self._ranks.tell({**places, "settings": self.settings.to_dict()})
+        count = len(dataset.train)
         dataset, held = hold_out(dataset, self.settings.training)
+        if self._ranks.leads and self.settings.training.holdout is None:
+            by_validation = len(held) if len(dataset.train) == count else 0
+            say_held_out(len(held), count, by_validation)
         self.contents = Contents([sample.path for sample in dataset.train])
         self._trainer = _make_trainer(
             self.settings, dataset, self._device, self.precision, self._ranks, self.contents
@@ -119,15 +124,16 @@ class NetworkFitting(Fitting[NetworkRun]):
         training = self.settings.training
         if training.image_score != "auto":
             return NAMED[training.image_score]
-        if self._held is None:
+        if self._held is None or len(self._held.contents) < LEAST:
             _log.info(
-                "Image score: mean; another is chosen, by some that are held out, only where there "
-                "are %d different training images.", ENOUGH,
+                "Image score: mean; another is chosen by held-out images only, of which it takes "
+                "%d.", LEAST,
             )  # fmt: skip
             return MEAN
-        detector, synthesis, paths = self._detector(), self.settings.synthesis, self._held.paths
-        if self._held.images is not None:
-            score = choose_score(detector.maps, self._held.images, synthesis, training.seed)
+        held = self._held.to_choose_by()
+        detector, synthesis, paths = self._detector(), self.settings.synthesis, held.paths
+        if held.images is not None:
+            score = choose_score(detector.maps, held.images, synthesis, training.seed)
         else:
             images = (
                 detector.prepare(read_image(path, detector.channels, detector.levels))
@@ -140,8 +146,9 @@ class NetworkFitting(Fitting[NetworkRun]):
             score = choose(judged)
         # Simulated, five equally good scores, 9 to 32 images: 5.3 % for 5 % at most.
         _log.info(
-            "The %d held-out images calibrate the run, too, so false positive rates hold nearly "
-            "(5.3 %% for 5 %%); with other images nsa calibrate makes them strict.",
+            "%d of the held-out images chose this score and calibrate the run, too, so false "
+            "positive rates hold nearly (5.3 %% for 5 %%); with other images nsa calibrate makes "
+            "them strict.",
             len(paths),
         )  # fmt: skip
         return score
@@ -151,8 +158,9 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     device = choose_training_device(request.device or "auto")
     precision = choose_precision(request.precision or "auto", device)
-    need_two_images(len(dataset.train))
-    settings = settle(request, dataset)
+    settings, count = settle(request, dataset), len(dataset.train)
+    need_two_images(count)
+    need_two_images(count - len(hold_out(dataset, settings.training)[1]))
     ranks.check_batch_size(settings.training.batch_size)
     return NetworkFitting(settings, device, precision, ranks, profile)
 

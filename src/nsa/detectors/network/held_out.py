@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nsa.detectors.detector import Calibrated, Detector
+from nsa.detectors.holdout import held_out_count, judges_by_validation
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import Contents, Dataset, Sample, load_images
@@ -24,22 +25,27 @@ from nsa.training.schedule import HELD_OUT, derive_seed
 
 _log = logging.getLogger("nsa")
 
-ENOUGH = 50  # training images, or all of them are needed to train
-_LEAST, _MOST, _SHARE = 8, 32, 10  # held out: one image of ten, within these limits
+_CHOOSE_BY = 32  # images, by which scores are chosen
 
 
 def hold_out(dataset: Dataset, training: TrainConfig) -> tuple[Dataset, list[Sample]]:
     """The data set without the training images that are held out, and those, in their order.
 
-    A function of the settings and the number of images alone, so that every process of a training
-    and whoever continues it holds out the same.
+    Where it has validation images, they are those that are held out. A function of the settings
+    and the numbers of images alone, so that every process of a training and whoever continues it
+    holds out the same.
+
+    Raises:
+        InputError: so many cannot be held out.
     """
     count = len(dataset.train)
-    if training.image_score != "auto" or count < ENOUGH:
-        return dataset, []
+    number = held_out_count(count, training.holdout, training.fpr, len(dataset.validation))
+    if number == 0:
+        by_validation = judges_by_validation(dataset, training.holdout)
+        return dataset, list(dataset.validation) if by_validation else []
     generator = torch.Generator("cpu").manual_seed(derive_seed(training.seed, HELD_OUT))
     order = torch.randperm(count, generator=generator, device="cpu")
-    held = set(order[: min(_MOST, max(_LEAST, count // _SHARE))].tolist())
+    held = set(order[:number].tolist())
     train = [sample for row, sample in enumerate(dataset.train) if row not in held]
     out = [sample for row, sample in enumerate(dataset.train) if row in held]
     return dataclasses.replace(dataset, train=train), out
@@ -47,7 +53,7 @@ def hold_out(dataset: Dataset, training: TrainConfig) -> tuple[Dataset, list[Sam
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """Images that were held out, at least 8.
+    """Images that were held out, at least one.
 
     Attributes:
         images: uint8 (n, C, H, W), as the network sees them; None: they have their own sizes.
@@ -68,7 +74,7 @@ class HeldOut:
     def load(
         cls, samples: Sequence[Sample], settings: NetworkSettings, trained: Contents
     ) -> HeldOut | None:
-        """The images without copies of training images and of each other; None: too few.
+        """The images without copies of training images and of each other; None: none are left.
 
         Raises:
             InputError: an image cannot be read, or is smaller than the crop.
@@ -97,11 +103,20 @@ class HeldOut:
             )  # fmt: skip
         copies |= contents.copies()
         rows = [row for row in range(len(contents)) if row not in copies]
-        if len(rows) < _LEAST:
+        if not rows:
             return None
         if images is not None:
             images = images[rows]
         return cls(images, contents.take(rows), config.resize)
+
+    def to_choose_by(self) -> HeldOut:
+        """As many as it takes to choose a score by, spread over all of them."""
+        count = len(self.contents)
+        rows = [row * count // _CHOOSE_BY for row in range(_CHOOSE_BY)]
+        if count <= _CHOOSE_BY:
+            return self
+        images = None if self.images is None else self.images[rows]
+        return HeldOut(images, self.contents.take(rows), self.resize)
 
     def calibrate(self, detector: Detector) -> tuple[Contents, Calibrated]:
         """What the detector says of them, for :class:`nsa.detectors.method.Fitted`."""

@@ -46,9 +46,9 @@ class NetworkRequest(TrainRequest):
     )
     label: str | None = option(f"{', '.join(LABELS)}. [default: logistic]", section="synthesis")
     image_score: str | None = option(
-        f"What of its map scores an image: {', '.join(IMAGE_SCORES)}; auto holds a tenth of the "
-        "images out of the training, chooses by them, and calibrates with them. [default: preset "
-        "without --size: mean, else auto]",
+        f"What of its map scores an image: {', '.join(IMAGE_SCORES)}; auto "
+        "chooses by images that are held out of the training. [default: preset without --size: "
+        "mean, else auto]",
         section="training",
     )
     background: float | str | None = option(
@@ -80,10 +80,12 @@ class NetworkRequest(TrainRequest):
     training: dict[str, Any] = section()
 
     def overrides(self, name: str) -> dict[str, Any]:
-        """As every request; these two options are of every method."""
+        """As every request; these options are of every method."""
         found = super().overrides(name)
         if name == "synthesis" and self.method is not None:
             found["method"] = self.method
-        if name == "training" and self.seed is not None:
-            found["seed"] = self.seed
+        if name == "training":
+            found |= self.held_out()
+            if self.seed is not None:
+                found["seed"] = self.seed
         return found

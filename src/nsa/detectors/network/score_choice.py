@@ -29,6 +29,8 @@ _Array = npt.NDArray[np.float64]
 _JUDGED, _DRAWN = 256, 16
 _CERTAIN = 3.0  # standard errors by which another score must be better than the mean
 _BATCH = 32
+LEAST = 8
+"""Held-out images that a choice takes at least."""
 
 
 class Judged(NamedTuple):
@@ -52,7 +54,7 @@ def choose_score(
 
     Args:
         maps: the network: from uint8 (N, C, H, W) to float32 (N, H, W).
-        images: uint8 (n, C, H, W), at least two normal images that were not trained on.
+        images: uint8 (n, C, H, W), normal images that were not trained on, :data:`LEAST` or more.
         synthesis: how anomalies were made in training.
         seed: of the training.
     """

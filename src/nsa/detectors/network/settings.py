@@ -19,7 +19,13 @@ _log = logging.getLogger("nsa")
 _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are others
     "synthesis": {"patch_pixels": None},
     "images": {"resize": "stretch", "reflection": 0, "levels": None},
-    "training": {"crops_per_image": 1, "extra_steps": 0, "former_epochs": []},
+    "training": {
+        "crops_per_image": 1,
+        "extra_steps": 0,
+        "former_epochs": [],
+        "holdout": None,
+        "fpr": None,
+    },
 }
 SECTIONS = ("synthesis", "images", "training")
 WHOLE, CROP = "whole", "crop"
@@ -165,6 +171,12 @@ def resolve(
     if not known or request.frame == WHOLE or request.size is not None:
         training = dataclasses.replace(training, batch_size=_SMALL_BATCH)
     settings = dataclasses.replace(settings, training=training)
+    asked = request.overrides("training")
+    if asked.get("image_score") == "auto" and asked.get("holdout") == 0:
+        raise InputError(
+            "--image-score auto chooses by images that are held out, and --holdout 0 holds none "
+            "out; leave one of them out."
+        )
     return framed(settings, request, CROP if known else WHOLE)
 
 

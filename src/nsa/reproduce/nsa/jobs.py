@@ -62,7 +62,8 @@ def plan_jobs(request: ReproduceRequest) -> list[TrainingJob]:
             settings=dataclasses.replace(
                 settings,
                 synthesis=replace(settings.synthesis, **one.fields),
-                training=replace(settings.training, seed=seed),
+                # The papers train on every image.
+                training=replace(settings.training, seed=seed, holdout=0.0),
             ),
             precision=precision,
             epochs=settings.training.epochs,

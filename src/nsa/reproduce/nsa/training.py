@@ -41,6 +41,7 @@ class TrainingJob(Job):
         values = self.settings.to_dict()
         if values["training"]["image_score"] == "mean":  # as in all results of earlier versions
             del values["training"]["image_score"]
+        del values["training"]["holdout"]  # none is held out, now as then
         return values
 
     def run(self, request: ReproduceRequest) -> dict[str, Any]:
