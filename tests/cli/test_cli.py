@@ -253,8 +253,8 @@ def test_the_version() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "train", "evaluate", "calibrate", "predict", "combine", "export", "synthesize",
-        "reproduce", "info",
+        "train", "evaluate", "calibrate", "predict", "watch", "combine", "export",
+        "synthesize", "reproduce", "info",
     ],
 )  # fmt: skip
 def test_help_explains_each_option(command: str) -> None:

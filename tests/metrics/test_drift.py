@@ -26,7 +26,7 @@ def test_false_alarms_are_as_seldom_as_was_asked(count: int, fpr: float, fresh_s
     alarms = 0
     for _ in range(runs):
         alarm = make_alarm(random, count, fpr, level)
-        alarms += any([alarm.add(score) for score in random.normal(size=300)])
+        alarms += any(alarm.add(score) for score in random.normal(size=300))
     # Ville: level at most; four standard deviations of the binomial distribution above it.
     assert alarms / runs <= level + 4 * (level * (1 - level) / runs) ** 0.5
 
@@ -37,7 +37,7 @@ def test_scores_with_ties_give_no_more(fresh_seed: int) -> None:
     for _ in range(runs):
         scores = random.integers(0, 4, 119) / 4
         alarm = DriftAlarm(scores[:19], 1.0, level)
-        alarms += any([alarm.add(score) for score in scores[19:]])
+        alarms += any(alarm.add(score) for score in scores[19:])
     assert alarms / runs <= level + 4 * (level * (1 - level) / runs) ** 0.5
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 import pytest
-from watched import Brightness, Watched, image_bytes, make_run, options, put, wait_until
+from watched import Watched, image_bytes, logged, make_run, options, put, wait_until
 
 from nsa.errors import InputError
 from nsa.runs.watch import watch
@@ -234,17 +234,18 @@ def test_a_run_that_is_not_calibrated_gives_raw_scores(watched: Watched, tmp_pat
     status = json.loads((watched.output / "status.json").read_text())
     assert status["normal"] is None
     assert status["drift"] == {
-        "known": False, "why": "the run is not calibrated, which nsa calibrate does",
+        "known": False,
+        "why": "the run is not calibrated; nsa calibrate does that, with normal images",
     }  # fmt: skip
 
 
-def test_drift_is_told_once_and_outlasts_a_restart(
-    watched: Watched, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nsa.system.console._log.propagate", True)
+def test_drift_is_told_once_and_outlasts_a_restart(watched: Watched) -> None:
     for number in range(60):
         put(watched.folder / f"{number}.png", 1)  # far darker than what has calibrated
-    watched.judge(once=True)
+    with logged() as said:
+        watched.judge(once=True)
+    [alarm] = [line for line in said if "DRIFT" in line]
+    assert alarm.startswith("DRIFT ALARM now, at image ")
     status = json.loads((watched.output / "status.json").read_text())
     drift = status["drift"]
     assert drift["alarm"] is True
@@ -252,12 +253,11 @@ def test_drift_is_told_once_and_outlasts_a_restart(
     assert drift["path"] == watched.lines()[drift["image"] - 1]["path"]
     assert drift["distance"] > 0.9
     assert drift["normal_images"] == 60
-    assert caplog.text.count("DRIFT ALARM now, at image") == 1
-    caplog.clear()
     put(watched.folder / "more.png", 1)
-    watched.judge(once=True)
-    assert caplog.text.count("DRIFT ALARM of an earlier call, at image") == 1
-    assert "DRIFT ALARM now" not in caplog.text
+    with logged() as said:
+        watched.judge(once=True)
+    [alarm] = [line for line in said if "DRIFT" in line]
+    assert alarm.startswith("DRIFT ALARM of an earlier call, at image ")
     again = json.loads((watched.output / "status.json").read_text())["drift"]
     assert again["image"] == drift["image"]
     assert again["normal_images"] == 61
@@ -279,11 +279,21 @@ watch(opened, detector, folder, output, options(overlays=True))
 
 
 def start(watched: Watched) -> subprocess.Popen[bytes]:
-    places = [os.path.dirname(__file__), *sys.path]
+    places = [str(Path(__file__).parent), *sys.path]
     return subprocess.Popen(
         [sys.executable, "-c", KILLED, watched.run.path, watched.folder, watched.output],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)}, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+def kill_after(watched: Watched, lines: int) -> int:
+    process = start(watched)
+    try:
+        wait_until(lambda: len(watched.lines()) >= lines or process.poll() is not None)
+    finally:
+        process.kill()
+        process.communicate()
+    return process.returncode
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
@@ -292,13 +302,7 @@ def test_a_kill_loses_nothing_and_nothing_is_judged_twice(watched: Watched) -> N
     for number in range(count):
         put(watched.folder / f"{number}.png", number)
     for least in (5, 40):
-        process = start(watched)
-        try:
-            wait_until(lambda: len(watched.lines()) >= least or process.poll() is not None)
-        finally:
-            process.kill()
-            process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        assert kill_after(watched, least) == -signal.SIGKILL
         assert least <= len(watched.lines()) < count
     before = len(watched.lines())
     assert watched.judge(once=True, overlays=True) == count - before
@@ -330,5 +334,3 @@ def test_a_signal_ends_it_in_order(watched: Watched, number: int) -> None:
     assert "1 image judged, 0 anomalous" in error
     assert json.loads((watched.output / "status.json").read_text())["state"] == "ended"
     assert not (watched.output / ".lock").exists()
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -79,6 +80,23 @@ def wait_until(true: Callable[[], Any]) -> None:
     while not true():
         assert time.monotonic() < end, "waited for in vain"
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def logged() -> Iterator[list[str]]:
+    """What the log says while the block lasts, whoever else listens."""
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    log, handler = logging.getLogger("nsa"), Handler()
+    log.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        log.removeHandler(handler)
 
 
 class Watched:

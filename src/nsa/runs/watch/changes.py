@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _log = logging.getLogger("nsa")
-# Reading a file causes the first two; what a folder's own entry says is told by its files, too.
-_IGNORED = ("opened", "closed_no_write")
+_READING = ("opened", "closed_no_write")
+_APPEARING = ("created", "moved")
 
 
 class Version(NamedTuple):
@@ -124,11 +124,13 @@ class Events:
         """Take an event of watchdog's, in its thread."""
         moved = event.event_type == "moved"
         path = Path(os.fsdecode(event.dest_path if moved else event.src_path))
-        if event.event_type == "deleted":
+        kind = event.event_type
+        # A folder is modified by each file in it, which tells for itself.
+        tells = kind in _APPEARING if event.is_directory else kind not in _READING
+        if kind == "deleted":
             self.folder_gone |= path == self._folder
-        elif event.event_type not in _IGNORED and self._counts(path):
-            complete = moved or event.event_type == "closed"
-            self._queue.put(Change(path, event.is_directory, complete))
+        elif tells and self._counts(path):
+            self._queue.put(Change(path, event.is_directory, moved or kind == "closed"))
 
     def wait(self, seconds: float) -> Iterator[Change]:
         """What has happened since the last call, waited for if that is nothing.
@@ -142,11 +144,14 @@ class Events:
                 yield self._queue.get_nowait()
         except queue.Empty:
             pass
-        if not self.folder_gone and not all(one.is_alive() for one in self._observer.emitters):
+        if all(one.is_alive() for one in self._observer.emitters):
+            return
+        if self._folder.is_dir() and not self.folder_gone:
             raise InputError(
                 f"The system no longer tells what happens in {self._folder}; give the command "
                 f"again, with --poll if {as_argument(self._folder)} is on a network drive."
             )
+        self.folder_gone = True
 
     def _counts(self, path: Path) -> bool:
         """Whether neither a file or folder nor what it lies in is hidden."""

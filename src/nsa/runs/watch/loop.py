@@ -14,8 +14,9 @@ from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images.files import is_named_image
 from nsa.images.load import describe, worker_count
-from nsa.runs.decisions import Decisions
+from nsa.runs.decisions import Decisions, pixel_threshold
 from nsa.runs.judging import JudgedFile, judge_files
+from nsa.runs.regions import REGIONS, USUAL_QUANTILE
 from nsa.runs.watch.changes import Events, Version, scan, version_of
 from nsa.runs.watch.identity import check_output, claim, identity_of
 from nsa.runs.watch.pending import Pending, Waiting
@@ -109,6 +110,11 @@ def watch(
             Results(output, detector, decisions, standing.tell, overlays=options.overlays)
         )
         standing.begin()
+        if pixel_threshold(decisions) is None:
+            _log.info(
+                "No threshold of pixels is known; %s has what lies above the %g quantile of each "
+                "image's own map.", REGIONS, USUAL_QUANTILE,
+            )  # fmt: skip
         pool = stack.enter_context(ThreadPoolExecutor(worker_count()))
         if events is not None:
             stack.enter_context(events)
@@ -166,6 +172,10 @@ class _Loop:
             InputError: the folder has vanished, or results cannot be written.
         """
         self._look()
+        _log.info(
+            "%s in %s to be judged%s.", counted(len(self._pending), "image"), self._folder,
+            "" if self._options.once else "; new ones as they appear, until Ctrl-C",
+        )  # fmt: skip
         self._start = time.monotonic()
         wait = 0.0
         while not stop.made:
@@ -233,7 +243,8 @@ class _Loop:
                     same = version_of(one.path) in (None, one.version)
                     done += [(file, one)] * same
                     again += [one] * (not same)
-                self._results.write([(f, one.path, one.version) for f, one in done], self._pool)
+                files = [(file, one.path, one.version) for file, one in done]
+                self._results.write(files, self._pool)
                 now = time.monotonic()
                 new = [one.noticed for _, one in done if one.noticed > self._start]
                 self._standing.took(now - noticed for noticed in new)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError, shown
 from nsa.report.overlay import outline, overlay
-from nsa.runs.decisions import Decisions
+from nsa.runs.decisions import DECIDED, PREDICTED, RAW, Decisions, decided, pixel_threshold
 from nsa.runs.judging import JudgedFile
 from nsa.runs.regions import COLUMNS, REGIONS, Region, find_regions, usual_threshold
 from nsa.runs.watch.changes import Version
@@ -93,14 +93,13 @@ class Results:
     ) -> None:
         self._folder, self._detector, self._decisions = folder, detector, decisions
         self._told, self._overlays = told, overlays
-        self._limit = None if decisions is None else decisions.pixels
+        self._limit = pixel_threshold(decisions)
         self._seen: set[bytes] = set()
         self.lines = 0
         self.unreadable = self._read_unreadable()
         columns = (
-            "path", "predicted", "score", "raw_score",
-            *(("spread",) if detector.has_spread else ()),
-            *(("defect_share",) if self._limit else ()), "picture", *_VERSION,
+            "path", *DECIDED, *(("spread",) if detector.has_spread else ()), "defect_share",
+            "picture", *_VERSION,
         )  # fmt: skip
         self._scores = LastingTable(folder / SCORES, columns, self._take)
         try:
@@ -136,6 +135,8 @@ class Results:
         Raises:
             InputError: something cannot be written; these images are not done then.
         """
+        if not files:
+            return
         time = _now()
         numbered = list(enumerate(files, self.lines + 1))
         names = [_picture_name(number, one[1]) for number, one in numbered]
@@ -152,7 +153,8 @@ class Results:
         rows = [self._row(*one, name, time) for one, name in zip(files, names, strict=True)]
         self._scores.add(rows)
         for (file, path, version), row in zip(files, rows, strict=True):
-            self._count(Line(str(path), file.judged.score, str(row[1]), time), version)
+            label = str(row[1 + DECIDED.index(PREDICTED)])
+            self._count(Line(str(path), file.judged.score, label, time), version)
         self._repaired({str(path) for _, path, _ in files})
 
     def fail(self, failures: Sequence[tuple[Path, Version, str]]) -> None:
@@ -169,9 +171,9 @@ class Results:
     def _take(self, line: dict[str, str]) -> bool:
         """One of an earlier call."""
         with reading(self._folder / SCORES, _REMEDY):
-            raw = parse_number(line["raw_score"], "raw_score")
+            raw = parse_number(line[RAW], RAW)
             version = Version(*(_whole(line[name], name) for name in _VERSION[1:]))
-        self._count(Line(line["path"], raw, line["predicted"], line["time"]), version)
+        self._count(Line(line["path"], raw, line[PREDICTED], line["time"]), version)
         before = self.unreadable.get(line["path"])
         if before is not None and before[1] < line["time"]:  # killed before it was taken off
             self._repaired({line["path"]})
@@ -190,27 +192,24 @@ class Results:
     def _row(
         self, file: JudgedFile, path: Path, version: Version, name: str, time: str
     ) -> list[object]:
-        judged, decisions = file.judged, self._decisions
-        row: list[object] = [path, "", "", repr(judged.score)]
-        if decisions is not None:
-            row[1:3] = [decisions.label(judged.score), repr(decisions.score(judged.score))]
+        judged = file.judged
+        said = decided(self._decisions, [judged.score])
+        row: list[object] = [path, *(said[name][0] for name in DECIDED)]
         if self._detector.has_spread:
-            row.append(repr(judged.spread))
-        if self._limit is not None:
-            row.append(repr(float(np.mean(judged.map > self._limit.threshold))))
+            row.append(judged.spread)
+        row.append("" if self._limit is None else float(np.mean(judged.map > self._limit)))
         return [*row, name, time, *version]
 
     def _draw(self, file: JudgedFile, name: str) -> list[Region]:
         """Write the picture of an image, if it has a name, and find its regions."""
         low, high = self._detector.map_range
-        limit = self._limit
-        found = file.judged.map
+        found, limit = file.judged.map, self._limit
         if name:
             drawn = overlay(file.image, found, high, low)
             if limit is not None:
-                outline(drawn, found > limit.threshold)
+                outline(drawn, found > limit)
             write_atomically(self._folder / name, _png(drawn))
-        return find_regions(found, usual_threshold(found) if limit is None else limit.threshold)
+        return find_regions(found, usual_threshold(found) if limit is None else limit)
 
     def _read_unreadable(self) -> dict[str, tuple[str, ...]]:
         path = self._folder / UNREADABLE

@@ -28,7 +28,7 @@ STATUS = "status.json"
 _MINUTE = 60.0  # seconds: over which the rate is taken, and between lines of the log
 _BETWEEN_FILES = 1.0  # seconds between two of status.json; a minute where nothing has happened
 _LATENCIES, _SHOWN = 100, 5  # the last images
-UNCALIBRATED = "the run is not calibrated, which nsa calibrate does"
+UNCALIBRATED = "the run is not calibrated; nsa calibrate does that, with normal images"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Standing:
         self._live, self._begin, self._logged = True, time.monotonic(), time.monotonic()
         if self._drift is None:
             _log.warning(
-                "Images are not called normal or anomalous, and drift is not watched for: %s.",
+                "Raw scores only, and drift is not watched for: %s.",
                 UNCALIBRATED,
             )
         if self._drifted is not None:
@@ -164,7 +164,7 @@ class Standing:
     def _drift_in_words(self) -> str:
         drift = self._drift
         if drift is None:
-            return f"not known, {UNCALIBRATED}"
+            return "not known"
         if self._drifted is not None:
             return f"ALARM at image {self._drifted.image}"
         distance = drift.distance
