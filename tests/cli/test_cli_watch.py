@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -84,6 +83,8 @@ def test_mistakes_are_told_in_a_sentence(run: Path, folder: Path, tmp_path: Path
 def test_a_terminal_sees_a_table_and_ctrl_c_ends_it(
     run: Path, folder: Path, tmp_path: Path
 ) -> None:
+    import pty
+
     out = tmp_path / "out"
     main, side = pty.openpty()
     process = subprocess.Popen(

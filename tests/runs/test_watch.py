@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -160,6 +161,38 @@ def test_a_repair_that_a_kill_cut_short_is_finished(watched: Watched) -> None:
     (watched.output / "unreadable.csv").write_bytes(listed)
     assert watched.judge(once=True) == 0
     assert watched.lines("unreadable.csv") == []
+
+
+def test_what_no_event_tells_is_found_all_the_same(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsa.runs.watch.loop._RESCAN", 0.1)
+    monkeypatch.setattr("nsa.runs.watch.changes.Events.dispatch", lambda *_: None)
+    with watched.going(monkeypatch):
+        put(watched.folder / "a.png")
+        wait_until(watched.lines)
+
+
+def test_a_system_that_cannot_tell_is_named(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchdog.observers.api import BaseObserver
+
+    def start(_: BaseObserver) -> None:
+        raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+    monkeypatch.setattr(BaseObserver, "start", start)
+    with pytest.raises(InputError, match=r"\(inotify watch limit reached\); add --poll"):
+        watched.judge()
+
+
+def test_a_log_has_a_line_a_minute(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsa.runs.watch.standing._MINUTE", 0.01)
+    with logged() as said, watched.going(monkeypatch):
+        put(watched.folder / "a.png")
+        wait_until(lambda: any(line.startswith("1 image judged, 0 anomalous") for line in said))
+    assert "s from appearance to result; drift: none" in said[-1]
+    assert json.loads((watched.output / "status.json").read_text())["latency_seconds"] < 60
 
 
 def test_two_watches_do_not_share_a_folder(

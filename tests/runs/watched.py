@@ -92,10 +92,13 @@ def logged() -> Iterator[list[str]]:
             lines.append(record.getMessage())
 
     log, handler = logging.getLogger("nsa"), Handler()
+    level = log.level
     log.addHandler(handler)
+    log.setLevel(logging.INFO)
     try:
         yield lines
     finally:
+        log.setLevel(level)
         log.removeHandler(handler)
 
 

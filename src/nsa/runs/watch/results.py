@@ -92,6 +92,7 @@ class Results:
         overlays: bool = True,
     ) -> None:
         self._folder, self._detector, self._decisions = folder, detector, decisions
+        self._path = folder / SCORES
         self._told, self._overlays = told, overlays
         self._limit = pixel_threshold(decisions)
         self._seen: set[bytes] = set()
@@ -101,7 +102,7 @@ class Results:
             "path", *DECIDED, *(("spread",) if detector.has_spread else ()), "defect_share",
             "picture", *_VERSION,
         )  # fmt: skip
-        self._scores = LastingTable(folder / SCORES, columns, self._take)
+        self._scores = LastingTable(self._path, columns, self._take)
         try:
             self._regions = LastingTable(folder / REGIONS, (*COLUMNS, _IMAGE), self._is_done)
         except BaseException:
@@ -170,7 +171,7 @@ class Results:
 
     def _take(self, line: dict[str, str]) -> bool:
         """One of an earlier call."""
-        with reading(self._folder / SCORES, _REMEDY):
+        with reading(self._path, _REMEDY):
             raw = parse_number(line[RAW], RAW)
             version = Version(*(_whole(line[name], name) for name in _VERSION[1:]))
         self._count(Line(line["path"], raw, line[PREDICTED], line["time"]), version)
