@@ -74,8 +74,9 @@ def predict(
     ``score``, from 0 to 1, both empty where the run is not calibrated, see :class:`Decisions`;
     ``raw_score``, the detector's own, of an ensemble with the ``spread`` between its members;
     ``defect_share``, that of the image's pixels which are defective; and the names of the
-    ``picture``, the ``map`` and, where they are saved, the ``map_spread`` and the ``mask``. A file that cannot be read is left
-    out; when the others are done, ``unreadable.csv`` has every one with its reason.
+    ``picture``, the ``map`` and, where they are saved, the ``map_spread`` and the ``mask``. A file
+    that cannot be read is left out; when the others are done, ``unreadable.csv`` has every one with
+    its reason.
 
     ``scores.csv`` is there when all is done. Until then, and after an interruption or a full disk,
     the lines of what is scored are in ``scores.partial.csv``, group by group.
