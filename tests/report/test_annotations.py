@@ -120,7 +120,7 @@ def test_regions_are_outlined_and_numbered_beside_themselves() -> None:
 def test_a_number_stands_at_its_own_region_not_at_one_in_its_box() -> None:
     mask = np.zeros((300, 300), bool)
     mask[60:280, 250:270] = mask[260:280, 40:270] = True  # an L that reaches around
-    mask[60:80, 60:80] = True  # and starts in the same row
+    mask[60:80, 60:160] = True  # and starts in the same row
     angle = next(box for box in boxes_of(mask) if box[2] > 100)
     drawn = annotate(grey(300, 300), 0.0, 1.0, mask=mask, boxes=[angle])[:300]
     plain = grey(300, 300)
