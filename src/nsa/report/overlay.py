@@ -65,11 +65,13 @@ def outline(picture: Rgb, mask: npt.NDArray[np.bool_]) -> None:
 
     The line lies on the regions' own outermost pixels, wider in large pictures.
     """
-    regions, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
-    )  # holes have lines, too
+    inside = mask.view(np.uint8)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    kept = cv2.erode(inside, cross, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     width = max(1, round(max(picture.shape) / _PIXELS_PER_WIDTH))
-    cv2.drawContours(picture, regions, -1, OUTLINE, width)
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    # Contours as lists of points take minutes where a noisy map is full of holes.
+    picture[cv2.dilate(inside - kept, pen) > 0] = OUTLINE
 
 
 def _blend(base: Rgb, scores: npt.NDArray[np.float32], low: float, limit: float) -> Rgb:
