@@ -288,35 +288,3 @@ def _png(picture: npt.NDArray[np.uint8]) -> bytes:
     return encoded.tobytes()
 
 
-def _unique_stems(paths: list[Path], endings: Sequence[str] = ()) -> Iterator[str]:
-    """A name for each image's results: its stem, with its folder where stems repeat.
-
-    No two are the same for a file system that does not tell capitals from small letters, and none
-    is too long for a file's name.
-
-    Args:
-        endings: with each of these behind it a name is a further one of the image, for which the
-            same holds.
-    """
-    longest = max(endings, key=len, default="")
-    stems = Counter(_folded(path.stem) for path in paths)
-    taken: set[str] = set()
-    for path in paths:
-        alone = stems[_folded(path.stem)] == 1
-        base = path.stem if alone else f"{path.resolve().parent.name}_{path.stem}"
-        name, number = _cut(base, "", longest), 2
-        while not taken.isdisjoint(every := {_folded(name + end) for end in ("", *endings)}):
-            name, number = _cut(base, f"_{number}", longest), number + 1
-        taken |= every
-        yield name
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _cut(name: str, ending: str, further: str) -> str:
-    """The name with an ending, without as many characters before it as are too many with more."""
-    while len(os.fsencode(name + ending + further)) > _LONGEST_STEM:
-        name = name[:-1]
-    return name + ending
