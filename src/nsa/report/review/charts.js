@@ -1,6 +1,6 @@
 // The scale of the slider, the distribution of scores on it, and the ROC curve.
 
-const BINS = 60;
+const BINS = 48;
 const scale = makeScale();
 
 // Raw scores as places from 0 to 1: even among most images, logarithmic far above, where one defect
@@ -55,8 +55,10 @@ function drawHistogram() {
     drawn("line", { x1: x, x2: x, y1: 57, y2: 64, class: "bound" }, svg);
   }
   drawn("line", { id: "cut", y1: 0, y2: 64, class: "cut" }, svg);
-  const marks = calibration ? "; ticks below them are the calibration's normal images" : "";
-  svg.setAttribute("aria-label", `Distribution of the raw scores of ${counted(allRaws.length)} images${marks}`);
+  const colours = hasTruth ? ", red where the truth is anomalous" : "";
+  const ticks = calibration ? "; ticks: the normal images of the calibration" : "";
+  setText(byId("histogram-text"), `Bars: images by raw score${colours}${ticks}.`);
+  svg.setAttribute("aria-label", `Distribution of the raw scores of ${counted(allRaws.length)} images`);
 }
 
 function moveCut() {
@@ -68,6 +70,15 @@ function moveCut() {
   cut.setAttribute("x2", x);
 }
 
+// The points of a staircase without those along a step, of which there may be very many.
+function corners(points) {
+  const straight = (a, b, c, axis) => a[axis] === b[axis] && b[axis] === c[axis];
+  return points.filter((point, at) => {
+    const [before, after] = [points[at - 1], points[at + 1]];
+    return !before || !after || ![0, 1].some((axis) => straight(before, point, after, axis));
+  });
+}
+
 let roc = null; // of the labels that are known now
 
 function drawRoc(labelled) {
@@ -76,7 +87,7 @@ function drawRoc(labelled) {
   roc = rocCurve(labelled);
   drawn("rect", { x: 0, y: 0, width: 200, height: 200, class: "frame" }, svg);
   drawn("line", { x1: 0, y1: 200, x2: 200, y2: 0, class: "chance" }, svg);
-  const points = roc.points.map(([x, y]) => `${(200 * x).toFixed(2)},${(200 - 200 * y).toFixed(2)}`);
+  const points = corners(roc.points).map(([x, y]) => `${(200 * x).toFixed(2)},${(200 - 200 * y).toFixed(2)}`);
   drawn("polyline", { points: points.join(" "), class: "curve" }, svg);
   const texts = [
     [0, 214, "start", "0"], [200, 214, "end", "1"], [100, 227, "middle", "false alarms"],

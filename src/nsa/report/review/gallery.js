@@ -11,13 +11,13 @@ function measureGrid() {
   const least = width < 480 ? 140 : 190;
   grid.columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
   grid.width = (width - GAP * (grid.columns - 1)) / grid.columns;
-  grid.height = grid.width + 104 + GAP;
+  grid.height = grid.width + 106 + GAP;
 }
 
 function renderGallery() {
   const rows = Math.ceil(view.length / grid.columns);
   gallery.style.height = `${rows * grid.height}px`;
-  const top = window.scrollY - (gallery.getBoundingClientRect().top + window.scrollY);
+  const top = -gallery.getBoundingClientRect().top;
   const first = Math.max(0, Math.floor(top / grid.height) - ROWS_AHEAD);
   const last = Math.floor((top + window.innerHeight) / grid.height) + ROWS_AHEAD;
   const wanted = new Map();
@@ -32,13 +32,13 @@ function renderGallery() {
       cards.delete(index);
     }
   }
-  for (const [index, place] of wanted) {
-    if (!cards.has(index)) {
-      cards.set(index, makeCard(index));
-      gallery.append(cards.get(index));
-    }
-    updateCard(cards.get(index), index, place);
-  }
+  // In the document they stand in the order of the view, which screen readers follow.
+  [...wanted].sort((a, b) => a[1] - b[1]).forEach(([index, place], at) => {
+    if (!cards.has(index)) cards.set(index, makeCard(index));
+    const card = cards.get(index);
+    if (gallery.children[at] !== card) gallery.insertBefore(card, gallery.children[at] ?? null);
+    updateCard(card, index, place);
+  });
   if (hadFocus && !gallery.contains(document.activeElement)) focusCurrent();
 }
 
@@ -63,6 +63,7 @@ function makeCard(index) {
   thumb.append(box);
   const line = addText(card, "line", "");
   addText(line, "score", entry.score === null ? plain(entry.raw) : entry.score.toFixed(3));
+  addText(line, "raw", entry.score === null ? "" : `raw ${plain(entry.raw)}`);
   addText(line, "tag", "");
   const name = addText(card, "name", nameOf(index));
   name.title = entry.path;
@@ -113,7 +114,6 @@ function updateCard(card, index, place) {
   card.style.width = `${grid.width}px`;
   card.style.height = `${grid.height - GAP}px`;
   card.style.transform = `translate(${x}px, ${row * grid.height}px)`;
-  card.style.order = place;
   card.setAttribute("aria-posinset", place + 1);
   card.setAttribute("aria-setsize", view.length);
   const isCurrent = index === state.current;
@@ -124,8 +124,8 @@ function updateCard(card, index, place) {
   const tag = card.querySelector(".tag");
   tag.dataset.label = label;
   setText(tag, label);
-  const about = aboutTruth(index) || `raw ${plain(entries[index].raw)}`;
-  setText(card.querySelector(".about"), disagrees(index) ? `≠ ${about}` : about);
+  const about = aboutTruth(index);
+  setText(card.querySelector(".about"), disagrees(index) ? `≠ ${about || "verdict"}` : about);
   card.classList.toggle("disagrees", disagrees(index));
   const judged = verdicts[index] ? `judged ${verdicts[index]}` : "not judged";
   const said = [nameOf(index), `score ${card.querySelector(".score").textContent}`, label, aboutTruth(index), judged];

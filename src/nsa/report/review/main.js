@@ -2,9 +2,11 @@
 
 // After any change: the view, and all that is seen of it.
 function refresh() {
+  const place = Math.max(0, view.indexOf(state.current));
   chooseView();
-  if (view.length && !view.includes(state.current) && !viewer.open) state.current = view[0];
-  if (!hasTruth) labelled = null; // by the verdicts, which may have changed
+  if (view.length && !view.includes(state.current) && !viewer.open) {
+    state.current = view[Math.min(place, view.length - 1)];
+  }
   renderThreshold();
   renderQuality();
   renderVerdicts();
@@ -29,8 +31,8 @@ function renderToolbar() {
 // Judges the current image and goes on to the one behind it.
 function judgeCurrent(verdict) {
   const place = view.indexOf(state.current);
-  if (place < 0) return;
-  const next = view[place + 1];
+  if (place < 0 && !viewer.open) return; // none is shown
+  const next = place < 0 ? undefined : view[place + 1];
   judge([[state.current, verdict]]);
   const said = `${nameOf(state.current)} is ${verdict}.`;
   if (next === undefined) announce(`${said} It was the last one.`);
@@ -153,11 +155,13 @@ function wireWindow() {
   window.addEventListener("resize", () => viewer.open && fitFrame());
   window.addEventListener("storage", (event) => {
     if (event.key !== storageKey) return; // the same page in another tab
-    readStored(event.newValue);
+    setVerdicts(event.newValue ?? "");
     refresh();
   });
   window.addEventListener("beforeunload", (event) => {
-    if (!stored && !downloaded) event.preventDefault();
+    if (stored || downloaded) return;
+    event.preventDefault();
+    event.returnValue = ""; // older browsers ask for this
   });
 }
 
@@ -182,7 +186,10 @@ function summarise() {
 summarise();
 drawHistogram();
 drawHeatScale();
-if (window.matchMedia("(max-width: 760px)").matches) byId("quality").open = false;
+if (window.matchMedia("(max-width: 760px)").matches) {
+  for (const id of ["verdicts", "quality"]) byId(id).open = false;
+}
+readStored();
 wirePanel();
 wireToolbar();
 wireViewer();

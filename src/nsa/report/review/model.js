@@ -24,13 +24,13 @@ const allRaws = ascending([...entries.map((one) => one.raw), ...page.left.raw]);
 const hasTruth =
   entries.some((one) => one.truth !== null) || page.left.truth.some((one) => one !== null);
 
-// How many of ascending values are above a limit.
-function above(values, limit) {
+// How many of ascending values are above a limit, or also at it.
+function above(values, limit, orAt = false) {
   let low = 0;
   let high = values.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (values[middle] > limit) high = middle;
+    if (values[middle] > limit || (orAt && values[middle] === limit)) high = middle;
     else low = middle + 1;
   }
   return values.length - low;
@@ -101,18 +101,11 @@ function rocCurve({ good, bad }) {
   const points = [[0, 0]];
   let area = 0;
   for (const limit of [...new Set([...good, ...bad])].sort((a, b) => b - a)) {
-    // Below this score and above the next lower one: images of one score come together.
-    const alarms = (above(good, limit) + equal(good, limit)) / good.length;
-    const found = (above(bad, limit) + equal(bad, limit)) / bad.length;
+    const alarms = above(good, limit, true) / good.length; // images of one score come together
+    const found = above(bad, limit, true) / bad.length;
     const [before, foundBefore] = points[points.length - 1];
     area += ((alarms - before) * (found + foundBefore)) / 2;
     points.push([alarms, found]);
   }
   return { points, area };
-}
-
-function equal(values, value) {
-  let count = 0;
-  for (let at = values.length - 1 - above(values, value); values[at] === value; at -= 1) count += 1;
-  return count;
 }

@@ -160,18 +160,17 @@ class ReviewPage:
             "script": script,
             "data": _json(self._data(kept)),
         }
-        # One pass, so that what is put in is not searched.
-        page = re.sub(
-            r"\{\{(\w+)\}\}", lambda found: parts.get(found[1], found[0]), _part("page.html")
+        # Before anything is put in, and in one pass, so that what is put in is not searched.
+        head, tail = (
+            re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], half).encode()
+            for half in _part("page.html").split("{{pictures}}")
         )
-        head, tail = page.split("{{pictures}}")
-        pieces = [head.encode()]
+        pieces = [head]
         for number, one in enumerate(kept):
             for kind, text in (("p", one.shown.picture), ("m", one.shown.map)):
-                pieces.append(
-                    f'<script type="text/plain" id="{kind}{number}">{text}</script>\n'.encode()
-                )
-        write_atomically(path, b"".join([*pieces, tail.encode()]))
+                element = f'<script type="text/plain" id="{kind}{number}">{text}</script>\n'
+                pieces.append(element.encode())
+        write_atomically(path, b"".join([*pieces, tail]))
 
     def _data(self, kept: list[_Kept]) -> dict[str, Any]:
         decisions = self._decisions

@@ -1,7 +1,8 @@
 // The panel beside the images: threshold, quality and verdicts.
 
 const slider = byId("slider");
-let labelled = null; // raw scores by label; null: to be gathered again
+let labelled = null; // raw scores by label, as far as known
+let labelledBy = null; // the verdicts that they were gathered with
 let announcement = 0;
 
 // Says something to screen readers, once it has come to rest.
@@ -54,7 +55,9 @@ function rateInWords() {
 }
 
 function renderQuality() {
-  if (labelled === null) {
+  const by = hasTruth ? "" : storedText();
+  if (labelledBy !== by) {
+    labelledBy = by;
     labelled = labelledRaws();
     const usable = labelled.good.length > 0 && labelled.bad.length > 0;
     byId("quality").hidden = !usable;

@@ -68,7 +68,7 @@ function parseCsv(text) {
     for (;;) {
       let cell = "";
       if (text[at] === '"') {
-        const quoted = /"((?:[^"]|"")*)"/y;
+        const quoted = /"((?:[^"]+|"")*)"/y;
         quoted.lastIndex = at;
         const found = quoted.exec(text);
         if (!found) throw new Error(`A quotation mark that opens in line ${line} is never closed.`);

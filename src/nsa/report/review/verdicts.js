@@ -3,24 +3,28 @@
 const storageKey = `nsa-review-${page.id}`;
 const letters = { "": "-", [GOOD]: "g", [BAD]: "b" };
 const history = []; // of lists of [index, verdict before]
-let stored = readStored();
+let stored = true; // whether the browser keeps them; else the page says so, see panel.js
 let downloaded = true; // whether all verdicts of this visit are in a file
 
-// Returns whether the browser keeps what this page gives it.
-function readStored(text) {
-  try {
-    const kept = text ?? localStorage.getItem(storageKey) ?? "";
-    entries.forEach((_, index) => {
-      verdicts[index] = { g: GOOD, b: BAD }[kept[index]] ?? "";
-    });
-    localStorage.setItem(storageKey, storedText());
-    return true;
-  } catch {
-    return false; // the page says so, see panel.js
-  }
+const storedText = () => verdicts.map((verdict) => letters[verdict]).join("");
+
+function setVerdicts(text) {
+  entries.forEach((_, index) => {
+    verdicts[index] = { g: GOOD, b: BAD }[text[index]] ?? "";
+  });
 }
 
-const storedText = () => verdicts.map((verdict) => letters[verdict]).join("");
+function readStored() {
+  let text = "";
+  try {
+    text = localStorage.getItem(storageKey) ?? "";
+    localStorage.setItem(`${storageKey}-probe`, "1"); // reading may be allowed where writing is not
+    localStorage.removeItem(`${storageKey}-probe`);
+  } catch {
+    stored = false;
+  }
+  setVerdicts(text);
+}
 
 function store() {
   downloaded = false;

@@ -108,6 +108,7 @@ function showRegions(index) {
     box.style.top = `${(100 * y) / entry.size[1]}%`;
     box.style.width = `${(100 * width) / entry.size[0]}%`;
     box.style.height = `${(100 * height) / entry.size[1]}%`;
+    box.classList.toggle("inside", y < 0.05 * entry.size[1]);
     addText(box, "peak", plain(peak));
   }
 }
