@@ -89,11 +89,16 @@ def _reduced(image: npt.NDArray[np.uint8], longest: int) -> npt.NDArray[np.uint8
 def _highest(scores: npt.NDArray[np.float32], longest: int) -> npt.NDArray[np.float32]:
     """The highest score in each cell of a grid of at most so many cells on its longer side."""
     scale = min(1.0, longest / max(scores.shape))
-    for axis in (0, 1):
-        length = scores.shape[axis]
-        first = np.arange(max(1, round(length * scale))) * length // max(1, round(length * scale))
-        scores = np.maximum.reduceat(scores, first, axis=axis)
-    return scores
+    rows, columns = (_first_of_each(length, scale) for length in scores.shape)
+    # Of whole rows numpy takes the maximum ten times as fast as reduceat does.
+    strips = [strip.max(axis=0) for strip in np.split(scores, rows[1:])]
+    return np.maximum.reduceat(np.stack(strips), columns, axis=1)
+
+
+def _first_of_each(length: int, scale: float) -> npt.NDArray[np.intp]:
+    """Where each of so many times ``scale`` equal parts of a length begins."""
+    parts = max(1, round(length * scale))
+    return np.arange(parts) * length // parts
 
 
 def _jpeg(pixels: npt.NDArray[np.uint8], most: int) -> str:
