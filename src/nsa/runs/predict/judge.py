@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import logging
-import os
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -22,7 +18,7 @@ from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images.files import find_all_images
 from nsa.images.load import describe, worker_count
-from nsa.report.overlay import outline, overlay
+from nsa.report.review import ReviewPage
 from nsa.runs.decisions import (
     ANOMALOUS,
     DECIDED,
@@ -31,25 +27,34 @@ from nsa.runs.decisions import (
     decided,
     pixel_threshold,
 )
-from nsa.runs.growing import GrowingTable, partial_name
+from nsa.runs.growing import GrowingTable
 from nsa.runs.judging import JudgedFile, judge_files
-from nsa.runs.map_files import ENDINGS, NPY, map_ending, write_map
+from nsa.runs.located import Located, draw, locate
+from nsa.runs.map_files import NPY, map_ending, write_map
 from nsa.runs.outputs import check_folder
+from nsa.runs.predict.results import (
+    MAP,
+    MAP_SPREAD,
+    MASK,
+    PICTURE,
+    REASONS,
+    REVIEW,
+    SCORES,
+    TABLES,
+    UNREADABLE,
+    Result,
+    name_results,
+    results_in,
+)
+from nsa.runs.regions import COCO, REGIONS, RegionTables
+from nsa.runs.review import page_entry, start_page
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
 
 _log = logging.getLogger("nsa")
 
-SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
-_TABLES = (SCORES, partial_name(Path(SCORES)).name, UNREADABLE)
-_REASONS = ("path", "reason")
-# Columns that name files.
-_FILES = _PICTURE, _MAP, _MAP_SPREAD, _MASK = "picture", "map", "map_spread", "mask"
 _SPREAD, _SHARE = "spread", "defect_share"
-_ENDING = "_spread"  # of the stem of a file with the spread of a map
-_MASK_ENDING = "_mask"
-_LONGEST_STEM = 250  # bytes: with .tiff, what a file system takes
 
 
 def predict(
@@ -65,9 +70,10 @@ def predict(
     save_spread: bool = False,
     map_format: str | None = None,
     overlays: bool = True,
+    review: bool = True,
     overwrite: bool = False,
 ) -> int:
-    """Score images and write ``scores.csv`` and one overlay each.
+    """Score images and write ``scores.csv``, ``regions.csv`` and one overlay each.
 
     Images stream through in groups: memory holds one group and a few images decoded ahead, however
     many there are. The columns of the CSV are ``path``; ``predicted``, normal or anomalous, and
@@ -76,7 +82,8 @@ def predict(
     ``defect_share``, that of the image's pixels which are defective; and the names of the
     ``picture``, the ``map`` and, where they are saved, the ``map_spread`` and the ``mask``. A file
     that cannot be read is left out; when the others are done, ``unreadable.csv`` has every one with
-    its reason.
+    its reason. ``regions.csv`` and ``regions.json`` have the regions of every image, see
+    :class:`nsa.runs.regions.RegionTables`.
 
     ``scores.csv`` is there when all is done. Until then, and after an interruption or a full disk,
     the lines of what is scored are in ``scores.partial.csv``, group by group.
@@ -92,6 +99,7 @@ def predict(
         map_format: of their files, ``npy`` (float32) or ``tiff16``, see
             :func:`nsa.runs.map_files.write_map`; None: ``npy``.
         overlays: write the pictures.
+        review: write ``review.html``, a page to look through the images with.
         overwrite: replace what an earlier call wrote into ``output``, and nothing else: each file
             when its successor is complete, and at the end what has no successor.
 
@@ -114,34 +122,38 @@ def predict(
     decisions = Decisions.of(run.path, detector, fpr, mask_fpr, mask_share)
     masks = mask_fpr is not None or mask_share is not None
     paths = find_all_images(inputs)
-    endings = [_ENDING] * save_spread + [_MASK_ENDING] * masks
-    results = [
-        _Result(
-            path,
-            f"{stem}.png" if overlays else "",
-            f"{stem}{ending}" if save_maps else "",
-            f"{stem}{_ENDING}{ending}" if save_spread else "",
-            f"{stem}{_MASK_ENDING}.png" if masks else "",
-        )
-        for path, stem in zip(paths, _unique_stems(paths, endings), strict=True)
-    ]
-    earlier = _results_in(output)
-    planned = {*_TABLES, *(name for one in results for name in one.files)}
+    results = name_results(
+        paths, pictures=overlays, maps=ending if save_maps else None,
+        spreads=ending if save_spread else None, masks=masks,
+    )  # fmt: skip
+    earlier = results_in(output)
+    planned = {*TABLES, *(name for one in results for name in one.files)}
     check_folder(output, planned, earlier, [*paths, *run.path.iterdir()], overwrite=overwrite)
     make_folder(output)
     columns = (
-        "path", *DECIDED, *((_SPREAD,) if detector.has_spread else ()), _SHARE, _PICTURE,
-        _MAP, *((_MAP_SPREAD,) if save_spread else ()), *((_MASK,) if masks else ()),
+        "path", *DECIDED, *((_SPREAD,) if detector.has_spread else ()), _SHARE, PICTURE,
+        MAP, *((MAP_SPREAD,) if save_spread else ()), *((MASK,) if masks else ()),
     )  # fmt: skip
-    with GrowingTable(output / SCORES, columns, overwrite=overwrite) as table:
+    page = start_page(run, detector, len(paths), decisions) if review else None
+    with (
+        GrowingTable(output / SCORES, columns, overwrite=overwrite) as table,
+        RegionTables(output, overwrite=overwrite) as regions,
+    ):
+        job = _Job(detector, results, decisions, table, regions, page)
         with _telling_what_is_kept(table):
-            failures, anomalous = _judge(detector, results, decisions, table)
+            job.judge()
+            if page is not None:
+                page.write(output / REVIEW)
+            regions.finish()
         table.finish()
+    failures = job.failures
     scored = [one for index, one in enumerate(results) if index not in failures]
-    written = {SCORES, *(name for one in scored for name in one.files)}
+    written = {SCORES, REGIONS, COCO, *(name for one in scored for name in one.files)}
+    if page is not None:
+        written.add(REVIEW)
     if failures:
         lines = [(paths[index], str(reason)) for index, reason in failures.items()]
-        write_csv(output / UNREADABLE, _REASONS, lines)
+        write_csv(output / UNREADABLE, REASONS, lines)
         written.add(UNREADABLE)
     for name in earlier - written:
         remove(output / name)
@@ -153,7 +165,7 @@ def predict(
         )  # fmt: skip
     else:
         console.print(
-            f"{counted(anomalous, 'image')} anomalous at a false positive rate of "
+            f"{counted(job.anomalous, 'image')} anomalous at a false positive rate of "
             f"{decisions.fpr:.4g}, set by {len(decisions.conformal.scores)} normal images.",
             soft_wrap=True,
         )
@@ -164,73 +176,79 @@ def predict(
     return table.lines
 
 
-@dataclass(frozen=True)
-class _Result:
-    """An image and the names of its picture, map, map's spread and mask; empty: it gets none."""
+class _Job:
+    """Images that are judged, and what is written of each.
 
-    path: Path
-    picture: str
-    map: str
-    map_spread: str
-    mask: str
-
-    @property
-    def files(self) -> list[str]:
-        named = (self.picture, self.map, self.map_spread, self.mask)
-        return [name for name in named if name]
-
-
-def _judge(
-    detector: Detector,
-    results: list[_Result],
-    decisions: Decisions | None,
-    table: GrowingTable,
-) -> tuple[dict[int, InputError], int]:
-    """Score images and write their lines, pictures, maps and masks.
-
-    Returns:
-        Why which of them cannot be read, and how many of the others are anomalous.
+    Attributes:
+        failures: why which of them cannot be read, by their places in ``results``.
+        anomalous: how many of the others are anomalous.
     """
-    low, high = detector.map_range
-    limit = pixel_threshold(decisions)
-    failures: dict[int, InputError] = {}
-    anomalous = 0
 
-    def draw(file: JudgedFile) -> None:
-        folder, result, judged = table.path.parent, results[file.number], file.judged
-        defective = None if limit is None else judged.map > limit
+    def __init__(
+        self,
+        detector: Detector,
+        results: list[Result],
+        decisions: Decisions | None,
+        table: GrowingTable,
+        regions: RegionTables,
+        page: ReviewPage | None,
+    ) -> None:
+        self._detector, self._results, self._decisions = detector, results, decisions
+        self._table, self._regions, self._page = table, regions, page
+        self.failures: dict[int, InputError] = {}
+        self.anomalous = 0
+
+    def judge(self) -> None:
+        """Judge all of them, group by group."""
+        paths = [result.path for result in self._results]
+        with (
+            ThreadPoolExecutor(worker_count()) as pool,
+            contextlib.closing(
+                judge_files(self._detector, paths, pool, self.failures)
+            ) as judged_files,
+        ):
+            for group in judged_files:
+                maps = [file.judged.map for file in group]
+                located = list(pool.map(lambda one: locate(one, self._decisions), maps))
+                first = self._table.lines + 1
+                # Before the pictures, so that none is there without its line.
+                self._table.add([self._row(*one) for one in zip(group, located, strict=True)])
+                for line, file, one in zip(count(first), group, located):
+                    self._regions.add(paths[file.number], line, one.regions)
+                waiting = [
+                    pool.submit(self._write, *one) for one in zip(group, located, strict=True)
+                ]
+                for future in waiting:
+                    future.result()
+
+    def _row(self, file: JudgedFile, located: Located) -> list[object]:
+        """The line of an image in the table."""
+        result, judged = self._results[file.number], file.judged
+        said = decided(self._decisions, [judged.score])
+        self.anomalous += said[PREDICTED][0] == ANOMALOUS
+        row: list[object] = [result.path, *(said[name][0] for name in DECIDED)]
+        if self._detector.has_spread:
+            row.append(judged.spread)
+        marked = pixel_threshold(self._decisions) is not None
+        row += [float(located.mask.mean()) if marked else "", result.picture, result.map]
+        return [*row, *(name for name in (result.map_spread, result.mask) if name)]
+
+    def _write(self, file: JudgedFile, located: Located) -> None:
+        """The picture, the maps and the mask of an image, and its place on the page."""
+        folder, result, judged = self._table.path.parent, self._results[file.number], file.judged
         if result.picture:
-            drawn = overlay(file.image, judged.map, high, low)
-            if defective is not None:
-                outline(drawn, defective)
+            drawn = draw(file.image, judged.map, self._detector.map_range, located)
             write_atomically(folder / result.picture, _png(drawn))
-        if result.mask and defective is not None:
-            write_atomically(folder / result.mask, _png(defective.astype(np.uint8) * 255))
+        if result.mask:
+            write_atomically(folder / result.mask, _png(located.mask.astype(np.uint8) * 255))
         for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
             if name and pixels is not None:
                 write_map(folder / name, pixels)
-
-    paths = [result.path for result in results]
-    with (
-        ThreadPoolExecutor(worker_count()) as pool,
-        contextlib.closing(judge_files(detector, paths, pool, failures)) as judged_files,
-    ):
-        for group in judged_files:
-            rows = []
-            for number, _, judged in group:
-                result = results[number]
-                said = decided(decisions, [judged.score])
-                anomalous += said[PREDICTED][0] == ANOMALOUS
-                row: list[object] = [result.path, *(said[name][0] for name in DECIDED)]
-                if detector.has_spread:
-                    row.append(judged.spread)
-                row.append("" if limit is None else float(np.mean(judged.map > limit)))
-                row += [result.picture, result.map]
-                rows.append([*row, *(name for name in (result.map_spread, result.mask) if name)])
-            table.add(rows)  # before the pictures, so that none is there without its line
-            for future in [pool.submit(draw, one) for one in group]:
-                future.result()
-    return failures, anomalous
+        if self._page is not None:
+            entry = page_entry(
+                result.path, judged.score, self._decisions, located.regions, picture=result.picture
+            )
+            self._page.add(entry, file.image, judged.map)
 
 
 @contextlib.contextmanager
@@ -249,42 +267,7 @@ def _telling_what_is_kept(table: GrowingTable) -> Iterator[None]:
         raise InputError(f"{str(stop).rstrip('.')}; {kept}.") from stop
 
 
-def _results_in(folder: Path) -> set[str]:
-    """Names of the files in a folder that an earlier call wrote there, as its tables say."""
-    tables = [folder / name for name in _TABLES[:2]]
-    found = {name for table in tables if table.is_file() for name in _named_by(table)}
-    others, header = folder / UNREADABLE, ",".join(_REASONS).encode()
-    if found and others.is_file() and others.read_bytes().startswith(header):
-        found.add(UNREADABLE)
-    return found
-
-
-def _named_by(table: Path) -> set[str]:
-    """The table and the files that it names; nothing, if it is none of ours.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.DictReader(file)
-            if lines.fieldnames is None:  # empty, as a kill leaves it, with nothing to lose
-                return {table.name}
-            if not {_PICTURE, _MAP} <= set(lines.fieldnames or ()):
-                return set()
-            # Of a line that was cut by a kill they are None, or not whole.
-            named = [line.get(column) or "" for line in lines for column in _FILES]
-    except (OSError, csv.Error) as error:
-        raise InputError(f"{table} cannot be read ({error}); choose another --output.") from error
-    ours = {
-        name for name in named if name.endswith((".png", *ENDINGS.values())) and "/" not in name
-    }
-    return {table.name, *ours}
-
-
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:
     stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", stored)[1]
     return encoded.tobytes()
-
-
