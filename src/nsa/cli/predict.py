@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, RunFolder
+from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, Review, RunFolder
 
 
 def predict_command(
@@ -38,9 +38,7 @@ def predict_command(
     overlays: Annotated[
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
-    review: Annotated[
-        bool, typer.Option("--review/--no-review", help="Write review.html, to look through all.")
-    ] = True,
+    review: Review = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Score images and draw heat maps over them, at their own resolution.

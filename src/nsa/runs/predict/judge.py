@@ -38,7 +38,6 @@ from nsa.runs.predict.results import (
     MASK,
     PICTURE,
     REASONS,
-    REVIEW,
     SCORES,
     TABLES,
     UNREADABLE,
@@ -47,7 +46,7 @@ from nsa.runs.predict.results import (
     results_in,
 )
 from nsa.runs.regions import COCO, REGIONS, RegionTables
-from nsa.runs.review import page_entry, start_page
+from nsa.runs.review import REVIEW, page_entry, start_page
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted

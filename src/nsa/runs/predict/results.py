@@ -14,8 +14,9 @@ from nsa.errors import InputError
 from nsa.runs.growing import partial_name
 from nsa.runs.map_files import ENDINGS
 from nsa.runs.regions import COCO, COLUMNS, REGIONS
+from nsa.runs.review import REVIEW
 
-SCORES, UNREADABLE, REVIEW = "scores.csv", "unreadable.csv", "review.html"
+SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
 _GROWING = (SCORES, partial_name(Path(SCORES)).name)
 _REGIONS = (REGIONS, partial_name(Path(REGIONS)).name)
 TABLES = (*_GROWING, *_REGIONS, COCO, UNREADABLE, REVIEW)
