@@ -6,6 +6,8 @@ from PIL import Image
 from review_samples import GREY, SIZE, by_score, entries, heat_map, write
 
 from nsa.report.overlay import overlay
+from nsa.report.review import ReviewPage
+from nsa.report.review import page as page_module
 
 # Every element that takes the keyboard or a click, with what assistive technology calls it.
 CONTROLS = "a, button, input, select, summary, [tabindex], [role=toolbar], [role=img], dialog"
@@ -170,6 +172,24 @@ def test_without_calibration_and_truth(page, tmp_path):
     assert "AUROC 1.000" in page.by_id("roc").text
     page.by_id("reset").click()
     assert page.text("count-anomalous") == DASH
+
+
+def test_images_that_are_left_out_count(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(page_module, "MOST_IMAGES", 10)
+    write(tmp_path / "short.html")
+    page.open(tmp_path / "short.html")
+    assert "10 images with the highest raw scores are shown, and 14 others" in page.text("left-out")
+    assert page.text("shown") == "10 of 10 images"
+    assert int(page.text("count-anomalous")) + int(page.text("count-normal")) == 24
+    assert sum(int(page.text(cell)) for cell in ("hits", "misses", "alarms", "rejections")) == 24
+
+
+def test_a_page_without_images(page, tmp_path):
+    ReviewPage("empty", 0, None, (0.0, 1.0)).write(tmp_path / "empty.html")
+    page.open(tmp_path / "empty.html")
+    page.keys("g", "u", "h", "ARROW_RIGHT", "ENTER")
+    assert page.text("empty") == "There are no images."
+    assert not page.by_id("viewer").is_displayed()
 
 
 def test_a_browser_that_keeps_nothing(page):

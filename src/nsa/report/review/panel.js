@@ -90,7 +90,7 @@ function renderVerdicts() {
     byId("storage-text"),
     stored
       ? "This browser keeps them for this page; other people need the file."
-      : "This browser keeps nothing for this page, so verdicts live until it is closed; download them before.",
+      : "This browser keeps nothing for this page, so verdicts live until it is closed; save them before.",
   );
 }
 

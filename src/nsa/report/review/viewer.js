@@ -91,7 +91,7 @@ function showPicture(index) {
 function noteOn(entry) {
   const small = `${entry.small[0]} × ${entry.small[1]} px`;
   if (missing.has(entry.picture)) {
-    return `${entry.picture} is not beside this page, as if one of them had moved, so the embedded picture (${small}) is shown; no score and no verdict is lost.`;
+    return `${entry.picture} is not beside this page (was one of them moved?), so the embedded picture, of ${small}, is shown; no score and no verdict is lost.`;
   }
   if (state.heat && entry.picture) return "";
   return `This is the embedded picture, of ${small}.`;
