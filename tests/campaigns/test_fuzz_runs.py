@@ -116,7 +116,7 @@ def _works_or_refuses(
     assert before[0] == torch.get_default_dtype()
     scores = out / "scores.csv" if command[0] == "predict" else run / "scores.csv"
     if scores.is_file() and command[0] != "calibrate":
-        assert all(math.isfinite(float(row["score"])) for row in rows(scores))
+        assert all(math.isfinite(float(row["raw_score"])) for row in rows(scores))
     if command[0] in ("evaluate", "train"):
         json.loads((run / "metrics.json").read_text(), parse_constant=_refuse)
 

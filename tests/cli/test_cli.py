@@ -70,7 +70,7 @@ def test_scores_and_log_have_a_line_each(run: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["0"] * 3 + ["1"] * 3
     assert [row["defect"] for row in rows] == ["good"] * 3 + ["spot"] * 3
-    assert all(Path(row["path"]).is_file() and float(row["score"]) >= 0 for row in rows)
+    assert all(Path(row["path"]).is_file() and float(row["raw_score"]) >= 0 for row in rows)
     with (run / "log.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
 
@@ -139,7 +139,7 @@ def test_predict_agrees_with_the_detector(run: Path, tmp_path: Path) -> None:
     nsa("predict", run, tmp_path, "--output", out, "--no-overlays", "--save-maps")
     assert not (out / "a.png").exists()
     with (out / "scores.csv").open() as file:
-        found = {Path(row["path"]).stem: float(row["score"]) for row in csv.DictReader(file)}
+        found = {Path(row["path"]).stem: float(row["raw_score"]) for row in csv.DictReader(file)}
     detector = load(run)
     for name, image in images.items():
         rgb = torch.from_numpy(np.ascontiguousarray(image[:, :, ::-1])).permute(2, 0, 1)[None]

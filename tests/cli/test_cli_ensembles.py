@@ -61,7 +61,8 @@ def test_predict_gives_the_spread(ensemble: Path, more_data: Path, tmp_path: Pat
     assert result.exit_code == 0, result.output
     found, detector = rows(out / "scores.csv"), load(ensemble)
     assert list(found[0]) == [
-        "path", "score", "spread", "p_value", "label", "picture", "map", "map_spread",
+        "path", "predicted", "score", "raw_score", "spread", "defect_share", "picture", "map",
+        "map_spread",
     ]  # fmt: skip
     judged = {row["path"]: row for row in rows(ensemble / "scores.csv")}
     files = set()
@@ -72,7 +73,7 @@ def test_predict_gives_the_spread(ensemble: Path, more_data: Path, tmp_path: Pat
         expected, scores = detector.predict(pixels)
         assert expected is not None
         np.testing.assert_allclose(np.load(out / row["map"]), expected[0, 0], atol=1e-3)
-        assert float(row["score"]) == pytest.approx(float(scores[0]), abs=1e-2)
+        assert float(row["raw_score"]) == pytest.approx(float(scores[0]), abs=1e-2)
         assert float(row["spread"]) == pytest.approx(float(spreads[0]), abs=1e-2)
         if row["path"] in judged:
             assert float(row["spread"]) == pytest.approx(
@@ -120,8 +121,8 @@ def test_an_ensemble_is_calibrated_and_judged_again(
     point = json.loads((out / "metrics.json").read_text())["working_point"]
     assert point["held_out_images"] == 19
     for one, other in zip(rows(out / "scores.csv"), rows(ensemble / "scores.csv"), strict=True):
-        assert one == pytest.approx(other) or float(one["score"]) == pytest.approx(
-            float(other["score"]), abs=1e-2
+        assert one == pytest.approx(other) or float(one["raw_score"]) == pytest.approx(
+            float(other["raw_score"]), abs=1e-2
         )
 
 

@@ -219,13 +219,15 @@ def test_predict_goes_on_after_what_it_cannot_read(run: Path, tmp_path: Path) ->
     assert "b.png" in message
     assert "d.png" in message
     assert "3 images scored" in result.stderr
-    found = {Path(row["path"]).stem: float(row["score"]) for row in rows(output / "scores.csv")}
+    found = {Path(row["path"]).stem: float(row["raw_score"]) for row in rows(output / "scores.csv")}
     assert sorted(found) == ["a", "c", "e"]
     for name in "ace":
         assert (output / f"{name}.png").is_file()
         one = tmp_path / name
         assert nsa("predict", run, tmp_path / f"{name}.png", "--output", one).exit_code == 0
-        assert found[name] == pytest.approx(float(rows(one / "scores.csv")[0]["score"]), abs=1e-6)
+        assert found[name] == pytest.approx(
+            float(rows(one / "scores.csv")[0]["raw_score"]), abs=1e-6
+        )
 
 
 def test_an_unexpected_key_error_is_not_hidden(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

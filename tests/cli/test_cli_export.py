@@ -90,7 +90,7 @@ def test_held_out_images_have_one_label_everywhere(
     ):
         assert nsa(*command).exit_code == 0
     scored = rows(out / "scores.csv")
-    labels = [row["label"] == "anomalous" for row in scored]
+    labels = [row["predicted"] == "anomalous" for row in scored]
     assert sum(labels) == 1  # floor(0.1 x 20) - 1
     images = load_images([row["path"] for row in scored], (72, 72), progress=False)
     session, module = onnxruntime.InferenceSession(onnx), torch.export.load(pt2).module()

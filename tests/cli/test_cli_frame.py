@@ -52,8 +52,10 @@ def test_scores_and_metrics_are_those_of_predict(
     images = (tested / "good", tested / "spot")
     result = nsa("predict", network_run, *images, "--output", tmp_path / "out", "--device", "cpu")
     assert result.exit_code == 0, result.output
-    predicted = {row["path"]: float(row["score"]) for row in rows(tmp_path / "out" / "scores.csv")}
-    kept = {row["path"]: float(row["score"]) for row in rows(network_run / "scores.csv")}
+    predicted = {
+        row["path"]: float(row["raw_score"]) for row in rows(tmp_path / "out" / "scores.csv")
+    }
+    kept = {row["path"]: float(row["raw_score"]) for row in rows(network_run / "scores.csv")}
     assert kept == pytest.approx(predicted, rel=1e-4)
     metrics = json.loads((network_run / "metrics.json").read_text())
     assert [metrics[name] for name in NAMES] != [metrics["paper_protocol"][name] for name in NAMES]

@@ -113,17 +113,17 @@ def test_predict_writes_scores_labels_and_heat_maps(
         )
         assert heat_map.shape == mask.shape == (80, 80)
         assert heat_map[mask > 0].mean() > 1.5 * heat_map[mask == 0].mean()
-    judged = {row["path"]: float(row["score"]) for row in rows(gaussian_run / "scores.csv")}
+    judged = {row["path"]: float(row["raw_score"]) for row in rows(gaussian_run / "scores.csv")}
     threshold = json.loads((gaussian_run / "metrics.json").read_text())["working_point"][
         "threshold"
     ]
     found = rows(tmp_path / "out" / "scores.csv")
     assert len(found) == 3
     for row in found:
-        assert float(row["score"]) == pytest.approx(judged[row["path"]], rel=1e-4)
-        expected = "anomalous" if float(row["score"]) > threshold else "normal"
-        assert row["label"] == expected
-        assert (float(row["p_value"]) <= 0.2) == (expected == "anomalous")
+        assert float(row["raw_score"]) == pytest.approx(judged[row["path"]], rel=1e-4)
+        expected = "anomalous" if float(row["raw_score"]) > threshold else "normal"
+        assert row["predicted"] == expected
+        assert (float(row["score"]) >= 0.8) == (expected == "anomalous")
 
 
 def test_the_demo_set_serves_the_gaussian_detector(

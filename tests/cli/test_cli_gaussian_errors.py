@@ -3,20 +3,18 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from tiny import GAUSSIAN, nsa, picture, sentence, train_gaussian, write, write_product
-
-from nsa.detectors.gaussian.request import GaussianRequest
-from nsa.detectors.gaussian.settings import resolve
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--fpr", 0.01], "by 4 held-out normal images: the smallest is 1/5"),
+        (["--fpr", 0.01], "by 6 held-out normal images: the smallest is 1/7"),
         (["--fpr", 1.5], "fpr must be between 0 and 1"),
-        (["--fpr", 0.3, "--holdout", 0], "holdout must be between 0 and 1"),
-        (["--holdout", 0.3], "add --fpr"),
+        (["--fpr", 0.3, "--holdout", 0], "holdout 0 holds none out; leave one of them out"),
+        (["--holdout", 1], "holdout must be from 0 to below 1, got 1.0"),
+        (["--holdout", 0.02], "0.02 of 20 training images is none; raise it, or set it to 0"),
+        (["--holdout", 0.99], "leaves none of 20 images to train on"),
         (["--epochs", 3], "epochs cannot be set with --method gaussian"),
         (["--label", "binary", "--background", 3], "label, background cannot be set"),
         (["--distribution", "pca"], "distribution must be one of 'full', 'standardised'"),
@@ -36,32 +34,11 @@ def test_what_training_refuses(
     assert not output.exists()
 
 
-@pytest.mark.parametrize(
-    ("section", "said"),
-    [
-        ("holdout: 0.5", True),
-        ("holdout: 0.2", True),
-        ("holdout: 0.5, fpr: null", True),
-        ("holdout: 0.2, fpr: null", False),  # as in the config.yaml of a run
-        ("holdout: 0.5, fpr: 0.2", False),
-        ("seed: 1", False),
-    ],
-)
-def test_a_holdout_without_a_rate_is_said(
-    section: str, said: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    values = yaml.safe_load(f"gaussian: {{{section}}}")
-    resolve(GaussianRequest.read(values), "disc")
-    assert ("serves to set a false positive rate" in caplog.text) == said
-
-
-@pytest.mark.parametrize(
-    "option", ["network", "weights", "distribution", "augment", "fpr", "holdout"]
-)
+@pytest.mark.parametrize("option", ["network", "weights", "distribution", "augment"])
 def test_options_of_the_gaussian_detector_need_its_method(
     option: str, more_data: Path, tmp_path: Path
 ) -> None:
-    value = {"augment": 3, "fpr": 0.1, "holdout": 0.1}.get(option, "resnet18")
+    value = {"augment": 3}.get(option, "resnet18")
     result = nsa(
         "train", "--data-root", more_data, f"--{option}", value, "--output", tmp_path / "run"
     )

@@ -39,10 +39,11 @@ def chosen(enough: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def test_automatic_settings_hold_out_and_calibrate(chosen: tuple[Path, str], enough: Path) -> None:
     run, said = chosen
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["image_score"] == "auto"
-    assert "on 42 images" in said
+    assert "16 of 50 training images are held out, to set the threshold by" in said
+    assert "on 34 images" in said
     assert "Image score: " in said
-    assert "of 8 held-out images against 256 with small synthetic anomalies" in said
-    assert "The 8 held-out images calibrate the run, too" in said
+    assert "of 16 held-out images against 256 with small synthetic anomalies" in said
+    assert "16 of the held-out images chose this score and calibrate the run, too" in said
     held = {row["path"] for row in rows(run / "calibration.csv")}
     trained = kept_training_contents(open_run(run))
     assert trained is not None
@@ -54,7 +55,9 @@ def test_automatic_settings_hold_out_and_calibrate(chosen: tuple[Path, str], eno
     images = enough / "disc" / "test" / "good"
     command = ("predict", run, images, "--output", out, "--fpr", 0.2, "--mask-fpr", 0.2)
     assert nsa(*command).exit_code == 0
-    assert {"p_value", "mask"} <= set(rows(out / "scores.csv")[0])
+    found = rows(out / "scores.csv")
+    assert {row["predicted"] for row in found} <= {"normal", "anomalous"}
+    assert all((out / row["mask"]).is_file() for row in found)
 
 
 def test_a_chosen_score_is_used_everywhere(
@@ -102,9 +105,12 @@ def test_what_is_complete_keeps_its_choice_and_its_calibration(
     assert (run / "calibration.csv").read_text() == own
 
 
-@pytest.mark.parametrize(("asked", "count"), [("top", 50), ("mean", 50), (None, 49)])
-def test_no_image_is_held_out_without_a_choice(
-    enough: Path, tmp_path: Path, asked: str | None, count: int
+@pytest.mark.parametrize(
+    ("asked", "count", "holdout", "held"),
+    [("top", 50, 0, 0), ("top", 30, None, 10), (None, 29, None, 0), (None, 35, 0.2, 7)],
+)
+def test_without_a_choice(
+    enough: Path, tmp_path: Path, asked: str | None, count: int, holdout: float | None, held: int
 ) -> None:
     options: dict[str, Any] = {} if asked is None else {"image_score": asked}
     config = write_config(tmp_path / "options.yaml", epochs=1, batch_size=25, **options)
@@ -113,21 +119,26 @@ def test_no_image_is_held_out_without_a_choice(
     for path in sorted(images.iterdir())[count:]:
         path.unlink()
     run = tmp_path / "run"
-    result = nsa("train", "--normal-dir", images, "--config", config, "--output", run)
+    more = () if holdout is None else ("--holdout", holdout)
+    result = nsa("train", "--normal-dir", images, "--config", config, "--output", run, *more)
     assert result.exit_code == 0, result.output
     said = " ".join(result.stderr.split())
-    assert f"on {count} images" in said
-    assert not (run / "calibration.csv").exists()
+    assert f"on {count - held} images" in said
+    calibrated = len(rows(run / "calibration.csv")) if held else 0
+    assert (run / "calibration.csv").exists() == bool(held)
+    assert calibrated == held
     assert read_score(run / "model.safetensors") == (SCORES[2] if asked == "top" else MEAN)
     written = yaml.safe_load((run / "config.yaml").read_text())["training"]
     assert written["image_score"] == (asked or "auto")
-    assert ("where there are 50 different training images" in said) == (asked is None)
+    assert written.get("holdout") == holdout
+    assert ("since there are fewer than 30" in said) == (count < 30)
+    assert ("another is chosen by held-out images only" in said) == (asked is None)
 
 
 def test_held_out_copies_of_training_images_do_not_count(
     enough: Path, tmp_path: Path, chosen: tuple[Path, str]
 ) -> None:
-    """Eight are held out, one of which is trained on under another name: too few are left."""
+    """Sixteen are held out, one of which is trained on under another name."""
     data = tmp_path / "data"
     shutil.copytree(enough, data)
     held = Path(rows(chosen[0] / "calibration.csv")[0]["path"]).name
@@ -140,9 +151,9 @@ def test_held_out_copies_of_training_images_do_not_count(
     result = nsa("train", "--data-root", data, "--config", config, "--output", run)
     assert result.exit_code == 0, result.output
     said = " ".join(result.stderr.split())
-    assert "1 of 8 held-out images are copies of training images" in said
-    assert not (run / "calibration.csv").exists()
-    assert read_score(run / "model.safetensors") == MEAN
+    assert "1 of 16 held-out images are copies of training images" in said
+    assert "AUROC of 15 held-out images" in said
+    assert len(rows(run / "calibration.csv")) == 15
 
 
 def test_image_scores_that_cannot_be_are_refused(enough: Path, tmp_path: Path) -> None:
@@ -152,6 +163,9 @@ def test_image_scores_that_cannot_be_are_refused(enough: Path, tmp_path: Path) -
         assert not run.exists()
         return message
 
+    assert "--holdout 0 holds none out; leave one of them out" in refused(
+        "--image-score", "auto", "--holdout", 0
+    )
     assert "image_score must be one of 'mean', 'top'" in refused("--image-score", "median")
     joint = ("--method", "nsa+gaussian", "--network", "resnet18", "--weights", "random")
     assert "held out of both; choose mean, top or maximum" in refused(

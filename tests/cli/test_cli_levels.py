@@ -106,10 +106,10 @@ def test_every_command_reads_by_it(
     result = nsa("predict", run, product / "disc" / "test" / "spot", "--output", tmp_path / "new")
     assert result.exit_code == 0, result.output
     said = {
-        Path(row["path"]).name: float(row["score"]) for row in rows(tmp_path / "new/scores.csv")
+        Path(row["path"]).name: float(row["raw_score"]) for row in rows(tmp_path / "new/scores.csv")
     }
     of_test = {
-        Path(row["path"]).name: float(row["score"])
+        Path(row["path"]).name: float(row["raw_score"])
         for row in rows(run / "scores.csv") if row["defect"] == "spot"
     }  # fmt: skip
     assert said == pytest.approx(of_test, rel=1e-5)

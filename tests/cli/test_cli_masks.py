@@ -16,7 +16,7 @@ from nsa.detectors.registry import load
 from nsa.images import read_image, stack
 from nsa.metrics.conformal_pixels import map_levels
 from nsa.runs.calibrate import PIXELS_FILE, read_pixels
-from nsa.runs.working_point import pixel_threshold
+from nsa.runs.decisions import Decisions
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,15 @@ def test_predict_marks_what_is_above_the_threshold(
     result = nsa("predict", calibrated, parts, "--output", out, option, rate, "--save-maps")
     assert result.exit_code == 0, result.output
     name = option[2:].replace("-", "_")
-    limit = pixel_threshold(calibrated, **{name: rate})
+    decisions = Decisions.of(calibrated, load(calibrated, "cpu"), **{name: rate})
+    assert decisions is not None
+    assert decisions.pixels is not None
+    limit = decisions.pixels.threshold
     found = rows(out / "scores.csv")
-    assert [*found[0]] == ["path", "score", "defect_share", "picture", "map", "mask"]
+    assert [*found[0]] == [
+        "path", "predicted", "score", "raw_score", "defect_share", "picture", "map", "mask",
+    ]  # fmt: skip
+
     # An image whose own name is that of another's mask.
     assert len({row[name] for row in found for name in ("picture", "mask")}) == 4
     for row in found:
@@ -114,7 +120,7 @@ def test_evaluate_says_what_pixels_come_to(
         assert "Pixels, for" in " ".join(result.stderr.split())
         point = json.loads((judged / "metrics.json").read_text())["working_point"]
         pixels = point["pixels"]
-        assert ("threshold" in point) == ("--fpr" in options)
+        assert point["fpr"] == (options[1] if "--fpr" in options else 1 / 20)
         share = "--mask-share" in options
         asked = ("--mask-share", pixels["share"]) if share else ("--mask-fpr", pixels["fpr"])
         assert asked[1] == (0.3 if share else 0.1)
@@ -167,9 +173,7 @@ def test_pixel_rates_that_cannot_be_set_are_refused(
         message = refused(run, "--mask-fpr", 0.1)
         assert PIXELS_FILE in message
         assert reason in message
-        # Labels of images need none of it.
-        assert nsa("predict", run, parts, "--output", tmp_path / "l", "--fpr", 0.1).exit_code == 0
-        shutil.rmtree(tmp_path / "l")
+        assert reason in refused(run)  # since it outlines what is defective without being asked
     (run / PIXELS_FILE).unlink()
     assert f"{PIXELS_FILE} is gone" in refused(run, "--mask-share", 0.3)
     # As an earlier version wrote it, which knew no maps.

@@ -81,8 +81,10 @@ def test_a_run_judges_images_of_every_shape(
     result = nsa("predict", run, tested / "good", tested / "spot", *options)
     assert result.exit_code == 0, result.output
     predicted = rows(tmp_path / "out" / "scores.csv")
-    kept = {row["path"]: float(row["score"]) for row in rows(run / "scores.csv")}
-    assert kept == pytest.approx({row["path"]: float(row["score"]) for row in predicted}, rel=1e-4)
+    kept = {row["path"]: float(row["raw_score"]) for row in rows(run / "scores.csv")}
+    assert kept == pytest.approx(
+        {row["path"]: float(row["raw_score"]) for row in predicted}, rel=1e-4
+    )
     detector = package.load(run, "cpu")
     for row in predicted:
         image = cv2.imread(row["path"])[:, :, ::-1].copy()
@@ -92,7 +94,7 @@ def test_a_run_judges_images_of_every_shape(
             [row["path"]], image.shape[:2], progress=False
         ))  # fmt: skip
         np.testing.assert_allclose(maps[0, 0].numpy(), stored, rtol=0, atol=1e-5)
-        assert float(scores[0]) == pytest.approx(float(row["score"]), rel=1e-4)
+        assert float(scores[0]) == pytest.approx(float(row["raw_score"]), rel=1e-4)
     judged = nsa("evaluate", run, "--output", tmp_path / "judged")
     assert judged.exit_code == 0, judged.output
     again = json.loads((tmp_path / "judged" / "metrics.json").read_text())
@@ -126,7 +128,7 @@ def test_held_out_images_set_its_threshold(native: Path, tmp_path: Path) -> None
     result = nsa("predict", native, tmp_path / "kept", *options)
     assert result.exit_code == 0, result.output
     for row in rows(tmp_path / "out" / "scores.csv"):
-        assert float(row["score"]) == pytest.approx(scores[row["path"]], rel=1e-5)
+        assert float(row["raw_score"]) == pytest.approx(scores[row["path"]], rel=1e-5)
 
 
 @pytest.mark.parametrize("options", [NATIVE, WHOLE])
@@ -141,9 +143,9 @@ def test_automatic_settings_choose_a_score_and_calibrate(
     result = nsa("train", *places, *options)
     assert result.exit_code == 0, result.output
     assert "Image score: " in result.stderr
-    assert "AUROC of 8 held-out images" in " ".join(result.stderr.split())
+    assert "AUROC of 16 held-out images" in " ".join(result.stderr.split())
     kept = rows(run / "calibration.csv")
-    assert len(kept) == 8
+    assert len(kept) == 16
     result = nsa(
         "predict", run, tmp_path / "good", "--mask-fpr", "0.2", "--fpr", "0.2",
         "--output", tmp_path / "out",

@@ -20,7 +20,7 @@ def test_a_training_says_what_they_are_for(data: Path, one_epoch: Path, tmp_path
     run = tmp_path / "run"
     result = nsa("train", "--data-root", root, "--config", one_epoch, "--output", run)
     assert result.exit_code == 0, result.output
-    said = "Not trained on: 4 validation images, which can set a threshold afterwards: nsa calib"
+    said = "Not trained on: 4 validation images, which can set a threshold: nsa calibrate"
     (line,) = [line for line in result.stderr.splitlines() if said in line]
     assert len(Contents.read(run / CONTENTS).paths) == 9
     command = shlex.split(line.split(": ")[-1])

@@ -12,7 +12,7 @@ from nsa.detectors.gaussian import storage
 from nsa.errors import InputError
 from nsa.gaussian import chi_square_threshold
 from nsa.metrics import ConformalThreshold
-from nsa.runs.working_point import Labels
+from nsa.runs.calibrate import Calibration
 
 
 def test_the_working_point_is_reported_for_images_and_every_level(gaussian_run: Path) -> None:
@@ -24,7 +24,7 @@ def test_the_working_point_is_reported_for_images_and_every_level(gaussian_run: 
     # floor(0.2 * 6) = 1 may lie at or above.
     assert point["threshold"] == ConformalThreshold(held).threshold(0.2) > held[-1]
     scores = rows(gaussian_run / "scores.csv")
-    above = [float(row["score"]) > point["threshold"] for row in scores]
+    above = [float(row["raw_score"]) > point["threshold"] for row in scores]
     assert point["test_fpr"] == pytest.approx(np.mean(above[:3]))
     assert point["test_tpr"] == pytest.approx(np.mean(above[3:]))
     calibration = storage.load(gaussian_run).calibration
@@ -50,7 +50,7 @@ def test_calibrate_prints_what_the_images_can_set(
     images = more_data / "disc" / "test" / "good"
     out = tmp_path / "out"
     assert nsa("predict", plain, images, "--output", out, "--fpr", 0.05).exit_code == 0
-    assert {row["label"] for row in rows(out / "scores.csv")} <= {"normal", "anomalous"}
+    assert {row["predicted"] for row in rows(out / "scores.csv")} <= {"normal", "anomalous"}
     message = sentence(nsa("predict", plain, images, "--output", out, "--fpr", 0.01))
     assert "the smallest is 1/20 = 0.05; hold out at least 99" in message
 
@@ -79,12 +79,12 @@ def test_calibrating_a_network_labels_and_judges_its_images(
     result = nsa("predict", network_run, normals, "--output", out, "--fpr", 0.1, "--no-overlays")
     assert result.exit_code == 0, result.output
     found = rows(out / "scores.csv")
-    assert sorted(float(row["score"]) for row in found) == pytest.approx(held, rel=1e-5)
-    labels = [row["label"] for row in sorted(found, key=lambda row: float(row["score"]))]
+    assert sorted(float(row["raw_score"]) for row in found) == pytest.approx(held, rel=1e-5)
+    labels = [row["predicted"] for row in sorted(found, key=lambda row: float(row["raw_score"]))]
     # Also the second highest, which sets the threshold, whatever the last digit of its score is.
     assert labels == ["normal"] * 18 + ["anomalous"]
-    assert [float(row["p_value"]) <= 0.1 for row in found] == [
-        row["label"] == "anomalous" for row in found
+    assert [float(row["score"]) > 0.9 - 1e-9 for row in found] == [
+        row["predicted"] == "anomalous" for row in found
     ]
     result = nsa("evaluate", network_run, "--fpr", 0.1, "--output", tmp_path / "judged")
     assert result.exit_code == 0, result.output
@@ -93,7 +93,7 @@ def test_calibrating_a_network_labels_and_judges_its_images(
     # The achieved rates are those of the scores that predict gives, not of the centre crops.
     good, spot = (more_data / "disc" / "test" / kind for kind in ("good", "spot"))
     nsa("predict", network_run, good, spot, "--output", both, "--fpr", 0.1, "--no-overlays")
-    labels = [row["label"] == "anomalous" for row in rows(both / "scores.csv")]
+    labels = [row["predicted"] == "anomalous" for row in rows(both / "scores.csv")]
     assert point["test_fpr"] == pytest.approx(np.mean(labels[:3]))
     assert point["test_tpr"] == pytest.approx(np.mean(labels[3:]))
     assert "levels" not in point
@@ -131,16 +131,16 @@ def test_a_calibration_that_lost_lines_is_named(
     shutil.copytree(network_run, run)
     assert nsa("calibrate", run, normals, "--overwrite").exit_code == 0
     whole = (run / "calibration.csv").read_bytes()
-    labels = Labels(run, 0.1)(0.5)
+    threshold = Calibration.read(run).threshold.threshold(0.1)
     for size in range(len(whole)):
         (run / "calibration.csv").write_bytes(whole[:size])
         if size == len(whole) - 1:  # only the end of the last line
-            assert Labels(run, 0.1)(0.5) == labels
+            assert Calibration.read(run).threshold.threshold(0.1) == threshold
             continue
         with pytest.raises(InputError, match=r"calibration\.csv "):
-            Labels(run, 0.1)
+            Calibration.read(run)
     (run / "calibration.csv").write_text("path,score\na,0.5\nb,0.25\n")
-    assert Labels(run, 0.5)(0.6)[1] == "anomalous"  # as earlier versions wrote it
+    assert Calibration.read(run).threshold.p_value([0.6]) == 1 / 3  # as earlier versions wrote it
 
 
 def test_a_damaged_calibration_is_named(network_run: Path, normals: Path, tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def test_settings_are_read_again(more_data: Path) -> None:
     assert (config.holdout, config.fpr, config.seed, config.size) == (0.5, 0.25, 4, (72, 72))
     assert settings.network.training.seed == 4
     alone = settings.gaussian_alone.gaussian
-    assert (alone.fpr, alone.size) == (None, (72, 72))
+    assert (alone.fpr, alone.holdout, alone.size) == (None, 0.0, (72, 72))
+    assert (settings.network.training.fpr, settings.network.training.holdout) == (None, 0.0)
+    assert fitting(open_dataset(more_data), fpr=0.2, holdout=0.5).settings.shared.fpr == 0.2
 
 
 def test_a_grey_network_gets_no_colours(more_data: Path) -> None:

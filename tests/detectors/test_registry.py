@@ -50,18 +50,17 @@ def test_every_option_of_a_training_is_offered_once() -> None:
     assert list(options)[:4] == ["data_root", "category", "normal_dir", "method"]
     assert {"epochs", "label", "fpr", "holdout"} <= set(options)
     assert options["epochs"][0] is NetworkRequest
-    assert options["fpr"][0] is GaussianRequest
+    assert options["distribution"][0] is GaussianRequest
 
 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"network": "resnet18"}, "'network' is an option of --method gaussian; add that.$"),
-        ({"fpr": 0.1}, "add that, or use nsa calibrate on the finished run"),
         (
-            {"method": "pii", "holdout": 0.1},
-            "holdout cannot be set with --method nsa, which trains a network on synthetic "
-            "anomalies; leave it out, or use nsa calibrate on the finished run.",
+            {"method": "pii", "augment": 1},
+            "augment cannot be set with --method nsa, which trains a network on synthetic "
+            "anomalies; leave it out.",
         ),
         ({"gaussian": {}}, "'gaussian' is an option of --method gaussian"),
         (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor
 
 from nsa.detectors.network import score_choice
-from nsa.detectors.network.held_out import hold_out
 from nsa.detectors.network.image_score import MEAN, SCORES
 from nsa.detectors.network.score_choice import (
     Judged,
@@ -20,9 +18,8 @@ from nsa.detectors.network.score_choice import (
     judge,
     judge_on_crops,
 )
-from nsa.images import Dataset, Sample
 from nsa.plan.augmentation import draw_crops
-from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
+from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.synthesis import NSA
 from nsa.training.schedule import SCORE_CHOICE, derive_seed
 
@@ -109,20 +106,6 @@ def test_the_smallest_anomalies_are_judged(fresh_seed: int) -> None:
     assert 0 < shares.max() < 0.1
     again = judge(_Network(images, 0, 0.0), images, SYNTHESIS, 3)
     np.testing.assert_array_equal(found.synthetic, again.synthetic)
-
-
-@pytest.mark.parametrize(("count", "held"), [(49, 0), (50, 8), (90, 9), (1000, 32)])
-def test_a_tenth_is_held_out(count: int, held: int) -> None:
-    train = [Sample(Path(f"{number}.png"), "good") for number in range(count)]
-    dataset = Dataset("thing", train, [])
-    assert hold_out(dataset, TrainConfig()) == (dataset, [])
-    kept, out = hold_out(dataset, TrainConfig(image_score="auto"))
-    assert len(out) == held
-    assert sorted([*kept.train, *out], key=train.index) == train
-    assert sorted(out, key=train.index) == out
-    assert hold_out(dataset, TrainConfig(image_score="auto")) == (kept, out)
-    others = hold_out(dataset, TrainConfig(image_score="auto", seed=1))[1]
-    assert (others != out) == bool(held)
 
 
 @pytest.mark.parametrize("count", [1, 3])

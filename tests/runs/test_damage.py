@@ -28,7 +28,7 @@ from nsa.folder import Metrics
 from nsa.gaussian import GaussianDetector
 from nsa.model.weights import load_model, read_tensors, save_model
 from nsa.runs import categories
-from nsa.runs.working_point import Labels
+from nsa.runs.calibrate import Calibration
 from nsa.settings.config import ImageConfig, TrainConfig
 from nsa.settings.options import TrainRequest
 from nsa.training import Trainer, checkpoint, load_checkpoint
@@ -36,7 +36,7 @@ from nsa.training import Trainer, checkpoint, load_checkpoint
 READERS: dict[str, Any] = {
     "config.yaml": open_run,
     "metrics.json": Metrics.read,
-    "calibration.csv": lambda run: Labels(run, 0.5)(0.3),
+    "calibration.csv": lambda run: Calibration.read(run).threshold.threshold(0.5),
     "categories.yaml": lambda run: categories.find(TrainRequest(), run),
     "gaussian.safetensors": storage.load,
     "gaussian.yaml": storage.load,

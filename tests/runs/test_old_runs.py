@@ -68,7 +68,7 @@ def test_predict_scores_as_before(finished: dict[str, Path], name: str, tmp_path
     assert result.exit_code == 0, result.output
     scored = rows(tmp_path / "out" / "scores.csv")
     assert [Path(row["path"]).stem for row in scored] == [str(number) for number in NUMBERS]
-    found = [float(row["score"]) for row in scored]
+    found = [float(row["raw_score"]) for row in scored]
     np.testing.assert_allclose(found, EXPECTED[name]["scores"], **SAME)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nsa.runs.predict import _unique_stems
+from nsa.runs.predict.results import unique_stems
 
 
 def names(*paths: str) -> list[str]:
-    return list(_unique_stems([Path(path) for path in paths]))
+    return list(unique_stems([Path(path) for path in paths]))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from nsa.images.test_set import check_test_set
 from nsa.metrics import au_pro, auroc, average_precision, f1_at, f1_max
 from nsa.report.overlay import overlay
 from nsa.runs.calibrate import Calibration, calibrate
-from nsa.runs.evaluate import EXAMPLES, Evaluation, evaluate, write_evaluation
+from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
+from nsa.runs.examples import EXAMPLES
 from nsa.runs.judging import judge_files
 from nsa.runs.work import work
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, RunFolder
+from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, Review, RunFolder
 from nsa.cli.results import print_results
 from nsa.errors import InputError
 from nsa.system.console import console
@@ -36,6 +37,7 @@ def evaluate_command(
     mask_fpr: MaskFpr = None,
     mask_share: MaskShare = None,
     device: Device = None,
+    review: Review = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge a trained detector on a test set."""
@@ -44,6 +46,7 @@ def evaluate_command(
     from nsa.runs.copies import kept_training_contents, warn_about_test
     from nsa.runs.decisions import Decisions, pixel_threshold
     from nsa.runs.evaluate import check_output, evaluate, write_evaluation
+    from nsa.runs.review import add_sample, start_page
     from nsa.runs.working_point import add_working_point
     from nsa.system.lock import FolderLock
 
@@ -64,11 +67,15 @@ def evaluate_command(
             "an --output for others."
         )
     decisions = Decisions.of(run, detector, fpr, mask_fpr, mask_share)
-    judged = evaluate(detector, dataset, pixel_threshold=pixel_threshold(decisions))
+    page, each = None, None
+    if review:
+        page = start_page(opened, detector, len(dataset.test), decisions)
+        each = partial(add_sample, page, dataset.test, decisions)
+    judged = evaluate(detector, dataset, pixel_threshold=pixel_threshold(decisions), each=each)
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
     result = add_working_point(detector, opened, judged, dataset, decisions)
     with FolderLock(run) if output is None else contextlib.nullcontext():
-        write_evaluation(opened, result, dataset, opened.training_times(), output)
+        write_evaluation(opened, result, dataset, opened.training_times(), output, page)
     print_results(result, dataset.name)
     console.print(f"Results are in {output or run}", soft_wrap=True)
 

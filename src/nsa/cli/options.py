@@ -33,6 +33,13 @@ MaskShare = Annotated[
         help="Mark pixels so that at most this share of a normal image is marked, on average."
     ),
 ]
+Review = Annotated[
+    bool,
+    typer.Option(
+        "--review/--no-review",
+        help="Write review.html, a page to look through the images, try thresholds and judge them.",
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier call wrote to --output.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, RunFolder
+from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, Review, RunFolder
 
 
 def predict_command(
@@ -38,6 +38,7 @@ def predict_command(
     overlays: Annotated[
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
+    review: Review = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Score images and draw heat maps over them, at their own resolution.
@@ -55,5 +56,5 @@ def predict_command(
     predict(
         opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
         save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
-        overwrite=overwrite,
+        review=review, overwrite=overwrite,
     )  # fmt: skip

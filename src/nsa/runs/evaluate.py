@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from nsa.detectors.detector import Detector, Scored, check_scores, enlarge
 from nsa.folder import AnyRun
-from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set, resize
+from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set, read_image
 from nsa.images.decode import own_shapes
-from nsa.images.masks import shrink
+from nsa.images.load import worker_count
 from nsa.images.stream import Pixels
 from nsa.images.test_set import MaskFindings
 from nsa.metrics import PixelMetrics
-from nsa.report.examples import choose_examples
 from nsa.report.grids import heat_map_grid
+from nsa.report.review import ReviewPage
 from nsa.runs.decisions import Decisions, decided
+from nsa.runs.examples import Example, chosen_examples, drawable
 from nsa.runs.judging import judge_samples
 from nsa.runs.measures import (
     SEGMENTATION,
@@ -34,16 +36,17 @@ from nsa.runs.measures import (
     streamed_metrics,
 )
 from nsa.runs.outputs import check_folder
+from nsa.runs.review import REVIEW
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically, write_csv
 from nsa.system.info import hardware, versions
 from nsa.system.progress import progress_bar
 
-EXAMPLES = 8
-_DRAWN = 512  # px, of the longer side: what a picture of several has room for
-_PART = 160  # px of a side, where defects are a few pixels large
 _HEADING = b"path,defect,label,"  # of the scores, with more columns
-_METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png")
+_METRICS, _FILES = "metrics.json", ("metrics.json", "scores.csv", "examples.png", REVIEW)
+
+# Number of a test image, uint8 (H, W, channels), map (H, W), raw score; from any thread.
+Each = Callable[[int, Pixels, npt.NDArray[np.float32], float], None]
 
 
 @dataclass(frozen=True)
@@ -61,25 +64,6 @@ class Judgement:
     reasons: dict[str, str]
     scores: Scores
     maps: Tensor | None
-
-
-@dataclass(frozen=True)
-class Example:
-    """A test image to show, large ones at a smaller size or in part.
-
-    Attributes:
-        index: of the sample.
-        image: uint8 (H, W, channels), or a tensor (channels, H, W).
-        mask: uint8 0/1 (H, W).
-        map: float32 (H, W).
-        is_part: whether this is only a part of the image, at its own resolution.
-    """
-
-    index: int
-    image: Pixels | Tensor
-    mask: npt.NDArray[np.uint8]
-    map: npt.NDArray[np.float32]
-    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +107,7 @@ def evaluate(
     dataset: Dataset,
     loaded: LoadedTest | Contents | None = None,
     pixel_threshold: float | None = None,
+    each: Each | None = None,
 ) -> Evaluation:
     """Run a detector over the test images and compute all metrics the test set allows.
 
@@ -135,6 +120,7 @@ def evaluate(
             images that stream what they hold, where they were checked.
         pixel_threshold: of maps of whole images, set without test images: a pixel above it is
             called defective, and ``segmentation_f1`` says how well that goes.
+        each: is told of every image, at its own size.
 
     Raises:
         InputError: an image or a mask cannot be read, or a mask does not fit its image.
@@ -142,7 +128,7 @@ def evaluate(
     test = dataset.test
     if detector.resize != "stretch":
         known = loaded if isinstance(loaded, Contents) else None
-        return _evaluate_streaming(detector, test, known, pixel_threshold)
+        return _evaluate_streaming(detector, test, known, pixel_threshold, each)
     if not isinstance(loaded, LoadedTest):
         loaded = load_test_set(
             test, detector.size, detector.channels, console.is_terminal, detector.levels
@@ -162,13 +148,28 @@ def evaluate(
         paper.metrics[SEGMENTATION] = None
         paper.reasons[SEGMENTATION] = "the threshold is one of whole images"
     seconds = time.perf_counter() - start
+    if each is not None:
+        _tell(each, detector, test, scored)
+    chosen = chosen_examples(test, whole.scores.tolist())
     return Evaluation(
         whole, paper, seconds,
-        [Example(i, images[i], masks[i], scored.maps[i].numpy()) for i in _chosen(test, whole)],
+        [Example(i, images[i], masks[i], scored.maps[i].numpy()) for i in chosen],
         detector.map_range[0], loaded.contents, images, masks,
         spread=None if scored.spread is None else scored.spread.numpy(),
         above=None if pixel_threshold is None else _above(test, scored.maps, pixel_threshold),
     )  # fmt: skip
+
+
+def _tell(each: Each, detector: Detector, test: list[Sample], scored: Scored) -> None:
+    """Tell of every image; they are read again, since those in memory are stretched."""
+
+    def tell(number: int) -> None:
+        image = read_image(test[number].path, detector.channels, detector.levels)
+        own = enlarge(scored.maps[number][None, None], image.shape[:2])[0, 0].numpy()
+        each(number, image, own, float(scored.scores[number]))
+
+    with ThreadPoolExecutor(worker_count()) as pool:
+        list(pool.map(tell, range(len(test))))
 
 
 def _above(test: list[Sample], maps: Tensor, threshold: float) -> npt.NDArray[np.float64]:
@@ -186,14 +187,12 @@ def _judge(
     return Judgement(*values, scores, scored.maps)
 
 
-def _chosen(test: list[Sample], judgement: Judgement) -> list[int]:
-    """Indices of the examples."""
-    defects, scores = [sample.defect for sample in test], judgement.scores.tolist()
-    return choose_examples(defects, scores, EXAMPLES) if test else []
-
-
 def _evaluate_streaming(
-    detector: Detector, test: list[Sample], contents: Contents | None, threshold: float | None
+    detector: Detector,
+    test: list[Sample],
+    contents: Contents | None,
+    threshold: float | None,
+    each: Each | None,
 ) -> Evaluation:
     start = time.perf_counter()
     noted = Contents([sample.path for sample in test]) if contents is None else None
@@ -209,62 +208,24 @@ def _evaluate_streaming(
                 above[number] = np.mean(judged.map > threshold)
             if is_marked(sample):
                 pixels.update(mask, judged.map)
+            if each is not None:
+                each(number, file.image, judged.map, judged.score)
             if noted is not None and sample.mask is not None:
                 findings.note(sample.mask, mask)
             bar.advance()
     findings.report()
     whole = Judgement(*streamed_metrics(test, scores, pixels, threshold), scores, None)
-    chosen = _chosen(test, whole)
+    chosen = chosen_examples(test, whole.scores.tolist())
     # Which they are is known only now; judging them again takes less than keeping all.
     again = judge_samples(detector, [test[index] for index in chosen], None)
     examples = [
-        _drawable(chosen[file.number], file.image, mask, file.judged.map) for file, mask in again
+        drawable(chosen[file.number], file.image, mask, file.judged.map) for file, mask in again
     ]
     return Evaluation(
         whole, whole, time.perf_counter() - start, examples, detector.map_range[0],
         contents or noted or Contents([]), spread=spread if detector.has_spread else None,
         above=None if threshold is None else above,
     )  # fmt: skip
-
-
-def _drawable(
-    index: int,
-    image: Pixels,
-    mask: npt.NDArray[np.uint8],
-    anomaly_map: npt.NDArray[np.float32],
-) -> Example:
-    """What is drawn of an image: all of it, smaller where need be, or the part with a small defect.
-
-    Of a large image without a defect it is the part with the highest value of the map.
-    """
-    height, width = image.shape[:2]
-    scale = min(1.0, _DRAWN / max(height, width))
-    part = _part_to_show(mask, anomaly_map) if scale < 1 else None
-    if part is not None:
-        # Copies, or the whole of each would stay in memory.
-        return Example(
-            index, image[part].copy(), mask[part].copy(), anomaly_map[part].copy(), is_part=True
-        )
-    size = max(1, round(scale * height)), max(1, round(scale * width))
-    return Example(index, resize(image, size), shrink(mask, size), shrink(anomaly_map, size))
-
-
-def _part_to_show(
-    mask: npt.NDArray[np.uint8], anomaly_map: npt.NDArray[np.float32]
-) -> tuple[slice, slice] | None:
-    """Rows and columns around the defect that is found best; None: it is too large for that."""
-    within = np.where(mask > 0, anomaly_map, -np.inf) if mask.any() else anomaly_map
-    place = np.unravel_index(int(np.argmax(within)), mask.shape)
-    if mask.any():
-        numbers = cv2.connectedComponents(mask, connectivity=8)[1]
-        rows, columns = np.nonzero(numbers == numbers[place])
-        if max(np.ptp(rows), np.ptp(columns)) >= _PART // 2:
-            return None
-    starts = [
-        min(max(0, int(middle) - _PART // 2), max(0, side - _PART))
-        for middle, side in zip(place, mask.shape, strict=True)
-    ]
-    return slice(starts[0], starts[0] + _PART), slice(starts[1], starts[1] + _PART)
 
 
 def check_output(run: AnyRun, dataset: Dataset, folder: Path, *, overwrite: bool) -> None:
@@ -294,10 +255,12 @@ def write_evaluation(
     dataset: Dataset,
     times: dict[str, float],
     folder: Path | None = None,
+    page: ReviewPage | None = None,
 ) -> None:
     """Write ``metrics.json``, ``scores.csv`` and ``examples.png`` into a run's folder.
 
     Args:
+        page: with all the test images, which is written there, too.
         times: of the training, to go into the metrics.
         folder: write here instead.
 
@@ -325,6 +288,8 @@ def write_evaluation(
             ],
             folder / "examples.png", low=evaluation.map_low,
         )  # fmt: skip
+        if page is not None:
+            page.write(folder / REVIEW)
     point = evaluation.working_point
     report: dict[str, Any] = {
         **evaluation.whole.metrics,

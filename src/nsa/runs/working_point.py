@@ -149,7 +149,7 @@ def describe(point: dict[str, Any]) -> str:
 
 def _describe_images(point: dict[str, Any]) -> str:
     text = (
-        f"False positive rate {point['fpr']:g}: anomalous above {point['threshold']:.6g} (from "
+        f"False positive rate {point['fpr']:.3g}: anomalous above {point['threshold']:.6g} (from "
         f"{point['held_out_images']} held-out normal images)"
     )
     if point["test_fpr"] is not None:
@@ -162,8 +162,8 @@ def _describe_images(point: dict[str, Any]) -> str:
 
 def _describe_pixels(point: dict[str, Any]) -> str:
     asked = (
-        f"{point['fpr']:g} of normal images" if "fpr" in point
-        else f"{point['share']:g} of a normal image"
+        f"{point['fpr']:.3g} of normal images" if "fpr" in point
+        else f"{point['share']:.3g} of a normal image"
     )  # fmt: skip
     text = f"Pixels, for {asked} at most: defective above {point['threshold']:.6g}"
     if point["test_share"] is not None:
