@@ -25,10 +25,10 @@ import numpy.typing as npt
 
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError, shown
-from nsa.report.overlay import outline, overlay
 from nsa.runs.decisions import DECIDED, PREDICTED, RAW, Decisions, decided, pixel_threshold
 from nsa.runs.judging import JudgedFile
-from nsa.runs.regions import COLUMNS, REGIONS, Region, find_regions, usual_threshold
+from nsa.runs.located import Located, draw, locate
+from nsa.runs.regions import COLUMNS, REGIONS
 from nsa.runs.watch.changes import Version
 from nsa.runs.watch.table import LastingTable
 from nsa.settings.fields import reading
@@ -94,7 +94,7 @@ class Results:
         self._folder, self._detector, self._decisions = folder, detector, decisions
         self._path = folder / SCORES
         self._told, self._overlays = told, overlays
-        self._limit = pixel_threshold(decisions)
+        self._marks = pixel_threshold(decisions) is not None
         self._seen: set[bytes] = set()
         self.lines = 0
         self.unreadable = self._read_unreadable()
@@ -139,24 +139,35 @@ class Results:
         if not files:
             return
         time = _now()
-        numbered = list(enumerate(files, self.lines + 1))
-        names = [_picture_name(number, one[1]) for number, one in numbered]
-        names = names if self._overlays else [""] * len(names)
-        drawn = [
-            pool.submit(self._draw, one[0], name) for one, name in zip(files, names, strict=True)
+        numbers = range(self.lines + 1, self.lines + 1 + len(files))
+        names = [
+            _picture_name(number, path) if self._overlays else ""
+            for number, (_, path, _) in zip(numbers, files, strict=True)
         ]
-        regions = [future.result() for future in drawn]
+        waiting = [
+            pool.submit(self._draw, file, name)
+            for (file, _, _), name in zip(files, names, strict=True)
+        ]
+        located = [future.result() for future in waiting]
         self._regions.add(
             (path, index, *region, number)
-            for (number, (_, path, _)), found in zip(numbered, regions, strict=True)
-            for index, region in enumerate(found, 1)
+            for number, (_, path, _), one in zip(numbers, files, located, strict=True)
+            for index, region in enumerate(one.regions, 1)
         )
-        rows = [self._row(*one, name, time) for one, name in zip(files, names, strict=True)]
+        rows, lines = [], []
+        for (file, path, version), one, name in zip(files, located, names, strict=True):
+            raw = file.judged.score
+            said = decided(self._decisions, [raw])
+            row: list[object] = [path, *(said[column][0] for column in DECIDED)]
+            if self._detector.has_spread:
+                row.append(file.judged.spread)
+            row.append(float(one.mask.mean()) if self._marks else "")
+            rows.append([*row, name, time, *version])
+            lines.append(Line(str(path), raw, said[PREDICTED][0], time))
         self._scores.add(rows)
-        for (file, path, version), row in zip(files, rows, strict=True):
-            label = str(row[1 + DECIDED.index(PREDICTED)])
-            self._count(Line(str(path), file.judged.score, label, time), version)
-        self._repaired({str(path) for _, path, _ in files})
+        for line, (_, _, version) in zip(lines, files, strict=True):
+            self._count(line, version)
+        self._repaired({line.path for line in lines})
 
     def fail(self, failures: Sequence[tuple[Path, Version, str]]) -> None:
         """Note files that cannot be read, each with the reason; until they change they are done.
@@ -190,27 +201,14 @@ class Results:
         self._seen.add(_key(line.path, *version))
         self._told(line)
 
-    def _row(
-        self, file: JudgedFile, path: Path, version: Version, name: str, time: str
-    ) -> list[object]:
-        judged = file.judged
-        said = decided(self._decisions, [judged.score])
-        row: list[object] = [path, *(said[name][0] for name in DECIDED)]
-        if self._detector.has_spread:
-            row.append(judged.spread)
-        row.append("" if self._limit is None else float(np.mean(judged.map > self._limit)))
-        return [*row, name, time, *version]
-
-    def _draw(self, file: JudgedFile, name: str) -> list[Region]:
+    def _draw(self, file: JudgedFile, name: str) -> Located:
         """Write the picture of an image, if it has a name, and find its regions."""
-        low, high = self._detector.map_range
-        found, limit = file.judged.map, self._limit
+        found = file.judged.map
+        located = locate(found, self._decisions)
         if name:
-            drawn = overlay(file.image, found, high, low)
-            if limit is not None:
-                outline(drawn, found > limit)
+            drawn = draw(file.image, found, self._detector.map_range, located)
             write_atomically(self._folder / name, _png(drawn))
-        return find_regions(found, usual_threshold(found) if limit is None else limit)
+        return located
 
     def _read_unreadable(self) -> dict[str, tuple[str, ...]]:
         path = self._folder / UNREADABLE
