@@ -50,11 +50,12 @@ def test_a_file_that_is_written_slowly_is_waited_for(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, poll: bool
 ) -> None:
     content = image_bytes(60, 100)
-    with watched.going(monkeypatch, poll=poll, settle=2.0):
+    size = len(content) // 10
+    with watched.going(monkeypatch, poll=poll, settle=3.0, tries=1):
         with (watched.folder / "slow.png").open("wb", buffering=0) as file:
-            for first in range(0, len(content), 40):
-                file.write(content[first : first + 40])
-                time.sleep(0.05)
+            for first in range(0, len(content), size):
+                file.write(content[first : first + size])
+                time.sleep(0.1)
         wait_until(watched.lines)
     assert watched.names() == ["slow.png"]
     assert watched.lines()[0]["bytes"] == str(len(content))
@@ -71,7 +72,9 @@ def test_a_file_that_is_closed_or_renamed_is_not_waited_for(
         (watched.folder / "new.png.part").write_bytes(image_bytes(60))
         (watched.folder / "new.png.part").rename(watched.folder / "renamed.png")
         wait_until(lambda: len(watched.lines()) == 2)
-    assert watched.names() == ["closed.png", "renamed.png"]
+        shutil.copy(watched.folder / "closed.png", watched.folder / "copied.png")  # and its mode
+        wait_until(lambda: len(watched.lines()) == 3)
+    assert watched.names() == ["closed.png", "renamed.png", "copied.png"]
 
 
 @WAYS

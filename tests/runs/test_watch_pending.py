@@ -73,6 +73,8 @@ def test_a_file_that_was_closed_is_complete_unless_it_is_empty_or_opened_again(
         note(pending, change(path, "" if path == empty else "x"), changed=True, complete=True)
     change(again)
     note(pending, again, changed=True)
+    full.chmod(0o600)
+    note(pending, full, changed=True)
     assert [one.path for one in pending.take(9)] == [full]
     clock.now += 1.0
     assert [one.path for one in pending.take(9)] == [empty, again]

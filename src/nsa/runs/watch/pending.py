@@ -59,9 +59,10 @@ class Pending:
         """
         now = self._clock()
         one = self._files.setdefault(path, Waiting(path, version, now, now))
-        if changed or one.version != version:
+        # After it was closed some systems tell of new permissions as of a change.
+        if one.version != version or (changed and not one.complete):
             self._begin_again(one, version)
-            one.complete = complete
+        one.complete |= complete
 
     def take(self, most: int) -> list[Waiting]:
         """Files that are complete; they no longer wait. Those that are gone do not, either."""
