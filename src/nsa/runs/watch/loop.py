@@ -33,8 +33,8 @@ _log = logging.getLogger("nsa")
 _MOST = 64  # images that are judged between two looks at events and signals
 _BATCH_SECONDS = 2.0  # for which they are judged at a time, about
 _STEP = 0.5  # seconds: the longest wait, after which signals and the folder are looked at
-_RESCAN, _POLL = 60.0, 1.0  # seconds between two looks at the whole folder, with and without events
-_RESCAN_SHARE = 0.1  # of all time, that looking may take
+# Seconds between two looks at the whole folder, and the share of all time that looking may take.
+_WITH_EVENTS, _POLL = (10.0, 0.02), (1.0, 0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +208,8 @@ class _Loop:
         for path, version in scan(self._folder):
             self._notice(path, version)
         now = time.monotonic()
-        usual = _POLL if self._events is None else _RESCAN
-        self._next_look = now + max(usual, (now - begin) / _RESCAN_SHARE)
+        usual, share = _POLL if self._events is None else _WITH_EVENTS
+        self._next_look = now + max(usual, (now - begin) / share)
 
     def _note_changes(self, seconds: float) -> None:
         """Note what happens, for so long if nothing does."""
