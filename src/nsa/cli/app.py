@@ -19,6 +19,7 @@ from nsa.cli.export import export_command
 from nsa.cli.info import info_command
 from nsa.cli.predict import predict_command
 from nsa.cli.reproduce import reproduce_command
+from nsa.cli.serve import serve_command
 from nsa.cli.synthesize import synthesize_command
 from nsa.cli.train import train_command
 from nsa.errors import InputError
@@ -100,7 +101,7 @@ def _help(command: Callable[..., None]) -> str:
 
 for _command in (
     train_command, evaluate_command, calibrate_command, predict_command, combine_command,
-    export_command, synthesize_command, reproduce_command, info_command,
+    export_command, serve_command, synthesize_command, reproduce_command, info_command,
 ):  # fmt: skip
     _name = _command.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_command))(_friendly(_command))

@@ -16,15 +16,15 @@ class ImageBytes:
     """A whole image file in memory, such as one that came over a network.
 
     Attributes:
-        name: what messages call it.
         content: the bytes of the file.
+        name: what messages call it; None: "The image".
     """
 
-    name: str
     content: bytes = field(repr=False)
+    name: str | None = None
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or "The image"
 
 
 Source: TypeAlias = str | Path | ImageBytes
