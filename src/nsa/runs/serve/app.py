@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect
 import nsa
 from nsa.errors import InputError
 from nsa.runs.serve.answers import Answer, FileRefusal, Refusal
-from nsa.runs.serve.batcher import DetectorError
 from nsa.runs.serve.body import FIELD, OTHER_KINDS, read_images
 from nsa.runs.serve.guard import OPEN, PREDICT, Guard
 from nsa.runs.serve.service import Service
@@ -150,15 +149,6 @@ def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> Response:
         return Response(status_code=_GONE)
-
-    @app.exception_handler(Exception)  # which uvicorn logs with its traceback
-    async def failed(_request: Request, error: Exception) -> JSONResponse:
-        said = (
-            str(error)
-            if isinstance(error, DetectorError)
-            else "The server failed at this request; its log says why."
-        )
-        return JSONResponse({"detail": said}, 500)
 
 
 def _of_a_file(name: str | None, error: BaseException) -> FileRefusal:

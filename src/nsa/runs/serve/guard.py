@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import time
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nsa.runs.serve.batcher import DetectorError
 from nsa.runs.serve.metrics import Metrics
+
+_log = logging.getLogger("uvicorn.error")  # which shows tracebacks
 
 OPEN = "/healthz"  # to everybody, as what watches over servers needs it
 PREDICT = "/predict"
@@ -32,7 +36,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started = time.perf_counter()
+        status: int | None = None  # until the answer begins
         headers = Headers(scope=scope)
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
@@ -55,12 +60,17 @@ class Guard:
             if path == OPEN or self._is_known(headers):
                 await self._app(scope, received, sent)
             else:
-                refusal = JSONResponse(
-                    {"detail": "Send the server's token as Authorization: Bearer TOKEN."},
-                    401,
-                    {"WWW-Authenticate": "Bearer"},
-                )
+                said = "Send the server's token as Authorization: Bearer TOKEN."
+                refusal = _refusal(401, said, {"WWW-Authenticate": "Bearer"})
                 await refusal(scope, received, sent)
+        except DetectorError as error:
+            _log.error("%s", error)
+            await _refusal(500, str(error))(scope, received, sent)
+        except Exception:
+            _log.exception("A request failed")
+            if status is None:  # else it is cut off
+                said = "The server failed at this request; its log says why."
+                await _refusal(500, said)(scope, received, sent)
         finally:
             named = path if path in _PATHS else "other"
             self._metrics.requests.labels(named, status).inc()
@@ -74,3 +84,7 @@ class Guard:
         # The time it takes says nothing of how much is right.
         right = hmac.compare_digest(given.strip().encode(), self._token)
         return right and scheme.lower() == "bearer"
+
+
+def _refusal(status: int, said: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"detail": said}, status, headers)
