@@ -1,9 +1,10 @@
 """Load ``nsa serve`` with clients beside it: ``python benchmarks/load_server.py RUN IMAGES``.
 
 Starts a server on this machine for each batch size, keeps it busy, and prints images a second, the
-median and the 95th percentile of the time to an answer, and the cores that the server used; before
-that, what the detector does alone with the same images already decoded, in batches of that size.
-Clients share the cores with the server, so its rate is a little below what it could be.
+median and the 95th percentile of the time to an answer, and the cores that the server used; beside
+them what the detector does alone, before and after, with the same images already decoded. ``CPU ms``
+are processor time an image. Clients share the cores with the server, so its rate is a little below
+what it could be.
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ import threading
 import time
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the server has it, before torch is loaded
+
 import httpx
 import numpy as np
+import torch
+
+import nsa
+from nsa.detectors.detector import Detector, Pixels
+from nsa.images import read_image
 
 SIZES = (1, 4, 8, 16)
 
@@ -35,24 +43,15 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def alone(run: Path, files: list[Path], seconds: float) -> dict[int, float]:
-    """Images a second of the detector alone, by batch size."""
-    import nsa
-    from nsa.images import read_image
-
-    detector = nsa.load(run, "cpu")
-    images = [read_image(path, detector.channels, detector.levels) for path in files]
-    rates = {}
-    for size in SIZES:
-        batches = itertools.cycle(
-            [images[first : first + size] for first in range(0, len(images) - size + 1, size)]
-        )
-        detector.judge(next(batches))
-        started, done = time.perf_counter(), 0
-        while time.perf_counter() < started + seconds:
-            done += len(detector.judge(next(batches)))
-        rates[size] = done / (time.perf_counter() - started)
-    return rates
+def alone(detector: Detector, images: list[Pixels], size: int, seconds: float) -> np.ndarray:
+    """Of the detector alone, in batches of a size: images, seconds, and those of processors."""
+    firsts = range(0, len(images) - size + 1, size)
+    batches = itertools.cycle([images[first : first + size] for first in firsts])
+    detector.judge(next(batches))
+    started, begun, done = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() < started + seconds:
+        done += len(detector.judge(next(batches)))
+    return np.array([done, time.perf_counter() - started, time.process_time() - begun])
 
 
 def start(run: Path, size: int, options: argparse.Namespace) -> tuple[subprocess.Popen[str], str]:
@@ -109,29 +108,34 @@ def main() -> None:
     files = sorted(path for path in options.images.rglob("*.png"))[:64]
     bodies = [path.read_bytes() for path in files]
     if options.threads:
-        import torch
-
         torch.set_num_threads(options.threads)
+    detector = nsa.load(options.run, "cpu")
+    images = [read_image(path, detector.channels, detector.levels) for path in files]
     print(f"{len(files)} images, {options.clients} clients, load average {os.getloadavg()[0]:.1f}")
-    rates = alone(options.run, files, options.seconds / 2)
-    print("batch  alone/s  served/s  ratio  p50 ms  p95 ms  server cores  mean batch")
+    print("            alone          served")
+    print("batch     /s  CPU ms      /s  CPU ms  ratio  p50 ms  p95 ms  cores  mean batch")
     for size in SIZES:
+        by_itself = alone(detector, images, size, options.seconds / 2)
         server, url = start(options.run, size, options)
         try:
             load(url, bodies, options.clients, 1.5)
             names = ("process_cpu_seconds_total", "nsa_batch_images_sum", "nsa_batch_images_count")
             before = [value_of(url, name) for name in names]
             times, seconds = load(url, bodies, options.clients, options.seconds)
-            cpu, images, batches = (
+            cpu, judged, batches = (
                 value_of(url, name) - earlier for name, earlier in zip(names, before, strict=True)
             )
         finally:
             server.terminate()
             server.wait()
+        by_itself += alone(detector, images, size, options.seconds / 2)  # both sides of it
+        done, wall, own = by_itself
         rate, (half, most) = len(times) / seconds, np.percentile(times, (50, 95)) * 1000
         print(
-            f"{size:5} {rates[size]:8.1f} {rate:9.1f} {rate / rates[size]:6.2f} {half:7.0f} "
-            f"{most:7.0f} {cpu / seconds:13.2f} {images / batches:11.1f}"
+            f"{size:5} {done / wall:6.1f} {1000 * own / done:7.0f} {rate:7.1f} "
+            f"{1000 * cpu / len(times):7.0f} {rate * wall / done:6.2f} {half:7.0f} {most:7.0f} "
+            f"{cpu / seconds:6.2f} {judged / batches:11.1f}",
+            flush=True,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -51,8 +52,12 @@ _Version = Annotated[
 
 
 @app.callback()
-def _all_commands(version: _Version = False) -> None:
+def _all_commands(context: typer.Context, version: _Version = False) -> None:
     del version  # its callback has ended the program
+    if context.invoked_subcommand == "serve" and "torch" not in sys.modules:
+        # Read when torch is loaded. Threads that spin while they wait for each other take the cores
+        # from those that decode, and from all others on the machine: judging slows down severalfold.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _friendly(command: Callable[..., None]) -> Callable[..., None]:

@@ -73,7 +73,7 @@ class Guard:
                 await _refusal(500, said)(scope, received, sent)
         finally:
             named = path if path in _PATHS else "other"
-            self._metrics.requests.labels(named, status).inc()
+            self._metrics.requests.labels(named, status or 500).inc()
             if named == PREDICT:
                 self._metrics.seconds.observe(time.perf_counter() - started)
 
