@@ -2,9 +2,9 @@
 
 Starts a server on this machine for each batch size, keeps it busy, and prints images a second, the
 median and the 95th percentile of the time to an answer, and the cores that the server used; beside
-them what the detector does alone, before and after, with the same images already decoded. ``CPU ms``
-are processor time an image. Clients share the cores with the server, so its rate is a little below
-what it could be.
+them what the detector does alone, before and after, with the same images already decoded. ``CPU
+ms`` is processor time an image. Clients share the cores with the server, so its rate is a little
+below what it could be.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def _all_commands(context: typer.Context, version: _Version = False) -> None:
     del version  # its callback has ended the program
     if context.invoked_subcommand == "serve" and "torch" not in sys.modules:
         # Read when torch is loaded. Threads that spin while they wait for each other take the cores
-        # from those that decode, and from all others on the machine: judging slows down severalfold.
+        # from those that decode and from everybody else, and judging slows down severalfold.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
