@@ -71,9 +71,9 @@ def test_a_signal_finishes_what_has_begun(network_run, tmp_path, number):
                 % len(content)
                 + content[:100]
             )
-            time.sleep(0.3)
+            _until_in_flight(url)
             server.send_signal(number)
-            time.sleep(0.5)
+            time.sleep(0.5)  # which the request outlasts
             connection.sendall(content[100:])
             answer = b""
             while more := connection.recv(1 << 16):
@@ -88,6 +88,14 @@ def test_a_signal_finishes_what_has_begun(network_run, tmp_path, number):
     assert server.returncode == 0, said
     assert said.splitlines()[-1] == "Stopped."
     assert "Traceback" not in said
+
+
+def _until_in_flight(url: str) -> None:
+    end = time.monotonic() + 20
+    token = {"Authorization": "Bearer a-word"}
+    while "nsa_images_in_flight 1.0" not in httpx.get(f"{url}/metrics", headers=token).text:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def _serve(run: Path, *options: object) -> tuple[subprocess.Popen[str], str]:

@@ -33,6 +33,8 @@ def serve(
 ) -> None:
     """Answer requests at a socket until Ctrl-C or SIGTERM; then finish those that have begun.
 
+    Those that take longer than half a minute more are cut off, and a second Ctrl-C waits for none.
+
     Args:
         decisions: None: images get no label.
         token: that clients must send; None: none is asked for.
@@ -47,15 +49,12 @@ def serve(
         timeout_graceful_shutdown=_GRACE,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    console.print(f"Serving {run.path} at {url_of(listening)}; Ctrl-C ends it.", soft_wrap=True)
     previous = {
         number: signal.signal(number, server.handle_exit) for number in ending_signals()
     }  # that of a closed terminal, too, of which uvicorn does not know
+    console.print(f"Serving {run.path} at {url_of(listening)}; Ctrl-C ends it.", soft_wrap=True)
     try:
         server.run([listening])
-    except KeyboardInterrupt:  # a second Ctrl-C, which does not wait
-        if not server.should_exit:
-            raise
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
