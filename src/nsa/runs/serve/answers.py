@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, Field
 
 from nsa.detectors.detector import Detector, Judged
 from nsa.images.decode import Pixels
-from nsa.report.overlay import outline, overlay
-from nsa.runs.decisions import Decisions, PixelLimit
-from nsa.runs.regions import USUAL_QUANTILE, Region, find_regions, usual_threshold
+from nsa.report.pixels import png
+from nsa.runs.decisions import Decisions
+from nsa.runs.located import Located, draw, locate
+from nsa.runs.regions import USUAL_QUANTILE
 
 
 class FoundRegion(BaseModel):
@@ -100,11 +98,7 @@ def values_of(
 ) -> dict[str, Any]:
     """The fields of an :class:`Answer` that follow from an image, uint8 (H, W, channels)."""
     limit = None if decisions is None else decisions.pixels
-    if limit is None:
-        threshold, rate, of = usual_threshold(judged.map), USUAL_QUANTILE, "quantile"
-    else:
-        threshold, rate, of = limit.threshold, limit.rate, limit.of
-    regions: list[Region] = find_regions(judged.map, threshold)
+    located = locate(judged.map, decisions)
     return {
         "width": image.shape[1],
         "height": image.shape[0],
@@ -114,20 +108,16 @@ def values_of(
         "threshold": decisions and decisions.threshold,
         "fpr": decisions and decisions.fpr,
         "spread": judged.spread,
-        "regions": [one._asdict() for one in regions[:most_regions]],
-        "region_count": len(regions),
-        "region_threshold": threshold,
-        "region_limit": of,
-        "region_rate": rate,
-        "picture": _drawn(image, judged, detector, limit) if picture else None,
+        "regions": [one._asdict() for one in located.regions[:most_regions]],
+        "region_count": len(located.regions),
+        "region_threshold": located.threshold,
+        "region_limit": "quantile" if limit is None else limit.of,
+        "region_rate": USUAL_QUANTILE if limit is None else limit.rate,
+        "picture": _drawn(image, judged, detector, located) if picture else None,
     }
 
 
-def _drawn(image: Pixels, judged: Judged, detector: Detector, limit: PixelLimit | None) -> str:
+def _drawn(image: Pixels, judged: Judged, detector: Detector, located: Located) -> str:
     """The picture as ``nsa predict`` draws it, a PNG in base64."""
-    low, high = detector.map_range
-    drawn = overlay(image, judged.map, high, low)
-    if limit is not None:
-        outline(drawn, judged.map > limit.threshold)
-    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1]
-    return base64.b64encode(encoded.tobytes()).decode("ascii")
+    drawn = png(draw(image, judged.map, detector.map_range, located))
+    return base64.b64encode(drawn).decode("ascii")
