@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
+from nsa.images.source import ImageBytes, Source
 from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
@@ -49,8 +50,10 @@ def is_named_image(path: Path) -> bool:
     return path.suffix.lower() in _suffixes() and not path.name.startswith(".")
 
 
-def is_dicom(path: str | Path) -> bool:
-    """Whether a file is called as DICOM files are."""
+def is_dicom(path: Source) -> bool:
+    """Whether a file is called as DICOM files are; of bytes, which need no name, what they say."""
+    if isinstance(path, ImageBytes):
+        return path.content[128:132] == b"DICM"
     return Path(path).suffix.lower() in DICOM_SUFFIXES
 
 
