@@ -19,12 +19,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError, shown
+from nsa.report.pixels import png
 from nsa.runs.decisions import DECIDED, PREDICTED, RAW, Decisions, decided, pixel_threshold
 from nsa.runs.judging import JudgedFile
 from nsa.runs.located import Located, draw, locate
@@ -207,7 +204,7 @@ class Results:
         located = locate(found, self._decisions)
         if name:
             drawn = draw(file.image, found, self._detector.map_range, located)
-            write_atomically(self._folder / name, _png(drawn))
+            write_atomically(self._folder / name, png(drawn))
         return located
 
     def _read_unreadable(self) -> dict[str, tuple[str, ...]]:
@@ -253,10 +250,3 @@ def _picture_name(number: int, path: Path) -> str:
     while len(os.fsencode(name)) > _LONGEST_STEM:
         name = name[:-1]
     return f"{name}.png"
-
-
-def _png(picture: npt.NDArray[np.uint8]) -> bytes:
-    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[
-        1
-    ]
-    return encoded.tobytes()
