@@ -1,0 +1,203 @@
+"""With how many threads a training computes on a CPU that others may use too: tried, and retried.
+
+Threads wait for each other after every layer, so that one that has to share its core holds up all
+of them: beside one busy process two threads on two cores take three times as long as alone, and
+longer than one. What is fastest is not known before, and changes when others come and go.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Generator
+from typing import TypeAlias
+
+WARM_UP = 2  # first steps, which compile and allocate
+LEAST_SECONDS = 60.0  # that must be left of a training to try anything in it
+MOST_LOST = 0.02  # of a training, by trials that came to nothing
+BETTER = 1.07  # times as fast: less is no reason to change
+
+_LEAST_STEPS, _BLOCK_SECONDS = 3, 1.0  # whose median counts
+_HOPELESS, _HOPELESS_SECONDS = 1.25, 0.3  # a trial that takes so many times as long ends early
+_ENOUGH = 2.5  # a number of threads that takes so many times as long needs no smaller one tried
+_DROP, _SLIGHT_DROP = 1.5, 1.25  # times as long as at best: tried anew at once, or when due
+_FIRST_WAIT = 20  # steps until more threads are tried again
+_PROBING = 0.01  # of the time after that, at most
+_GUESS = 2.5  # times as long: steps with too many threads, before it is known
+
+Course: TypeAlias = Generator[int, float, None]  # numbers of threads to seconds of a step
+Measuring: TypeAlias = Generator[int, float, float]
+
+
+class ThreadChoice:
+    """Says after every step how many threads the next one is to compute with.
+
+    The first steps try fewer than there are, and the fastest number is taken. It is tried again
+    when the speed has dropped by a third, and with fewer threads than there are now and then more:
+    at once where the system says that cores have become idle.
+    Times are medians of blocks of steps, and before a change both numbers are measured once more,
+    so that neither chance nor what happened during the trial decides. Trials that do not pay lose at most
+    :data:`MOST_LOST` of the time that the training takes, and there are none at its end.
+
+    Args:
+        most: the largest number, at least 1.
+        start: the number in use, from 1 to ``most``.
+        steps: how many are still to be done.
+        changed: called at every change with the median seconds of a step by the number of threads,
+            of all that were tried; :attr:`threads` is then the new one.
+        idle: seconds that cores have been idle so far, summed over them; None: nobody knows.
+
+    Attributes:
+        threads: the number in use, whatever is being tried.
+        next: the number for the next step.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        start: int,
+        steps: int,
+        changed: Callable[[dict[int, float]], None],
+        idle: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self.threads = start
+        self._most, self._left, self._changed = most, steps, changed
+        self._elapsed = self._lost = 0.0
+        self._idle, self._last = idle, (0.0, 0.0)
+        self._fewest_idle = math.inf
+        self._course = self._watch()
+        self.next = next(self._course)
+
+    def after_step(self, seconds: float, whole: bool = True) -> int:
+        """Take note of a step that was computed with :attr:`next` threads.
+
+        Args:
+            whole: whether its batch was as large as others; if not, its time says nothing.
+
+        Returns:
+            :attr:`next`, which has changed perhaps.
+        """
+        self._elapsed += seconds
+        self._left -= 1
+        if whole:
+            self.next = self._course.send(seconds)
+        return self.next
+
+    def _watch(self) -> Course:
+        for _ in range(WARM_UP):
+            yield self.threads
+        usual = yield from self._measure(self.threads)
+        best = yield from self._choose(usual, None)
+        wait, more = _FIRST_WAIT * best, True
+        due = self._elapsed + wait
+        self._newly_idle()
+        while True:
+            usual = yield from self._measure(self.threads)
+            best = min(best, usual)
+            idle, is_due = self._newly_idle(), self._elapsed >= due
+            before, lost = self.threads, self._lost
+            if usual > _DROP * best or (is_due and usual > _SLIGHT_DROP * best):
+                best = yield from self._choose(usual, None)
+                wait = _FIRST_WAIT * best
+            elif self.threads < self._most and (idle or is_due):
+                middle = (self.threads + self._most + 1) // 2
+                first = self._most if more else middle
+                if idle:
+                    first = min(self._most, self.threads + idle)
+                more = not more
+                best = min(best, (yield from self._choose(usual, first)))
+                wait = max(wait, min(2 * wait, (self._lost - lost) / _PROBING))
+            else:
+                continue
+            if self.threads != before:
+                wait = _FIRST_WAIT * best
+            due = self._elapsed + wait
+            self._newly_idle()
+            self._fewest_idle = math.inf
+
+    def _newly_idle(self) -> int:
+        """How many cores were idle since the last call that were not at times since a trial."""
+        seconds = self._idle()
+        if seconds is None:
+            return 0
+        idle, elapsed = seconds - self._last[0], self._elapsed - self._last[1]
+        self._last = seconds, self._elapsed
+        cores = idle / max(elapsed, 1e-9)
+        self._fewest_idle = min(self._fewest_idle, cores)
+        return round(cores - self._fewest_idle)
+
+    def _choose(self, usual: float, first: int | None) -> Measuring:
+        """Try numbers, and take the fastest.
+
+        Args:
+            usual: seconds of a step with the number in use.
+            first: a larger number, to begin with; None: smaller ones are tried too.
+
+        Returns:
+            Seconds of a step with the number that is now in use.
+        """
+        times = {self.threads: usual}
+        wanted = first or self._untried(times, 1)
+        lowest = 1 if first is None else self.threads
+        while wanted is not None and self._may_try(wanted, usual):
+            limit = _HOPELESS * min(times.values())
+            times[wanted] = yield from self._measure(wanted, usual, limit)
+            if wanted == first and times[first] * BETTER > usual:
+                break
+            wanted = self._untried(times, lowest)
+        best = min(times, key=lambda number: times[number])
+        if times[best] * BETTER < times[self.threads]:
+            for one, other in ((self.threads, best), (best, self.threads)):
+                limit = _HOPELESS * times[other]
+                times[one] = yield from self._measure(one, times[best], limit)
+                if times[best] * BETTER >= times[self.threads]:
+                    return times[self.threads]
+            self.threads = best
+            self._changed(times)
+        return times[self.threads]
+
+    def _untried(self, times: dict[int, float], lowest: int) -> int | None:
+        """What to try next: all, halves, then what lies between and may still be faster."""
+        if self._most not in times:
+            return self._most
+        best, fewest = min(times.values()), min(times)
+        half = fewest // 2
+        # Where all are fastest, a quarter may still be faster than a half.
+        enough = _ENOUGH if times[self._most] == best else _HOPELESS
+        if half >= lowest and 8 * half >= self._most and times[fewest] < enough * best:
+            return half
+        tried = sorted(times, reverse=True)
+        for high, low in zip(tried, tried[1:], strict=False):
+            # More threads are at most faster by their number.
+            bound = times[low] * low / (high - 1)
+            if high - low > max(1, low // 8) and bound * BETTER < best:
+                return (low + high + 1) // 2
+        return None
+
+    def _may_try(self, threads: int, usual: float) -> bool:
+        """Whether the training is long enough for a trial that may come to nothing."""
+        left = self._left * usual
+        longer = self.threads / threads if threads < self.threads else _GUESS
+        lost = self._lost + (longer - 1) * max(2 * usual, usual + _HOPELESS_SECONDS)
+        return left >= LEAST_SECONDS and lost <= MOST_LOST * (self._elapsed + left)
+
+    def _measure(
+        self, threads: int, usual: float | None = None, limit: float = math.inf
+    ) -> Measuring:
+        """The median seconds of some steps.
+
+        Args:
+            usual: what a step of a trial would have taken else, whose first one is for warming up;
+                None: this is no trial.
+            limit: seconds of a step, above which a trial ends early.
+        """
+        if usual is not None:
+            self._lost += max(0.0, (yield threads) - usual)
+        took: list[float] = []
+        while len(took) < _LEAST_STEPS or sum(took) < _BLOCK_SECONDS:
+            took.append((yield threads))
+            if usual is not None:
+                self._lost += max(0.0, took[-1] - usual)
+            if sum(took) >= _HOPELESS_SECONDS and statistics.median(took) > limit:
+                break
+        return statistics.median(took)
