@@ -7,6 +7,7 @@ longer than one. What is fastest is not known before, and changes when others co
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Generator
@@ -35,16 +36,17 @@ class ThreadChoice:
     The first steps try fewer than there are, and the fastest number is taken. It is tried again
     when the speed has dropped by a third, and with fewer threads than there are now and then more:
     at once where the system says that cores have become idle.
+
     Times are medians of blocks of steps, and before a change both numbers are measured once more,
-    so that neither chance nor what happened during the trial decides. Trials that do not pay lose at most
-    :data:`MOST_LOST` of the time that the training takes, and there are none at its end.
+    so that neither chance nor what happened during the trial decides. Trials that do not pay lose
+    at most :data:`MOST_LOST` of the time that the training takes, and there are none at its end.
 
     Args:
         most: the largest number, at least 1.
         start: the number in use, from 1 to ``most``.
         steps: how many are still to be done.
-        changed: called at every change with the median seconds of a step by the number of threads,
-            of all that were tried; :attr:`threads` is then the new one.
+        changed: called at every change with the new number, and the median seconds of a step by
+            number, of all that were tried.
         idle: seconds that cores have been idle so far, summed over them; None: nobody knows.
 
     Attributes:
@@ -57,7 +59,7 @@ class ThreadChoice:
         most: int,
         start: int,
         steps: int,
-        changed: Callable[[dict[int, float]], None],
+        changed: Callable[[int, dict[int, float]], None],
         idle: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.threads = start
@@ -153,7 +155,7 @@ class ThreadChoice:
                 if times[best] * BETTER >= times[self.threads]:
                     return times[self.threads]
             self.threads = best
-            self._changed(times)
+            self._changed(best, times)
         return times[self.threads]
 
     def _untried(self, times: dict[int, float], lowest: int) -> int | None:
@@ -167,7 +169,7 @@ class ThreadChoice:
         if half >= lowest and 8 * half >= self._most and times[fewest] < enough * best:
             return half
         tried = sorted(times, reverse=True)
-        for high, low in zip(tried, tried[1:], strict=False):
+        for high, low in itertools.pairwise(tried):
             # More threads are at most faster by their number.
             bound = times[low] * low / (high - 1)
             if high - low > max(1, low // 8) and bound * BETTER < best:
