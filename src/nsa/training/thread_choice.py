@@ -11,23 +11,39 @@ import itertools
 import math
 import statistics
 from collections.abc import Callable, Generator
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-WARM_UP = 2  # first steps, which compile and allocate
+WARM_UP = 1  # first steps with a number, which compile for it and allocate
 LEAST_SECONDS = 60.0  # that must be left of a training to try anything in it
 MOST_LOST = 0.02  # of a training, by trials that came to nothing
 BETTER = 1.07  # times as fast: less is no reason to change
 
-_LEAST_STEPS, _BLOCK_SECONDS = 3, 1.0  # whose median counts
+_BLOCK_SECONDS, _BLOCK_STEPS = 1.0, 3  # at least, of steps whose median counts
+_LONG_SECONDS = 6.0  # of a block, for which fewer steps are enough
 _HOPELESS, _HOPELESS_SECONDS = 1.25, 0.3  # a trial that takes so many times as long ends early
 _ENOUGH = 2.5  # a number of threads that takes so many times as long needs no smaller one tried
-_DROP, _SLIGHT_DROP = 1.5, 1.25  # times as long as at best: tried anew at once, or when due
-_FIRST_WAIT = 20  # steps until more threads are tried again
-_PROBING = 0.01  # of the time after that, at most
-_GUESS = 2.5  # times as long: steps with too many threads, before it is known
+_DROP, _SLIGHT_DROP = (
+    1.5,
+    1.25,
+)  # times as long as at best: tried anew at once, or within what may be lost
+_PROBING = 0.01  # of the time so far: what trials without a reason may have lost
+_GUESS = 2.5  # times as long: steps with too many threads, where it is not known
 
 Course: TypeAlias = Generator[int, float, None]  # numbers of threads to seconds of a step
 Measuring: TypeAlias = Generator[int, float, float]
+
+
+class _Trial(NamedTuple):
+    """Numbers that are to be tried: which one first, and how long that may take.
+
+    Attributes:
+        share: of the time so far, that may have been lost then; None: :data:`MOST_LOST` of all.
+        thorough: whether smaller numbers are tried too, and others if the first is no better.
+    """
+
+    first: int
+    share: float | None
+    thorough: bool = True
 
 
 class ThreadChoice:
@@ -65,8 +81,11 @@ class ThreadChoice:
         self.threads = start
         self._most, self._left, self._changed = most, steps, changed
         self._elapsed = self._lost = 0.0
+        self._slower = _GUESS  # how much with all than with the number in use
         self._idle, self._last = idle, (0.0, 0.0)
-        self._fewest_idle = math.inf
+        self._idle_cores, self._fewest_idle = 0.0, math.inf
+        self._turn = True
+        self._warm: set[int] = set()
         self._course = self._watch()
         self.next = next(self._course)
 
@@ -86,36 +105,38 @@ class ThreadChoice:
         return self.next
 
     def _watch(self) -> Course:
-        for _ in range(WARM_UP):
-            yield self.threads
-        usual = yield from self._measure(self.threads)
-        best = yield from self._choose(usual, None)
-        wait, more = _FIRST_WAIT * best, True
-        due = self._elapsed + wait
-        self._newly_idle()
+        best = math.inf
         while True:
             usual = yield from self._measure(self.threads)
+            trial = self._reason(usual, best)
             best = min(best, usual)
-            idle, is_due = self._newly_idle(), self._elapsed >= due
-            before, lost = self.threads, self._lost
-            if usual > _DROP * best or (is_due and usual > _SLIGHT_DROP * best):
-                best = yield from self._choose(usual, None)
-                wait = _FIRST_WAIT * best
-            elif self.threads < self._most and (idle or is_due):
-                middle = (self.threads + self._most + 1) // 2
-                first = self._most if more else middle
-                if idle:
-                    first = min(self._most, self.threads + idle)
-                more = not more
-                best = min(best, (yield from self._choose(usual, first)))
-                wait = max(wait, min(2 * wait, (self._lost - lost) / _PROBING))
-            else:
-                continue
-            if self.threads != before:
-                wait = _FIRST_WAIT * best
-            due = self._elapsed + wait
-            self._newly_idle()
-            self._fewest_idle = math.inf
+            if trial is not None and self._may_try(trial.first, usual, trial.share):
+                best = yield from self._choose(usual, trial)
+                self._newly_idle()
+                self._fewest_idle = math.inf
+
+    def _reason(self, usual: float, best: float) -> _Trial | None:
+        """What should be tried, if anything, now that a step takes ``usual`` seconds."""
+        idle = self._newly_idle()
+        if self._most == 1:
+            return None
+        slower = usual / best
+        if math.isinf(best) or slower > _SLIGHT_DROP:
+            first = self._untried({self.threads: usual}, 1)
+            share = _PROBING if _SLIGHT_DROP < slower <= _DROP else None
+            return None if first is None else _Trial(first, share)
+        if self.threads == self._most:
+            return None
+        if idle:
+            self._slower = _GUESS  # what slowed them down is gone, perhaps
+            return _Trial(min(self._most, self.threads + idle), None, thorough=False)
+        self._turn = not self._turn
+        first = self._most
+        if self._turn:
+            first = (self.threads + self._most + 1) // 2
+        elif self._idle_cores >= 1:
+            first = min(self._most, self.threads + int(self._idle_cores))
+        return _Trial(first, _PROBING, thorough=False)
 
     def _newly_idle(self) -> int:
         """How many cores were idle since the last call that were not at times since a trial."""
@@ -124,30 +145,31 @@ class ThreadChoice:
             return 0
         idle, elapsed = seconds - self._last[0], self._elapsed - self._last[1]
         self._last = seconds, self._elapsed
-        cores = idle / max(elapsed, 1e-9)
-        self._fewest_idle = min(self._fewest_idle, cores)
-        return round(cores - self._fewest_idle)
+        self._idle_cores = idle / max(elapsed, 1e-9)
+        self._fewest_idle = min(self._fewest_idle, self._idle_cores)
+        return round(self._idle_cores - self._fewest_idle)
 
-    def _choose(self, usual: float, first: int | None) -> Measuring:
+    def _choose(self, usual: float, trial: _Trial) -> Measuring:
         """Try numbers, and take the fastest.
 
         Args:
             usual: seconds of a step with the number in use.
-            first: a larger number, to begin with; None: smaller ones are tried too.
 
         Returns:
             Seconds of a step with the number that is now in use.
         """
         times = {self.threads: usual}
-        wanted = first or self._untried(times, 1)
-        lowest = 1 if first is None else self.threads
-        while wanted is not None and self._may_try(wanted, usual):
+        wanted: int | None = trial.first
+        lowest = 1 if trial.thorough else self.threads
+        while wanted is not None and self._may_try(wanted, usual, trial.share):
             limit = _HOPELESS * min(times.values())
             times[wanted] = yield from self._measure(wanted, usual, limit)
-            if wanted == first and times[first] * BETTER > usual:
+            if not trial.thorough and times[trial.first] * BETTER > usual:
                 break
             wanted = self._untried(times, lowest)
         best = min(times, key=lambda number: times[number])
+        if self._most in times:
+            self._slower = max(1.0, times[self._most] / times[best])
         if times[best] * BETTER < times[self.threads]:
             for one, other in ((self.threads, best), (best, self.threads)):
                 limit = _HOPELESS * times[other]
@@ -176,12 +198,13 @@ class ThreadChoice:
                 return (low + high + 1) // 2
         return None
 
-    def _may_try(self, threads: int, usual: float) -> bool:
+    def _may_try(self, threads: int, usual: float, share: float | None) -> bool:
         """Whether the training is long enough for a trial that may come to nothing."""
         left = self._left * usual
-        longer = self.threads / threads if threads < self.threads else _GUESS
+        longer = self.threads / threads if threads < self.threads else self._slower
         lost = self._lost + (longer - 1) * max(2 * usual, usual + _HOPELESS_SECONDS)
-        return left >= LEAST_SECONDS and lost <= MOST_LOST * (self._elapsed + left)
+        spare = MOST_LOST * (self._elapsed + left) if share is None else share * self._elapsed
+        return left >= LEAST_SECONDS and lost <= spare
 
     def _measure(
         self, threads: int, usual: float | None = None, limit: float = math.inf
@@ -189,17 +212,22 @@ class ThreadChoice:
         """The median seconds of some steps.
 
         Args:
-            usual: what a step of a trial would have taken else, whose first one is for warming up;
-                None: this is no trial.
+            usual: what a step of a trial would have taken else; None: this is no trial.
             limit: seconds of a step, above which a trial ends early.
         """
-        if usual is not None:
-            self._lost += max(0.0, (yield threads) - usual)
         took: list[float] = []
-        while len(took) < _LEAST_STEPS or sum(took) < _BLOCK_SECONDS:
+        warming = 0 if threads in self._warm else WARM_UP
+        self._warm.add(threads)
+        while True:
             took.append((yield threads))
             if usual is not None:
                 self._lost += max(0.0, took[-1] - usual)
-            if sum(took) >= _HOPELESS_SECONDS and statistics.median(took) > limit:
-                break
-        return statistics.median(took)
+            if warming:
+                warming -= 1
+                took.clear()
+                continue
+            spent, median = sum(took), statistics.median(took)
+            if spent >= _HOPELESS_SECONDS and median > limit:
+                return median
+            if spent >= (_BLOCK_SECONDS if len(took) >= _BLOCK_STEPS else _LONG_SECONDS):
+                return median
