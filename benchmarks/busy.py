@@ -2,7 +2,7 @@
 
 ``python benchmarks/busy.py`` takes under five minutes on two cores. Loads follow each other, and
 one training goes through them all, in turns with every fixed number, so that all see the same
-machine. It believes that it is half an hour long, which decides how much it may try.
+machine. It believes that it has a thousand steps, which decides how much it may try.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nsa.training import Trainer
 from nsa.training.thread_choice import ThreadChoice
 
 BATCH = 8
-TRAINING = 1800.0  # s, what the training believes to take
+STEPS = 1000  # that the training believes to have
 
 
 def arguments() -> argparse.Namespace:
@@ -64,9 +64,8 @@ class Subject:
         self.number, self.elsewhere, self.changes = 0, 0.0, 0
         torch.set_num_threads(most)
         for _ in range(3):
-            took = self.step()
-        steps = round(TRAINING / took)
-        self.choice = ThreadChoice(most, most, steps, self._say, self._idle)
+            self.step()
+        self.choice = ThreadChoice(most, most, STEPS, self._say, self._idle)
 
     def step(self) -> float:
         """Seconds of one."""
