@@ -55,6 +55,7 @@ class Fitting(ABC, Generic[RunT]):
         levels: by which they are read where they have more than 8 bits.
         contents: what the training images hold; None: none are needed, or not before :meth:`load`.
         complete: whether nothing is left to train, only to evaluate.
+        tries_threads: whether it finds out how many threads are fastest, unless it is told.
     """
 
     settings: AnySettings
@@ -66,6 +67,7 @@ class Fitting(ABC, Generic[RunT]):
     levels: Levels | None = None
     contents: Contents | None = None
     complete: bool = False
+    tries_threads: bool = False
 
     def places(self) -> dict[str, str]:
         """Where and how it computes, as a run folder has it."""
