@@ -32,6 +32,13 @@ MaskShare = Annotated[
         help="Mark pixels so that at most this share of a normal image is marked, on average."
     ),
 ]
+Ignore = Annotated[
+    Path | None,
+    typer.Option(
+        help="Mask of pixels that do not count, beside those that the run ignores: one that is "
+        "white there, of all images, or a folder with a mask an image, named by the image's stem."
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier call wrote to --output.")
 ]

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
+from nsa.detectors.hidden import part_of
 from nsa.errors import InputError
 from nsa.images import read_image, stack
+from nsa.images.ignored import Ignored, as_seen
+from nsa.images.masks import Mask
 from nsa.metrics.conformal_pixels import MapLevels, map_levels
 from nsa.settings.config import Levels, Resize
 
@@ -84,6 +87,7 @@ class Detector(ABC):
         default_fpr: the false positive rate that its training was asked for; None: it was not.
         has_spread: whether it says how uncertain its scores and maps are.
         scaled_by: digests of normal images that its scores are scaled by without being trained on.
+        ignored: what does not count of any image, see :meth:`ignore`; None: everything does.
     """
 
     size: tuple[int, int]
@@ -95,6 +99,36 @@ class Detector(ABC):
     default_fpr: float | None = None
     has_spread: bool = False
     scaled_by: frozenset[str] = frozenset()
+    ignored: Ignored | None = None
+
+    def ignore(self, ignored: Ignored | None) -> None:
+        """Let pixels not count in any image from now on, beside those that do not already.
+
+        Scores and maps then do not depend on these pixels, where maps have their lowest value.
+
+        Args:
+            ignored: a mask for all images; None, and masks of single images: nothing is changed.
+
+        Raises:
+            InputError: it is of another size than the one that is there.
+        """
+        if ignored is not None and ignored.one is not None:
+            self.ignored = ignored if self.ignored is None else self.ignored | ignored
+
+    def hidden(self, ignored: Tensor | None = None) -> Tensor | None:
+        """What does not count of images of :attr:`size`.
+
+        Args:
+            ignored: bool (N or 1, *size), what does not count of these images besides.
+
+        Returns:
+            bool (N or 1, *size); None: everything counts.
+        """
+        mask = None if self.ignored is None else self.ignored.one
+        if mask is None or not mask.any():
+            return ignored
+        own = as_seen(mask, self.size, self.resize)[None]
+        return own if ignored is None else own | ignored
 
     @property
     def any_size(self) -> bool:
@@ -102,11 +136,12 @@ class Detector(ABC):
         return False
 
     @abstractmethod
-    def score(self, images: Tensor) -> Scored:
+    def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:
         """Judge images that already have the detector's size; nothing is resized.
 
         Args:
             images: uint8 (N, channels, *size).
+            ignored: bool (N or 1, *size), what does not count beside what :meth:`ignore` said.
         """
 
     @abstractmethod
@@ -119,38 +154,47 @@ class Detector(ABC):
             called and holds.
         """
 
-    def score_as_published(self, images: Tensor) -> Scored | None:
+    def score_as_published(self, images: Tensor, ignored: Tensor | None = None) -> Scored | None:
         """Judge test images by the protocol of the method's paper; None: it is :meth:`score`.
 
         Args:
-            images: as for :meth:`score`; maps cover the whole of them.
+            images, ignored: as for :meth:`score`; maps cover the whole of them.
         """
-        del images
+        del images, ignored
         return None
 
-    def calibrate(self, images: Tensor, shapes: Sequence[tuple[int, int]]) -> Calibrated:
+    def calibrate(
+        self,
+        images: Tensor,
+        shapes: Sequence[tuple[int, int]],
+        ignored: Tensor | None = None,
+    ) -> Calibrated:
         """Judge normal images that were not trained on.
 
         Args:
-            images: as for :meth:`score`; at least one.
+            images, ignored: as for :meth:`score`; at least one.
             shapes: their own (height, width), at which masks are made of their maps.
         """
         scores, levels = [], []
         for first in range(0, len(images), _CHUNK):
             part = slice(first, first + _CHUNK)
-            scored = self.score(images[part])
+            scored = self.score(images[part], part_of(ignored, part))
             scores.append(scored.scores.double())
             levels.append(levels_of(scored.maps, shapes[part]))
         return Calibrated(torch.cat(scores).numpy(), np.concatenate(levels))
 
     def calibrate_files(
-        self, paths: Sequence[Path], advance: Callable[[], None] = lambda: None
+        self,
+        paths: Sequence[Path],
+        advance: Callable[[], None] = lambda: None,
+        ignored: Ignored | None = None,
     ) -> Calibrated:
         """:meth:`calibrate`, of images in their own shape, which are read one by one.
 
         Args:
             paths: their files, at least one.
             advance: called after each.
+            ignored: what does not count of them beside what :meth:`ignore` said.
 
         Raises:
             InputError: one cannot be read or judged.
@@ -162,7 +206,8 @@ class Detector(ABC):
                 self.check_shape(image.shape[:2])
             except InputError as error:
                 raise InputError(f"{path} {error}") from error
-            [judged] = self.judge([image])
+            more = None if ignored is None else ignored.of(path, image.shape[:2])
+            [judged] = self.judge([image], [more])
             scores[row] = judged.score
             levels.append(map_levels(judged.map))
             advance()
@@ -185,7 +230,12 @@ class Detector(ABC):
         Raises:
             InputError: they cannot; the message goes on after the name of an image.
         """
-        del shape
+        mask = None if self.ignored is None else self.ignored.one
+        if self.ignored is not None and mask is not None and mask.shape != tuple(shape):
+            raise InputError(
+                f"is {shape[1]} x {shape[0]} pixels, but the mask {self.ignored.source} of what is "
+                f"ignored is {mask.shape[1]} x {mask.shape[0]}; they must be of one size."
+            )
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps at the images' own resolution and one score per image.
@@ -209,6 +259,7 @@ class Detector(ABC):
             none = torch.empty((0, 1, *images.shape[2:]), dtype=torch.float32, device="cpu")
             return none, self.score(images.new_empty((0, self.channels, *self.size))).scores
         pixels = images.cpu().permute(0, 2, 3, 1).numpy()
+        self._check_images(pixels[:1])
         if self.resize != "stretch":
             judged = self.judge([*pixels])
             own = Scored(
@@ -221,15 +272,43 @@ class Detector(ABC):
         check_scores(scored, (f"image {number}" for number in range(len(images))))
         return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
 
-    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
-        """Score and map (H, W) of each image, uint8 (H, W, channels) of any size."""
+    def judge(
+        self, images: Sequence[Pixels], ignored: Sequence[Mask | None] | None = None
+    ) -> list[Judged]:
+        """Score and map (H, W) of each image, uint8 (H, W, channels) of any size.
+
+        Args:
+            ignored: uint8 0/1 (H, W), what does not count of each image beside what :meth:`ignore`
+                said; None: nothing.
+
+        Raises:
+            InputError: a mask is of another size than its image.
+        """
         if not images:
             return []
-        scores, maps, _ = self.score(stack(images, self.size))
+        self._check_images(images)
+        scores, maps, _ = self.score(stack(images, self.size), self._stacked(ignored))
         return [
             Judged(score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
             for score, one, image in zip(scores.tolist(), maps, images, strict=True)
         ]
+
+    def _check_images(self, images: Iterable[Pixels]) -> None:
+        """Check that what :meth:`ignore` said is of the images' sizes."""
+        if self.ignored is None:
+            return
+        for number, image in enumerate(images):
+            try:
+                Detector.check_shape(self, image.shape[:2])
+            except InputError as error:
+                raise InputError(f"Image {number} {error}") from error
+
+    def _stacked(self, ignored: Sequence[Mask | None] | None) -> Tensor | None:
+        """Masks of images of any sizes at that of the detector."""
+        if ignored is None or all(mask is None for mask in ignored):
+            return None
+        none = torch.zeros(self.size, dtype=torch.bool, device="cpu")
+        return torch.stack([none if mask is None else as_seen(mask, self.size) for mask in ignored])
 
 
 def check_scores(scored: Scored, names: Iterable[object]) -> None:

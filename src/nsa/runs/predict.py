@@ -20,9 +20,11 @@ from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images.files import find_all_images
+from nsa.images.ignored import Ignored
 from nsa.images.load import describe, worker_count
 from nsa.report.overlay import outline, overlay
 from nsa.runs.growing import GrowingTable, partial_name
+from nsa.runs.ignoring import ignoring
 from nsa.runs.judging import JudgedFile, judge_files
 from nsa.runs.map_files import ENDINGS, NPY, map_ending, write_map
 from nsa.runs.outputs import check_folder
@@ -56,6 +58,7 @@ def predict(
     map_format: str | None = None,
     overlays: bool = True,
     overwrite: bool = False,
+    ignore: Path | None = None,
 ) -> int:
     """Score images and write ``scores.csv`` and one overlay each.
 
@@ -87,6 +90,8 @@ def predict(
         overlays: write the pictures.
         overwrite: replace what an earlier call wrote into ``output``, and nothing else: each file
             when its successor is complete, and at the end what has no successor.
+        ignore: what does not count beside what the run ignores, a mask for all images or a folder
+            of masks, see :meth:`nsa.images.ignored.Ignored.open`.
 
     Returns:
         Number of images.
@@ -108,6 +113,7 @@ def predict(
     labels = None if fpr is None else Labels(run.path, fpr)
     limit = pixel_threshold(run.path, mask_fpr, mask_share)
     paths = find_all_images(inputs)
+    ignored = ignoring(detector, ignore, paths)
     endings = [_ENDING] * save_spread + [_MASK_ENDING] * (limit is not None)
     results = [
         _Result(
@@ -121,7 +127,8 @@ def predict(
     ]
     earlier = _results_in(output)
     planned = {*_TABLES, *(name for one in results for name in one.files)}
-    check_folder(output, planned, earlier, [*paths, *run.path.iterdir()], overwrite=overwrite)
+    read = [*paths, *run.path.iterdir(), *([] if ignore is None else [ignore])]
+    check_folder(output, planned, earlier, read, overwrite=overwrite)
     make_folder(output)
     columns = (
         "path", "score", *((_SPREAD,) if detector.has_spread else ()),
@@ -130,7 +137,7 @@ def predict(
     )  # fmt: skip
     with GrowingTable(output / SCORES, columns, overwrite=overwrite) as table:
         with _telling_what_is_kept(table):
-            failures, anomalous = _judge(detector, results, labels, limit, table)
+            failures, anomalous = _judge(detector, results, labels, limit, table, ignored)
         table.finish()
     scored = [one for index, one in enumerate(results) if index not in failures]
     written = {SCORES, *(name for one in scored for name in one.files)}
@@ -173,6 +180,7 @@ def _judge(
     labels: Labels | None,
     limit: float | None,
     table: GrowingTable,
+    ignored: Ignored | None = None,
 ) -> tuple[dict[int, InputError], int]:
     """Score images and write their lines, pictures, maps and masks.
 
@@ -203,7 +211,9 @@ def _judge(
     paths = [result.path for result in results]
     with (
         ThreadPoolExecutor(worker_count()) as pool,
-        contextlib.closing(judge_files(detector, paths, pool, failures)) as judged_files,
+        contextlib.closing(
+            judge_files(detector, paths, pool, failures, ignored=ignored)
+        ) as judged_files,
     ):
         for group in judged_files:
             rows = []

@@ -26,11 +26,12 @@ from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector, split_rows
 from nsa.gaussian.feature_grid import FeatureGrid
 from nsa.gaussian.features import FeatureExtractor, as_dtype
-from nsa.gaussian.map_model import fit_map
+from nsa.gaussian.map_model import fit_map, positions_within
 from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import CAUTIOUS, pipeline_for
 from nsa.images import Contents, Dataset, load_images, load_some
 from nsa.images.decode import own_shapes
+from nsa.images.ignored import paint
 from nsa.metrics.conformal import allowed_exceedances
 from nsa.settings.suggestions import are_grey
 from nsa.system.console import console, duration
@@ -64,7 +65,7 @@ class GaussianFitting(Fitting[GaussianRun]):
         self._images: Tensor
 
     def load(self, run: GaussianRun, dataset: Dataset) -> None:  # noqa: ARG002
-        """See :meth:`Fitting.load`."""
+        """See :meth:`Fitting.load`; what is ignored is painted over."""
         paths = [sample.path for sample in dataset.train]
         contents = Contents(paths)
         images = load_images(
@@ -73,10 +74,13 @@ class GaussianFitting(Fitting[GaussianRun]):
         )  # fmt: skip
         # Copies would hide how few images a covariance is of, and be on both sides of a hold-out.
         rows = contents.different("training images")
+        ignored = None if dataset.ignored is None else dataset.ignored.seen(paths, self.test_size)
         if len(rows) < len(paths):
             _check_counts(self.settings.gaussian, len(rows))
             images, contents = images[rows], contents.take(rows)
-        self._images, self.contents, self._contents = images, contents, contents
+            ignored = ignored[rows] if ignored is not None and len(ignored) > 1 else ignored
+        self._images, self._hidden = paint(images, ignored), ignored
+        self.contents, self._contents, self._ignored = contents, contents, dataset.ignored
 
     def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:
         """See :meth:`Fitting.fit`."""
@@ -97,7 +101,12 @@ class GaussianFitting(Fitting[GaussianRun]):
             images, holdout=holdout, augmentation=augmentation, passes=config.augment,
             seed=config.seed, moments=moments,
         )  # fmt: skip
-        gaussian.heat_map, reason = fit_map(moments, config.alignment)
+        hidden = self._hidden
+        # Of masks that differ each position counts in some images.
+        same = (
+            None if hidden is None or len(hidden) > 1 else positions_within(hidden, self._grid)[0]
+        )
+        gaussian.heat_map, reason = fit_map(moments, config.alignment, same)
         _log.info(
             "Heat maps: %d features at %d x %d positions, %s: %s.",
             self._grid.features, *self._grid.sides,
@@ -107,10 +116,13 @@ class GaussianFitting(Fitting[GaussianRun]):
         _log.info("Fitted in %s.", duration(seconds))
         storage.save(gaussian, run.path)
         detector, held_out = FittedGaussian(gaussian, settings, run.path), None
+        detector.ignore(self._ignored)
         if gaussian.held_out is not None:
             contents = self._contents.take(gaussian.held_out.tolist())
             shapes = own_shapes(contents.paths)
-            held_out = contents, detector.calibrate(images[gaussian.held_out], shapes)
+            rows = gaussian.held_out
+            ignored = hidden[rows] if hidden is not None and len(hidden) > 1 else hidden
+            held_out = contents, detector.calibrate(images[rows], shapes, ignored)
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(detector, times, held_out)
 
