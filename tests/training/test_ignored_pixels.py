@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from test_crops import IMAGES as CROPS
-from test_crops import paths  # noqa: F401
 from test_device_steps import HostedSteps, gpu  # noqa: F401
 from test_loop import IMAGES, pictures, same_weights, steps
 from tiny import write
@@ -34,7 +33,9 @@ def ignored_of(kind: str, count: int = 10) -> Tensor:
     return masks
 
 
-def trainer(ignored: Tensor, images: Tensor | None = None, ranks: Ranks = ALONE, **changes: Any):  # noqa: ANN201
+def trainer(
+    ignored: Tensor, images: Tensor | None = None, ranks: Ranks = ALONE, **changes: Any
+) -> Trainer:
     images = pictures() if images is None else images
     synthesis = {key: changes.pop(key) for key in ("label", "background") if key in changes}
     return Trainer(
@@ -146,25 +147,21 @@ def test_a_gpu_is_brought_the_masks(limit: int) -> None:
 
 
 @pytest.mark.parametrize("memory", [0, 10**9])
-def test_crops_of_images_of_their_own_sizes(
-    paths: list[Path],
-    memory: int,
-    tmp_path: Path,
-    fresh_seed: int,  # noqa: F811
-) -> None:
+def test_crops_of_images_of_their_own_sizes(memory: int, tmp_path: Path, fresh_seed: int) -> None:
     random = np.random.default_rng(fresh_seed)
     runs = []
     for name in ("one", "other"):
         files = []
-        for path in paths:
-            image = np.array(read(path))
+        for index in range(5):
+            image = np.full((80 + 5 * index, 100 - 2 * index, 3), 220, np.uint8)
+            image[10:70, 10:70] = np.random.default_rng(index).integers(30, 90, (60, 60, 3))
             mask = np.zeros(image.shape[:2], np.uint8)
             mask[20:50, 10:60] = 255
-            write(tmp_path / "masks" / path.name, mask)
             if name == "other":
                 image[20:50, 10:60] = random.integers(0, 256, (30, 50, 3))
-            write(tmp_path / name / path.name, image)
-            files.append(tmp_path / name / path.name)
+            files.append(tmp_path / name / f"{index}.png")
+            write(files[-1], image)
+            write(tmp_path / "masks" / files[-1].name, mask)
         ignored = Ignored.open(tmp_path / "masks")
         images = FullSizeImages(files, CROPS, progress=False, memory=memory, ignored=ignored)
         run = Trainer(
@@ -182,9 +179,3 @@ def test_crops_of_images_of_their_own_sizes(
         runs.append(run)
     assert runs[0].position.losses == runs[1].position.losses
     assert same_weights(*runs)
-
-
-def read(path: Path) -> Any:
-    import cv2
-
-    return cv2.imread(str(path))

@@ -100,6 +100,8 @@ class Detector(ABC):
     has_spread: bool = False
     scaled_by: frozenset[str] = frozenset()
     ignored: Ignored | None = None
+    _framed = True  # whether an image of its own shape is put into a frame
+    _seen: tuple[Ignored | None, Tensor | None] = (None, None)  # scaled once, as all images are
 
     def ignore(self, ignored: Ignored | None) -> None:
         """Let pixels not count in any image from now on, beside those that do not already.
@@ -124,11 +126,21 @@ class Detector(ABC):
         Returns:
             bool (N or 1, *size); None: everything counts.
         """
-        mask = None if self.ignored is None else self.ignored.one
-        if mask is None or not mask.any():
-            return ignored
-        own = as_seen(mask, self.size, self.resize)[None]
-        return own if ignored is None else own | ignored
+        own = self._own_hidden()
+        if own is None or ignored is None:
+            return ignored if own is None else own
+        return own | ignored
+
+    def _own_hidden(self) -> Tensor | None:
+        """What :meth:`ignore` said, as an image is seen, bool (1, h, w); None: nothing."""
+        known, seen = self._seen
+        if known is not self.ignored:
+            mask = None if self.ignored is None else self.ignored.one
+            seen = None
+            if mask is not None and mask.any():
+                seen = as_seen(mask, self.size, self.resize, framed=self._framed)[None]
+            self._seen = self.ignored, seen
+        return seen
 
     @property
     def any_size(self) -> bool:

@@ -206,7 +206,7 @@ def load_to_train_on(
         paths, config.size, config.channels, progress, contents=contents,
         reflection=config.reflection, resize=config.resize, levels=config.levels,
     )  # fmt: skip
-    return paint(images, ignored_in(paths, config, ignored))
+    return paint(images, ignored_in(paths, config, ignored), in_place=True)
 
 
 def ignored_in(

@@ -133,6 +133,15 @@ class Ignored:
                 lacking, counted(len(images), "image"), self.source,
             )  # fmt: skip
 
+    def check_sizes(self, images: Sequence[Path]) -> None:
+        """Check that masks are of their images' sizes, of which only the headers are read.
+
+        Raises:
+            InputError: as of :meth:`of`.
+        """
+        for image, shape in zip(images, own_shapes(images), strict=True):
+            self.of(image, shape)
+
     def of(self, image: Path, shape: Shape) -> Mask | None:
         """What is ignored of an image, uint8 0/1 (H, W); None: nothing.
 
@@ -171,14 +180,12 @@ class Ignored:
         Raises:
             InputError: as of :meth:`of`.
         """
-        shapes = own_shapes(images)
         if self.one is not None:
-            for image, shape in zip(images, shapes, strict=True):
-                self.of(image, shape)
+            self.check_sizes(images)
             return as_seen(self.one, size, resize, reflection)[None] if self.one.any() else None
         stored = size[0] + 2 * reflection, size[1] + 2 * reflection
         masks = torch.zeros((len(images), *stored), dtype=torch.bool, device="cpu")
-        for row, (image, shape) in enumerate(zip(images, shapes, strict=True)):
+        for row, (image, shape) in enumerate(zip(images, own_shapes(images), strict=True)):
             mask = self.of(image, shape)
             if mask is not None:
                 masks[row] = as_seen(mask, size, resize, reflection)
@@ -240,9 +247,12 @@ def as_seen(
     return torch.from_numpy(np.ascontiguousarray(seen)).bool()
 
 
-def paint(images: Tensor, ignored: Tensor | None) -> Tensor:
+def paint(images: Tensor, ignored: Tensor | None, *, in_place: bool = False) -> Tensor:
     """Images, uint8 (N, C, H, W), with one colour where bool (N or 1, H, W) is set."""
-    return images if ignored is None else images.masked_fill(ignored[:, None], GREY)
+    if ignored is None:
+        return images
+    fill_in = images.masked_fill_ if in_place else images.masked_fill
+    return fill_in(ignored[:, None], GREY)
 
 
 def _read(path: Path) -> Mask:

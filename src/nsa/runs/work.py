@@ -57,6 +57,8 @@ def work(
         Interrupted: a signal stopped the training; its state is saved.
     """
     _keep_ignored(run, dataset)
+    if dataset.ignored is not None:
+        dataset.ignored.check_sizes([sample.path for sample in dataset.test])
     # The test set too, so that its faults are no surprise after the training.
     test: LoadedTest | Contents
     how = fitting.channels, console.is_terminal, fitting.levels

@@ -79,7 +79,7 @@ class GaussianFitting(Fitting[GaussianRun]):
             _check_counts(self.settings.gaussian, len(rows))
             images, contents = images[rows], contents.take(rows)
             ignored = ignored[rows] if ignored is not None and len(ignored) > 1 else ignored
-        self._images, self._hidden = paint(images, ignored), ignored
+        self._images, self._hidden = paint(images, ignored, in_place=True), ignored
         self.contents, self._contents, self._ignored = contents, contents, dataset.ignored
 
     def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:

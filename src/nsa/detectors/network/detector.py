@@ -66,6 +66,7 @@ class NetworkDetector(Detector):
         self.settings, self.image_score = settings, image_score
         self.size, self.resize = settings.test_size, settings.images.resize
         self.channels, self.levels = settings.images.channels, settings.images.levels
+        self._framed = not settings.images.cropped
         # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.
         synthesis = settings.synthesis
@@ -122,12 +123,12 @@ class NetworkDetector(Detector):
         Returns:
             bool (h, w); None: everything counts.
         """
-        own = None if self.ignored is None else self.ignored.one
-        both = own if mask is None else mask if own is None else mask | own
-        if both is None or not both.any():
-            return None
+        own = self._own_hidden()
+        if mask is None:
+            return None if own is None else own[0]
         config = self.settings.images
-        return as_seen(both, config.size, config.resize, framed=not config.cropped)
+        seen = as_seen(mask, config.size, config.resize, framed=self._framed)
+        return seen if own is None else seen | own[0]
 
     def _judge(self, image: Pixels, mask: Mask | None = None) -> Judged:
         """Score and map of an image in its own shape."""
