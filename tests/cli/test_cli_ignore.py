@@ -235,3 +235,20 @@ def test_masks_that_do_not_fit(
         predict = ("predict", network_run, images / "one", "--output", out)
         assert judged in sentence(nsa(*predict, "--ignore", ignore))
         assert not list(out.glob("*_map*"))
+
+
+@pytest.mark.parametrize("sizes", [("--size", "native", "--crop", 48), ("--size", 64)])
+def test_images_in_their_own_shape(
+    sizes: tuple[object, ...], data: Path, mask: Path, images: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "options.yaml"
+    options = {"kind": "object", "epochs": 1, "batch_size": 4, "device": "cpu"}
+    config.write_text(json.dumps({**options, "synthesis": {"background": 220}}))
+    run = tmp_path / "run"
+    given = ("--data-root", data, "--config", config, "--ignore", mask, "--output", run, *sizes)
+    result = nsa("train", *given)
+    assert result.exit_code == 0, result.output
+    one, other = predicted(run, images, tmp_path / "out")
+    assert one == other
+    assert (np.array(one[0][1])[BOX] == 0).all()  # type: ignore[index]
+    assert nsa("evaluate", run).exit_code == 0

@@ -16,6 +16,7 @@ from nsa.detectors.ensemble.fit import HeldOut, standardise
 from nsa.detectors.hidden import counting
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.network.image_score import MEAN, SCORES, ImageScore
+from nsa.detectors.network.score_choice import judge, judge_on_crops
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import Contents, stack
@@ -178,3 +179,23 @@ def test_what_counts_of_maps() -> None:
     assert both.tolist() == [[[1, 2, 3]], [[7, 8, 9]]]
     each = counting(maps, torch.cat([hidden, ~hidden]))
     assert [one.tolist() for one in each] == [[[[1, 2, 3]]], [[[6, 10, 11]]]]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_choice_of_a_score_is_blind(whole: bool, fresh_seed: int) -> None:
+    random = np.random.default_rng(fresh_seed)
+    subject, pairs = detector(), [pair(random) for _ in range(3)]
+    hidden = torch.from_numpy(mask().one).bool()  # type: ignore[arg-type]
+    seen = [images_of(*(both[side] for both in pairs)) for side in (0, 1)]
+    if whole:
+        found = [judge(subject.maps, one, SynthesisConfig(), 1, hidden[None]) for one in seen]
+    else:
+        found = [
+            judge_on_crops(
+                subject.maps, ((image, hidden) for image in one), 3, (48, 48), SynthesisConfig(), 1
+            )
+            for one in seen
+        ]
+    assert len(found[0].synthetic) > 100
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
