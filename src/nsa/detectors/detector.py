@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
-from nsa.detectors.hidden import part_of
+from nsa.detectors.hidden import Ignoring, part_of
 from nsa.errors import InputError
 from nsa.images import read_image, stack
-from nsa.images.ignored import Ignored, as_seen
+from nsa.images.ignored import Ignored
 from nsa.images.masks import Mask
 from nsa.metrics.conformal_pixels import MapLevels, map_levels
-from nsa.settings.config import Levels, Resize
+from nsa.settings.config import Levels
 
 Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -67,17 +67,14 @@ class Judged(NamedTuple):
     map_spread: Map | None = None
 
 
-class Detector(ABC):
+class Detector(Ignoring, ABC):
     """Finds anomalies in images of the kind it was trained on; :func:`nsa.load` opens one.
 
     >>> detector = nsa.load("runs/bottle-001")
     >>> maps, scores = detector.predict(images)
 
     Attributes:
-        size: (height, width) in pixels to which images are resized that it judges.
         channels: of its images, 1 or 3.
-        resize: how images come to that size, see :class:`nsa.settings.config.ImageConfig`. Unless
-            by stretching, only :meth:`judge` and :meth:`predict` take images.
         levels: by which images of more than 8 bits are to be read that it judges, see
             :func:`nsa.images.read_image`; None: by fixed scales.
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
@@ -87,60 +84,15 @@ class Detector(ABC):
         default_fpr: the false positive rate that its training was asked for; None: it was not.
         has_spread: whether it says how uncertain its scores and maps are.
         scaled_by: digests of normal images that its scores are scaled by without being trained on.
-        ignored: what does not count of any image, see :meth:`ignore`; None: everything does.
     """
 
-    size: tuple[int, int]
     channels: int
-    resize: Resize = "stretch"
     levels: Levels | None = None
     map_range: tuple[float, float] = (0.0, 1.0)
     rounding: float | None = None
     default_fpr: float | None = None
     has_spread: bool = False
     scaled_by: frozenset[str] = frozenset()
-    ignored: Ignored | None = None
-    _framed = True  # whether an image of its own shape is put into a frame
-    _seen: tuple[Ignored | None, Tensor | None] = (None, None)  # scaled once, as all images are
-
-    def ignore(self, ignored: Ignored | None) -> None:
-        """Let pixels not count in any image from now on, beside those that do not already.
-
-        Scores and maps then do not depend on these pixels, where maps have their lowest value.
-
-        Args:
-            ignored: a mask for all images; None, and masks of single images: nothing is changed.
-
-        Raises:
-            InputError: it is of another size than the one that is there.
-        """
-        if ignored is not None and ignored.one is not None:
-            self.ignored = ignored if self.ignored is None else self.ignored | ignored
-
-    def hidden(self, ignored: Tensor | None = None) -> Tensor | None:
-        """What does not count of images of :attr:`size`.
-
-        Args:
-            ignored: bool (N or 1, *size), what does not count of these images besides.
-
-        Returns:
-            bool (N or 1, *size); None: everything counts.
-        """
-        own = self._own_hidden()
-        if own is None or ignored is None:
-            return ignored if own is None else own
-        return own | ignored
-
-    def _own_hidden(self) -> Tensor | None:
-        """What :meth:`ignore` said, as an image is seen, bool (1, h, w); None: nothing."""
-        known, seen = self._seen
-        if known is not self.ignored:
-            mask = None if self.ignored is None else self.ignored.one
-            seen = None
-            if mask is not None and mask.any():
-                seen = as_seen(mask, self.size, self.resize, framed=self._framed)[None]
-            self._seen = self.ignored, seen
-        return seen
 
     @property
     def any_size(self) -> bool:
@@ -225,10 +177,10 @@ class Detector(ABC):
             advance()
         return Calibrated(scores, np.stack(levels))
 
-    def save_calibration(self, folder: Path) -> None:  # noqa: B027
+    def save_calibration(self, folder: Path) -> None:
         """Write what :meth:`calibrate` left in the detector, if anything, into its run folder."""
 
-    def be_quiet(self) -> None:  # noqa: B027
+    def be_quiet(self) -> None:
         """Show no progress, as part of something that shows its own."""
 
     def level_points(self, fpr: float) -> list[dict[str, Any]]:
@@ -242,12 +194,7 @@ class Detector(ABC):
         Raises:
             InputError: they cannot; the message goes on after the name of an image.
         """
-        mask = None if self.ignored is None else self.ignored.one
-        if self.ignored is not None and mask is not None and mask.shape != tuple(shape):
-            raise InputError(
-                f"is {shape[1]} x {shape[0]} pixels, but the mask {self.ignored.source} of what is "
-                f"ignored is {mask.shape[1]} x {mask.shape[0]}; they must be of one size."
-            )
+        self.check_ignored(shape)
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps at the images' own resolution and one score per image.
@@ -304,23 +251,6 @@ class Detector(ABC):
             Judged(score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
             for score, one, image in zip(scores.tolist(), maps, images, strict=True)
         ]
-
-    def _check_images(self, images: Iterable[Pixels]) -> None:
-        """Check that what :meth:`ignore` said is of the images' sizes."""
-        if self.ignored is None:
-            return
-        for number, image in enumerate(images):
-            try:
-                Detector.check_shape(self, image.shape[:2])
-            except InputError as error:
-                raise InputError(f"Image {number} {error}") from error
-
-    def _stacked(self, ignored: Sequence[Mask | None] | None) -> Tensor | None:
-        """Masks of images of any sizes at that of the detector."""
-        if ignored is None or all(mask is None for mask in ignored):
-            return None
-        none = torch.zeros(self.size, dtype=torch.bool, device="cpu")
-        return torch.stack([none if mask is None else as_seen(mask, self.size) for mask in ignored])
 
 
 def check_scores(scored: Scored, names: Iterable[object]) -> None:

@@ -66,7 +66,7 @@ def ignored_of(
     if detector.ignored is not None:
         for path, shape in zip(images, own_shapes(images), strict=True):
             try:
-                Detector.check_shape(detector, shape)
+                detector.check_ignored(shape)
             except InputError as error:
                 raise InputError(f"{path} {error}") from error
     return None if ignored is None else ignored.seen(images, detector.size)
