@@ -214,12 +214,12 @@ class TrainRequest(Request):
     normal_dir: tuple[Path, ...] | None = option(
         "Instead of --data-root: a plain folder of good images. May be given several times."
     )
+    method: str | None = option("How anomalies are detected.")
     ignore: Path | None = option(
         "Mask of pixels that do not count, whatever is there: one that is white there, of all "
         "images, or a folder with a mask an image, named by the image's stem. It is kept with the "
         "run, and used wherever that is."
     )
-    method: str | None = option("How anomalies are detected.")
     seed: int | None = option(
         "Fixes all that is drawn at random: initial weights, order, augmentation, anomalies, "
         "held-out images; --threads fixes the rounding too. [default: 0]"
