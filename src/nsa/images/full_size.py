@@ -201,6 +201,8 @@ def load_to_train_on(
             another size than its image.
     """
     if config.cropped:
+        if ignored is not None:
+            ignored.check_sizes(paths)
         return FullSizeImages(paths, config, progress=progress, contents=contents, ignored=ignored)
     images = load_images(
         paths, config.size, config.channels, progress, contents=contents,
