@@ -171,7 +171,7 @@ class Detector(Ignoring, ABC):
             except InputError as error:
                 raise InputError(f"{path} {error}") from error
             more = None if ignored is None else ignored.of(path, image.shape[:2])
-            [judged] = self.judge([image], [more])
+            [judged] = self.judge([image]) if more is None else self.judge([image], [more])
             scores[row] = judged.score
             levels.append(map_levels(judged.map))
             advance()
