@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, RunFolder
+from nsa.cli.options import Device, Ignore, RunFolder
 from nsa.system.console import standard_output
 
 
@@ -17,6 +17,7 @@ def calibrate_command(
         list[Path],
         typer.Argument(help="Normal images that were not trained on: files, or folders of them."),
     ],
+    ignore: Ignore = None,
     device: Device = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a calibration by other images.")
@@ -24,7 +25,8 @@ def calibrate_command(
 ) -> None:
     """Set the scale of scores by held-out normal images, for predict and evaluate with --fpr.
 
-    Their scores are kept in the run folder, and what --mask-fpr and --mask-share need of maps.
+    Their scores are kept in the run folder, and what --mask-fpr and --mask-share need of maps; also
+    a mask of --ignore, which the run ignores from then on.
     """
     from nsa.detectors.registry import load, open_run
     from nsa.report.tables import calibration_table
@@ -33,5 +35,5 @@ def calibrate_command(
     opened = open_run(run)
     if not overwrite:
         check_kept(run, normals)
-    calibration = calibrate(opened, load(run, device or "auto"), normals)
+    calibration = calibrate(opened, load(run, device or "auto", calibrated=False), normals, ignore)
     standard_output.print(calibration_table(calibration.table(), len(calibration.scores)))

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nsa.detectors.method import AnyMethod, Fitting
+from nsa.detectors.hidden import ignored_by
+from nsa.detectors.method import AnyMethod, Fitting, refuse_changes
 from nsa.detectors.registry import config_name, find_method, method_of
 from nsa.errors import InputError
 from nsa.folder import (
+    IGNORED,
     MEMBERS,
     AnyRun,
     AnySettings,
@@ -23,6 +25,7 @@ from nsa.folder import (
     need_begun,
 )
 from nsa.images import Dataset, open_dataset
+from nsa.images.ignored import Ignored
 from nsa.runs.work import Trained, work
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
@@ -52,6 +55,8 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     _check_steps(method, ranks, profile)
     request = request.absolute()
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
+    if request.ignore is not None:
+        dataset = dataset.ignoring(Ignored.open(request.ignore))
     fitting = method.begin(request, dataset, ranks, profile=profile)
     threads = _own_threads(request.threads, fitting)
     places = {**request.places(), **fitting.places(), "threads": threads}
@@ -69,7 +74,8 @@ def resume(
 
     Args:
         folder: the run folder.
-        request: only ``data_root`` and ``normal_dir`` (where the images have moved), ``device``,
+        request: only ``data_root``, ``normal_dir`` and a folder of masks to ``ignore`` (where they
+            have moved), ``device``,
             ``precision`` and ``threads`` may differ from the run's own, and what its method lets
             change, such as ``epochs``; from then on the run folder has them.
         ranks: as for :func:`train`; their number may differ from before.
@@ -97,8 +103,11 @@ def resume(
     _check_steps(method, ranks, profile)
     with _interruptible(folder), FolderLock(folder):
         run = method.open_run(folder)
+        _check_ignored(run, request)
         moved = request.data_root is not None or request.normal_dir is not None
-        changes = request.places() if moved else {}
+        changes = request.places() if moved or request.ignore is not None else {}
+        if not moved:
+            changes = {name: changes[name] for name in changes if name == "ignore"}
         run.places.update(changes)
         for name in ("device", "precision", "threads"):
             run.places[name] = getattr(request, name) or run.places[name]
@@ -151,7 +160,17 @@ def open_run_dataset(run: AnyRun) -> Dataset:
     Raises:
         InputError: they are no longer there.
     """
-    return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
+    dataset = open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
+    return dataset.ignoring(ignored_by(run.path, run.places.get("ignore")))
+
+
+def _check_ignored(run: AnyRun, request: TrainRequest) -> None:
+    """Refuse to ignore something else than a run that has begun; a folder may have moved."""
+    before = run.places.get("ignore")
+    if request.ignore is None or request.places()["ignore"] == before:
+        return
+    of_all = (run.path / IGNORED).is_file() or not request.ignore.is_dir()
+    refuse_changes(["ignore"] if before is None or of_all else [])
 
 
 def _own_threads(asked: int | None, fitting: Fitting[Any]) -> int | None:
