@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -16,8 +17,11 @@ from nsa.gaussian.feature_grid import FeatureGrid
 from nsa.gaussian.map_moments import MapMoments
 from nsa.images.network_input import Scaling
 from nsa.model.backbones import Levels
+from nsa.model.folded_levels import fold_levels
 from nsa.model.pretrained import load_network
+from nsa.model.timm_networks import is_timm
 from nsa.system import device as devices
+from nsa.system.pace import Pace
 from nsa.system.progress import progress_bar
 
 Precision = Literal["float32", "bfloat16"]
@@ -69,6 +73,11 @@ class FeatureExtractor:
         self.size = size
         self.batch_size = batch_size or (4 if self.device.type == "cpu" else 32)
         self.precision: Precision = precision
+        # In bfloat16 folded weights would be rounded differently.
+        fast = (
+            self.device.type == "cpu" and precision == "float32" and not is_timm(network.entry.name)
+        )
+        self._folded, self._pace = fold_levels(self.network) if fast else None, Pace()
         self.progress = progress
 
     @classmethod
@@ -147,7 +156,11 @@ class FeatureExtractor:
         """
         x = prepare(images.to(self.device, non_blocking=True), self.network.scaling, self.size)
         with mixed(self.device, self.precision):
-            features, positions = see(self.network, x, grid)
+            if self._folded is None:
+                features, positions = see(self.network, x, grid)
+            else:
+                work = functools.partial(see, self._folded, x, grid)
+                features, positions = self._pace.run(work, len(images))
         features = [level.cpu() for level in features]
         for number, level in enumerate(features, 1):
             if not torch.isfinite(level).all():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,16 +22,19 @@ from nsa.images.frame import fill, scaled_shape, window_in
 from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.model.encoder_decoder import STRIDE
+from nsa.model.folded_network import FoldedNetwork
 from nsa.model.layers import Window
 from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
 from nsa.model.weights import load_model
 from nsa.settings.config import ImageConfig
 from nsa.system.device import choose_device, memory_format
 from nsa.system.memory import available_memory
+from nsa.system.pace import Pace
 
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time, at most: what keeps either busy
 MEMORY = 3 << 30
 """Bytes that a pass of the network may take on a CPU, where so many and as many again are free."""
+_SHORT = 1 << 20  # pixels of a pass for which the number of threads is found out
 PIXEL_BYTES = {"cpu": 144, "cuda": 192}
 """Bytes that a pass takes for each pixel of colour images, float32, rounded up.
 
@@ -46,7 +50,8 @@ class NetworkDetector(Detector):
     Attributes:
         settings: the settings of its run.
         image_score: what of its map is the score of an image.
-        network: what finds the anomalies, in evaluation mode.
+        network: what finds the anomalies, in evaluation mode. On a CPU the first maps take a copy
+            of its weights; what becomes of them later is not seen.
     """
 
     def __init__(
@@ -57,7 +62,8 @@ class NetworkDetector(Detector):
         image_score: ImageScore = MEAN,
     ) -> None:
         self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
-        self._device = device
+        self._device, self._pace = device, Pace()
+        self._folded: FoldedNetwork | None = None
         self._reach = reach(network)
         self.settings, self.image_score = settings, image_score
         self.size, self.resize = settings.test_size, settings.images.resize
@@ -177,8 +183,15 @@ class NetworkDetector(Detector):
     def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
         inputs = to_network_input(batch.to(self._device), self.settings.images)
-        inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
-        maps: Tensor = self.network.predict(inputs, window)
+        if self._device.type != "cpu":
+            inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
+            found: Tensor = self.network.predict(inputs, window)
+            return found[:, 0]
+        if self._folded is None:
+            self._folded = FoldedNetwork(self.network)
+        predict: Callable[[], Tensor] = functools.partial(self._folded.predict, inputs, window)
+        pixels = batch.shape[0] * batch.shape[2] * batch.shape[3]
+        maps = self._pace.run(predict, pixels) if pixels <= _SHORT else predict()
         return maps[:, 0]
 
     def _room(self) -> int:
