@@ -119,6 +119,17 @@ class Detector(ABC):
             called and holds.
         """
 
+    def prepare(self, image: Pixels) -> Tensor:
+        """An image as what :meth:`deployable` gives takes it.
+
+        Args:
+            image: uint8 (H, W, channels) of any size.
+
+        Returns:
+            uint8 (channels, *size), or (channels, h, w) if :attr:`any_size`.
+        """
+        return stack([image], self.size)[0]
+
     def score_as_published(self, images: Tensor) -> Scored | None:
         """Judge test images by the protocol of the method's paper; None: it is :meth:`score`.
 

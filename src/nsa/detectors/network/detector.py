@@ -35,12 +35,12 @@ _BATCH = {"cpu": 16, "cuda": 64}  # images at a time, at most: what keeps either
 MEMORY = 3 << 30
 """Bytes that a pass of the network may take on a CPU, where so many and as many again are free."""
 _SHORT = 1 << 20  # pixels of a pass for which the number of threads is found out
-PIXEL_BYTES = {"cpu": 144, "cuda": 192}
+PIXEL_BYTES = {"cpu": 112, "cuda": 192}
 """Bytes that a pass takes for each pixel of colour images, float32, rounded up.
 
-On a CPU (x86-64, AVX-512) it was 92 from 2,048 px a side on, most of it for the first residual
-blocks, and 129 where the C library keeps freed memory, as it does for the commands. On a GPU it
-depends on the algorithms that cuDNN chooses; what turns out too much is tried again with less.
+On a CPU (x86-64, AVX-512) it was 61 to 96 from 1,000 px a side on, the most where the C library
+keeps freed memory, as it does for the commands. On a GPU it depends on the algorithms that cuDNN
+chooses; what turns out too much is tried again with less.
 """
 
 
@@ -89,14 +89,9 @@ class NetworkDetector(Detector):
         return [self._judge(image) for image in images]
 
     def prepare(self, image: Pixels) -> Tensor:
-        """An image in its own shape as the network sees it.
+        """See :meth:`Detector.prepare`.
 
-        Args:
-            image: uint8 (H, W, channels) of any size.
-
-        Returns:
-            uint8 (channels, h, w): scaled as the settings say and, where it is seen whole, in a
-            frame of :attr:`size`.
+        Scaled as the settings say and, where an image is seen whole, in a frame of :attr:`size`.
         """
         config = self.settings.images
         seen = resize(image, scaled_shape(image.shape[:2], config.size, config.resize))
