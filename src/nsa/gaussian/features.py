@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -21,7 +20,6 @@ from nsa.model.folded_levels import fold_levels
 from nsa.model.pretrained import load_network
 from nsa.model.timm_networks import is_timm
 from nsa.system import device as devices
-from nsa.system.pace import Pace
 from nsa.system.progress import progress_bar
 
 Precision = Literal["float32", "bfloat16"]
@@ -104,6 +102,11 @@ class FeatureExtractor:
         )
 
     @property
+    def same_for_any_threads(self) -> bool:
+        """Whether features are the same, bit for bit, for any number of torch's threads."""
+        return self._folded is not None
+
+    @property
     def channels(self) -> tuple[int, ...]:
         """Number of features of each level."""
         return self.network.entry.channels
@@ -156,11 +159,7 @@ class FeatureExtractor:
         """
         x = prepare(images.to(self.device, non_blocking=True), self.network.scaling, self.size)
         with mixed(self.device, self.precision):
-            if self._folded is None:
-                features, positions = see(self.network, x, grid)
-            else:
-                work = functools.partial(see, self._folded, x, grid)
-                features, positions = self._pace.run(work, len(images))
+            features, positions = see(self._folded or self.network, x, grid)
         features = [level.cpu() for level in features]
         for number, level in enumerate(features, 1):
             if not torch.isfinite(level).all():

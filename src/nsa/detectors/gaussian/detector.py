@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from nsa.gaussian.heat_maps import heat_maps, image_scores
 from nsa.gaussian.map_model import MapModel, grid_distances
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
+from nsa.system.pace import Pace
 
 _log = logging.getLogger("nsa")
 
@@ -50,7 +52,7 @@ class FittedGaussian(Detector):
         self.channels = settings.gaussian.channels or self.extractor.network.channels
         self.levels = settings.gaussian.levels
         self.default_fpr = settings.gaussian.fpr
-        self._path = path
+        self._path, self._pace = path, Pace()
 
     def score(self, images: Tensor) -> Scored:
         """See :meth:`Detector.score`."""
@@ -112,16 +114,24 @@ class FittedGaussian(Detector):
         """What it says, and the distances of every level, float64 (N, levels)."""
         scores, maps, levels = [], [], []
         for batch in torch.split(images, self.extractor.batch_size) if len(images) else ():
-            features, positions = self.extractor.see(batch, self.heat_map.grid)
-            of_levels = self.gaussian.level_scores(features)
-            distances = self.heat_map.distances(positions)
-            scores.append(image_scores(of_levels, distances, self.settings.gaussian.score))
-            maps.append(heat_maps(distances, self.size))
+            work = functools.partial(self._judge_batch, batch)
+            paced = self.extractor.same_for_any_threads
+            score, found, of_levels = self._pace.run(work, len(batch)) if paced else work()
+            scores.append(score)
+            maps.append(found)
             levels.append(of_levels)
         if not scores:
             none = torch.empty(0, dtype=torch.float64, device="cpu")
             return Scored(none, none.float().reshape(0, *self.size)), none.reshape(0, 0)
         return Scored(torch.cat(scores), torch.cat(maps)), torch.cat(levels)
+
+    def _judge_batch(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, maps and the distances of every level of images that fit into memory at once."""
+        features, positions = self.extractor.see(images, self.heat_map.grid)
+        levels = self.gaussian.level_scores(features)
+        distances = self.heat_map.distances(positions)
+        scores = image_scores(levels, distances, self.settings.gaussian.score)
+        return scores, heat_maps(distances, self.size), levels
 
 
 class _MapsAndScores(nn.Module):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,7 +26,7 @@ from nsa.model.layers import Window
 from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
 from nsa.model.weights import load_model
 from nsa.settings.config import ImageConfig
-from nsa.system.device import choose_device, memory_format
+from nsa.system.device import choose_device, memory_format, torch_threads
 from nsa.system.memory import available_memory
 from nsa.system.pace import Pace
 
@@ -76,7 +75,7 @@ class NetworkDetector(Detector):
     def score(self, images: Tensor) -> Scored:
         """See :meth:`Detector.score`."""
         maps = self.maps(images)
-        return Scored(self.image_score(maps), maps)
+        return Scored(self._score(maps), maps)
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`Detector.check_shape`."""
@@ -107,7 +106,7 @@ class NetworkDetector(Detector):
             shape = scaled_shape(own, config.size, config.resize)
             rows, columns = window_in(config.size, shape).slices
             found = found[:, rows, columns]
-        score = float(self.image_score(found))
+        score = float(self._score(found))
         return Judged(score, enlarge(found[None], own)[0, 0].numpy())
 
     def score_as_published(self, images: Tensor) -> Scored | None:
@@ -116,7 +115,7 @@ class NetworkDetector(Detector):
         if self.size == config.crop or config.cropped:  # the whole image is judged there, too
             return None
         maps = self.maps(center_crop(images, config))
-        return Scored(self.image_score(maps), _pad(maps, config))
+        return Scored(self._score(maps), _pad(maps, config))
 
     @property
     def any_size(self) -> bool:
@@ -165,6 +164,8 @@ class NetworkDetector(Detector):
                 except torch.OutOfMemoryError:
                     most //= 2  # the maps do not depend on it
                     continue
+                if len(part) == len(images) and part.device.type == "cpu":
+                    return part.contiguous()
                 result[first : first + len(part)] = part
                 first += len(part)
         return result
@@ -177,17 +178,26 @@ class NetworkDetector(Detector):
 
     def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
-        inputs = to_network_input(batch.to(self._device), self.settings.images)
         if self._device.type != "cpu":
+            inputs = to_network_input(batch.to(self._device), self.settings.images)
             inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
             found: Tensor = self.network.predict(inputs, window)
             return found[:, 0]
         if self._folded is None:
             self._folded = FoldedNetwork(self.network)
-        predict: Callable[[], Tensor] = functools.partial(self._folded.predict, inputs, window)
+        predict = self._folded.predict
+
+        def work() -> Tensor:
+            maps: Tensor = predict(to_network_input(batch, self.settings.images), window)
+            return maps[:, 0]
+
         pixels = batch.shape[0] * batch.shape[2] * batch.shape[3]
-        maps = self._pace.run(predict, pixels) if pixels <= _SHORT else predict()
-        return maps[:, 0]
+        return self._pace.run(work, pixels) if pixels <= _SHORT else work()
+
+    def _score(self, maps: Tensor) -> Tensor:
+        """Scores of maps; by one thread where that is quick, so that sums are the same for any."""
+        with torch_threads(1 if maps.numel() <= _SHORT else None):
+            return self.image_score(maps)
 
     def _room(self) -> int:
         """Pixels that there is memory for in one pass."""

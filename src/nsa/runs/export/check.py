@@ -20,26 +20,30 @@ class Checked(NamedTuple):
     """What came of a check.
 
     Attributes:
-        images: how many were compared.
+        images: how many were compared, and which.
         found: how far the file and the checkpoint lie apart.
         allowed: for scores and maps.
     """
 
-    images: int
+    images: str
     found: Differences
     allowed: tuple[float, float]
 
     def __str__(self) -> str:
         found, (scores, maps) = self.found, self.allowed
-        labels = "" if found.labels is None else f", {counted(found.labels, 'label')}"
+        labels = "" if found.labels is None else f", and {counted(found.labels, 'label')}"
         return (
-            f"{counted(self.images, 'image')}: scores differ by {found.scores:.3g} at most "
+            f"{self.images}: scores differ by {found.scores:.3g} at most "
             f"(allowed: {scores:.3g}), maps by {found.maps:.3g} ({maps:.3g}){labels}"
         )
 
 
 def check(
-    file: Session, detector: Detector, threshold: float | None, images: Sequence[Tensor]
+    file: Session,
+    detector: Detector,
+    threshold: float | None,
+    images: Sequence[Tensor],
+    what: str = "image",
 ) -> Checked:
     """Compare a file with its checkpoint.
 
@@ -49,6 +53,7 @@ def check(
     Args:
         threshold: of the labels; None: there are none.
         images: uint8 (1, channels, H, W) each, as the file takes them.
+        what: one of them is.
 
     Raises:
         InputError: they differ by more.
@@ -59,7 +64,7 @@ def check(
         _SAME * found.largest_score if rounding is None else rounding,
         _SAME * found.largest_map if rounding is None else rounding,
     )
-    checked = Checked(len(images), found, allowed)
+    checked = Checked(counted(len(images), what), found, allowed)
     # Or: a NaN is no difference that is small enough.
     if not (found.scores <= allowed[0] and found.maps <= allowed[1]) or found.labels:
         raise InputError(

@@ -89,19 +89,23 @@ def checkpoint(detector: Detector, threshold: float | None) -> Session:
 
 def differences(one: Session, two: Session, images: Sequence[Tensor]) -> Differences:
     """Of what two of them say of images of any sizes."""
-    scores, apart, maps, largest, labels = [], [], 0.0, 0.0, 0
-    labelled = False
+    labels, labelled = 0, False
+    scores: list[float] = []
+    apart: list[float] = []
+    maps: list[float] = []
+    largest: list[float] = []
     for image in images:
         first, second = one(image), two(image)
         scores.extend(first["scores"].tolist())
         apart.extend(np.abs(first["scores"] - second["scores"]).tolist())
-        maps = max(maps, float(np.abs(first["maps"] - second["maps"]).max()))
-        largest = max(largest, float(np.abs(first["maps"]).max()))
+        maps.append(float(np.abs(first["maps"] - second["maps"]).max()))
+        largest.append(float(np.abs(first["maps"]).max()))
         if labelled := "anomalous" in first and "anomalous" in second:
             labels += int((first["anomalous"] != second["anomalous"]).sum())
+    # Unlike Python's, NumPy's maxima do not pass over what is not a number.
     return Differences(
-        max(apart), maps, float(np.abs(scores).max()), largest, float(np.median(apart)),
-        labels if labelled else None,
+        float(np.max(apart)), float(np.max(maps)), float(np.abs(scores).max()),
+        float(np.max(largest)), float(np.median(apart)), labels if labelled else None,
     )  # fmt: skip
 
 

@@ -100,8 +100,10 @@ def export(
             sessions.open_onnx(content) if ending == ".onnx"
             else sessions.open_pt2(content, [*outputs])
         )  # fmt: skip
-        given = _to_check(run, detector, images)
-        report = [f"Checked with {checking.check(file, detector, threshold, given)}."]
+        report = [
+            f"Checked with {checking.check(file, detector, threshold, given, what)}."
+            for what, given in _to_check(run, detector, images).items()
+        ]
     write_atomically(path, content)
     return Exported(notes, report)
 
@@ -186,10 +188,10 @@ def _decide_by(calibration: Calibration, scores: npt.NDArray[Any], fpr: float) -
     return Decisions(fpr, conformal.threshold(fpr), None, conformal)
 
 
-def _to_check(run: AnyRun, detector: Detector, images: Sequence[Path]) -> list[Tensor]:
-    """Images of the run where there are any, and of noise."""
+def _to_check(run: AnyRun, detector: Detector, images: Sequence[Path]) -> dict[str, list[Tensor]]:
+    """Images of the run where there are any, and of noise, by what one is."""
     size = _DRAWN if detector.any_size else detector.size
-    noise = drawn(detector, checking.DRAWN, size)
+    noise = {"noise image": drawn(detector, checking.DRAWN, size)}
     paths: list[Path] = []
     if not images and (run.path / FILE).is_file():
         paths = [
@@ -202,4 +204,4 @@ def _to_check(run: AnyRun, detector: Detector, images: Sequence[Path]) -> list[T
             raise
         _log.warning("Checked with noise alone: %s", error)
         return noise
-    return [*(as_taken(detector, path) for path in paths), *noise]
+    return {"normal image": [as_taken(detector, path) for path in paths], **noise}
