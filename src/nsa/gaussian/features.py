@@ -72,10 +72,9 @@ class FeatureExtractor:
         self.batch_size = batch_size or (4 if self.device.type == "cpu" else 32)
         self.precision: Precision = precision
         # In bfloat16 folded weights would be rounded differently.
-        fast = (
-            self.device.type == "cpu" and precision == "float32" and not is_timm(network.entry.name)
-        )
-        self._folded, self._pace = fold_levels(self.network) if fast else None, Pace()
+        folds = precision == "float32" and not is_timm(network.entry.name)
+        folds &= self.device.type == "cpu"
+        self._folded = fold_levels(self.network) if folds else None
         self.progress = progress
 
     @classmethod
