@@ -28,9 +28,14 @@ _FUSED: dict[Activation | None, tuple[str, tuple[float, ...]]] = {
 
 
 def packs(weight: Tensor) -> bool:
-    """Whether weights can be kept in the order in which they are read."""
+    """Whether weights can be kept in the order in which they are read, and that pays.
+
+    Not those of 1 x 1, whose order depends on the image: in that of another size they took a
+    hundred times as long. Nor those of one channel each, which are few.
+    """
     return (
-        weight.dtype == torch.float32
+        min(weight.shape[1:]) > 1
+        and weight.dtype == torch.float32
         and weight.device.type == "cpu"
         and platform.machine().lower() in ("x86_64", "amd64")
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
