@@ -131,3 +131,21 @@ def test_grey_networks_are_folded_too() -> None:
     network, folded = levels("resnet18", 1)
     x = torch.randn(1, 1, 64, 64)
     assert worst(folded.activations(x), network.activations(x)) < 1e-5
+
+
+@torch.inference_mode()
+def test_levels_do_not_depend_on_the_number_of_threads() -> None:
+    _, folded = levels("efficientnet_lite0")
+    x = torch.randn(1, 3, 96, 96).contiguous(memory_format=torch.channels_last)
+    before, found = torch.get_num_threads(), []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        found.append(folded.activations(x))
+    torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_weights_whose_order_depends_on_the_image_are_left_as_they_are() -> None:
+    for shape in ((1280, 320, 1, 1), (32, 1, 3, 3)):
+        assert not folding.packs(torch.zeros(shape))
+    assert not folding.packs(torch.zeros(64, 64, 3, 3, dtype=torch.float64))

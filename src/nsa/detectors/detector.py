@@ -253,7 +253,7 @@ def check_scores(scored: Scored, names: Iterable[object]) -> None:
         InputError: a score, or a value of a map, is NaN or infinite.
     """
     # By NumPy: threads of torch would take longer to meet than to work.
-    maps = np.isfinite(scored.maps.numpy()).reshape(len(scored.maps), -1).all(1)
+    maps = np.isfinite(scored.maps.numpy()).all((1, 2))
     good = maps & np.isfinite(scored.scores.numpy())
     if not good.all():
         first = next(name for name, right in zip(names, good.tolist(), strict=True) if not right)

@@ -35,6 +35,7 @@ class FeatureExtractor:
 
     Args:
         network: the network's levels, as :func:`nsa.model.pretrained.load_network` returns them.
+            The first images on a CPU take a copy of its weights.
         size: (height, width) to which images are resized first (antialiased bilinear); None: they
             are taken as they are.
         batch_size: images per forward pass; bounds the memory. None: 4 on a CPU, whose caches hold
@@ -73,8 +74,8 @@ class FeatureExtractor:
         self.precision: Precision = precision
         # In bfloat16 folded weights would be rounded differently.
         folds = precision == "float32" and not is_timm(network.entry.name)
-        folds &= self.device.type == "cpu"
-        self._folded = fold_levels(self.network) if folds else None
+        self._folds = folds and self.device.type == "cpu"
+        self._folded: Levels | None = None
         self.progress = progress
 
     @classmethod
@@ -103,7 +104,7 @@ class FeatureExtractor:
     @property
     def same_for_any_threads(self) -> bool:
         """Whether features are the same, bit for bit, for any number of torch's threads."""
-        return self._folded is not None
+        return self._folds
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -158,6 +159,8 @@ class FeatureExtractor:
         """
         x = prepare(images.to(self.device, non_blocking=True), self.network.scaling, self.size)
         with mixed(self.device, self.precision):
+            if self._folds and self._folded is None:
+                self._folded = fold_levels(self.network)
             features, positions = see(self._folded or self.network, x, grid)
         features = [level.cpu() for level in features]
         for number, level in enumerate(features, 1):
