@@ -37,11 +37,11 @@ def trained(channels: int = 3, seed: int = 0) -> EncoderDecoder:
     return network
 
 
-@pytest.fixture(params=[True, False], ids=["packed", "plain"])
-def packed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+@pytest.fixture(params=[True, False], ids=["fused", "plain"])
+def fused(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Weights in the order in which they are read where that is possible, and as they are."""
     if not request.param:
-        monkeypatch.setattr(folding, "packs", lambda _: False)
+        monkeypatch.setattr(folding, "fuses", lambda _: False)
     return bool(request.param)
 
 
@@ -55,7 +55,7 @@ def test_in_float64_logits_are_those_of_the_network(channels: int, fresh_seed: i
         torch.testing.assert_close(folded(x), network(x), rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.usefixtures("packed")
+@pytest.mark.usefixtures("fused")
 @torch.inference_mode()
 def test_in_float32_maps_differ_by_rounding(fresh_seed: int) -> None:
     for channels in (1, 3):
@@ -112,7 +112,7 @@ def worst(one: list[Tensor], two: list[Tensor]) -> float:
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18", "resnet50", "efficientnet_b0"])
 @torch.inference_mode()
-def test_levels_of_networks_are_the_same(name: str, packed: bool) -> None:
+def test_levels_of_networks_are_the_same(name: str, fused: bool) -> None:
     network, folded = levels(name)
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded.modules())
@@ -120,7 +120,7 @@ def test_levels_of_networks_are_the_same(name: str, packed: bool) -> None:
     last = torch.channels_last
     given = x.contiguous(memory_format=last)
     assert worst(folded.activations(given), network.activations(given)) < 1e-5
-    if not packed:
+    if not fused:
         network.double()
         exact = fold_levels(network)
         assert worst(exact.activations(x.double()), network.activations(x.double())) < 1e-12
@@ -148,4 +148,5 @@ def test_levels_do_not_depend_on_the_number_of_threads() -> None:
 def test_weights_whose_order_depends_on_the_image_are_left_as_they_are() -> None:
     for shape in ((1280, 320, 1, 1), (32, 1, 3, 3)):
         assert not folding.packs(torch.zeros(shape))
-    assert not folding.packs(torch.zeros(64, 64, 3, 3, dtype=torch.float64))
+    assert folding.packs(torch.zeros(64, 64, 3, 3))
+    assert not folding.fuses(torch.zeros(64, 64, 3, 3, dtype=torch.float64))

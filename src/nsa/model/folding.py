@@ -27,21 +27,25 @@ _FUSED: dict[Activation | None, tuple[str, tuple[float, ...]]] = {
 }  # fmt: skip
 
 
-def packs(weight: Tensor) -> bool:
-    """Whether weights can be kept in the order in which they are read, and that pays.
-
-    Not those of 1 x 1, whose order depends on the image: in that of another size they took a
-    hundred times as long. Nor those of one channel each, which are few.
-    """
+def fuses(weight: Tensor) -> bool:
+    """Whether there are operators for a convolution with its activation, of these weights."""
     return (
-        min(weight.shape[1:]) > 1
-        and weight.dtype == torch.float32
+        weight.dtype == torch.float32
         and weight.device.type == "cpu"
         and platform.machine().lower() in ("x86_64", "amd64")
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(_OPERATORS, "_convolution_pointwise_")
         and hasattr(_OPERATORS, "_reorder_convolution_weight")
     )
+
+
+def packs(weight: Tensor) -> bool:
+    """Whether it pays to keep weights in the order in which they are read.
+
+    Not those of 1 x 1, whose order depends on the image: in that of another size they took a
+    hundred times as long. Nor those of one channel each, which are few.
+    """
+    return min(weight.shape[1:]) > 1
 
 
 def folded(
@@ -96,8 +100,8 @@ class FoldedConvolution(nn.Module):
         super().__init__()
         self.stride, self.padding, self.groups = stride, padding, groups
         self.activation = activation
-        self._packed = packs(weight)
-        if self._packed:
+        self._fused = fuses(weight)
+        if self._fused and packs(weight):
             # Without a size of the input the order is the same for all.
             weight = _OPERATORS._reorder_convolution_weight(
                 weight, padding, stride, _DILATION, groups
@@ -133,7 +137,7 @@ class FoldedConvolution(nn.Module):
     def padded(self, x: Tensor, padding: tuple[int, int], shortcut: Tensor | None = None) -> Tensor:
         """:meth:`forward` with another padding."""
         name, limits = _FUSED[self.activation]
-        if not self._packed:
+        if not self._fused:
             values = F.conv2d(x, self._weight, self._bias, self.stride, padding, 1, self.groups)
             if shortcut is not None:
                 values = shortcut.add_(values)
