@@ -118,6 +118,17 @@ class Detector(Ignoring, ABC):
             called and holds.
         """
 
+    def prepare(self, image: Pixels) -> Tensor:
+        """An image as what :meth:`deployable` gives takes it.
+
+        Args:
+            image: uint8 (H, W, channels) of any size.
+
+        Returns:
+            uint8 (channels, *size), or (channels, h, w) if :attr:`any_size`.
+        """
+        return stack([image], self.size)[0]
+
     def score_as_published(self, images: Tensor, ignored: Tensor | None = None) -> Scored | None:
         """Judge test images by the protocol of the method's paper; None: it is :meth:`score`.
 
@@ -262,7 +273,9 @@ def check_scores(scored: Scored, names: Iterable[object]) -> None:
     Raises:
         InputError: a score, or a value of a map, is NaN or infinite.
     """
-    good = scored.scores.isfinite() & scored.maps.isfinite().flatten(1).all(1)
+    # By NumPy: threads of torch would take longer to meet than to work.
+    maps = np.isfinite(scored.maps.numpy()).all((1, 2))
+    good = maps & np.isfinite(scored.scores.numpy())
     if not good.all():
         first = next(name for name, right in zip(names, good.tolist(), strict=True) if not right)
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from nsa.gaussian.map_model import MapModel, grid_distances, positions_within
 from nsa.images.ignored import GREY, paint
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
+from nsa.system.pace import Pace
 
 _log = logging.getLogger("nsa")
 
@@ -52,7 +54,7 @@ class FittedGaussian(Detector):
         self.channels = settings.gaussian.channels or self.extractor.network.channels
         self.levels = settings.gaussian.levels
         self.default_fpr = settings.gaussian.fpr
-        self._path = path
+        self._path, self._pace = path, Pace()
 
     def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:
         """See :meth:`Detector.score`."""
@@ -122,19 +124,26 @@ class FittedGaussian(Detector):
         every, size = self.hidden(ignored), self.extractor.batch_size
         for first in range(0, len(images), size):
             part = slice(first, first + size)
-            hidden = part_of(every, part)
-            batch = paint(images[part], hidden)
-            features, positions = self.extractor.see(batch, self.heat_map.grid)
-            of_levels = self.gaussian.level_scores(features)
-            distances = self.heat_map.distances(positions)
-            scores.append(self._image_scores(of_levels, distances, hidden))
-            found = heat_maps(distances, self.size)
-            maps.append(found if hidden is None else found.masked_fill(hidden, 0.0))
+            batch = images[part]
+            work = functools.partial(self._judge_batch, batch, part_of(every, part))
+            paced = self.extractor.same_for_any_threads
+            score, found, of_levels = self._pace.run(work, len(batch)) if paced else work()
+            scores.append(score)
+            maps.append(found)
             levels.append(of_levels)
         if not scores:
             none = torch.empty(0, dtype=torch.float64, device="cpu")
             return Scored(none, none.float().reshape(0, *self.size)), none.reshape(0, 0)
         return Scored(torch.cat(scores), torch.cat(maps)), torch.cat(levels)
+
+    def _judge_batch(self, images: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, maps and the distances of every level of images that fit into memory at once."""
+        features, positions = self.extractor.see(paint(images, hidden), self.heat_map.grid)
+        levels = self.gaussian.level_scores(features)
+        distances = self.heat_map.distances(positions)
+        found = heat_maps(distances, self.size)
+        maps = found if hidden is None else found.masked_fill(hidden, 0.0)
+        return self._image_scores(levels, distances, hidden), maps, levels
 
     def _image_scores(self, levels: Tensor, distances: Tensor, hidden: Tensor | None) -> Tensor:
         """Scores by the positions that count."""

@@ -24,23 +24,26 @@ from nsa.images.masks import Mask
 from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.model.encoder_decoder import STRIDE
+from nsa.model.folded_network import FoldedNetwork
 from nsa.model.layers import Window
 from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
 from nsa.model.weights import load_model
 from nsa.plan.augmentation import middle
 from nsa.settings.config import ImageConfig
-from nsa.system.device import choose_device, memory_format
+from nsa.system.device import choose_device, memory_format, torch_threads
 from nsa.system.memory import available_memory
+from nsa.system.pace import Pace
 
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time, at most: what keeps either busy
 MEMORY = 3 << 30
 """Bytes that a pass of the network may take on a CPU, where so many and as many again are free."""
-PIXEL_BYTES = {"cpu": 144, "cuda": 192}
+_SHORT = 1 << 20  # pixels of a pass for which the number of threads is found out
+PIXEL_BYTES = {"cpu": 112, "cuda": 192}
 """Bytes that a pass takes for each pixel of colour images, float32, rounded up.
 
-On a CPU (x86-64, AVX-512) it was 92 from 2,048 px a side on, most of it for the first residual
-blocks, and 129 where the C library keeps freed memory, as it does for the commands. On a GPU it
-depends on the algorithms that cuDNN chooses; what turns out too much is tried again with less.
+On a CPU (x86-64, AVX-512) it was 61 to 96 from 1,000 px a side on, the most where the C library
+keeps freed memory, as it does for the commands. On a GPU it depends on the algorithms that cuDNN
+chooses; what turns out too much is tried again with less.
 """
 
 
@@ -50,7 +53,8 @@ class NetworkDetector(Detector):
     Attributes:
         settings: the settings of its run.
         image_score: what of its map is the score of an image.
-        network: what finds the anomalies, in evaluation mode.
+        network: what finds the anomalies, in evaluation mode. On a CPU the first maps take a copy
+            of its weights; what becomes of them later is not seen.
     """
 
     def __init__(
@@ -61,7 +65,8 @@ class NetworkDetector(Detector):
         image_score: ImageScore = MEAN,
     ) -> None:
         self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
-        self._device = device
+        self._device, self._pace = device, Pace()
+        self._folded: FoldedNetwork | None = None
         self._reach = reach(network)
         self.settings, self.image_score = settings, image_score
         self.size, self.resize = settings.test_size, settings.images.resize
@@ -78,10 +83,12 @@ class NetworkDetector(Detector):
         return self._scored(self.maps(paint(images, hidden)), hidden)
 
     def _scored(self, maps: Tensor, hidden: Tensor | None) -> Scored:
-        if hidden is None:
-            return Scored(self.image_score(maps), maps)
-        maps = maps.masked_fill(hidden, 0.0)
-        return Scored(self.image_score.of_rest(maps, hidden), maps)
+        # By one thread where that is quick, so that sums are the same for any number.
+        with torch_threads(1 if maps.numel() <= _SHORT else None):
+            if hidden is None:
+                return Scored(self.image_score(maps), maps)
+            maps = maps.masked_fill(hidden, 0.0)
+            return Scored(self.image_score.of_rest(maps, hidden), maps)
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`Detector.check_shape`."""
@@ -99,14 +106,9 @@ class NetworkDetector(Detector):
         return [self._judge(image, mask) for image, mask in zip(images, masks, strict=True)]
 
     def prepare(self, image: Pixels) -> Tensor:
-        """An image in its own shape as the network sees it.
+        """See :meth:`Detector.prepare`.
 
-        Args:
-            image: uint8 (H, W, channels) of any size.
-
-        Returns:
-            uint8 (channels, h, w): scaled as the settings say and, where it is seen whole, in a
-            frame of :attr:`size`.
+        Scaled as the settings say and, where an image is seen whole, in a frame of :attr:`size`.
         """
         config = self.settings.images
         seen = resize(image, scaled_shape(image.shape[:2], config.size, config.resize))
@@ -206,6 +208,8 @@ class NetworkDetector(Detector):
                 except torch.OutOfMemoryError:
                     most //= 2  # the maps do not depend on it
                     continue
+                if len(part) == len(images) and part.device.type == "cpu":
+                    return part.contiguous()
                 result[first : first + len(part)] = part
                 first += len(part)
         return result
@@ -227,10 +231,21 @@ class NetworkDetector(Detector):
 
     def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
-        inputs = to_network_input(batch.to(self._device), self.settings.images)
-        inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
-        maps: Tensor = self.network.predict(inputs, window)
-        return maps[:, 0]
+        if self._device.type != "cpu":
+            inputs = to_network_input(batch.to(self._device), self.settings.images)
+            inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
+            found: Tensor = self.network.predict(inputs, window)
+            return found[:, 0]
+        if self._folded is None:
+            self._folded = FoldedNetwork(self.network)
+        predict = self._folded.predict
+
+        def work() -> Tensor:
+            maps: Tensor = predict(to_network_input(batch, self.settings.images), window)
+            return maps[:, 0]
+
+        pixels = batch.shape[0] * batch.shape[2] * batch.shape[3]
+        return self._pace.run(work, pixels) if pixels <= _SHORT else work()
 
     def _room(self) -> int:
         """Pixels that there is memory for in one pass."""
