@@ -28,8 +28,7 @@ from nsa.model.folded_network import FoldedNetwork
 from nsa.model.layers import Window
 from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
 from nsa.model.weights import load_model
-from nsa.plan.augmentation import middle
-from nsa.settings.config import ImageConfig
+from nsa.settings.config import ImageConfig, middle
 from nsa.system.device import choose_device, memory_format, torch_threads
 from nsa.system.memory import available_memory
 from nsa.system.pace import Pace
