@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +10,15 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
-from nsa.detectors.hidden import places
+from nsa.detectors.network.deployed import MapsAndScores
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.image_score import LARGEST_BOX, MEAN, ImageScore, read_score
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import center_crop, resize, to_network_input
 from nsa.images.frame import fill, scaled_shape, window_in
-from nsa.images.ignored import GREY, as_seen, paint
+from nsa.images.ignored import as_seen, paint
 from nsa.images.masks import Mask
-from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.model.encoder_decoder import STRIDE
 from nsa.model.folded_network import FoldedNetwork
@@ -30,6 +27,7 @@ from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
 from nsa.model.weights import load_model
 from nsa.settings.config import ImageConfig, middle
 from nsa.system.device import choose_device, memory_format, torch_threads
+from nsa.system.float32 import FULL_FLOAT32
 from nsa.system.memory import available_memory
 from nsa.system.pace import Pace
 
@@ -195,7 +193,7 @@ class NetworkDetector(Detector):
         count = min(len(images), _BATCH[self._device.type])
         most = min(self._room(), count * height * width)  # pixels at a time
         first = 0
-        with _FULL_FLOAT32:
+        with FULL_FLOAT32:
             while first < len(images):
                 size = most // (height * width) if max(height, width) <= LARGEST else 0
                 try:
@@ -226,7 +224,7 @@ class NetworkDetector(Detector):
                     "are exported with a mask, so train without --crop or --size."
                 )
             hidden = self.hidden()
-        return _MapsAndScores(self.network, self.channels, self.image_score, hidden), outputs
+        return MapsAndScores(self.network, self.channels, self.image_score, hidden), outputs
 
     def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
@@ -256,35 +254,6 @@ class NetworkDetector(Detector):
             free += torch.cuda.memory_reserved(self._device)
             free -= torch.cuda.memory_allocated(self._device)
         return free // 2 // PIXEL_BYTES[self._device.type]
-
-
-class _MapsAndScores(nn.Module):
-    def __init__(
-        self,
-        network: EncoderDecoder,
-        channels: int,
-        image_score: ImageScore,
-        hidden: Tensor | None = None,
-    ) -> None:
-        super().__init__()
-        self.hidden = None if hidden is None else nn.Buffer(hidden)
-        self.kept = None if hidden is None else nn.Buffer(places(hidden[0]))
-        self.network, self.image_score = network, image_score
-        scale, shift = input_scale(channels)
-        self.scale = nn.Buffer(scale[:, None, None])
-        self.shift = nn.Buffer(shift[:, None, None])
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps, float32 (N, H, W), and scores, float32 (N,), of images."""
-        if self.hidden is not None:
-            pixels = pixels.masked_fill(self.hidden[:, None], GREY)
-        maps = self.network.predict(pixels * self.scale + self.shift)[:, 0]
-        if self.hidden is None or self.kept is None:
-            return maps, self.image_score(maps)
-        maps = maps.masked_fill(self.hidden, 0.0)
-        if self.image_score.whole:
-            return maps, self.image_score(maps)
-        return maps, self.image_score(maps.flatten(1)[:, None, self.kept])
 
 
 def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetector:
@@ -323,46 +292,3 @@ def _pad(maps: Tensor, config: ImageConfig) -> Tensor:
     (height, width), (rows, columns) = config.size, config.crop
     top, left = round((height - rows) / 2), round((width - columns) / 2)
     return F.pad(maps, (left, width - columns - left, top, height - rows - top))
-
-
-class _FullFloat32:
-    """Arithmetic on a GPU without TF32, whose 10 bits would make maps depend on the machine.
-
-    The switches are those of the whole process: of threads inside at the same time the first sets
-    them, and the last puts them back.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside = threading.Lock(), 0
-        self._before: list[tuple[Any, str, bool | str]] = []
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._before = self._switch()
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                for owner, name, value in self._before:
-                    setattr(owner, name, value)
-
-    @staticmethod
-    def _switch() -> list[tuple[Any, str, bool | str]]:
-        """Set the switches; how they were before."""
-        owners: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-        name: str = "allow_tf32"
-        full: bool | str = False
-        # The old switches cannot be read in a program that has set those which replace them.
-        if hasattr(torch.backends.cudnn, "conv"):
-            owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
-            name, full = "fp32_precision", "ieee"
-        before = [(owner, name, getattr(owner, name)) for owner in owners]
-        for owner in owners:
-            setattr(owner, name, full)
-        return before
-
-
-_FULL_FLOAT32 = _FullFloat32()
