@@ -10,6 +10,7 @@ checkpoint.safetensors  only while the training is unfinished
 calibration.csv         scores of held-out normal images, once there are any
 calibration_pixels.safetensors  what pixel thresholds need of their maps
 training_images.safetensors  what the training images hold, so that copies of them are known
+verdicts_used.csv       what a person has said of further images, where it was trained with that
 members/                the runs that an ensemble is made of
 
 A method may keep its detector in other files: gaussian.safetensors and gaussian.yaml, say.
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from nsa.errors import InputError, shown
-from nsa.settings.fields import Checked, from_dict, reading
+from nsa.settings.fields import Checked, convert, from_dict, reading
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
 from nsa.system.files import check_utf8, make_folder, to_yaml, write_atomically
@@ -41,8 +42,10 @@ _log = logging.getLogger("nsa")
 FORMAT_VERSION = 1
 _CONFIG = "config.yaml"
 CONTENTS = "training_images.safetensors"
+VERDICTS = "verdicts_used.csv"  # not as the review page calls it, which anybody may put there
 MEMBERS = "members"  # folder of the runs that an ensemble is made of
-_FIRST = (_CONFIG, CONTENTS)  # what a training writes before it has learnt anything
+_FIRST = (_CONFIG, CONTENTS, VERDICTS)  # what a training writes before it has learnt anything
+_START = "resume_from"
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
 
 
@@ -170,6 +173,17 @@ def read_config(path: Path) -> dict[str, Any]:
             "install the version that wrote it."
         )
     return values
+
+
+def started_from(path: Path) -> Path | None:
+    """The run whose training the one in a folder continues; None: it began anew.
+
+    Raises:
+        InputError: it is no run folder, or damaged.
+    """
+    named = read_config(path).get(_START)
+    with reading(path / _CONFIG, "put back a copy of it"):
+        return None if named is None else convert(_START, named, Path)
 
 
 def create_run(

@@ -206,16 +206,22 @@ def check_kept(run: Path, inputs: Sequence[Path]) -> None:
         )
 
 
-def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibration:
+def calibrate(
+    run: AnyRun,
+    detector: Detector,
+    inputs: Sequence[Path],
+    leave_out: Contents | None = None,
+) -> Calibration:
     """Score normal images and keep the scores in the detector's run folder.
 
     Of images with the same pixels one counts.
 
     Args:
         inputs: image files and folders of images.
+        leave_out: images that do not count, nor do copies of them.
 
     Raises:
-        InputError: an image cannot be read, was trained on, or is named twice.
+        InputError: an image cannot be read, was trained on, or is named twice, or none is left.
     """
     paths = find_all_images(inputs)
     progress, images = console.is_terminal, None
@@ -231,6 +237,10 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")
+    if leave_out is not None:
+        bad = contents.copies_of(leave_out)
+        rows = [row for row in rows if row not in bad]
+        _say_left_out(len(bad), len(paths), len(rows))
     if len(rows) < len(paths):
         contents = contents.take(rows)
         images = None if images is None else images[rows]
@@ -254,6 +264,18 @@ def calibrate(run: AnyRun, detector: Detector, inputs: Sequence[Path]) -> Calibr
         detector.save_calibration(run.path)
         calibration.write(run.path)
     return calibration
+
+
+def _say_left_out(bad: int, count: int, left: int) -> None:
+    """Say how many images are not calibrated with because they were judged bad.
+
+    Raises:
+        InputError: none is left.
+    """
+    if not left:
+        raise InputError("All images to calibrate with are judged bad; name normal images.")
+    if bad:
+        _log.info("%d of %d images are judged bad and do not calibrate.", bad, count)
 
 
 def say_if_scaled(detector: Detector, contents: Contents) -> None:
