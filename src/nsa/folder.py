@@ -45,7 +45,7 @@ CONTENTS = "training_images.safetensors"
 VERDICTS = "verdicts_used.csv"  # not as the review page calls it, which anybody may put there
 MEMBERS = "members"  # folder of the runs that an ensemble is made of
 _FIRST = (_CONFIG, CONTENTS, VERDICTS)  # what a training writes before it has learnt anything
-_START = "resume_from"
+START = "resume_from"
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
 
 
@@ -181,9 +181,9 @@ def started_from(path: Path) -> Path | None:
     Raises:
         InputError: it is no run folder, or damaged.
     """
-    named = read_config(path).get(_START)
+    named = read_config(path).get(START)
     with reading(path / _CONFIG, "put back a copy of it"):
-        return None if named is None else convert(_START, named, Path)
+        return None if named is None else convert(START, named, Path)
 
 
 def create_run(

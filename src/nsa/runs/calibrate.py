@@ -233,7 +233,8 @@ def calibrate(
         )  # fmt: skip
     else:
         contents = load_contents(paths, detector.channels, progress, detector.levels)
-    trained = find_training_contents(run, detector)
+    named = find_training_contents(run, detector)
+    trained = None if named is None else _without_held_out(run.path, named)
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")
@@ -259,11 +260,20 @@ def calibrate(
     )
     calibration = Calibration.of(contents, said, detector)
     with FolderLock(run.path):
-        if trained is not None and not (run.path / CONTENTS).exists():
-            trained.write(run.path / CONTENTS)
+        if named is not None and not (run.path / CONTENTS).exists():
+            named.write(run.path / CONTENTS)
         detector.save_calibration(run.path)
         calibration.write(run.path)
     return calibration
+
+
+def _without_held_out(run: Path, trained: Contents) -> Contents:
+    """Training images without those that were held out, and so calibrate the run already."""
+    try:
+        known = set(Calibration.read(run).contents or []) if (run / FILE).is_file() else set()
+    except InputError:  # damaged, to be replaced
+        return trained
+    return trained.take([row for row, name in enumerate(trained.names()) if name not in known])
 
 
 def _say_left_out(bad: int, count: int, left: int) -> None:
