@@ -74,9 +74,7 @@ def main() -> None:
         )
 
 
-def _divide(
-    source: Path, output: Path
-) -> tuple[list[Path], list[Path], list[Path], list[Path]]:
+def _divide(source: Path, output: Path) -> tuple[list[Path], list[Path], list[Path], list[Path]]:
     """The batch, fresh normal images, good and defective test images; and the data set, linked."""
     images = sorted((source / "train" / "good").resolve().iterdir(), key=_variation)
     train = output / "data" / source.name / "train" / "good"
