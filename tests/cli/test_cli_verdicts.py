@@ -101,18 +101,18 @@ def test_calibrate_warns_of_false_alarms_alone(
 ) -> None:
     run, dark = tmp_path / "run", tmp_path / "dark"
     shutil.copytree(gaussian_run, run)
-    write(dark / "good.png", picture(1)[0] // 8)
+    write(dark / "good and dark.png", picture(1)[0] // 8)
     result = nsa("calibrate", run, "--verdicts", write_table(dark))
     assert result.exit_code == 0, result.output
     assert "calls every image anomalous that was judged good (1 image)" in result.stderr
-    assert str(dark / "good.png") in held_out(run)
+    assert str(dark / "good and dark.png") in held_out(run)
     # Now it is a normal image like others.
     result = nsa("calibrate", run, "--verdicts", judged)
     assert "calls every image anomalous" not in result.stderr
 
 
 def test_calibrate_refuses_what_it_cannot_do(
-    run: Path, network_run: Path, judged: Path, more_data: Path, tmp_path: Path
+    run: Path, network_run: Path, judged: Path, tmp_path: Path
 ) -> None:
     before = (run / "calibration.csv").read_bytes()
     assert "no images to calibrate with" in sentence(nsa("calibrate", run))
@@ -135,7 +135,7 @@ def test_calibrate_refuses_what_it_cannot_do(
 
 
 def test_a_network_goes_on_with_good_images_and_its_own_held_out_ones(
-    calibrated: Path, judged: Path, more_data: Path, tmp_path: Path
+    calibrated: Path, judged: Path, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
     result = nsa("train", "--resume-from", calibrated, "--verdicts", judged, "--output", new)
@@ -275,7 +275,7 @@ def test_good_images_that_are_known_are_not_trained_on_twice(
 
 
 def test_training_images_must_be_there_as_they_were(
-    calibrated: Path, more_data: Path, judged: Path, tmp_path: Path
+    calibrated: Path, more_data: Path, tmp_path: Path
 ) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(more_data, moved)

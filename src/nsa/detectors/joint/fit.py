@@ -204,7 +204,7 @@ def resume(run: JointRun, request: JointRequest) -> Fitting[JointRun]:
 
 
 def further(run: JointRun, request: JointRequest) -> JointFitting:
-    """See :meth:`nsa.detectors.method.DetectionMethod.further`: NSA goes on, the other fits anew."""
+    """See :meth:`nsa.detectors.method.DetectionMethod.further`: NSA goes on, the rest is new."""
     again = started_from(run.path) is not None
     network = continued(run.settings.network, request, again=again)
     settings = JointSettings(network=network, gaussian=run.settings.gaussian)
