@@ -27,6 +27,9 @@ GAUSSIAN = (
     "--method", "gaussian", "--network", "resnet18", "--weights", "random", "--device", "cpu",
 )  # fmt: skip
 
+# What nsa predict writes beside the pictures.
+TABLES = ["regions.csv", "regions.json", "review.html", "scores.csv"]
+
 
 def picture(seed: int, defect: bool = False) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """An image, uint8 (80, 80, 3), and its mask of 0 and 255."""

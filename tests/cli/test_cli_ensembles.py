@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import nsa, picture, rows, sentence, write
+from tiny import TABLES, nsa, picture, rows, sentence, write
 
 import nsa as package
 from nsa.detectors.ensemble.detector import EnsembleDetector
@@ -80,7 +80,7 @@ def test_predict_gives_the_spread(ensemble: Path, more_data: Path, tmp_path: Pat
                 float(judged[row["path"]]["spread"]), abs=1e-2
             )
         files |= {row["map"], row["map_spread"]}
-    assert files == {path.name for path in out.iterdir()} - {"scores.csv"}
+    assert files == {path.name for path in out.iterdir()} - {*TABLES}
     assert len(files) == 8
     # And it knows again what it wrote.
     assert nsa(*command, "--overwrite").exit_code == 0

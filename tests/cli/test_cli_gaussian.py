@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny import GAUSSIAN, nsa, picture, rows, sentence, write, write_product
+from tiny import GAUSSIAN, TABLES, nsa, picture, rows, sentence, write, write_product
 
 from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.detector import FittedGaussian
@@ -104,7 +104,7 @@ def test_predict_writes_scores_labels_and_heat_maps(
     assert result.exit_code == 0, result.output
     stems = [path.stem for path in folder.iterdir()]
     assert {entry.name for entry in (tmp_path / "out").iterdir()} == {
-        "scores.csv", *(f"{stem}.png" for stem in stems), *(f"{stem}.npy" for stem in stems)
+        *TABLES, *(f"{stem}.png" for stem in stems), *(f"{stem}.npy" for stem in stems)
     }  # fmt: skip
     for path in folder.iterdir():  # at the image's own resolution, highest at the defect
         heat_map = np.load(tmp_path / "out" / f"{path.stem}.npy")

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tiny import GAUSSIAN, nsa, picture, rows, sentence, write, write_config, write_product
+from tiny import GAUSSIAN, TABLES, nsa, picture, rows, sentence, write, write_config, write_product
 
 from nsa.images import stream
 from nsa.system import files
@@ -68,11 +68,15 @@ def test_predict_replaces_its_own_results_only(
     (out / "notes.txt").write_text("kept")
     result = nsa(*common, photos / "b.png", "--overwrite")
     assert result.exit_code == 0, result.output
-    assert sorted(contents(out)) == ["b.png", "notes.txt", "scores.csv"]
+    assert sorted(contents(out)) == sorted(["b.png", "notes.txt", *TABLES])
     assert [(row["picture"], row["map"]) for row in rows(out / "scores.csv")] == [("b.png", "")]
 
 
-@pytest.mark.parametrize("name", ["unreadable.csv", "scores.partial.csv"])
+@pytest.mark.parametrize(
+    "name",
+    ["unreadable.csv", "scores.partial.csv", "regions.csv", "regions.json", "review.html",
+     "regions.partial.csv"],
+)  # fmt: skip
 def test_a_table_of_somebody_elses_is_kept(
     name: str, network_run: Path, photos: Path, tmp_path: Path
 ) -> None:
@@ -105,7 +109,7 @@ def test_an_interruption_keeps_what_is_scored(
     """Of groups of one image the second is interrupted, and then by a full disk."""
     monkeypatch.setattr(stream, "_IMAGES", 1)
     out = tmp_path / "out"
-    names = ["a.png", "scores.partial.csv"]
+    names = ["a.png", "regions.partial.csv", "scores.partial.csv"]
     common = ("predict", network_run, photos, "--output", out)
     replace, stops = os.replace, [KeyboardInterrupt(), OSError(errno.ENOSPC, "disk full")]
 
@@ -120,7 +124,7 @@ def test_an_interruption_keeps_what_is_scored(
     kept = f"the scores of 2 images are in {out / 'scores.partial.csv'}"
     assert result.stderr.splitlines()[-1] == f"Interrupted; {kept}."
     assert sorted(contents(out)) == names
-    assert [Path(row["path"]).name for row in rows(out / names[1])] == ["a.png", "b.png"]
+    assert [Path(row["path"]).name for row in rows(out / names[2])] == ["a.png", "b.png"]
     del stops[0]
     assert "with --overwrite" in sentence(nsa(*common))
     message = sentence(nsa(*common, "--overwrite"))
@@ -128,7 +132,7 @@ def test_an_interruption_keeps_what_is_scored(
     assert sorted(contents(out)) == names
     monkeypatch.undo()
     assert nsa(*common, "--overwrite").exit_code == 0
-    assert sorted(contents(out)) == ["a.png", "b.png", "scores.csv"]
+    assert sorted(contents(out)) == ["a.png", "b.png", *TABLES]
 
 
 def test_an_interrupted_replacement_keeps_the_earlier_table(
@@ -146,7 +150,8 @@ def test_an_interrupted_replacement_keeps_the_earlier_table(
     message = sentence(nsa(*common))
     assert message.endswith(f"and {out / 'scores.csv'} is that of the earlier call.")
     found = contents(out)
-    assert found.pop("scores.partial.csv") == before["scores.csv"]
+    for name in ("scores", "regions"):
+        assert found.pop(f"{name}.partial.csv") == before[f"{name}.csv"]
     assert found == before
 
 
@@ -162,9 +167,9 @@ def test_every_unreadable_file_is_listed(network_run: Path, photos: Path, tmp_pa
     found = rows(out / "unreadable.csv")
     assert [row["path"] for row in found] == [str(photos / f"bad{i}.png") for i in range(12)]
     assert all("is not an image" in row["reason"] for row in found)
-    assert sorted(contents(out)) == ["a.png", "b.png", "scores.csv", "unreadable.csv"]
+    assert sorted(contents(out)) == ["a.png", "b.png", *TABLES, "unreadable.csv"]
     assert nsa(*common[:2], photos / "a.png", *common[3:], "--overwrite").exit_code == 0
-    assert sorted(contents(out)) == ["a.png", "scores.csv"]  # and no list of another call
+    assert sorted(contents(out)) == ["a.png", *TABLES]  # and no list of another call
     # Commands that stop at such files have no folder yet.
     message = sentence(nsa("calibrate", network_run, photos, "--overwrite"))
     listed = Path(message.split("All are listed in ")[1].removesuffix("."))
@@ -197,7 +202,7 @@ def test_any_name_is_scored_and_traced(network_run: Path, tmp_path: Path) -> Non
     pictures = {row["picture"] for row in found} | {row["map"] for row in found}
     assert len(pictures) == 4 * len(ODD)
     written = {entry.name for entry in out.iterdir()}
-    assert written == {*pictures, "scores.csv", "unreadable.csv"}
+    assert written == {*pictures, *TABLES, "unreadable.csv"}
     assert sentence(nsa(*common, "--save-maps", "--overwrite")) == message
     assert {entry.name for entry in out.iterdir()} == written
     # Of another format they have other names, and those of before are gone.
@@ -305,7 +310,9 @@ def test_an_evaluation_keeps_the_runs_results(
     (out / "examples.png").unlink()
     (out / "metrics.json").unlink()  # which is written last, unless the process is killed
     assert nsa(*common, "--overwrite").exit_code == 0
-    assert sorted(contents(out)) == ["examples.png", "metrics.json", "scores.csv"]
+    assert sorted(contents(out)) == [
+        "examples.png", "metrics.json", "review.html", "scores.csv",
+    ]  # fmt: skip
 
 
 def test_synthesize_replaces_its_own_picture_only(data: Path, tmp_path: Path) -> None:

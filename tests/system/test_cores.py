@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,17 @@ def test_processes_side_by_side_share(
     monkeypatch.setenv(variable, count)
     assert cores.own_cores() == share
     assert cores.usable_cores() == 16
+
+
+def test_idle_seconds_of_the_usable_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 12}, raising=False)
+    monkeypatch.setattr(os, "sysconf", {"SC_CLK_TCK": 100}.__getitem__)
+    file = tmp_path / "stat"
+    file.write_text(
+        "cpu  9 9 9 9999 9 9 9 9 0 0\ncpu0 1 2 3 400 50 6 7 8 0 0\ncpu1 1 2 3 7777 5 6 7 8 0 0\n"
+        "cpu12 1 2 3 1000 50 6 7 8 0 0\nintr 5 0 0 0\n"
+    )
+    assert cores.idle_seconds(file) == 15.0
+    file.write_text("cpu1 1 2 3 4 5 6 7 8 0 0\n")
+    assert cores.idle_seconds(file) is None
+    assert cores.idle_seconds(tmp_path / "none") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -19,8 +20,10 @@ from nsa.cli.export import export_command
 from nsa.cli.info import info_command
 from nsa.cli.predict import predict_command
 from nsa.cli.reproduce import reproduce_command
+from nsa.cli.serve import serve_command
 from nsa.cli.synthesize import synthesize_command
 from nsa.cli.train import train_command
+from nsa.cli.watch import watch_command
 from nsa.errors import InputError
 from nsa.system.console import (
     console,
@@ -50,8 +53,12 @@ _Version = Annotated[
 
 
 @app.callback()
-def _all_commands(version: _Version = False) -> None:
+def _all_commands(context: typer.Context, version: _Version = False) -> None:
     del version  # its callback has ended the program
+    if context.invoked_subcommand == "serve" and "torch" not in sys.modules:
+        # Read when torch is loaded. Threads that spin while they wait for each other take the cores
+        # from those that decode and from everybody else, and judging slows down severalfold.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _friendly(command: Callable[..., None]) -> Callable[..., None]:
@@ -100,7 +107,8 @@ def _help(command: Callable[..., None]) -> str:
 
 for _command in (
     train_command, evaluate_command, calibrate_command, predict_command, combine_command,
-    export_command, synthesize_command, reproduce_command, info_command,
+    watch_command, export_command, serve_command, synthesize_command, reproduce_command,
+    info_command,
 ):  # fmt: skip
     _name = _command.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_command))(_friendly(_command))

@@ -56,6 +56,7 @@ class Fitting(ABC, Generic[RunT]):
         contents: what the training images hold; None: none are needed, or not before :meth:`load`.
         complete: whether nothing is left to train, only to evaluate.
         start: the run whose training it continues, absolute; None: it begins anew.
+        tries_threads: whether it finds out how many threads are fastest, unless it is told.
     """
 
     settings: AnySettings
@@ -68,6 +69,7 @@ class Fitting(ABC, Generic[RunT]):
     contents: Contents | None = None
     complete: bool = False
     start: Path | None = None
+    tries_threads: bool = False
 
     def places(self) -> dict[str, str]:
         """Where and how it computes, as a run folder has it."""

@@ -23,9 +23,7 @@ What is done to each kind of file:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -35,17 +33,18 @@ from nsa.images.deep import grey_values, is_deep, takes_levels, white_is_zero, w
 from nsa.images.dicom import dicom_picture, dicom_size
 from nsa.images.files import is_dicom
 from nsa.images.opening import MORE_PAGES, log_once, opened, upright, upright_size
+from nsa.images.source import Source, read_unchanged
 from nsa.settings.config import Levels
 
 _DARK, _BLACK = 4095, 255  # 16-bit values that come out dark, and black
 Pixels = npt.NDArray[np.uint8]
 
 
-def read_image(path: str | Path, channels: int = 3, levels: Levels | None = None) -> Pixels:
+def read_image(path: Source, channels: int = 3, levels: Levels | None = None) -> Pixels:
     """Decode one file at its own resolution.
 
     Args:
-        path: the image file.
+        path: the image file, or its bytes.
         channels: 3 for RGB, 1 for grey.
         levels: (low, high), the values of more than 8 bits that become 0 and 255; None: fixed
             scales.
@@ -76,7 +75,7 @@ def resize(image: Pixels, size: tuple[int, int]) -> Pixels:
     return as_array(scale(picture, size))
 
 
-def decode(path: str | Path, channels: int, levels: Levels | None = None) -> Image.Image:
+def decode(path: Source, channels: int, levels: Levels | None = None) -> Image.Image:
     """Decode one file to a Pillow image of mode ``"L"`` or ``"RGB"`` at its own resolution.
 
     Args:
@@ -101,7 +100,7 @@ def decode(path: str | Path, channels: int, levels: Levels | None = None) -> Ima
         return upright(picture, file, path).convert(mode)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
+def image_size(path: Source) -> tuple[int, int]:
     """Width and height of an image file as it is seen; its pixels are not decoded.
 
     Raises:
@@ -110,7 +109,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return dicom_size(path) if is_dicom(path) else upright_size(path)
 
 
-def own_shapes(paths: Iterable[str | Path]) -> list[tuple[int, int]]:
+def own_shapes(paths: Iterable[Source]) -> list[tuple[int, int]]:
     """Height and width of each image, see :func:`image_size`."""
     return [(height, width) for width, height in map(image_size, paths)]
 
@@ -137,7 +136,7 @@ def _has_more_pages(file: Image.Image) -> bool:
         return True
 
 
-def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
+def _eight_bits(picture: Image.Image, path: Source) -> Image.Image:
     """The picture in a mode that converts to grey or RGB with no surprise."""
     if picture.mode.startswith("I") or picture.mode == "F":
         return _from_deep_grey(picture, path)
@@ -151,7 +150,7 @@ def _eight_bits(picture: Image.Image, path: str | Path) -> Image.Image:
     return picture.convert("RGB") if picture.mode not in ("1", "L") else picture
 
 
-def _from_deep_grey(picture: Image.Image, path: str | Path) -> Image.Image:
+def _from_deep_grey(picture: Image.Image, path: Source) -> Image.Image:
     """16-bit grey (modes ``I;16*``, and ``I`` for PGM) scaled to 8 bits."""
     values, bits = grey_values(picture, path)
     full, wide = (1 << bits) - 1, values.astype(np.uint32)
@@ -164,7 +163,7 @@ def _from_deep_grey(picture: Image.Image, path: str | Path) -> Image.Image:
     return Image.fromarray(((wide * 255 + full // 2) // full).astype(np.uint8))
 
 
-def _check_brightness(largest: int, path: str | Path, nothing: str = "black") -> None:
+def _check_brightness(largest: int, path: Source, nothing: str = "black") -> None:
     """Say that 16-bit pixels hold fewer bits, which are lost at the scale of all 16.
 
     Args:
@@ -186,12 +185,12 @@ def _check_brightness(largest: int, path: str | Path, nothing: str = "black") ->
         )
 
 
-def _largest_of(picture: Image.Image, path: str | Path) -> int:
+def _largest_of(picture: Image.Image, path: Source) -> int:
     """About the largest 16-bit value of colours, of which Pillow has kept the upper bytes."""
     largest = max(high for _, high in picture.convert("RGB").getextrema())  # type: ignore[misc]
     if largest:
         return 256 * int(largest) + 255
-    whole = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    whole = read_unchanged(path)
     if whole is None:
         return 0
     # The fourth channel is opacity: full, however small the colours are.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from nsa.errors import InputError
 from nsa.images.opening import log_once
+from nsa.images.source import Source, read_unchanged
 from nsa.settings.config import Levels
 
 Values = npt.NDArray[np.uint16]
@@ -43,7 +41,7 @@ def white_is_zero(file: Image.Image) -> bool:
     return file.format == "TIFF" and tags.get(_PHOTOMETRIC) == 0
 
 
-def grey_values(file: Image.Image, path: str | Path) -> tuple[Values, int]:
+def grey_values(file: Image.Image, path: Source) -> tuple[Values, int]:
     """The values of a decoded file of deep grey (H, W), not inverted, and of how many bits.
 
     Raises:
@@ -59,7 +57,7 @@ def grey_values(file: Image.Image, path: str | Path) -> tuple[Values, int]:
     return pixels.astype(np.uint16), bits
 
 
-def values_of(file: Image.Image, path: str | Path) -> Values:
+def values_of(file: Image.Image, path: Source) -> Values:
     """The values of a decoded file that :func:`takes_levels`, as they are, but 0 is black.
 
     Returns:
@@ -72,7 +70,7 @@ def values_of(file: Image.Image, path: str | Path) -> Values:
     if file.mode.startswith("I") and file.format != "PPM":
         values, bits = grey_values(file, path)
         return ((1 << bits) - 1) - values if white_is_zero(file) else values
-    whole: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    whole = read_unchanged(path)
     if whole is None or whole.dtype != np.uint16 or whole.shape[:2] != (file.height, file.width):
         raise InputError(
             f"{path} cannot be read with more than 8 bits a channel; save it as PNG with 16 bits."
@@ -82,7 +80,7 @@ def values_of(file: Image.Image, path: str | Path) -> Values:
     return np.asarray(whole, dtype=np.uint16)
 
 
-def with_levels(file: Image.Image, path: str | Path, levels: Levels) -> Image.Image:
+def with_levels(file: Image.Image, path: Source, levels: Levels) -> Image.Image:
     """A decoded file that :func:`takes_levels`, of mode ``"L"``, ``"RGB"`` or ``"RGBA"``.
 
     Raises:
@@ -98,7 +96,7 @@ def with_levels(file: Image.Image, path: str | Path, levels: Levels) -> Image.Im
     return Image.fromarray(colours)
 
 
-def scaled(values: Values, levels: Levels, path: str | Path) -> npt.NDArray[np.uint8]:
+def scaled(values: Values, levels: Levels, path: Source) -> npt.NDArray[np.uint8]:
     """Values as 8 bits: linear from 0 at the low to 255 at the high level, clipped beyond.
 
     The log names the first file of which more than a fifth lies outside.

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,14 +30,17 @@ from nsa.errors import InputError
 from nsa.images.deep import Values, scaled
 from nsa.images.files import PYDICOM, has_pydicom
 from nsa.images.opening import MORE_PAGES, enough_memory, log_once, named_errors
+from nsa.images.source import ImageBytes, Source, open_source
 from nsa.settings.config import Levels
 
 _SIGNED = 1 << 15  # added to modality values that can be negative
 _MOST = (1 << 16) - 1
+# The transfer syntax that is inflated as a whole before anything is known of its size.
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _FAR = 20  # widths of a window from its centre, where even a sigmoid has ended
 
 
-def dicom_size(path: str | Path) -> tuple[int, int]:
+def dicom_size(path: Source) -> tuple[int, int]:
     """Width and height of a file; its pixels are not decoded.
 
     Raises:
@@ -48,7 +50,7 @@ def dicom_size(path: str | Path) -> tuple[int, int]:
         return int(data.Columns), int(data.Rows)
 
 
-def dicom_picture(path: str | Path, levels: Levels | None = None) -> Image.Image:
+def dicom_picture(path: Source, levels: Levels | None = None) -> Image.Image:
     """The first frame of a file, of mode ``"L"`` or ``"RGB"``.
 
     Args:
@@ -72,7 +74,7 @@ def dicom_picture(path: str | Path, levels: Levels | None = None) -> Image.Image
         return Image.fromarray(_to_bytes(_black_is_zero(stored, data), low, high))
 
 
-def dicom_values(path: str | Path) -> Values | None:
+def dicom_values(path: Source) -> Values | None:
     """The values (H, W) that levels concern; None: they concern nothing in this file.
 
     Raises:
@@ -85,15 +87,18 @@ def dicom_values(path: str | Path) -> Values | None:
 
 
 @contextmanager
-def _opened(path: str | Path, *, stop_before_pixels: bool = False) -> Iterator[Any]:
+def _opened(path: Source, *, stop_before_pixels: bool = False) -> Iterator[Any]:
     if not has_pydicom():
         raise InputError(f"{path} is a DICOM file, which pydicom reads: {PYDICOM}.")
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
     with named_errors(path):
+        if isinstance(path, ImageBytes) and _DEFLATED in path.content:
+            raise InputError(f"{path} is deflated DICOM, of unknown size; save it otherwise.")
         try:
-            data = dcmread(path, stop_before_pixels=stop_before_pixels)
+            with open_source(path) as stream:
+                data = dcmread(stream, stop_before_pixels=stop_before_pixels)
         except InvalidDicomError as error:
             raise InputError(f"{path} cannot be read: it is not DICOM or is damaged.") from error
         if "Rows" not in data or "Columns" not in data:
@@ -102,7 +107,7 @@ def _opened(path: str | Path, *, stop_before_pixels: bool = False) -> Iterator[A
             yield data
 
 
-def _stored(data: Any, path: str | Path) -> npt.NDArray[Any]:
+def _stored(data: Any, path: Source) -> npt.NDArray[Any]:
     """The first frame as it is stored, decompressed; colours as RGB, palettes as numbers."""
     from pydicom.pixels import get_decoder, pixel_array
 

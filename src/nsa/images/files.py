@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsa.errors import InputError
+from nsa.images.source import ImageBytes, Source
 from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
@@ -41,11 +42,18 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
 
 def is_image(path: Path) -> bool:
     """Whether ``path`` is a visible file with the suffix of an image."""
-    return _is_named_image(path) and path.is_file()
+    return is_named_image(path) and path.is_file()
 
 
-def is_dicom(path: str | Path) -> bool:
-    """Whether a file is called as DICOM files are."""
+def is_named_image(path: Path) -> bool:
+    """Whether ``path`` is called as a visible image is, whatever is there."""
+    return path.suffix.lower() in _suffixes() and not path.name.startswith(".")
+
+
+def is_dicom(path: Source) -> bool:
+    """Whether a file is called as DICOM files are; of bytes, which need no name, what they say."""
+    if isinstance(path, ImageBytes):
+        return path.content[128:132] == b"DICM"
     return Path(path).suffix.lower() in DICOM_SUFFIXES
 
 
@@ -145,7 +153,7 @@ def _sort_out(folder: Path) -> tuple[list[Path], list[os.DirEntry[str]]]:
     """The image files of a folder, and what else a person may think is judged."""
     images, others = [], []
     for entry in _entries(folder):
-        if _is_named_image(Path(entry)) and entry.is_file():
+        if is_named_image(Path(entry)) and entry.is_file():
             images.append(Path(entry))
         elif _is_seen(entry) or _is_hidden_image(entry):
             others.append(entry)
@@ -178,10 +186,6 @@ def _report(folder: Path, count: int, others: Sequence[os.DirEntry[str]]) -> Non
 
 def _names(entries: Sequence[os.DirEntry[str]]) -> list[str]:
     return sorted(entry.name for entry in entries)
-
-
-def _is_named_image(path: Path) -> bool:
-    return path.suffix.lower() in _suffixes() and not path.name.startswith(".")
 
 
 def _is_seen(entry: os.DirEntry[str]) -> bool:

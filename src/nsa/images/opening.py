@@ -8,12 +8,12 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nsa.errors import InputError
+from nsa.images.source import Source, open_source
 from nsa.system.memory import available_memory
 
 _log = logging.getLogger("nsa")
@@ -31,7 +31,7 @@ MORE_PAGES = "Some files have several pages or frames; the first is used"
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
+def opened(path: Source) -> Iterator[Image.Image]:
     """A file whose header is read; whatever a decoder raises becomes a sentence that names it.
 
     Raises:
@@ -42,7 +42,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
     # turns mixed up; of a stream it reads them.
     with (
         named_errors(path),
-        Path(path).open("rb") as stream,
+        open_source(path) as stream,
         _open_of_any_size(stream) as file,
         enough_memory(file.width * file.height, path),
     ):
@@ -50,7 +50,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def named_errors(path: str | Path) -> Iterator[None]:
+def named_errors(path: Source) -> Iterator[None]:
     """Make a sentence that names the file of whatever a decoder raises.
 
     Raises:
@@ -63,7 +63,7 @@ def named_errors(path: str | Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"The image {path} does not exist.") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path} cannot be read: {_why_unidentified(Path(path))}.") from error
+        raise InputError(f"{path} cannot be read: {_why_unidentified(path)}.") from error
     except MemoryError as error:
         raise InputError(f"{path} cannot be read: there is not enough memory.") from error
     except Exception as error:  # decoders raise anything, from TypeError to NotImplementedError
@@ -72,7 +72,7 @@ def named_errors(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def enough_memory(pixels: int, path: str | Path) -> Iterator[None]:
+def enough_memory(pixels: int, path: Source) -> Iterator[None]:
     """Let large images be decoded one after the other, or each would count on the memory of all.
 
     Raises:
@@ -84,13 +84,13 @@ def enough_memory(pixels: int, path: str | Path) -> Iterator[None]:
         yield
 
 
-def upright(picture: Image.Image, file: Image.Image, path: str | Path) -> Image.Image:
+def upright(picture: Image.Image, file: Image.Image, path: Source) -> Image.Image:
     """The picture turned as the EXIF orientation of its file says, whatever other tags hold."""
     turn = _TURNS.get(_orientation(file, path))
     return picture if turn is None else picture.transpose(turn)
 
 
-def upright_size(path: str | Path) -> tuple[int, int]:
+def upright_size(path: Source) -> tuple[int, int]:
     """Width and height of an image file as it is seen; its pixels are not decoded.
 
     Raises:
@@ -102,14 +102,14 @@ def upright_size(path: str | Path) -> tuple[int, int]:
         return (file.height, file.width) if turned else file.size
 
 
-def log_once(message: str, path: str | Path) -> None:
+def log_once(message: str, path: Source) -> None:
     """Log a warning the first time only: thousands of files share one property."""
     if message not in _said:
         _said.add(message)
         _log.warning("%s (first: %s).", message, path)
 
 
-def _orientation(file: Image.Image, path: str | Path) -> int:
+def _orientation(file: Image.Image, path: Source) -> int:
     try:
         value = file.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # the pixels are intact, whatever these bytes are
@@ -137,7 +137,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in known if name in Image.OPEN)
 
 
-def _check_memory(pixels: int, path: str | Path) -> None:
+def _check_memory(pixels: int, path: Source) -> None:
     needed, there = _BYTES_PER_PIXEL * pixels, available_memory()
     if needed > there:
         raise InputError(
@@ -146,8 +146,8 @@ def _check_memory(pixels: int, path: str | Path) -> None:
         )
 
 
-def _why_unidentified(path: Path) -> str:
-    with path.open("rb") as file:
+def _why_unidentified(path: Source) -> str:
+    with open_source(path) as file:
         tiff = file.read(4) in (b"II*\0", b"MM\0*")
     if tiff:
         return (

@@ -65,3 +65,10 @@ def plane(values: Map, size: tuple[int, int], *, smooth: bool) -> npt.NDArray[np
         resized = cv2.resize(np.ascontiguousarray(array), size[::-1], interpolation=mode)
         array = np.asarray(resized, dtype=np.float32)
     return array
+
+
+def png(picture: npt.NDArray[np.uint8]) -> bytes:
+    """A picture, uint8 (H, W, 3) RGB or (H, W), as a PNG file."""
+    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", stored)[1]
+    return encoded.tobytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,21 +76,38 @@ class GrowingTable:
             raise self._cannot(error) from error
 
     def _write(self, rows: Iterable[Sequence[Any]]) -> None:
-        content = memoryview(csv_text(rows).encode(errors="surrogateescape"))
-        written = 0
         try:
-            while written < len(content):
-                written += self._file.write(content[written:])
-        except BaseException as error:  # Ctrl-C too
-            with contextlib.suppress(OSError):  # a disk that fails at this too leaves a cut line
-                self._file.truncate(self._size)
-            if isinstance(error, OSError):
-                raise self._cannot(error) from error
-            raise
-        self._size += written
+            self._size = append_lines(self._file, self._size, rows)
+        except OSError as error:
+            raise self._cannot(error) from error
 
     def _cannot(self, error: OSError) -> InputError:
         return InputError(f"Cannot write {self.partial}: {error.strerror or error}.")
+
+
+def append_lines(file: FileIO, size: int, rows: Iterable[Sequence[Any]]) -> int:
+    """Write lines to the end of a table; what cannot be written as a whole is taken back.
+
+    Args:
+        file: unbuffered, at its end.
+        size: how many bytes it has.
+
+    Returns:
+        How many it has now.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    content = memoryview(csv_text(rows).encode(errors="surrogateescape"))
+    written = 0
+    try:
+        while written < len(content):
+            written += file.write(content[written:])
+    except BaseException:  # Ctrl-C too
+        with contextlib.suppress(OSError):  # a disk that fails at this too leaves a cut line
+            file.truncate(size)
+        raise
+    return size + written
 
 
 def partial_name(path: Path) -> Path:

@@ -7,8 +7,9 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from nsa.detectors.method import AnyMethod
+from nsa.detectors.method import AnyMethod, Fitting
 from nsa.detectors.registry import config_name, find_method, method_of
 from nsa.errors import InputError
 from nsa.folder import (
@@ -51,7 +52,7 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     """
     begun = _begin(request.absolute(), ranks, profile)
     method, dataset, fitting = begun.method, begun.dataset, begun.fitting
-    threads = own_threads(begun.places["threads"], fitting.device)
+    threads = _own_threads(begun.places["threads"], fitting)
     places = {**begun.places, "threads": threads}
     folder = make_output(request.output, dataset.name)
     with _interruptible(folder), FolderLock(folder), torch_threads(threads):
@@ -128,7 +129,7 @@ def resume(
         fitting = method.resume(run, request, ranks, profile=profile)
         dataset = with_verdicts(folder, open_run_dataset(run))
         run.places.update(fitting.places())
-        run.places["threads"] = own_threads(run.places["threads"], fitting.device)
+        run.places["threads"] = _own_threads(run.places["threads"], fitting)
         if not fitting.complete:  # else they say how it was trained
             changes = {**run.places, **fitting.settings.to_dict()}
         change_run(folder, changes)
@@ -175,6 +176,11 @@ def open_run_dataset(run: AnyRun) -> Dataset:
         InputError: they are no longer there.
     """
     return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
+
+
+def _own_threads(asked: int | None, fitting: Fitting[Any]) -> int | None:
+    """The number of threads that a run keeps to; None: it may change."""
+    return asked if fitting.tries_threads else own_threads(asked, fitting.device)
 
 
 def _check_steps(method: AnyMethod, ranks: Ranks, profile: bool) -> None:

@@ -233,8 +233,11 @@ class TrainRequest(Request):
     threads: int | None = option(
         "Threads on the CPU, which decide how sums are rounded: the same number and seed give the "
         "same weights, bit for bit, on any number of cores of one kind (fewer cores than threads "
-        "are slow); a run goes on with its own. On a GPU nothing fixes it. [default: as many as "
-        "there are cores for this process]",
+        "are slow), and a run goes on with its own. Without it a network's training of more than "
+        "a minute tries how many are fastest, and again when other programs come or go; its sums "
+        "are then rounded now so, now so, and its weights are never quite those of another run. "
+        "On a GPU nothing fixes the rounding. [default: as many as there are cores for this "
+        "process, or fewer where that is faster]",
         low=1,
         high=1024,
     )

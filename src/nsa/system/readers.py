@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,27 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     if lacking:
         raise InputError(f"{path} has no column {lacking[0]!r}; it must have {', '.join(columns)}.")
     return lines
+
+
+def whole_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a table of any size up to the first that is cut: what ends it is missing.
+
+    Returns:
+        Where each line ends, in bytes from the beginning of the file, and its cells. Bytes that are
+        not UTF-8 become surrogates.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    end, quotes, parts = 0, 0, list[bytes]()
+    with path.open("rb") as file:
+        for part in file:
+            parts.append(part)
+            quotes += part.count(b'"')
+            if quotes % 2 == 0 and part.endswith(b"\n"):  # else it ends within a cell
+                text = b"".join(parts).decode(errors="surrogateescape")
+                end, quotes, parts = end + sum(map(len, parts)), 0, []
+                yield end, next(csv.reader(io.StringIO(text, newline="")), [])
 
 
 def parse_number(text: str, name: str) -> float:

@@ -134,10 +134,12 @@ def _read(metadata: dict[str, str], name: str, wanted: type[Read]) -> Read:
 def _check_position(position: Position, trainer: Trainer) -> None:
     """Raise :class:`InputError` unless a training with these settings may stand there."""
     epoch, step = position.epoch, position.step
-    sums = (epoch, step, position.image_count, position.seconds, position.plan_wait)
+    sums = [epoch, step, position.image_count, position.seconds, position.plan_wait]
+    sums += [position.threads, *position.seconds_by_threads.values()]
     end = trainer.training.epochs, trainer.training.extra_steps
     within = step < trainer.steps_per_epoch and (epoch, step) <= end
-    if min(sums) < 0 or not within or len(position.losses) != epoch:
+    known = all(number.isdecimal() for number in position.seconds_by_threads)
+    if min(sums) < 0 or not known or not within or len(position.losses) != epoch:
         raise InputError("its position is not one of this training")
 
 

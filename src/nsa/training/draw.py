@@ -54,7 +54,7 @@ class StepDrawer:
     Args:
         images: uint8 (N, C, height, width) on the CPU, stored channels-last; or of their own sizes.
         synthesis, image_config, training: the settings.
-        threads: how many of them one draw may use.
+        threads: how many of them one draw may use; None: as many as torch has by then.
         ranks: the processes that share every batch.
     """
 
@@ -65,7 +65,7 @@ class StepDrawer:
         image_config: ImageConfig,
         training: TrainConfig,
         *,
-        threads: int,
+        threads: int | None,
         ranks: Ranks = ALONE,
     ) -> None:
         # Kept while steps of an epoch are drawn: the order of a large set takes as long as a plan.
@@ -99,7 +99,8 @@ class StepDrawer:
             augmentation = draw_augmentation(self._images, len(image), seed)
             if self._masks is not None:
                 # All are 0 or 1, and as bool that need not be checked.
-                masks = self._masks(image, augmentation, self._threads).view(np.bool_)
+                threads = self._threads or torch.get_num_threads()
+                masks = self._masks(image, augmentation, threads).view(np.bool_)
         else:
             where = draw_crops(self._images, self._store.shapes[image], seed)
             pixels, augmentation = (

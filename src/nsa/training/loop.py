@@ -44,6 +44,8 @@ class Position(Checked):
         losses: mean loss of every finished epoch.
         seconds: time spent in training steps.
         plan_wait: part of it that steps waited for their plans.
+        threads: on a CPU, the number in use; 0: no step has been done.
+        seconds_by_threads: part of it by the number of threads, as text, of a CPU.
     """
 
     epoch: int = 0
@@ -53,6 +55,8 @@ class Position(Checked):
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
     plan_wait: float = 0.0
+    threads: int = 0
+    seconds_by_threads: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
@@ -125,7 +129,7 @@ class Trainer:
         self.optimizer = self.updater.optimizer
         self.draw = StepDrawer(
             self.images, synthesis, image_config, training,
-            threads=torch.get_num_threads() if device.type == "cpu" else 1, ranks=ranks,
+            threads=None if device.type == "cpu" else 1, ranks=ranks,
         )  # fmt: skip
         # Counted once: a GPU that has just been read from is idle while its steps are booked.
         self.steps_per_epoch = len(self.draw.sizes(0))

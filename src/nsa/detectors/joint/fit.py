@@ -75,6 +75,7 @@ class JointFitting(Compound[JointRun]):
             Part(_GAUSSIAN, GAUSSIAN, self._start_gaussian),
             Part(_NSA, NETWORK, self._start_network),
         )
+        self.tries_threads = device.type == "cpu"  # as NSA does
         self._device, self._gaussian, self._epochs = device, gaussian, epochs
         self._contents: Contents  # of the images that are held out
         self._held: HeldOut

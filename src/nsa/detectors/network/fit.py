@@ -64,6 +64,8 @@ class NetworkFitting(Fitting[NetworkRun]):
         self.test_size, self.channels = settings.test_size, settings.images.channels
         self.resize, self.levels = settings.images.resize, settings.images.levels
         self._device, self._ranks, self._profile = device, ranks, profile
+        # Ranks wait for each other, and their threads are told once.
+        self.tries_threads = device.type == "cpu" and ranks.count == 1
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`Fitting.check_shape`."""

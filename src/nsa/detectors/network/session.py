@@ -9,6 +9,7 @@ import time
 import torch
 
 from nsa.detectors.network.folder import NetworkRun
+from nsa.detectors.network.threads import chosen_threads
 from nsa.errors import InputError
 from nsa.report.curves import loss_curve
 from nsa.system.console import as_argument, counted, duration, standard_output
@@ -46,13 +47,19 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
     left = (training.epochs - position.epoch) * len(sizes) + training.extra_steps - position.step
     measured = Profile(trainer.device, left) if profile else None
     last_save = time.monotonic()
-    with StopRequest() as stop, TrainingProgress(training.epochs, total, done) as progress:
+    free = run.places["threads"] is None and not profile
+    with (
+        StopRequest() as stop,
+        TrainingProgress(training.epochs, total, done) as progress,
+        chosen_threads(trainer, left, max(sizes), free) as choose,
+    ):
         _describe(trainer, run)
         _note_checkpoint(trainer, run)
 
         def after_step(loss: float, count: int) -> bool:
             nonlocal last_save
             progress.advance(trainer.position.epoch, loss, count)
+            choose(count)
             if stop.made:
                 return False
             if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
@@ -93,6 +100,10 @@ def training_times(trainer: Trainer) -> dict[str, float]:
         "training_seconds": position.seconds,
         "images_per_second": (position.epoch * per_epoch + position.image_count) / position.seconds,
         "plan_wait_seconds": position.plan_wait,
+        **{
+            f"seconds_with_{number}_{'thread' if number == '1' else 'threads'}": seconds
+            for number, seconds in position.seconds_by_threads.items()
+        },
     }
 
 

@@ -27,7 +27,7 @@ class TrainingJob(Job):
     Attributes:
         settings: everything about it, seed and category included.
         device: where it runs; None: where it began, else ``"auto"``.
-        threads: on the CPU; None: as many as it began with, else as torch takes.
+        threads: on the CPU; None: as it began, else as many as are fastest.
     """
 
     paper = "nsa"

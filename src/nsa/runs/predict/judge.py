@@ -9,15 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images.files import find_all_images
 from nsa.images.load import describe, worker_count
+from nsa.report.pixels import png
 from nsa.report.review import ReviewPage
 from nsa.runs.decisions import (
     ANOMALOUS,
@@ -237,9 +236,9 @@ class _Job:
         folder, result, judged = self._table.path.parent, self._results[file.number], file.judged
         if result.picture:
             drawn = draw(file.image, judged.map, self._detector.map_range, located)
-            write_atomically(folder / result.picture, _png(drawn))
+            write_atomically(folder / result.picture, png(drawn))
         if result.mask:
-            write_atomically(folder / result.mask, _png(located.mask.astype(np.uint8) * 255))
+            write_atomically(folder / result.mask, png(located.mask.astype(np.uint8) * 255))
         for name, pixels in ((result.map, judged.map), (result.map_spread, judged.map_spread)):
             if name and pixels is not None:
                 write_map(folder / name, pixels)
@@ -264,9 +263,3 @@ def _telling_what_is_kept(table: GrowingTable) -> Iterator[None]:
         if isinstance(stop, KeyboardInterrupt):
             raise Interrupted(f"Interrupted; {kept}.") from None
         raise InputError(f"{str(stop).rstrip('.')}; {kept}.") from stop
-
-
-def _png(picture: npt.NDArray[np.uint8]) -> bytes:
-    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    encoded: npt.NDArray[np.uint8] = cv2.imencode(".png", stored)[1]
-    return encoded.tobytes()

@@ -1,0 +1,1 @@
+"""A detector behind HTTP: images in, decisions out. ``nsa serve --help``."""
