@@ -227,6 +227,8 @@ def test_both_methods_together_go_on(more_data: Path, judged: Path, tmp_path: Pa
     assert config_of(new / "members" / "02-nsa")["resume_from"] == str(first / "members/02-nsa")
     result = nsa("train", "--resume", new)
     assert result.exit_code == 0, result.output
+    part = ("train", "--resume-from", new / "members" / "02-nsa", "--output", tmp_path / "no")
+    assert f"is part of the run in {new}, which" in sentence(nsa(*part))
 
 
 def test_what_contradicts_the_first_run_is_refused(

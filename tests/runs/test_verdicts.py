@@ -84,6 +84,17 @@ def test_a_later_verdict_replaces_an_earlier_one_and_all_are_kept(images: Path) 
     assert Verdicts.kept(images) == later
 
 
+def test_false_alarms_move_the_threshold_of_a_rate_up_only(fresh_seed: int) -> None:
+    random = np.random.default_rng(fresh_seed)
+    for _ in range(50):
+        scores = random.normal(size=int(random.integers(9, 60))).astype(np.float32)
+        rate = float(random.uniform(0.1, 0.6))
+        before = ConformalThreshold(scores).threshold(rate)
+        alarms = before + random.exponential(size=int(random.integers(1, 40)))
+        both = np.concatenate([scores, alarms[alarms > before]])
+        assert ConformalThreshold(both).threshold(rate) >= before - 1e-3
+
+
 def test_the_rates_that_find_what_was_judged_bad() -> None:
     conformal = ConformalThreshold(np.arange(19.0), rounding=0.5)
     decisions = Decisions(0.1, conformal.threshold(0.1), None, conformal)

@@ -21,7 +21,7 @@ from nsa.detectors.detector import Detector
 from nsa.detectors.method import AnyMethod, Fitting
 from nsa.detectors.registry import find_method, method_of
 from nsa.errors import InputError
-from nsa.folder import START, AnyRun
+from nsa.folder import MEMBERS, START, AnyRun
 from nsa.images import Contents, Dataset, Sample, open_dataset
 from nsa.images.contents import example
 from nsa.images.load import load_contents
@@ -83,6 +83,12 @@ def begin_further(request: TrainRequest, ranks: Ranks, *, profile: bool = False)
     """
     method, start = further_method(request), request.resume_from
     assert start is not None
+    whole = start.parent.parent
+    if start.parent.name == MEMBERS and (whole / "config.yaml").is_file():
+        raise InputError(
+            f"{start} is part of the run in {whole}, which holds images out of it; give "
+            "--resume-from that."
+        )
     run: AnyRun = method.open_run(start)
     detector = method.load(run, "cpu")  # says what an unfinished run lacks
     if request.data_root is not None or request.normal_dir is not None:

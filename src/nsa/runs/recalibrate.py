@@ -6,11 +6,12 @@ for new normal images that are like those calibrated with: drawn alike, none pic
 - where *all* images of a batch were judged, its good ones are such a draw, and rates hold as
   before, with more images and so smaller rates;
 - where only images were judged that the run called anomalous, the good ones among them are the
-  most anomalous normal images of many. Added to the others they move thresholds up, never down,
-  so that still at most the rate asked for is called anomalous, but perhaps far fewer, and more
-  defects are missed. (As many images below the threshold would have to be added as the batch had.)
+  most anomalous normal images of many. Added to the others they move the threshold of a rate up,
+  never down, so that still at most that rate is called anomalous, but perhaps far fewer, and more
+  defects are missed. Simulated, 20 images and the false alarms of 200 more: 0.5 % for 5 %;
 - where images that look odd were left unjudged, or called good only if the run said so, the rest
-  is too normal: thresholds are too low, and nothing is guaranteed;
+  is too normal, and nothing is guaranteed. Simulated, 20 images and those of 200 more that the run
+  called normal: 8.8 % for 5 %;
 - where the product or the camera has changed, the earlier images stand for what no longer comes;
   calibrate with good images of now alone (``--overwrite``).
 """
