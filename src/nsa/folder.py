@@ -9,6 +9,8 @@ loss.png, examples.png  pictures
 checkpoint.safetensors  only while the training is unfinished
 calibration.csv         scores of held-out normal images, once there are any
 calibration_pixels.safetensors  what pixel thresholds need of their maps
+ignore.png              which pixels of all images do not count, if the training was told
+calibration_ignore.png  the same of the calibration
 training_images.safetensors  what the training images hold, so that copies of them are known
 verdicts_used.csv       what a person has said of further images, where it was trained with that
 members/                the runs that an ensemble is made of
@@ -44,9 +46,13 @@ _CONFIG = "config.yaml"
 CONTENTS = "training_images.safetensors"
 VERDICTS = "verdicts_used.csv"  # not as the review page calls it, which anybody may put there
 MEMBERS = "members"  # folder of the runs that an ensemble is made of
-_FIRST = (_CONFIG, CONTENTS, VERDICTS)  # what a training writes before it has learnt anything
+IGNORED = "ignore.png"
+CALIBRATED_IGNORED = "calibration_ignore.png"
+# What a training writes before it has learnt anything.
+_FIRST = (_CONFIG, CONTENTS, IGNORED, VERDICTS)
 START = "resume_from"
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
+_SELDOM = ("ignore",)  # places that are said only where there are some
 
 
 class AnySettings(Protocol):
@@ -69,7 +75,7 @@ class Run(Generic[SettingsT]):
         path: the folder.
         settings: what decides the outcome.
         places: ``data_root``, ``normal_dir``, ``device``, ``precision`` and ``threads`` of the
-            training.
+            training, and ``ignore`` where it was asked for.
     """
 
     path: Path
@@ -89,10 +95,12 @@ class Run(Generic[SettingsT]):
         values = read_config(path)
         try:
             settings = settings_of(values)
-            TrainRequest.read({name: values.get(name) for name in _PLACES})
+            places = {name: values.get(name) for name in _PLACES}
+            places |= {name: values[name] for name in _SELDOM if name in values}
+            TrainRequest.read(places)
         except InputError as error:
             raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
-        return cls(path, settings, {name: values.get(name) for name in _PLACES})
+        return cls(path, settings, places)
 
     def training_times(self) -> dict[str, float]:
         """What the run's own ``metrics.json`` says of the training; empty before there is one.

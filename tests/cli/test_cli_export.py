@@ -109,8 +109,8 @@ for name in ("nsa", "nsa.model"):
     sys.modules[name] = None
 extra = {"nsa.json": ""}
 detector = torch.export.load(sys.argv[1], extra_files=extra).module()
-maps, scores = detector(torch.load(sys.argv[2]))
-torch.save([maps, scores], sys.argv[3])
+maps, scores, anomalous = detector(torch.load(sys.argv[2]))
+torch.save([maps, scores, anomalous], sys.argv[3])
 print(extra["nsa.json"])
 """
 
@@ -125,13 +125,16 @@ def test_pt2_runs_without_this_package(
         [sys.executable, "-c", RUN_ALONE, path, given, found],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    maps, scores = torch.load(found)
+    maps, scores, anomalous = torch.load(found)
     torch.testing.assert_close(maps, expected[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(scores, expected[1], atol=1e-6, rtol=1e-4)
     notes = json.loads(run.stdout)
     assert notes["category"] == "disc"
     assert (notes["height"], notes["width"], notes["channels"]) == ("72", "72", "3")
-    assert "threshold" not in notes
+    # At the smallest rate that the calibration supports, as every command.
+    threshold = Calibration.read(calibrated).threshold.threshold(1 / 20)
+    assert (float(notes["fpr"]), float(notes["threshold"])) == (1 / 20, threshold)
+    assert anomalous.tolist() == (scores > threshold).tolist()
 
 
 def test_a_gaussian_detector_gives_its_maps_and_scores(gaussian_run: Path, tmp_path: Path) -> None:
@@ -148,7 +151,9 @@ def test_a_gaussian_detector_gives_its_maps_and_scores(gaussian_run: Path, tmp_p
         np.testing.assert_allclose(found, maps[:count], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(scores, expected[:count], rtol=1e-4)
         assert anomalous.tolist() == (expected[:count] > threshold).tolist()
-        drawn, alone = torch.export.load(pt2).module()(images[:count])
+        drawn, alone, labels = torch.export.load(pt2).module()(images[:count])
+        own = Calibration.read(gaussian_run).threshold.threshold(0.2)  # as it was trained for
+        assert labels.tolist() == (alone > own).tolist()
         torch.testing.assert_close(drawn, maps[:count], rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(alone, expected[:count], rtol=1e-4, atol=0)
     assert len(set((expected > threshold).tolist())) == 2
@@ -157,7 +162,8 @@ def test_a_gaussian_detector_gives_its_maps_and_scores(gaussian_run: Path, tmp_p
 def test_features_in_bfloat16_are_said_to_become_float32(
     gaussian_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("config.yaml", "gaussian.safetensors", "gaussian.yaml"):
+    kept = "calibration.csv", "calibration_pixels.safetensors"
+    for name in ("config.yaml", "gaussian.safetensors", "gaussian.yaml", *kept):
         shutil.copy(gaussian_run / name, tmp_path)
     settings = tmp_path / "gaussian.yaml"
     written = settings.read_text()

@@ -77,7 +77,7 @@ class Brightness(Detector):
     def __init__(self, power: float, channels: int = 3) -> None:
         self.power, self.channels = power, channels
 
-    def score(self, images: Tensor) -> Scored:
+    def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:  # noqa: ARG002
         assert images.shape[1] == self.channels
         maps = (images.float() / 255).mean(1) ** self.power
         return Scored(maps.flatten(1).mean(1), maps)
@@ -154,7 +154,7 @@ def test_a_member_that_says_nearly_the_same_of_everything_is_told(
 
 def test_members_that_say_nothing_finite_are_refused() -> None:
     class Broken(Brightness):
-        def score(self, images: Tensor) -> Scored:
+        def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:  # noqa: ARG002
             scored = super().score(images)
             return Scored(scored.scores.log() * 0 / 0, scored.maps)
 

@@ -119,7 +119,7 @@ def test_versions_of_large_images_are_those_of_whole_passes(fresh_seed: int, cou
         return batch.to(torch.float32).mean(1) / 255
 
     seed, crop = fresh_seed % 1000, (64, 60)
-    judged = judge_on_crops(maps, images, count, crop, SYNTHESIS, seed)
+    judged = judge_on_crops(maps, ((one, None) for one in images), count, crop, SYNTHESIS, seed)
     config = ImageConfig(size=crop, center_crop=None, crop=crop)
     each, versions = -(-score_choice._JUDGED // count), []
     for number, image in enumerate(images):

@@ -44,7 +44,7 @@ def test_files_take_any_height_and_width(
     torch.manual_seed(fresh_seed)
     onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
     for path in (onnx, pt2):
-        notes = export(open_run(network_run), judge, path)
+        notes = export(open_run(network_run), judge, path).notes
         assert "(N, 3, height, width), RGB, of any height and width from 33 px" in notes["inputs"]
         assert "maps: float32 (N, height, width)" in notes["outputs"]
         assert notes["resize"] == "none"
@@ -70,21 +70,21 @@ def test_a_file_of_fitted_images_says_how_they_are_scaled(
     network_run: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "fit.pt2"
-    notes = export(open_run(network_run), detector(network_run, "fit"), path)
+    notes = export(open_run(network_run), detector(network_run, "fit"), path).notes
     extra = {"nsa.json": ""}
     torch.export.load(path, extra_files=extra)
     assert json.loads(extra["nsa.json"]) == notes
     assert notes["resize"].startswith("in its own shape until it just fits into 72 x 72 px, bilin")
     assert "of any height and width" in notes["inputs"]
     whole = detector(network_run, "fit", whole=True)
-    notes = export(open_run(network_run), whole, tmp_path / "whole.pt2")
+    notes = export(open_run(network_run), whole, tmp_path / "whole.pt2").notes
     assert "until it just fits into the middle of 72 x 72 px, the rest filled by" in notes["resize"]
     assert "(N, 3, 72, 72), RGB" in notes["inputs"]
 
 
 def test_a_file_for_one_size_says_so(network_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "detector.onnx"
-    notes = export(open_run(network_run), detector(network_run, "stretch"), path)
+    notes = export(open_run(network_run), detector(network_run, "stretch"), path).notes
     assert "(N, 3, 72, 72), RGB" in notes["inputs"]
     session = onnxruntime.InferenceSession(path)
     assert session.get_inputs()[0].shape == ["images", 3, 72, 72]

@@ -47,7 +47,7 @@ class HostedSteps(DeviceSteps):
     captures = 0
     replays = 0
 
-    def _make(self, slot: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _make(self, slot: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         plan, views = unpack(slot.block, slot.layout, self._synthesis, self._images)
         turns = Augmentation(
             angle=np.rad2deg(np.arctan2(views["sine"], views["cosine"])).astype(np.float32),
@@ -59,7 +59,7 @@ class HostedSteps(DeviceSteps):
         pixels = gather(slot.store.numpy(), views["image"].copy(), turns)
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         blended, labels = NSA(self._synthesis).synthesize(images, plan)
-        return blended[: slot.own], labels[: slot.own]
+        return images, blended, labels
 
     def _capture(self, slot: Any) -> Any:
         assert slot.eager_runs == WARM_UP

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, RunFolder
+from nsa.cli.options import Device, Ignore, RunFolder
 from nsa.errors import InputError
 from nsa.system.console import standard_output
 
@@ -21,6 +21,7 @@ def calibrate_command(
             "with --verdicts those of the present calibration]"
         ),
     ] = None,
+    ignore: Ignore = None,
     device: Device = None,
     verdicts: Annotated[
         Path | None,
@@ -35,7 +36,8 @@ def calibrate_command(
 ) -> None:
     """Set the scale of scores by held-out normal images, for predict and evaluate with --fpr.
 
-    Their scores are kept in the run folder, and what --mask-fpr and --mask-share need of maps.
+    Their scores are kept in the run folder, and what --mask-fpr and --mask-share need of maps; also
+    a mask of --ignore, which the run ignores from then on.
 
     Rates hold for normal images like these. So judge all images of a batch for --verdicts: its
     good ones are like others then. If only those are judged that the run called anomalous,
@@ -55,15 +57,17 @@ def calibrate_command(
             "There are no images to calibrate with; name files or folders of normal images that "
             "were not trained on, or give --verdicts."
         )
+    named = normals or []
     opened, found = open_run(run), None
     if verdicts is None and not overwrite:
-        check_kept(run, normals or [])
-    detector = load(run, device or "auto")
+        check_kept(run, named)
+    # The images of the present calibration go on without what that ignored.
+    detector = load(run, device or "auto", calibrated=not named)
     if verdicts is None:
-        calibration = calibrate(opened, detector, normals or [])
+        calibration = calibrate(opened, detector, named, ignore)
     else:
         calibration, found = calibrate_by_verdicts(
-            opened, detector, normals or [], verdicts, overwrite=overwrite
+            opened, detector, named, verdicts, ignore, overwrite=overwrite
         )
     standard_output.print(calibration_table(calibration.table(), len(calibration.scores)))
     if found is not None:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, Review, RunFolder
+from nsa.cli.options import (
+    Device,
+    Fpr,
+    Ignore,
+    MaskFpr,
+    MaskShare,
+    Overwrite,
+    Review,
+    RunFolder,
+)
 from nsa.cli.results import print_results
 from nsa.errors import InputError
 from nsa.system.console import console
@@ -36,13 +45,19 @@ def evaluate_command(
     fpr: Fpr = None,
     mask_fpr: MaskFpr = None,
     mask_share: MaskShare = None,
+    ignore: Ignore = None,
     device: Device = None,
     review: Review = True,
     overwrite: Overwrite = False,
 ) -> None:
-    """Judge a trained detector on a test set."""
+    """Judge a trained detector on a test set.
+
+    Defects within what is ignored do not count: such pixels are normal ones, as the detector says.
+    """
+    from nsa.detectors.hidden import ignored_by
     from nsa.detectors.registry import load, open_run
     from nsa.images import open_dataset
+    from nsa.images.ignored import Ignored
     from nsa.runs.copies import kept_training_contents, warn_about_test
     from nsa.runs.decisions import Decisions, pixel_threshold
     from nsa.runs.evaluate import check_output, evaluate, write_evaluation
@@ -59,6 +74,13 @@ def evaluate_command(
         )
     else:
         dataset = open_dataset(data_root, category or _category_below(data_root, opened))
+    given = None if ignore is None else Ignored.open(ignore)
+    detector.ignore(given)
+    if given is None or given.one is not None:
+        # Masks of the run's own images are not those of others.
+        place = opened.places.get("ignore") if data_root is None else None
+        given = ignored_by(opened.path, place)
+    dataset = dataset.ignoring(given)
     if output is not None:
         check_output(opened, dataset, output, overwrite=overwrite)
     elif (data_root or category) and not _are_its_own(opened, dataset):

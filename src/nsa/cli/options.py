@@ -40,6 +40,13 @@ Review = Annotated[
         help="Write review.html, a page to look through the images, try thresholds and judge them.",
     ),
 ]
+Ignore = Annotated[
+    Path | None,
+    typer.Option(
+        help="Mask of pixels that do not count, beside those that the run ignores: one that is "
+        "white there, of all images, or a folder with a mask an image, named by the image's stem."
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier call wrote to --output.")
 ]

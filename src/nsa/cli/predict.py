@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, Overwrite, Review, RunFolder
+from nsa.cli.options import (
+    Device,
+    Fpr,
+    Ignore,
+    MaskFpr,
+    MaskShare,
+    Overwrite,
+    Review,
+    RunFolder,
+)
 
 
 def predict_command(
@@ -17,6 +26,7 @@ def predict_command(
     fpr: Fpr = None,
     mask_fpr: MaskFpr = None,
     mask_share: MaskShare = None,
+    ignore: Ignore = None,
     device: Device = None,
     save_maps: Annotated[
         bool, typer.Option("--save-maps", help="Also write each map, at its image's own size.")
@@ -56,5 +66,5 @@ def predict_command(
     predict(
         opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
         save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
-        review=review, overwrite=overwrite,
+        review=review, overwrite=overwrite, ignore=ignore,
     )  # fmt: skip

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
+from nsa.detectors.hidden import Ignoring, part_of
 from nsa.errors import InputError
 from nsa.images import read_image, stack
+from nsa.images.ignored import Ignored
+from nsa.images.masks import Mask
 from nsa.metrics.conformal_pixels import MapLevels, map_levels
-from nsa.settings.config import Levels, Resize
+from nsa.settings.config import Levels
 
 Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -64,17 +67,14 @@ class Judged(NamedTuple):
     map_spread: Map | None = None
 
 
-class Detector(ABC):
+class Detector(Ignoring, ABC):
     """Finds anomalies in images of the kind it was trained on; :func:`nsa.load` opens one.
 
     >>> detector = nsa.load("runs/bottle-001")
     >>> maps, scores = detector.predict(images)
 
     Attributes:
-        size: (height, width) in pixels to which images are resized that it judges.
         channels: of its images, 1 or 3.
-        resize: how images come to that size, see :class:`nsa.settings.config.ImageConfig`. Unless
-            by stretching, only :meth:`judge` and :meth:`predict` take images.
         levels: by which images of more than 8 bits are to be read that it judges, see
             :func:`nsa.images.read_image`; None: by fixed scales.
         map_range: the ends of the colour scale of its maps, the same for every picture: values up
@@ -86,9 +86,7 @@ class Detector(ABC):
         scaled_by: digests of normal images that its scores are scaled by without being trained on.
     """
 
-    size: tuple[int, int]
     channels: int
-    resize: Resize = "stretch"
     levels: Levels | None = None
     map_range: tuple[float, float] = (0.0, 1.0)
     rounding: float | None = None
@@ -102,11 +100,12 @@ class Detector(ABC):
         return False
 
     @abstractmethod
-    def score(self, images: Tensor) -> Scored:
+    def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:
         """Judge images that already have the detector's size; nothing is resized.
 
         Args:
             images: uint8 (N, channels, *size).
+            ignored: bool (N or 1, *size), what does not count beside what :meth:`ignore` said.
         """
 
     @abstractmethod
@@ -119,38 +118,58 @@ class Detector(ABC):
             called and holds.
         """
 
-    def score_as_published(self, images: Tensor) -> Scored | None:
+    def prepare(self, image: Pixels) -> Tensor:
+        """An image as what :meth:`deployable` gives takes it.
+
+        Args:
+            image: uint8 (H, W, channels) of any size.
+
+        Returns:
+            uint8 (channels, *size), or (channels, h, w) if :attr:`any_size`.
+        """
+        return stack([image], self.size)[0]
+
+    def score_as_published(self, images: Tensor, ignored: Tensor | None = None) -> Scored | None:
         """Judge test images by the protocol of the method's paper; None: it is :meth:`score`.
 
         Args:
-            images: as for :meth:`score`; maps cover the whole of them.
+            images, ignored: as for :meth:`score`; maps cover the whole of them.
         """
-        del images
+        del images, ignored
         return None
 
-    def calibrate(self, images: Tensor, shapes: Sequence[tuple[int, int]]) -> Calibrated:
+    def calibrate(
+        self,
+        images: Tensor,
+        shapes: Sequence[tuple[int, int]],
+        ignored: Tensor | None = None,
+    ) -> Calibrated:
         """Judge normal images that were not trained on.
 
         Args:
-            images: as for :meth:`score`; at least one.
+            images, ignored: as for :meth:`score`; at least one.
             shapes: their own (height, width), at which masks are made of their maps.
         """
         scores, levels = [], []
         for first in range(0, len(images), _CHUNK):
             part = slice(first, first + _CHUNK)
-            scored = self.score(images[part])
+            scored = self.score(images[part], part_of(ignored, part))
             scores.append(scored.scores.double())
             levels.append(levels_of(scored.maps, shapes[part]))
         return Calibrated(torch.cat(scores).numpy(), np.concatenate(levels))
 
     def calibrate_files(
-        self, paths: Sequence[Path], advance: Callable[[], None] = lambda: None
+        self,
+        paths: Sequence[Path],
+        advance: Callable[[], None] = lambda: None,
+        ignored: Ignored | None = None,
     ) -> Calibrated:
         """:meth:`calibrate`, of images in their own shape, which are read one by one.
 
         Args:
             paths: their files, at least one.
             advance: called after each.
+            ignored: what does not count of them beside what :meth:`ignore` said.
 
         Raises:
             InputError: one cannot be read or judged.
@@ -162,16 +181,17 @@ class Detector(ABC):
                 self.check_shape(image.shape[:2])
             except InputError as error:
                 raise InputError(f"{path} {error}") from error
-            [judged] = self.judge([image])
+            more = None if ignored is None else ignored.of(path, image.shape[:2])
+            [judged] = self.judge([image]) if more is None else self.judge([image], [more])
             scores[row] = judged.score
             levels.append(map_levels(judged.map))
             advance()
         return Calibrated(scores, np.stack(levels))
 
-    def save_calibration(self, folder: Path) -> None:  # noqa: B027
+    def save_calibration(self, folder: Path) -> None:
         """Write what :meth:`calibrate` left in the detector, if anything, into its run folder."""
 
-    def be_quiet(self) -> None:  # noqa: B027
+    def be_quiet(self) -> None:
         """Show no progress, as part of something that shows its own."""
 
     def level_points(self, fpr: float) -> list[dict[str, Any]]:
@@ -185,7 +205,7 @@ class Detector(ABC):
         Raises:
             InputError: they cannot; the message goes on after the name of an image.
         """
-        del shape
+        self.check_ignored(shape)
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps at the images' own resolution and one score per image.
@@ -209,6 +229,7 @@ class Detector(ABC):
             none = torch.empty((0, 1, *images.shape[2:]), dtype=torch.float32, device="cpu")
             return none, self.score(images.new_empty((0, self.channels, *self.size))).scores
         pixels = images.cpu().permute(0, 2, 3, 1).numpy()
+        self._check_images(pixels[:1])
         if self.resize != "stretch":
             judged = self.judge([*pixels])
             own = Scored(
@@ -221,11 +242,22 @@ class Detector(ABC):
         check_scores(scored, (f"image {number}" for number in range(len(images))))
         return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
 
-    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
-        """Score and map (H, W) of each image, uint8 (H, W, channels) of any size."""
+    def judge(
+        self, images: Sequence[Pixels], ignored: Sequence[Mask | None] | None = None
+    ) -> list[Judged]:
+        """Score and map (H, W) of each image, uint8 (H, W, channels) of any size.
+
+        Args:
+            ignored: uint8 0/1 (H, W), what does not count of each image beside what :meth:`ignore`
+                said; None: nothing.
+
+        Raises:
+            InputError: a mask is of another size than its image.
+        """
         if not images:
             return []
-        scores, maps, _ = self.score(stack(images, self.size))
+        self._check_images(images)
+        scores, maps, _ = self.score(stack(images, self.size), self._stacked(ignored))
         return [
             Judged(score, enlarge(one[None, None], image.shape[:2])[0, 0].numpy())
             for score, one, image in zip(scores.tolist(), maps, images, strict=True)
@@ -241,7 +273,9 @@ def check_scores(scored: Scored, names: Iterable[object]) -> None:
     Raises:
         InputError: a score, or a value of a map, is NaN or infinite.
     """
-    good = scored.scores.isfinite() & scored.maps.isfinite().flatten(1).all(1)
+    # By NumPy: threads of torch would take longer to meet than to work.
+    maps = np.isfinite(scored.maps.numpy()).all((1, 2))
+    good = maps & np.isfinite(scored.scores.numpy())
     if not good.all():
         first = next(name for name, right in zip(names, good.tolist(), strict=True) if not right)
         raise InputError(

@@ -139,18 +139,27 @@ def method_of(path: Path) -> AnyMethod:
         raise InputError(f"{path / 'config.yaml'} is damaged: {error}") from error
 
 
-def load(run: str | Path, device: str | torch.device = "auto") -> Detector:
+def load(
+    run: str | Path, device: str | torch.device = "auto", *, calibrated: bool = True
+) -> Detector:
     """Load the detector of a finished run of any method: ``nsa.load("runs/bottle-001")``.
 
     Args:
         run: the run folder.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``, or as torch names it.
+        calibrated: whether it ignores what its calibration ignored, beside what its training did.
+
+    What the run ignores of every image, it ignores of these, see :meth:`Detector.ignore`.
 
     Raises:
         InputError: the folder holds no finished run of this format, or there is no such device.
     """
+    from nsa.detectors.hidden import kept  # torch, which no name of a method needs
+
     opened = open_run(run)
-    return method_of(opened.path).load(opened, device)
+    detector = method_of(opened.path).load(opened, device)
+    detector.ignore(kept(opened.path, calibrated=calibrated))
+    return detector
 
 
 def _names(request: type[TrainRequest]) -> list[str]:

@@ -16,7 +16,9 @@ from nsa.gaussian.feature_grid import FeatureGrid
 from nsa.gaussian.map_moments import MapMoments
 from nsa.images.network_input import Scaling
 from nsa.model.backbones import Levels
+from nsa.model.folded_levels import fold_levels
 from nsa.model.pretrained import load_network
+from nsa.model.timm_networks import is_timm
 from nsa.system import device as devices
 from nsa.system.progress import progress_bar
 
@@ -33,6 +35,7 @@ class FeatureExtractor:
 
     Args:
         network: the network's levels, as :func:`nsa.model.pretrained.load_network` returns them.
+            The first images on a CPU take a copy of its weights.
         size: (height, width) to which images are resized first (antialiased bilinear); None: they
             are taken as they are.
         batch_size: images per forward pass; bounds the memory. None: 4 on a CPU, whose caches hold
@@ -69,6 +72,10 @@ class FeatureExtractor:
         self.size = size
         self.batch_size = batch_size or (4 if self.device.type == "cpu" else 32)
         self.precision: Precision = precision
+        # In bfloat16 folded weights would be rounded differently.
+        folds = precision == "float32" and not is_timm(network.entry.name)
+        self._folds = folds and self.device.type == "cpu"
+        self._folded: Levels | None = None
         self.progress = progress
 
     @classmethod
@@ -93,6 +100,11 @@ class FeatureExtractor:
             precision=precision,
             progress=progress,
         )
+
+    @property
+    def same_for_any_threads(self) -> bool:
+        """Whether features are the same, bit for bit, for any number of torch's threads."""
+        return self._folds
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -147,7 +159,9 @@ class FeatureExtractor:
         """
         x = prepare(images.to(self.device, non_blocking=True), self.network.scaling, self.size)
         with mixed(self.device, self.precision):
-            features, positions = see(self.network, x, grid)
+            if self._folds and self._folded is None:
+                self._folded = fold_levels(self.network)
+            features, positions = see(self._folded or self.network, x, grid)
         features = [level.cpu() for level in features]
         for number, level in enumerate(features, 1):
             if not torch.isfinite(level).all():

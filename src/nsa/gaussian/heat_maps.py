@@ -28,7 +28,9 @@ def heat_maps(distances: Tensor, size: tuple[int, int]) -> Tensor:
     """
     maps = F.interpolate(distances[:, None], size, mode="bilinear", align_corners=False)
     radius = math.ceil(3 * _SIGMA)
-    kernel = _kernel(radius).to(maps.device)
+    # What an exporter traces with must not be kept for later calls.
+    made = _make_kernel(radius) if torch.compiler.is_compiling() else _kernel(radius)
+    kernel = made.to(maps.device)
     maps = F.pad(maps, (radius, radius, radius, radius), mode="replicate")
     return F.conv2d(F.conv2d(maps, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
 
@@ -53,6 +55,10 @@ def image_scores(levels: Tensor, distances: Tensor, score: ScoreOf) -> Tensor:
 
 @functools.cache
 def _kernel(radius: int) -> Tensor:
+    return _make_kernel(radius)
+
+
+def _make_kernel(radius: int) -> Tensor:
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float64, device="cpu")
     weights = torch.exp(-0.5 * (offsets / _SIGMA) ** 2)
     return (weights / weights.sum()).float()

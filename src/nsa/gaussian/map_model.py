@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from nsa.errors import InputError
 from nsa.gaussian.feature_grid import FeatureGrid
@@ -74,7 +75,22 @@ def grid_distances(features: Tensor, mean: Tensor, whitening: Tensor, scale: flo
     return (squares.sqrt() / scale).permute(2, 0, 1).to(torch.float32)
 
 
-def fit_map(moments: MapMoments, alignment: Alignment = "auto") -> tuple[MapModel, str]:
+def positions_within(ignored: Tensor, grid: FeatureGrid) -> Tensor:
+    """Positions of which no pixel counts.
+
+    Args:
+        ignored: bool (N, H, W), the pixels that do not count of images of the grid's size.
+
+    Returns:
+        bool (N, rows, columns).
+    """
+    counting = F.adaptive_max_pool2d((~ignored).float()[:, None], grid.sides)
+    return counting[:, 0] == 0
+
+
+def fit_map(
+    moments: MapMoments, alignment: Alignment = "auto", ignored: Tensor | None = None
+) -> tuple[MapModel, str]:
     """Fit heat maps to what streamed through.
 
     Shrinkage is Ledoit and Wolf's, as at image level. ``"auto"`` fits both models to each half of
@@ -83,6 +99,8 @@ def fit_map(moments: MapMoments, alignment: Alignment = "auto") -> tuple[MapMode
     Args:
         moments: of normal images.
         alignment: ``"aligned"``: one Gaussian a position; ``"unaligned"``: one for all.
+        ignored: bool (rows, columns), positions that do not count: they do not decide, and are no
+            part of the one for all.
 
     Returns:
         The model, and why it is this one, in words.
@@ -95,12 +113,16 @@ def fit_map(moments: MapMoments, alignment: Alignment = "auto") -> tuple[MapMode
     count = sum(half.count for half in moments.halves)
     if count < 2:
         raise InputError(f"Heat maps need at least two normal images, got {count}.")
-    floor = _floor(moments.total)
+    halves, whole = moments.halves, moments.total
+    if ignored is not None:
+        kept = (~ignored).flatten().nonzero()[:, 0]
+        halves, whole = [half.positions(kept) for half in halves], whole.positions(kept)
+    floor = _floor(whole)
     compared = {}
     if count >= 4:
-        step = max(1, len(moments.halves[0].first) // _COMPARED)
+        step = max(1, len(halves[0].first) // _COMPARED)
         for name in ("aligned", "unaligned"):
-            compared[name] = _held_out(moments.halves, slice(None, None, step), name == "aligned")
+            compared[name] = _held_out(halves, slice(None, None, step), name == "aligned")
     if alignment == "auto":
         aligned = bool(compared) and compared["aligned"][0] <= compared["unaligned"][0]
         reason = "too few images to find out whether they lie alike"
@@ -110,7 +132,7 @@ def fit_map(moments: MapMoments, alignment: Alignment = "auto") -> tuple[MapMode
             reason = f"{what} (held-out log likelihood {-better:.2f}, else {-worse:.2f})"
     else:
         aligned, reason = alignment == "aligned", "as asked"
-    total = moments.total if aligned else moments.total.pooled()
+    total = moments.total if aligned else whole.pooled()
     assert moments.shift is not None
     usual = compared["aligned" if aligned else "unaligned"][1] if compared else 1.0
     scale = (usual * moments.grid.features) ** 0.5

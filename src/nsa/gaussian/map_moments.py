@@ -58,7 +58,7 @@ class Sums:
             self.cross + other.cross,
         )
 
-    def positions(self, rows: slice) -> Sums:
+    def positions(self, rows: slice | Tensor) -> Sums:
         """Those of some positions."""
         return Sums(
             self.count, self.first[rows], self.second[rows], self.square[rows], self.cross[rows]

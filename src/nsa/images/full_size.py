@@ -17,6 +17,7 @@ from nsa.errors import InputError
 from nsa.images.contents import Contents
 from nsa.images.decode import Pixels, as_array, decode, scale
 from nsa.images.frame import Shape, scaled_shape
+from nsa.images.ignored import GREY, Ignored, as_seen, paint
 from nsa.images.load import load_each, load_images
 from nsa.plan.augmentation import Augmentation
 from nsa.settings.config import ImageConfig
@@ -37,10 +38,12 @@ class FullSizeImages:
         progress: show a progress bar on standard error.
         contents: of these paths, to be filled with what the images hold.
         memory: bytes for decoded images; None: two fifths of what is available.
+        ignored: what does not count of them; it is painted over.
 
     Attributes:
         shapes: int64 (N, 2), height and width of each, px.
         channels: of all of them.
+        ignores: whether crops have one more channel, 1 on what does not count and 0 elsewhere.
         contents: what they hold.
 
     Raises:
@@ -55,8 +58,10 @@ class FullSizeImages:
         progress: bool = True,
         contents: Contents | None = None,
         memory: int | None = None,
+        ignored: Ignored | None = None,
     ) -> None:
-        self.channels = config.channels
+        self.channels, self.ignores = config.channels, ignored is not None
+        self._ignored = ignored
         self.contents = Contents(paths) if contents is None else contents
         self.shapes = np.zeros((len(paths), 2), dtype=np.int64)
         self._paths, self._config = list(paths), config
@@ -87,7 +92,7 @@ class FullSizeImages:
                 self._request(index)
 
     def crops(self, image: npt.NDArray[np.int64], where: Augmentation) -> Pixels:
-        """Crops, uint8 (n, rows, columns, channels), of some of the images.
+        """Crops, uint8 (n, rows, columns, channels), of some of the images; see :attr:`ignores`.
 
         Args:
             image: (n,) which of them.
@@ -97,7 +102,8 @@ class FullSizeImages:
             InputError: a file has become unreadable, or another size, since it was first read.
         """
         rows, columns = where.crop
-        result = np.empty((len(image), rows, columns, self.channels), dtype=np.uint8)
+        channels = self.channels + self.ignores
+        result = np.empty((len(image), rows, columns, channels), dtype=np.uint8)
         self.expect(image.tolist())
         for row, index in enumerate(image.tolist()):
             top, left = where.top[row], where.left[row]
@@ -125,7 +131,18 @@ class FullSizeImages:
             raise InputError(too_small(path, (height, width), config))
         if not note and (height, width) != tuple(self.shapes[index]):
             raise InputError(f"{path} has changed since the training began; start a new run.")
-        return pixels
+        return pixels if self._ignored is None else self._painted(pixels, path, picture.size)
+
+    def _painted(self, pixels: Pixels, path: Path, size: tuple[int, int]) -> Pixels:
+        """An image of which nothing ignored is left, with one more channel that says where."""
+        assert self._ignored is not None
+        mask = self._ignored.of(path, (size[1], size[0]))
+        hidden = np.zeros(pixels.shape[:2], np.uint8)
+        if mask is not None:
+            config = self._config
+            hidden[:] = as_seen(mask, config.size, config.resize, framed=False).numpy()
+            pixels = np.where(hidden[:, :, None], np.uint8(GREY), pixels)
+        return np.dstack([pixels, hidden])
 
     def _scaled(self, shape: Shape) -> Shape:
         return scaled_shape(shape, self._config.size, self._config.resize)
@@ -172,21 +189,40 @@ def load_to_train_on(
     config: ImageConfig,
     progress: bool = True,
     contents: Contents | None = None,
+    ignored: Ignored | None = None,
 ) -> Tensor | FullSizeImages:
-    """Training images as a configuration says.
+    """Training images as a configuration says, with what is ignored painted over.
 
     Returns:
         uint8 (N, C, *config.stored_size), or images of their own sizes where crops are taken.
 
     Raises:
-        InputError: as :func:`nsa.images.load_images` and :class:`FullSizeImages`.
+        InputError: as :func:`nsa.images.load_images` and :class:`FullSizeImages`, or a mask is of
+            another size than its image.
     """
     if config.cropped:
-        return FullSizeImages(paths, config, progress=progress, contents=contents)
-    return load_images(
+        if ignored is not None:
+            ignored.check_sizes(paths)
+        return FullSizeImages(paths, config, progress=progress, contents=contents, ignored=ignored)
+    images = load_images(
         paths, config.size, config.channels, progress, contents=contents,
         reflection=config.reflection, resize=config.resize, levels=config.levels,
     )  # fmt: skip
+    return paint(images, ignored_in(paths, config, ignored), in_place=True)
+
+
+def ignored_in(
+    paths: Sequence[Path], config: ImageConfig, ignored: Ignored | None
+) -> Tensor | None:
+    """What is ignored of the images of :func:`load_to_train_on` that have one size.
+
+    Returns:
+        bool (N or 1, *config.stored_size); None: nothing, or images of their own sizes, which know
+        it themselves.
+    """
+    if ignored is None or config.cropped:
+        return None
+    return ignored.seen(paths, config.size, config.resize, config.reflection)
 
 
 def memory_for_images() -> int:

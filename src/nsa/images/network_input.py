@@ -10,8 +10,7 @@ from torch import Tensor
 from nsa._native.cuda import kernels, support
 from nsa._native.layout import check_images, space_to_depth
 from nsa.errors import InputError
-from nsa.plan.augmentation import middle
-from nsa.settings.config import ImageConfig
+from nsa.settings.config import ImageConfig, middle
 
 
 @dataclass(frozen=True)

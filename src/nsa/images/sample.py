@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nsa.images.ignored import Ignored
 
 GOOD = "good"
 
@@ -41,6 +46,7 @@ class Dataset:
         further: normal images to train on besides, of which none is held out.
         presets: whether the preset of its name, if there is one, is that of this category; False
             in data sets whose categories only share names with those of the presets.
+        ignored: which pixels of them all do not count; None: all do.
     """
 
     name: str
@@ -49,3 +55,14 @@ class Dataset:
     validation: list[Sample] = field(default_factory=list)
     further: list[Sample] = field(default_factory=list)
     presets: bool = True
+    ignored: Ignored | None = None
+
+    def ignoring(self, ignored: Ignored | None) -> Dataset:
+        """The same images, of which some pixels do not count.
+
+        Raises:
+            InputError: none of the images has a mask, or two have the same.
+        """
+        if ignored is not None:
+            ignored.check([one.path for one in (*self.train, *self.test, *self.validation)])
+        return dataclasses.replace(self, ignored=ignored)

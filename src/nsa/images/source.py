@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-import cv2
-import numpy as np
-
 
 @dataclass(frozen=True)
 class ImageBytes:
@@ -43,6 +40,9 @@ def open_source(source: Source) -> BinaryIO:
 
 def read_unchanged(source: Source) -> Any:
     """The pixels as OpenCV reads them, of any depth, BGR; None: it cannot."""
+    import cv2  # here, so that listing files needs neither
+    import numpy as np
+
     if isinstance(source, ImageBytes):
         return cv2.imdecode(np.frombuffer(source.content, np.uint8), cv2.IMREAD_UNCHANGED)
     return cv2.imread(str(source), cv2.IMREAD_UNCHANGED)

@@ -141,13 +141,10 @@ class EncoderDecoder(nn.Module):
         features = self.bottleneck(features)
         for block in self.decoder:
             features = block(features, forms.decoder)
-        logits = self._enlarge(features, forms, None if window is None else _place(window))
-        # Every stage rounds up, so the output covers the input and is aligned at the top left. What
-        # is beyond it is given as a remainder, which exporters know to be there for any size.
-        rows, columns = (-side % STRIDE for side in (height, width))
-        return F.pad(logits, (0, -columns, 0, -rows))
+        logits = self.enlarge(features, forms, None if window is None else place_of(window))
+        return cover(logits, (height, width))
 
-    def _enlarge(self, features: Tensor, forms: Forms, place: layers.Place | None) -> Tensor:
+    def enlarge(self, features: Tensor, forms: Forms, place: layers.Place | None) -> Tensor:
         """Logits, (N, 1, 4 H, 4 W), from features (N, 16, H, W) at a place in all of them."""
         before, after = layers.HEAD_MARGIN if forms.head else (0, 0)
         if forms.upsampling or place is not None:
@@ -167,11 +164,23 @@ class EncoderDecoder(nn.Module):
 
     def predict(self, x: Tensor, window: Window | None = None) -> Tensor:
         """The anomaly map: :meth:`forward` followed by the activation, float32 (N, 1, H, W)."""
-        logits = self(x, window=window).float()
+        return self.activate(self(x, window=window))
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """The anomaly map of logits, float32."""
+        logits = logits.float()
         return torch.sigmoid(logits) if self.activation == "sigmoid" else torch.relu(logits)
 
 
-def _place(window: Window) -> layers.Place:
+def cover(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Of logits of whole strides those of an image of (height, width)."""
+    # Every stage rounds up, so the output covers the input and is aligned at the top left. What is
+    # beyond it is given as a remainder, which exporters know to be there for any size.
+    rows, columns = (-side % STRIDE for side in size)
+    return F.pad(logits, (0, -columns, 0, -rows))
+
+
+def place_of(window: Window) -> layers.Place:
     """Where the features of a window lie that the last interpolation reads, 8 for 32 px."""
     if window.top % STRIDE or window.left % STRIDE:
         raise InputError(f"A window must begin at multiples of {STRIDE} px, got {window}.")

@@ -60,7 +60,7 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-class _Convolution(nn.Conv2d):
+class SameConvolution(nn.Conv2d):
     """Without bias, padded as TensorFlow's "SAME" does: the output has 1 / stride of the sides."""
 
     def __init__(
@@ -69,11 +69,15 @@ class _Convolution(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        x, padding = self.pad(x)
+        return F.conv2d(x, self.weight, None, self.stride, padding, 1, self.groups)
+
+    def pad(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """An image and the padding that is left to the convolution: all, unless it is uneven."""
         (top, bottom), (left, right) = (self._padding(side) for side in x.shape[2:])
         if top == bottom and left == right:
-            return F.conv2d(x, self.weight, None, self.stride, (top, left), 1, self.groups)
-        x = F.pad(x, (left, right, top, bottom))
-        return F.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
+            return x, (top, left)
+        return F.pad(x, (left, right, top, bottom)), (0, 0)
 
     def _padding(self, side: int) -> tuple[int, int]:
         """Before and after; one more after where the sum is odd."""
@@ -82,7 +86,7 @@ class _Convolution(nn.Conv2d):
         return total // 2, total - total // 2
 
 
-def _layer(convolution: _Convolution, *, active: bool = True) -> nn.Sequential:
+def _layer(convolution: SameConvolution, *, active: bool = True) -> nn.Sequential:
     """Convolution, normalisation and, if ``active``, ReLU6."""
     layer = nn.Sequential()
     layer.add_module("convolution", convolution)
@@ -98,9 +102,9 @@ class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         wide = inputs * expansion
-        self.expand = _layer(_Convolution(inputs, wide)) if expansion != 1 else None
-        self.depthwise = _layer(_Convolution(wide, wide, kernel, stride, groups=wide))
-        self.project = _layer(_Convolution(wide, outputs), active=False)
+        self.expand = _layer(SameConvolution(inputs, wide)) if expansion != 1 else None
+        self.depthwise = _layer(SameConvolution(wide, wide, kernel, stride, groups=wide))
+        self.project = _layer(SameConvolution(wide, outputs), active=False)
         self.has_shortcut = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -123,7 +127,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
-        levels: list[nn.Module] = [_layer(_Convolution(3, _STEM, 3, stride=2))]
+        levels: list[nn.Module] = [_layer(SameConvolution(3, _STEM, 3, stride=2))]
         inputs = _STEM
         for row, outputs, count in zip(_STAGES, variant.channels, variant.blocks, strict=True):
             _, kernel, stride, expansion = row
@@ -133,7 +137,7 @@ class EfficientNetLite(nn.Module):
                 blocks.append(_Block(inputs, outputs, kernel, stride if first else 1, expansion))
                 inputs = outputs
             levels.append(nn.Sequential(*blocks))
-        levels.append(_layer(_Convolution(inputs, _HEAD)))
+        levels.append(_layer(SameConvolution(inputs, _HEAD)))
         self.features = nn.Sequential(*levels)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

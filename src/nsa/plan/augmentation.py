@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nsa.settings.config import ImageConfig
+from nsa.settings.config import ImageConfig, middle
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,3 @@ def unchanged(count: int, size: tuple[int, int]) -> Augmentation:
     zeros = np.zeros(count, np.int32)
     angle, flip = np.zeros(count, np.float32), np.zeros(count, np.uint8)
     return Augmentation(angle, zeros, zeros, flip, size)
-
-
-def middle(outer: int, inner: int) -> int:
-    """First pixel of a centred window, rounded as torchvision's CenterCrop rounds."""
-    return round((outer - inner) / 2)

@@ -25,8 +25,14 @@ class PlanBounds(NamedTuple):
     mask_bytes: int
 
 
-def plan_bounds(config: SynthesisConfig, height: int, width: int) -> PlanBounds:
-    """The bounds of plans for images of ``height`` x ``width`` px."""
+def plan_bounds(
+    config: SynthesisConfig, height: int, width: int, *, objects: bool = False
+) -> PlanBounds:
+    """The bounds of plans for images of ``height`` x ``width`` px.
+
+    Args:
+        objects: whether they are drawn with object masks though there is no background.
+    """
     way = config.way
     found = limits(config, height, width, objects=False)
     if way.shapes == "cutpaste":
@@ -38,7 +44,8 @@ def plan_bounds(config: SynthesisConfig, height: int, width: int) -> PlanBounds:
         factor = 1 if way.resize else 2  # the released code resizes to half of the limits
         sides = factor * found.rows.half_high, factor * found.columns.half_high
     rows, columns = min(height, sides[0]), min(width, sides[1])
-    masks = int(config.mask_background is not None) + int(way.shapes == "ellipses")
+    masked = config.mask_background is not None or (objects and way.object_masks)
+    masks = int(masked) + int(way.shapes == "ellipses")
     return PlanBounds(found.max_patches, rows, columns, masks * found.max_patches * rows * columns)
 
 

@@ -24,6 +24,7 @@ from nsa.folder import CONTENTS, AnyRun
 from nsa.images import Contents, load_images
 from nsa.images.decode import own_shapes
 from nsa.images.files import find_all_images
+from nsa.images.ignored import Ignored
 from nsa.images.load import load_contents
 from nsa.metrics.conformal import ConformalThreshold, images_needed
 from nsa.metrics.conformal_pixels import MapLevels, PixelThresholds
@@ -35,6 +36,7 @@ from nsa.runs.copies import (
     warn_about_near,
     warn_about_near_pairs,
 )
+from nsa.runs.ignoring import ignored_of, ignoring, keep_ignored
 from nsa.settings.fields import reading
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import write_csv
@@ -210,6 +212,7 @@ def calibrate(
     run: AnyRun,
     detector: Detector,
     inputs: Sequence[Path],
+    ignore: Path | Ignored | None = None,
     leave_out: Contents | None = None,
 ) -> Calibration:
     """Score normal images and keep the scores in the detector's run folder.
@@ -217,13 +220,19 @@ def calibrate(
     Of images with the same pixels one counts.
 
     Args:
+        detector: loaded without what an earlier calibration ignored.
         inputs: image files and folders of images.
+        ignore: what does not count beside what the training ignored: a mask for all images, which
+            is kept with the calibration and ignored by the run from then on, or a folder of masks
+            of these images.
         leave_out: images that do not count, nor do copies of them.
 
     Raises:
-        InputError: an image cannot be read, was trained on, or is named twice, or none is left.
+        InputError: an image or a mask cannot be used, an image was trained on or is named twice, or
+            none is left.
     """
     paths = find_all_images(inputs)
+    ignored = ignoring(detector, ignore, paths)
     progress, images = console.is_terminal, None
     if detector.resize == "stretch":
         contents = Contents(paths)
@@ -251,9 +260,10 @@ def calibrate(
     say_if_scaled(detector, contents)
     if images is None:
         with progress_bar("Judging images", len(rows), shown=progress) as bar:
-            said = detector.calibrate_files([paths[row] for row in rows], bar.advance)
+            said = detector.calibrate_files([paths[row] for row in rows], bar.advance, ignored)
     else:
-        said = detector.calibrate(images, own_shapes(contents.paths))
+        hidden = ignored_of(detector, [paths[row] for row in rows], ignored)
+        said = detector.calibrate(images, own_shapes(contents.paths), hidden)
     check_scores(
         Scored(torch.from_numpy(said.scores), torch.from_numpy(said.levels)[:, None]),
         contents.paths,
@@ -263,6 +273,7 @@ def calibrate(
         if named is not None and not (run.path / CONTENTS).exists():
             named.write(run.path / CONTENTS)
         detector.save_calibration(run.path)
+        keep_ignored(run.path, detector)
         calibration.write(run.path)
     return calibration
 

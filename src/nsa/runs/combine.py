@@ -21,7 +21,9 @@ from nsa.detectors.ensemble.settings import NAME, EnsembleSettings
 from nsa.detectors.method import Fitted, Fitting
 from nsa.errors import InputError
 from nsa.folder import (
+    CALIBRATED_IGNORED,
     CONTENTS,
+    IGNORED,
     MEMBERS,
     beginning,
     create_run,
@@ -45,7 +47,8 @@ _KEPT = (".yaml", ".safetensors", ".csv", ".json")  # what a member's files end 
 _NOT_KEPT = ("trace.json", "checkpoint.safetensors")
 # Of an ensemble, before the metrics.
 _OURS = (
-    "config.yaml", CONTENTS, HELD_OUT, SCALES, PIXELS, CALIBRATION, "scores.csv", "examples.png",
+    "config.yaml", CONTENTS, IGNORED, HELD_OUT, SCALES, PIXELS, CALIBRATION, "scores.csv",
+    "examples.png",
 )  # fmt: skip
 
 
@@ -126,8 +129,12 @@ def _find_dataset(
     """The images of the product where a member still finds them, and how it names them."""
     for member in members.values():
         places = {name: member.run.places[name] for name in ("data_root", "normal_dir")}
+        ignored = member.ignored
+        if "ignore" in member.run.places:
+            places["ignore"] = member.run.places["ignore"]
         with contextlib.suppress(InputError):
-            return places, open_dataset(places["data_root"], category, places["normal_dir"])
+            dataset = open_dataset(places["data_root"], category, places["normal_dir"])
+            return places, dataset.ignoring(ignored)
     _log.warning("The images that the members were trained with are gone: there is no test set.")
     return {"data_root": None, "normal_dir": None}, Dataset(category, [])
 
@@ -136,6 +143,7 @@ def _files(run: Path) -> Iterator[Path]:
     """What of a run folder becomes part of an ensemble."""
     for path in sorted(run.iterdir()):
         kept = path.suffix in _KEPT and path.name not in _NOT_KEPT
+        kept = kept or path.name in (IGNORED, CALIBRATED_IGNORED)
         if kept and not path.name.startswith(".") and path.is_file():
             yield path
 

@@ -18,6 +18,7 @@ from nsa.detectors.detector import Detector, Scored, check_scores, enlarge
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset, LoadedTest, Sample, load_test_set, read_image
 from nsa.images.decode import own_shapes
+from nsa.images.ignored import Ignored
 from nsa.images.load import worker_count
 from nsa.images.stream import Pixels
 from nsa.images.test_set import MaskFindings
@@ -26,6 +27,7 @@ from nsa.report.grids import heat_map_grid
 from nsa.report.review import ReviewPage
 from nsa.runs.decisions import Decisions, decided
 from nsa.runs.examples import Example, chosen_examples, drawable
+from nsa.runs.ignoring import ignored_of
 from nsa.runs.judging import judge_samples
 from nsa.runs.measures import (
     SEGMENTATION,
@@ -115,6 +117,9 @@ def evaluate(
     their own size, as do their masks, and nothing of them is kept but the examples; see
     :class:`nsa.metrics.PixelMetrics` for what that means for their metrics.
 
+    A pixel that is ignored counts as a normal one, whatever its mask says, and the detector's maps
+    have their lowest value there.
+
     Args:
         loaded: the test set at the size of ``detector``, where it is in memory already, or of
             images that stream what they hold, where they were checked.
@@ -128,22 +133,28 @@ def evaluate(
     test = dataset.test
     if detector.resize != "stretch":
         known = loaded if isinstance(loaded, Contents) else None
-        return _evaluate_streaming(detector, test, known, pixel_threshold, each)
+        return _evaluate_streaming(detector, test, known, pixel_threshold, each, dataset.ignored)
     if not isinstance(loaded, LoadedTest):
         loaded = load_test_set(
             test, detector.size, detector.channels, console.is_terminal, detector.levels
         )
-    images, masks = loaded.images, loaded.masks
+    images, masks, published_masks = loaded.images, loaded.masks, loaded.published_masks
     start = time.perf_counter()
     names = [sample.path for sample in test]
-    scored = detector.score(images)
+    ignored = ignored_of(detector, names, dataset.ignored)
+    hidden = detector.hidden(ignored)
+    if hidden is not None:  # a defect there does not count
+        masks, published_masks = masks.copy(), published_masks.copy()
+        for one in (masks, published_masks):
+            one[hidden.expand(one.shape).numpy()] = 0
+    scored = detector.score(images, ignored)
     check_scores(scored, names)
     whole = paper = _judge(test, scored, masks, pixel_threshold)
-    published = detector.score_as_published(images)
+    published = detector.score_as_published(images, ignored)
     if published is not None:
         check_scores(published, names)
-    if published is not None or not np.array_equal(masks, loaded.published_masks):
-        paper = _judge(test, published or scored, loaded.published_masks, pixel_threshold)
+    if published is not None or not np.array_equal(masks, published_masks):
+        paper = _judge(test, published or scored, published_masks, pixel_threshold)
     if published is not None and pixel_threshold is not None:
         paper.metrics[SEGMENTATION] = None
         paper.reasons[SEGMENTATION] = "the threshold is one of whole images"
@@ -193,6 +204,7 @@ def _evaluate_streaming(
     contents: Contents | None,
     threshold: float | None,
     each: Each | None,
+    ignored: Ignored | None = None,
 ) -> Evaluation:
     start = time.perf_counter()
     noted = Contents([sample.path for sample in test]) if contents is None else None
@@ -200,7 +212,7 @@ def _evaluate_streaming(
     pixels = PixelMetrics([] if threshold is None else [threshold])
     scores, spread, above = (np.zeros(len(test)) for _ in range(3))
     with progress_bar("Judging images", len(test), shown=console.is_terminal) as bar:
-        for file, mask in judge_samples(detector, test, noted):
+        for file, mask in judge_samples(detector, test, noted, ignored):
             number, _, judged = file
             sample = test[number]
             scores[number], spread[number] = judged.score, judged.spread or 0.0
@@ -217,7 +229,7 @@ def _evaluate_streaming(
     whole = Judgement(*streamed_metrics(test, scores, pixels, threshold), scores, None)
     chosen = chosen_examples(test, whole.scores.tolist())
     # Which they are is known only now; judging them again takes less than keeping all.
-    again = judge_samples(detector, [test[index] for index in chosen], None)
+    again = judge_samples(detector, [test[index] for index in chosen], None, ignored)
     examples = [
         drawable(chosen[file.number], file.image, mask, file.judged.map) for file, mask in again
     ]

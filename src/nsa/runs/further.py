@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nsa.detectors.detector import Detector
+from nsa.detectors.hidden import ignored_by
 from nsa.detectors.method import AnyMethod, Fitting
 from nsa.detectors.registry import find_method, method_of
 from nsa.errors import InputError
@@ -93,6 +94,8 @@ def begin_further(request: TrainRequest, ranks: Ranks, *, profile: bool = False)
     detector = method.load(run, "cpu")  # says what an unfinished run lacks
     if request.data_root is not None or request.normal_dir is not None:
         run.places.update(request.places())
+    if request.ignore is not None:  # a folder of masks that has moved
+        run.places["ignore"] = str(request.ignore)
     try:
         dataset = open_dataset(
             run.places["data_root"], run.settings.category, run.places["normal_dir"]
@@ -108,6 +111,7 @@ def begin_further(request: TrainRequest, ranks: Ranks, *, profile: bool = False)
     added = len(verdicts.good) - len(kept.good)
     fitting = method.further(run, request, added, ranks, profile=profile)
     _say_what_is_new(run, request, added, verdicts)
+    dataset = dataset.ignoring(ignored_by(start, run.places.get("ignore")))
     dataset = dataclasses.replace(dataset, further=[Sample(path) for path in verdicts.good])
     places = {**run.places, "threads": request.threads or run.places["threads"]}
     places |= {**fitting.places(), START: str(start)}

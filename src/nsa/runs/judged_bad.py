@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.images import Contents
+from nsa.images.ignored import Ignored
 from nsa.images.load import worker_count
 from nsa.metrics.conformal import ConformalThreshold
 from nsa.runs.decisions import Decisions
@@ -25,18 +26,24 @@ _log = logging.getLogger("nsa")
 Scores = npt.NDArray[np.float64]
 
 
-def score_files(detector: Detector, paths: list[Path], contents: Contents | None = None) -> Scores:
+def score_files(
+    detector: Detector,
+    paths: list[Path],
+    contents: Contents | None = None,
+    ignored: Ignored | None = None,
+) -> Scores:
     """Raw scores, float64 (N,), of images, as ``nsa predict`` gives them.
 
     Args:
         contents: of these paths, to be filled with what the images hold.
+        ignored: what does not count of them beside what the detector ignores.
 
     Raises:
         InputError: an image cannot be read or judged.
     """
     scores = np.zeros(len(paths))
     with ThreadPoolExecutor(worker_count()) as pool:
-        for group in judge_files(detector, paths, pool, contents=contents):
+        for group in judge_files(detector, paths, pool, contents=contents, ignored=ignored):
             for file in group:
                 scores[file.number] = file.judged.score
     return scores
@@ -64,14 +71,18 @@ def found_of_bad(scores: Scores, decisions: Decisions) -> dict[str, Any]:
     }
 
 
-def found_of_kept(run: Path, detector: Detector, decisions: Decisions) -> dict[str, Any] | None:
+def found_of_kept(
+    run: Path, detector: Detector, decisions: Decisions, ignored: Ignored | None = None
+) -> dict[str, Any] | None:
     """The same of the images that a run's training was told are bad; None: of none.
 
     Where they are gone the log says so.
     """
     try:
         bad = Verdicts.kept(run).bad
-        return found_of_bad(score_files(detector, bad), decisions) if bad else None
+        if not bad:
+            return None
+        return found_of_bad(score_files(detector, bad, ignored=ignored), decisions)
     except InputError as error:
         _log.warning("What the threshold finds of the images judged bad is not known: %s", error)
         return None

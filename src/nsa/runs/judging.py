@@ -16,6 +16,7 @@ from nsa.detectors.detector import Detector, Judged, Scored, check_scores
 from nsa.errors import InputError
 from nsa.images import Contents, Sample, load_mask
 from nsa.images.decode import as_array, decode
+from nsa.images.ignored import Ignored
 from nsa.images.load import describe, worker_count
 from nsa.images.masks import Mask
 from nsa.images.stream import Pixels, groups, map_ahead
@@ -44,6 +45,7 @@ def judge_files(
     pool: ThreadPoolExecutor,
     failures: dict[int, InputError] | None = None,
     contents: Contents | None = None,
+    ignored: Ignored | None = None,
 ) -> Generator[list[JudgedFile], None, None]:
     """Judge images of any sizes, group by group, in the order of their files.
 
@@ -52,11 +54,14 @@ def judge_files(
         failures: gets the reason of each file that cannot be read, by its index; None: such a file
             is an error, before which all others are read, so that every one of its kind is named.
         contents: of these paths, to be filled with what the images hold.
+        ignored: what does not count of them beside what the detector ignores; a mask that does not
+            fit is an error of its file.
 
     Raises:
         InputError: files cannot be read, or a score or a map is not finite.
     """
     waiting: deque[int] = deque()  # those that are read but not yet judged
+    masks: dict[int, Mask | None] = {}  # of these
     failed: dict[int, InputError] = {} if failures is None else failures
 
     def read(index: int) -> Pixels | InputError:
@@ -68,6 +73,11 @@ def judge_files(
             detector.check_shape((picture.height, picture.width))
         except InputError as error:
             return InputError(f"{paths[index]} {error}")
+        if ignored is not None:
+            try:
+                masks[index] = ignored.of(paths[index], (picture.height, picture.width))
+            except InputError as error:
+                return error
         if contents is not None:
             contents.note(index, picture)
         return as_array(picture)
@@ -82,10 +92,10 @@ def judge_files(
 
     with contextlib.closing(map_ahead(read, range(len(paths)), pool, worker_count())) as images:
         for group in groups(readable(images)):
-            found = [
-                JudgedFile(waiting.popleft(), image, judged)
-                for image, judged in zip(group, detector.judge(group), strict=True)
-            ]
+            numbers = [waiting.popleft() for _ in group]
+            hidden = [masks.pop(number, None) for number in numbers]
+            judgements = detector.judge(group, hidden) if ignored else detector.judge(group)
+            found = [*map(JudgedFile, numbers, group, judgements)]
             for number, _, judged in found:
                 score = torch.tensor([judged.score], dtype=torch.float64, device="cpu")
                 check_scores(Scored(score, torch.from_numpy(judged.map)[None]), [paths[number]])
@@ -96,9 +106,14 @@ def judge_files(
 
 
 def judge_samples(
-    detector: Detector, samples: Sequence[Sample], contents: Contents | None = None
+    detector: Detector,
+    samples: Sequence[Sample],
+    contents: Contents | None = None,
+    ignored: Ignored | None = None,
 ) -> Iterator[tuple[JudgedFile, Mask]]:
     """Judge test images at their own size, each with its mask: uint8 0/1 (H, W), 0 without a file.
+
+    The mask has nothing of what is ignored.
 
     Arguments and errors as of :func:`judge_files`.
 
@@ -110,12 +125,18 @@ def judge_samples(
         sample = samples[file.number]
         if sample.mask is None:
             return np.zeros(file.image.shape[:2], dtype=np.uint8)
-        return load_mask(sample.mask, None, sample.path)
+        mask = load_mask(sample.mask, None, sample.path)
+        for one in (detector.ignored, ignored):
+            hidden = None if one is None else one.of(sample.path, mask.shape)
+            mask = mask if hidden is None else mask & ~hidden
+        return mask
 
     paths = [sample.path for sample in samples]
     with (
         ThreadPoolExecutor(worker_count()) as pool,
-        contextlib.closing(judge_files(detector, paths, pool, contents=contents)) as files,
+        contextlib.closing(
+            judge_files(detector, paths, pool, contents=contents, ignored=ignored)
+        ) as files,
     ):
         for group in files:
             yield from zip(group, pool.map(mask_of, group), strict=True)

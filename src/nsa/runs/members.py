@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from nsa.detectors.detector import Detector
 from nsa.detectors.ensemble.fit import HeldOut, check_enough
+from nsa.detectors.hidden import ignored_by
 from nsa.detectors.registry import DEFAULT, load
 from nsa.detectors.registry import open_run as open_any
 from nsa.errors import InputError
@@ -15,9 +18,11 @@ from nsa.folder import MEMBERS, AnyRun, read_config
 from nsa.images import Contents, load_images
 from nsa.images.contents import example
 from nsa.images.files import find_all_images
+from nsa.images.ignored import Ignored
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.calibrate import Calibration
 from nsa.runs.copies import find_training_contents
+from nsa.runs.ignoring import ignored_of
 from nsa.system.console import as_argument, console
 
 _OTHERS = "name others, which no member was trained on, with --normals"
@@ -31,11 +36,13 @@ class Member:
         run: where it is.
         detector: of it.
         trained: what the images hold that it was trained on; None: nobody knows.
+        ignored: what does not count of images, by its training and calibration.
     """
 
     run: AnyRun
     detector: Detector
     trained: Contents | None
+    ignored: Ignored | None = None
 
 
 def open_members(paths: Sequence[Path], device: str) -> dict[str, Member]:
@@ -68,7 +75,8 @@ def open_members(paths: Sequence[Path], device: str) -> dict[str, Member]:
                 "them stretched to one size; leave it out, or train it without --size."
             )
         detector.be_quiet()
-        member = Member(run, detector, _trained_on(run, detector))
+        ignored = detector.ignored or ignored_by(path, run.places.get("ignore"))
+        member = Member(run, detector, _trained_on(run, detector), ignored)
         for other in members.values():
             _check_pair(other, member)
         members[f"{number:02d}-{method}"] = member
@@ -102,6 +110,21 @@ def _check_pair(one: Member, other: Member) -> None:
             f"{one.run.path} reads 16-bit images by {ranges[0]} and {other.run.path} by "
             f"{ranges[1]}; train them with the same 'levels'."
         )
+    _check_ignored(one, other)
+
+
+def _check_ignored(one: Member, other: Member) -> None:
+    """Refuse runs that ignore different pixels: what one of them ignores would count after all."""
+    masks, folders = (
+        [None if found is None else getattr(found, name) for found in (one.ignored, other.ignored)]
+        for name in ("one", "source")
+    )
+    both = [mask for mask in masks if mask is not None]
+    if len(both) == 1 or (not np.array_equal(*both) if both else folders[0] != folders[1]):
+        raise InputError(
+            f"{one.run.path} and {other.run.path} do not ignore the same pixels; train them with "
+            "the same --ignore."
+        )
 
 
 def find_held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> HeldOut:
@@ -124,9 +147,11 @@ def find_held_out(members: Mapping[str, Member], normals: Sequence[Path]) -> Hel
                 f"{member.run.path}, or are copies of what was, "
                 f"{example(copies, contents, member.trained)}; {_OTHERS}."
             )
+    ignored = next(iter(members.values())).ignored
     rows = contents.different("held-out images")
     check_enough(len(rows), "name more with --normals")
-    return HeldOut(images[rows], contents.take(rows))
+    hidden = ignored_of(detector, [paths[row] for row in rows], ignored)
+    return HeldOut(images[rows], contents.take(rows), hidden)
 
 
 def _calibrated_with(members: Mapping[str, Member]) -> list[Path]:

@@ -32,6 +32,7 @@ from nsa.images import Contents
 from nsa.images.files import find_all_images, list_missing
 from nsa.runs.calibrate import FILE, Calibration, calibrate, check_kept
 from nsa.runs.decisions import Decisions
+from nsa.runs.ignoring import ignoring
 from nsa.runs.judged_bad import Scores, found_of_bad, score_files
 from nsa.runs.verdicts import Verdicts
 from nsa.system.console import as_argument, counted
@@ -44,6 +45,7 @@ def calibrate_by_verdicts(
     detector: Detector,
     inputs: Sequence[Path],
     source: Path,
+    ignore: Path | None = None,
     *,
     overwrite: bool = False,
 ) -> tuple[Calibration, dict[str, Any] | None]:
@@ -53,6 +55,7 @@ def calibrate_by_verdicts(
         inputs: image files and folders of images; empty: those of the present calibration, which
             are judged again.
         source: the table of verdicts.
+        ignore: as for :func:`nsa.runs.calibrate.calibrate`.
         overwrite: the result may lack images of the present calibration.
 
     Returns:
@@ -70,7 +73,8 @@ def calibrate_by_verdicts(
     if not overwrite:
         check_kept(run.path, paths)
     contents = Contents(verdicts.paths)
-    scores = score_files(detector, verdicts.paths, contents)
+    ignored = ignoring(detector, ignore, [*paths, *verdicts.bad])
+    scores = score_files(detector, verdicts.paths, contents, ignored)
     good, bad = verdicts.divide(contents)
     if (run.path / FILE).is_file():
         _say_if_picked(scores[: len(good)], Decisions.of(run.path, detector))
@@ -79,7 +83,7 @@ def calibrate_by_verdicts(
             f"{source} judges no image good, and the run in {run.path} is not calibrated yet; name "
             "normal images to calibrate with, too."
         )
-    calibration = calibrate(run, detector, paths, leave_out=bad)
+    calibration = calibrate(run, detector, paths, ignored, leave_out=bad)
     decisions = Decisions.of(run.path, detector)
     assert decisions is not None
     return calibration, found_of_bad(scores[len(good) :], decisions) if len(bad) else None

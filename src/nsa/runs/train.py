@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nsa.detectors.method import AnyMethod, Fitting
+from nsa.detectors.hidden import ignored_by
+from nsa.detectors.method import AnyMethod, Fitting, refuse_changes
 from nsa.detectors.registry import config_name, find_method, method_of
 from nsa.errors import InputError
 from nsa.folder import (
+    IGNORED,
     MEMBERS,
     AnyRun,
     AnySettings,
@@ -23,6 +25,7 @@ from nsa.folder import (
     need_begun,
 )
 from nsa.images import Dataset, open_dataset
+from nsa.images.ignored import Ignored
 from nsa.runs.further import Begun, begin_further, further_method, with_verdicts
 from nsa.runs.verdicts import Verdicts
 from nsa.runs.work import Trained, work
@@ -66,7 +69,9 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
 def _begin(request: TrainRequest, ranks: Ranks, profile: bool) -> Begun:
     """Check a training before anything is written; the request's paths are absolute."""
     if request.resume_from is not None:
-        _check_steps(further_method(request), ranks, profile)
+        method = further_method(request)
+        _check_steps(method, ranks, profile)
+        _check_ignored(method.open_run(request.resume_from), request)
         return begin_further(request, ranks, profile=profile)
     if request.verdicts is not None:
         raise InputError(
@@ -76,6 +81,8 @@ def _begin(request: TrainRequest, ranks: Ranks, profile: bool) -> Begun:
     method = find_method(request.method)
     _check_steps(method, ranks, profile)
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
+    if request.ignore is not None:
+        dataset = dataset.ignoring(Ignored.open(request.ignore))
     fitting = method.begin(request, dataset, ranks, profile=profile)
     places = {**request.places(), **fitting.places(), "threads": request.threads}
     return Begun(method, dataset, fitting, Verdicts([], []), places)
@@ -88,7 +95,8 @@ def resume(
 
     Args:
         folder: the run folder.
-        request: only ``data_root`` and ``normal_dir`` (where the images have moved), ``device``,
+        request: only ``data_root``, ``normal_dir`` and a folder of masks to ``ignore`` (where they
+            have moved), ``device``,
             ``precision`` and ``threads`` may differ from the run's own, and what its method lets
             change, such as ``epochs``; from then on the run folder has them.
         ranks: as for :func:`train`; their number may differ from before.
@@ -121,8 +129,11 @@ def resume(
     _check_steps(method, ranks, profile)
     with _interruptible(folder), FolderLock(folder):
         run = method.open_run(folder)
+        _check_ignored(run, request)
         moved = request.data_root is not None or request.normal_dir is not None
-        changes = request.places() if moved else {}
+        changes = request.places() if moved or request.ignore is not None else {}
+        if not moved:
+            changes = {name: changes[name] for name in changes if name == "ignore"}
         run.places.update(changes)
         for name in ("device", "precision", "threads"):
             run.places[name] = getattr(request, name) or run.places[name]
@@ -175,7 +186,17 @@ def open_run_dataset(run: AnyRun) -> Dataset:
     Raises:
         InputError: they are no longer there.
     """
-    return open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
+    dataset = open_dataset(run.places["data_root"], run.settings.category, run.places["normal_dir"])
+    return dataset.ignoring(ignored_by(run.path, run.places.get("ignore")))
+
+
+def _check_ignored(run: AnyRun, request: TrainRequest) -> None:
+    """Refuse to ignore something else than a run that has begun; a folder may have moved."""
+    before = run.places.get("ignore")
+    if request.ignore is None or request.places()["ignore"] == before:
+        return
+    of_all = (run.path / IGNORED).is_file() or not request.ignore.is_dir()
+    refuse_changes(["ignore"] if before is None or of_all else [])
 
 
 def _own_threads(asked: int | None, fitting: Fitting[Any]) -> int | None:

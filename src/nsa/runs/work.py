@@ -12,7 +12,7 @@ from nsa.detectors.detector import Calibrated, Detector
 from nsa.detectors.method import Compound, Fitting, Part
 from nsa.detectors.registry import config_name, load
 from nsa.errors import InputError
-from nsa.folder import MEMBERS, AnyRun, change_run, create_run
+from nsa.folder import IGNORED, MEMBERS, AnyRun, change_run, create_run
 from nsa.images import Contents, Dataset, LoadedTest, load_test_set
 from nsa.images.test_set import check_shapes, check_test_set
 from nsa.runs.calibrate import FILE as CALIBRATION
@@ -60,6 +60,9 @@ def work(
         InputError: an image or the run folder cannot be used, or nothing can be trained.
         Interrupted: a signal stopped the training; its state is saved.
     """
+    _keep_ignored(run, dataset)
+    if dataset.ignored is not None:
+        dataset.ignored.check_sizes([sample.path for sample in dataset.test])
     # The test set too, so that its faults are no surprise after the training.
     test: LoadedTest | Contents
     how = fitting.channels, console.is_terminal, fitting.levels
@@ -96,6 +99,7 @@ def _complete(
         keep_training_contents(run.path, contents)
     warn_about_test(dataset.test, tested, contents)
     fitted = fitting.fit(run, dataset)
+    fitted.detector.ignore(dataset.ignored)
     try:
         calibrated = fitting.complete and (run.path / CALIBRATION).is_file()  # perhaps by others
         if fitted.held_out is not None and not calibrated:
@@ -118,6 +122,13 @@ def _complete(
     return Trained(run, result)
 
 
+def _keep_ignored(run: AnyRun, dataset: Dataset) -> None:
+    """Keep a mask for all images in the run folder, before anything is done by it."""
+    path, ignored = run.path / IGNORED, dataset.ignored
+    if ignored is not None and ignored.one is not None and not path.is_file():
+        ignored.write(path)
+
+
 def _complete_part(run: AnyRun, part: Part, kept: Dataset, held_out: Contents) -> None:
     """Train what is not finished of a run's part, a run of its own, and calibrate it.
 
@@ -130,7 +141,8 @@ def _complete_part(run: AnyRun, part: Part, kept: Dataset, held_out: Contents) -
         return
     try:
         trained = _train_part(run, part, kept)
-        calibrate(trained.run, load(folder, run.places["device"]), [*map(Path, held_out.paths)])
+        detector = load(folder, run.places["device"])
+        calibrate(trained.run, detector, [*map(Path, held_out.paths)], kept.ignored)
     except (InputError, Interrupted) as stop:
         # A part goes on with the whole.
         own, whole = (f"--resume {as_argument(path)}" for path in (folder, run.path))

@@ -51,7 +51,7 @@ def add_working_point(
             limit.of: limit.rate,
             **pixel_point(evaluation, dataset, limit.threshold, fresh),
         }
-    found = found_of_kept(run.path, detector, decisions)
+    found = found_of_kept(run.path, detector, decisions, dataset.ignored)
     if found is not None:
         point["judged_bad"] = found
     return dataclasses.replace(evaluation, working_point=point, decisions=decisions)

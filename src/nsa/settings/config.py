@@ -306,6 +306,11 @@ class TrainConfig(Checked):
         check_held_out(self.holdout, self.fpr)
 
 
+def middle(outer: int, inner: int) -> int:
+    """First pixel of a centred window, rounded as torchvision's CenterCrop rounds."""
+    return round((outer - inner) / 2)
+
+
 def check_held_out(holdout: float | None, fpr: float | None) -> None:
     """Raise :class:`InputError` unless a share of held-out images and a rate can be such."""
     if holdout is not None and not 0 <= holdout < 1:

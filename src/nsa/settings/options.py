@@ -213,6 +213,11 @@ class TrainRequest(Request):
         "Instead of --data-root: a plain folder of good images. May be given several times."
     )
     method: str | None = option("How anomalies are detected.")
+    ignore: Path | None = option(
+        "Mask of pixels that do not count, whatever is there: one that is white there, of all "
+        "images, or a folder with a mask an image, named by the image's stem. It is kept with the "
+        "run, and used wherever that is."
+    )
     seed: int | None = option(
         "Fixes all that is drawn at random: initial weights, order, augmentation, anomalies, "
         "held-out images; --threads fixes the rounding too. [default: 0]"
@@ -259,7 +264,7 @@ class TrainRequest(Request):
 
     def absolute(self) -> Self:
         """The same with absolute paths of the images, so that files are named alike ever after."""
-        folders = self.normal_dir
+        folders, ignore = self.normal_dir, self.ignore
         single = {
             name: None if path is None else path.resolve()
             for name in ("data_root", "resume_from", "verdicts")
@@ -267,15 +272,19 @@ class TrainRequest(Request):
         }
         return self.replace(
             **single,
+            ignore=None if ignore is None else ignore.expanduser().resolve(),
             normal_dir=None if folders is None else [folder.resolve() for folder in folders],
         )
 
     def places(self) -> dict[str, str | list[str] | None]:
         """Where the images lie, absolute, as a run folder keeps it."""
-        root, folders = self.absolute().data_root, self.absolute().normal_dir
+        given = self.absolute()
+        root, folders = given.data_root, given.normal_dir
+        ignore = {} if given.ignore is None else {"ignore": str(given.ignore)}
         return {
             "data_root": None if root is None else str(root),
             "normal_dir": None if folders is None else [str(folder) for folder in folders],
+            **ignore,
         }
 
 

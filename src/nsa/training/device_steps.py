@@ -28,6 +28,7 @@ from nsa.system.cores import own_cores
 from nsa.training.draw import Drawn
 from nsa.training.packed import PackedStep
 from nsa.training.profile import NO_CLOCK, SYNTHESIS, Clock
+from nsa.training.steps import undo
 from nsa.training.update import Updater
 
 _log = logging.getLogger("nsa")
@@ -50,12 +51,14 @@ class HostStep:
         own: how many of them are trained on.
         block: uint8, see :class:`PackedStep`, pinned.
         pixels: uint8 (count, height, width, channels), pinned; None: they are on the device.
+        ignored: bool (count, *crop), pinned, see :class:`nsa.training.draw.Drawn`.
     """
 
     count: int
     own: int
     block: Tensor
     pixels: Tensor | None
+    ignored: Tensor | None = None
 
 
 @dataclass
@@ -68,6 +71,7 @@ class _Slot:
     plan: DevicePlan
     store: Tensor
     loss: Tensor
+    ignored: Tensor | None = None
     eager_runs: int = 0
     graph: torch.cuda.CUDAGraph | None = None
 
@@ -86,6 +90,7 @@ class DeviceSteps:
             batch normalisation exchanges its moments.
         resident_limit: bytes that the images may take there; beyond it they stay on the host and
             each step brings its own.
+        ignores: whether pixels do not count, which each step brings.
 
     Attributes:
         resident: whether the images are on the device.
@@ -104,6 +109,7 @@ class DeviceSteps:
         device: torch.device,
         captured: bool,
         resident_limit: int,
+        ignores: bool = False,
     ) -> None:
         self.workers = min(_MOST_WORKERS, max(1, own_cores() - 1))
         self._count = len(images)
@@ -119,12 +125,13 @@ class DeviceSteps:
         self._device = _numbered(device)
         self._updater = updater
         self.resident = isinstance(images, Tensor) and images.numel() <= resident_limit
-        self._captured = captured
+        self._captured, self._ignores = captured, ignores
         self._limits = device_limits(self._device)
         self._layouts: dict[int, PackedStep] = {}
         size = self._layout(batch_size).bytes
         if not self.resident:
             size += batch_size * math.prod(self._shape)
+        size += ignores * batch_size * math.prod(image_config.crop)
         self.most_ready = max(2, min(_READY_EACH * self.workers, _READY_BYTES // size))
         self._slots: dict[tuple[int, int], _Slot] = {}
         self._pool: Any = None  # torch's handle of the memory that graphs share
@@ -179,14 +186,19 @@ class DeviceSteps:
                     source, out = self._pixels.numpy(), pixels.numpy()
                     np.take(source, drawn.image, axis=0, out=out, mode="clip")
             layout.pack(drawn, image, block)
-        return HostStep(len(drawn), drawn.own, block, pixels)
+            ignored = None
+            if drawn.ignored is not None:
+                ignored = _pinned(*drawn.ignored.shape)
+                ignored.numpy()[:] = drawn.ignored
+                ignored = ignored.view(torch.bool)
+        return HostStep(len(drawn), drawn.own, block, pixels, ignored)
 
     def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
         """See :meth:`nsa.training.steps.Steps.make_batch`."""
         step = self.prepare(drawn)
         slot = self._slot(step)
         self._bring(step, slot)
-        images, labels = self._make(slot)
+        images, labels = self._batch(slot)
         for made in (images, labels):
             made.record_stream(self._before)  # where they are used
         return images, labels
@@ -217,7 +229,9 @@ class DeviceSteps:
         layout = self._layouts.get(count)
         if layout is None:  # two threads may make the same one
             stored = self._count if self.resident else count
-            layout = PackedStep(count, stored, self._synthesis, self._images, self._limits)
+            layout = PackedStep(
+                count, stored, self._synthesis, self._images, self._limits, objects=self._ignores
+            )
             self._layouts[count] = layout
         return layout
 
@@ -231,7 +245,10 @@ class DeviceSteps:
                 store = torch.zeros(shape, dtype=torch.uint8, device=self._device)
             plan = DevicePlan(layout.plan, layout.plan_of(block))
             loss = torch.zeros((), dtype=torch.float32, device=self._device)
-            self._slots[size] = _Slot(step.own, layout, block, plan, store, loss)
+            ignored = None
+            if step.ignored is not None:
+                ignored = torch.zeros_like(step.ignored, device=self._device)
+            self._slots[size] = _Slot(step.own, layout, block, plan, store, loss, ignored)
         return self._slots[size]
 
     def _bring(self, step: HostStep, slot: _Slot) -> None:
@@ -242,6 +259,8 @@ class DeviceSteps:
         pairs = [(step.block, slot.block)]
         if step.pixels is not None:
             pairs.append((step.pixels, slot.store))
+        if step.ignored is not None and slot.ignored is not None:
+            pairs.append((step.ignored, slot.ignored))
         with torch.cuda.stream(self._copies):
             arrived = [source.to(self._device, non_blocking=True) for source, _ in pairs]
         self._stream.wait_stream(self._copies)
@@ -249,17 +268,26 @@ class DeviceSteps:
             target.copy_(source)
             source.record_stream(self._stream)
 
-    def _make(self, slot: _Slot) -> tuple[Tensor, Tensor]:
+    def _make(self, slot: _Slot) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented images, the same with anomalies, uint8 (n, C, *crop), and labels."""
         views = slot.layout.views_of(slot.block)
         normal = kernels.augment(slot.store, views, *self._images.crop)
         images, labels = blend_and_label(normal, slot.plan, self._synthesis)
+        return normal.permute(0, 3, 1, 2), images, labels
+
+    def _batch(self, slot: _Slot) -> tuple[Tensor, Tensor]:
+        """What is trained on."""
+        normal, images, labels = self._make(slot)
+        if slot.ignored is not None:
+            images, labels = undo(normal, images, labels, slot.ignored)
         return images[: slot.own], labels[: slot.own]
 
     def _work(self, slot: _Slot, clock: Clock) -> None:
         """All of a step; what it reads and writes outside is in the slot and the network."""
         with clock.part(SYNTHESIS):
-            images, labels = self._make(slot)
-        slot.loss.copy_(self._updater(images, labels, clock))
+            images, labels = self._batch(slot)
+        ignored = None if slot.ignored is None else slot.ignored[: slot.own]
+        slot.loss.copy_(self._updater(images, labels, clock, ignored))
 
     def _capture(self, slot: _Slot) -> torch.cuda.CUDAGraph:
         self._updater.optimizer.zero_grad(set_to_none=True)  # gradients live in the graph's memory

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nsa.images.full_size import FullSizeImages
+from nsa.images.gather import gather
 from nsa.plan import Plan, draw_plan, object_masks
 from nsa.plan.augmentation import Augmentation, draw_augmentation, draw_crops, unchanged
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
@@ -33,6 +34,7 @@ class Drawn:
         pixels: uint8 (n, *crop, C), crops of images of their own sizes, to which nothing is to be
             done any more; None: pixels are those of the stored images.
         plan: the anomalies of the augmented images.
+        ignored: bool (n, *crop), pixels of these that do not count; None: all do.
     """
 
     epoch: int
@@ -43,6 +45,7 @@ class Drawn:
     augmentation: Augmentation
     pixels: Pixels | None
     plan: Plan
+    ignored: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -56,6 +59,8 @@ class StepDrawer:
         synthesis, image_config, training: the settings.
         threads: how many of them one draw may use; None: as many as torch has by then.
         ranks: the processes that share every batch.
+        ignored: bool (N or 1, height, width), pixels of the images that do not count. They are no
+            part of the object that patches are cut from and blended into.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class StepDrawer:
         *,
         threads: int | None,
         ranks: Ranks = ALONE,
+        ignored: Tensor | None = None,
     ) -> None:
         # Kept while steps of an epoch are drawn: the order of a large set takes as long as a plan.
         self._batches = functools.lru_cache(maxsize=4)(
@@ -75,6 +81,7 @@ class StepDrawer:
         self._synthesis, self._images, self._training = synthesis, image_config, training
         self._threads, self._ranks = threads, ranks
         self._store = images if isinstance(images, FullSizeImages) else None
+        self._ignored = None if ignored is None else ignored[..., None].numpy().view(np.uint8)
         self._masks: AugmentedMasks | None = None
         if isinstance(images, Tensor) and synthesis.mask_background is not None:
             self._masks = AugmentedMasks(
@@ -82,6 +89,10 @@ class StepDrawer:
                 synthesis.mask_background,
                 synthesis.background_threshold,
             )
+
+    def _count(self) -> int:
+        """How many threads one draw may use."""
+        return self._threads or torch.get_num_threads()
 
     def sizes(self, epoch: int) -> list[int]:
         """Images of every step of an epoch, of all ranks."""
@@ -94,13 +105,16 @@ class StepDrawer:
         """
         image = self._batches(epoch)[step]
         seed = self._seed(AUGMENTATION, epoch, step)
-        pixels = masks = None
+        pixels = masks = ignored = None
         if self._store is None:
             augmentation = draw_augmentation(self._images, len(image), seed)
             if self._masks is not None:
                 # All are 0 or 1, and as bool that need not be checked.
-                threads = self._threads or torch.get_num_threads()
-                masks = self._masks(image, augmentation, threads).view(np.bool_)
+                masks = self._masks(image, augmentation, self._count()).view(np.bool_)
+            if self._ignored is not None:
+                rows = image if len(self._ignored) > 1 else np.zeros_like(image)
+                found = gather(self._ignored, rows, augmentation, self._count())
+                ignored = found[..., 0].view(np.bool_)
         else:
             where = draw_crops(self._images, self._store.shapes[image], seed)
             pixels, augmentation = (
@@ -108,7 +122,12 @@ class StepDrawer:
                 unchanged(len(image), where.crop),
             )
             self._store.expect(self._following(epoch, step))
+            if self._store.ignores:
+                ignored = pixels[..., -1].astype(np.bool_)
+                pixels = np.ascontiguousarray(pixels[..., :-1])
             masks = self._masks_of(pixels)
+        if ignored is not None:
+            masks = ~ignored if masks is None else masks & ~ignored
         plan = draw_plan(
             self._synthesis,
             len(image),
@@ -122,7 +141,8 @@ class StepDrawer:
             chosen, plan = take_share(plan, total, own)
             image, augmentation = image[chosen], augmentation.of(chosen)
             pixels = None if pixels is None else pixels[chosen]
-        return Drawn(epoch, step, total, len(own), image, augmentation, pixels, plan)
+            ignored = None if ignored is None else ignored[chosen]
+        return Drawn(epoch, step, total, len(own), image, augmentation, pixels, plan, ignored)
 
     def _following(self, epoch: int, step: int) -> list[int]:
         """The images of the step after a step."""

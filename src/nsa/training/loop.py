@@ -71,6 +71,9 @@ class Trainer:
         ranks: the processes that share every batch; all of them make the same calls.
         resident_limit: bytes of a GPU's memory that the images may take; a larger set stays on the
             host and streams. None: half of what is free.
+        ignored: bool (N or 1, height, width) on the CPU, pixels of the images that do not count:
+            nothing is blended there, and nothing learnt. None: all count, or images of their own
+            sizes know it.
 
     Attributes:
         model: the network.
@@ -96,6 +99,7 @@ class Trainer:
         precision: Precision,
         ranks: Ranks = ALONE,
         resident_limit: int | None = None,
+        ignored: Tensor | None = None,
     ) -> None:
         need_two_images(len(images))
         ranks.check_batch_size(training.batch_size)
@@ -129,10 +133,12 @@ class Trainer:
         self.optimizer = self.updater.optimizer
         self.draw = StepDrawer(
             self.images, synthesis, image_config, training,
-            threads=None if device.type == "cpu" else 1, ranks=ranks,
+            threads=None if device.type == "cpu" else 1, ranks=ranks, ignored=ignored,
         )  # fmt: skip
         # Counted once: a GPU that has just been read from is idle while its steps are booked.
         self.steps_per_epoch = len(self.draw.sizes(0))
+        full = isinstance(self.images, FullSizeImages) and self.images.ignores
+        self._ignores = full or ignored is not None
 
     @property
     def finished(self) -> bool:
@@ -237,7 +243,7 @@ class Trainer:
         return DeviceSteps(
             self.images, self.synthesis.config, self.image_config, self.updater,
             batch_size=self.training.batch_size, device=self.device,
-            captured=self.ranks.count == 1,
+            captured=self.ranks.count == 1, ignores=self._ignores,
             resident_limit=free_memory(self.device) // 2 if limit is None else limit,
         )  # fmt: skip
 

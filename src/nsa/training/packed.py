@@ -27,6 +27,7 @@ class PackedStep:
         stored: images of the store that the step's images are taken from.
         synthesis, image_config: the settings.
         limits: of the GPU, see :func:`nsa._native.cuda.plan.device_limits`.
+        objects: whether there are object masks though there is no background.
 
     Attributes:
         count: as given.
@@ -42,9 +43,11 @@ class PackedStep:
         synthesis: SynthesisConfig,
         image_config: ImageConfig,
         limits: Any,
+        *,
+        objects: bool = False,
     ) -> None:
         height, width = image_config.crop
-        bounds = plan_bounds(synthesis, height, width)
+        bounds = plan_bounds(synthesis, height, width, objects=objects)
         shape = (count, height, width, image_config.channels)
         # Wider boxes are refused when they are packed.
         tall, wide = min(C.widest_box, bounds.height), min(C.widest_box, bounds.width)

@@ -57,6 +57,21 @@ class Steps(Protocol[Prepared]):
         """Wait for the steps since the last call; their losses."""
 
 
+def undo(images: Tensor, blended: Tensor, labels: Tensor, ignored: Tensor) -> tuple[Tensor, Tensor]:
+    """Take back what was blended where pixels do not count.
+
+    Args:
+        images, blended: uint8 (n, C, H, W), before and after.
+        labels: float32 (n, 1, H, W).
+        ignored: bool (n, H, W).
+
+    Returns:
+        ``blended`` and ``labels``, as they would be with nothing there.
+    """
+    hidden = ignored[:, None]
+    return torch.where(hidden, images, blended), labels.masked_fill(hidden, 0.0)
+
+
 class HostSteps:
     """Steps on the CPU.
 
@@ -95,13 +110,18 @@ class HostSteps:
             normal = gather(self._pixels, drawn.image, drawn.augmentation, threads)
         images = torch.from_numpy(normal).permute(0, 3, 1, 2)
         blended, labels = self._synthesis.synthesize(images, drawn.plan)
+        if drawn.ignored is not None:
+            blended, labels = undo(images, blended, labels, torch.from_numpy(drawn.ignored))
         return blended[: drawn.own], labels[: drawn.own]
 
     def run(self, prepared: Drawn, clock: Clock) -> None:
         """See :meth:`Steps.run`."""
         with clock.part(SYNTHESIS):
             images, labels = self.make_batch(prepared)
-        self._losses.append(float(self._updater(images, labels, clock)))
+        ignored = None
+        if prepared.ignored is not None:
+            ignored = torch.from_numpy(prepared.ignored[: prepared.own])
+        self._losses.append(float(self._updater(images, labels, clock, ignored)))
 
     def read(self) -> list[float]:
         """See :meth:`Steps.read`."""

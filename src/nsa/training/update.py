@@ -20,6 +20,8 @@ from nsa.system.device import Precision, memory_format
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import BACKWARD, FORWARD, OPTIMISER, SYNTHESIS, Clock
 
+_NORMAL = -1e4  # a logit that is so certain of the label 0 that its loss is 0, by any of the losses
+
 
 class Updater:
     """Changes a network by batches of images and labels.
@@ -72,12 +74,15 @@ class Updater:
             else:
                 group["lr"] = value
 
-    def __call__(self, images: Tensor, labels: Tensor, clock: Clock) -> Tensor:
+    def __call__(
+        self, images: Tensor, labels: Tensor, clock: Clock, ignored: Tensor | None = None
+    ) -> Tensor:
         """Do one step; returns the loss of all ranks, a scalar on the device.
 
         Args:
             images: uint8 (n, C, H, W) on the device, this rank's share.
             labels: float32 (n, 1, H, W) there.
+            ignored: bool (n, H, W) there, pixels with label 0 whose loss is 0; None: none.
         """
         half = self._precision == "bf16"
         height, width = images.shape[2:]
@@ -89,7 +94,10 @@ class Updater:
         with clock.part(FORWARD):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
                 logits = self._model(inputs, (height, width) if in_blocks else None)
-            loss = self._ranks.weigh(self._loss(logits.float(), labels), len(images))
+            logits = logits.float()
+            if ignored is not None:
+                logits = logits.masked_fill(ignored[:, None], _NORMAL)
+            loss = self._ranks.weigh(self._loss(logits, labels), len(images))
         with clock.part(BACKWARD):
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

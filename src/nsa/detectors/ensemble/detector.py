@@ -13,9 +13,12 @@ from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
 from nsa.detectors.ensemble.folder import Scales, check_members, held_out_contents, read_scales
 from nsa.detectors.ensemble.standard import ROUNDING, UPPER_DEVIATIONS
+from nsa.detectors.hidden import part_of
 from nsa.detectors.registry import load as load_any
 from nsa.folder import MEMBERS, AnyRun
 from nsa.images import stack
+from nsa.images.ignored import Ignored
+from nsa.images.masks import Mask
 
 _CHUNK = 16  # images at a time, so that the maps of all members are never all in memory
 
@@ -55,7 +58,7 @@ class EnsembleDetector(Detector):
     ) -> None:
         self.members, self.scales = list(members), list(scales)
         self.size, self.channels = members[0].size, members[0].channels
-        self.levels = members[0].levels
+        self.levels, self.ignored = members[0].levels, members[0].ignored
         # As far above what a hundredth of all normal pixels exceeds as their median is below it.
         self.map_range = 0.0, UPPER_DEVIATIONS * len(members)
         self.scaled_by = frozenset(scaled_by)
@@ -63,24 +66,35 @@ class EnsembleDetector(Detector):
         self.rounding = sum(ROUNDING / one.scores.scale for one in scales)
         self.default_fpr = default_fpr
 
-    def score(self, images: Tensor) -> Scored:
+    def ignore(self, ignored: Ignored | None) -> None:
+        """See :meth:`Detector.ignore`; the members do it."""
+        super().ignore(ignored)
+        for member in self.members:
+            member.ignore(ignored)
+
+    def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:
         """See :meth:`Detector.score`; scores are float64."""
         count = len(images)
         scores, spreads = (torch.empty(count, dtype=torch.float64, device="cpu") for _ in range(2))
         maps = torch.empty((count, *self.size), dtype=torch.float32, device="cpu")
         for first in range(0, count, _CHUNK):
             part = slice(first, first + _CHUNK)
-            parts = self.parts(images[part])
+            parts = self.parts(images[part], part_of(ignored, part))
             scores[part], spreads[part] = parts.scores.sum(1), spread(parts.scores)
             maps[part] = parts.maps.sum(1)
         return Scored(scores, maps, spreads)
 
-    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
+    def judge(
+        self, images: Sequence[Pixels], ignored: Sequence[Mask | None] | None = None
+    ) -> list[Judged]:
         """See :meth:`Detector.judge`; with the spread between the members."""
+        self._check_images(images)
         judged: list[Judged] = []
+        masks = self._stacked(ignored)
         for first in range(0, len(images), _CHUNK):
             group = images[first : first + _CHUNK]
-            parts = self.parts(stack(group, self.size))
+            part = slice(first, first + _CHUNK)
+            parts = self.parts(stack(group, self.size), part_of(masks, part))
             scores, maps = parts.scores.sum(1).tolist(), parts.maps.sum(1)
             spreads, map_spreads = spread(parts.scores).tolist(), spread(parts.maps)
             for row, image in enumerate(group):
@@ -116,11 +130,11 @@ class EnsembleDetector(Detector):
             maps[part] = enlarge(spread(parts.maps)[:, None], size)
         return maps, scores
 
-    def parts(self, images: Tensor) -> Parts:
+    def parts(self, images: Tensor, ignored: Tensor | None = None) -> Parts:
         """What each member says of images that fit into memory at once, see :meth:`score`."""
         scores, maps = [], []
         for member, scales in zip(self.members, self.scales, strict=True):
-            said = member.score(images)
+            said = member.score(images, ignored)
             scores.append(scales.scores(said.scores.double()))
             maps.append(scales.maps(said.maps))
         return Parts(torch.stack(scores, 1), torch.stack(maps, 1))

@@ -22,6 +22,7 @@ from nsa.detectors.ensemble.standard import (
     of_scores,
     some_pixels,
 )
+from nsa.detectors.hidden import counting, part_of
 from nsa.detectors.method import Fitted, Fitting, RunT
 from nsa.errors import InputError
 from nsa.folder import AnyRun
@@ -42,14 +43,16 @@ class HeldOut:
     Attributes:
         images: uint8 (n, channels, H, W) of the members' size.
         contents: what they hold.
+        ignored: bool (n or 1, H, W), what does not count of them beside what the members ignore.
     """
 
     images: Tensor
     contents: Contents
+    ignored: Tensor | None = None
 
     def calibrate(self, detector: EnsembleDetector) -> Calibrated:
         """What the ensemble says of them."""
-        return detector.calibrate(self.images, own_shapes(self.contents.paths))
+        return detector.calibrate(self.images, own_shapes(self.contents.paths), self.ignored)
 
 
 class Finished(Fitting[RunT]):
@@ -110,11 +113,14 @@ def standardise(
         scores, pixels = [], []
         for first in range(0, count, _CHUNK):
             part = slice(first, first + _CHUNK)
-            said = member.score(held.images[part])
+            ignored = part_of(held.ignored, part)
+            said = member.score(held.images[part], ignored)
             check_scores(said, held.contents.paths[part])
             scores.append(said.scores.double())
             # Of a part of the pixels, so that any number of images fits into memory.
-            pixels.append(some_pixels(said.maps, max(1, PIXELS // count), first).flatten())
+            most, hidden = max(1, PIXELS // count), member.hidden(ignored)
+            maps = [said.maps] if hidden is None else counting(said.maps, hidden)
+            pixels += [some_pixels(one, most, first).flatten() for one in maps]
         every[name] = torch.cat(scores).numpy()
         for other in [one for one in every if one != name]:
             if (every[other] == every[name]).all():

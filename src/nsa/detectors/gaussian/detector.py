@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +16,16 @@ from nsa.detectors.detector import Calibrated, Detector, Scored, levels_of
 from nsa.detectors.gaussian import storage
 from nsa.detectors.gaussian.folder import GaussianRun
 from nsa.detectors.gaussian.settings import GaussianSettings
+from nsa.detectors.hidden import counting, part_of, places
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.features import see
 from nsa.gaussian.heat_maps import heat_maps, image_scores
-from nsa.gaussian.map_model import MapModel, grid_distances
+from nsa.gaussian.map_model import MapModel, grid_distances, positions_within
+from nsa.images.ignored import GREY, paint
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
+from nsa.system.pace import Pace
 
 _log = logging.getLogger("nsa")
 
@@ -50,19 +54,24 @@ class FittedGaussian(Detector):
         self.channels = settings.gaussian.channels or self.extractor.network.channels
         self.levels = settings.gaussian.levels
         self.default_fpr = settings.gaussian.fpr
-        self._path = path
+        self._path, self._pace = path, Pace()
 
-    def score(self, images: Tensor) -> Scored:
+    def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:
         """See :meth:`Detector.score`."""
-        return self._score(images)[0]
+        return self._score(images, ignored)[0]
 
-    def calibrate(self, images: Tensor, shapes: Sequence[tuple[int, int]]) -> Calibrated:
+    def calibrate(
+        self,
+        images: Tensor,
+        shapes: Sequence[tuple[int, int]],
+        ignored: Tensor | None = None,
+    ) -> Calibrated:
         """See :meth:`Detector.calibrate`; the distances of every level are kept in the detector."""
         scores, levels, distances = [], [], []
         size = self.extractor.batch_size
         for first in range(0, len(images), size):
             part = slice(first, first + size)
-            scored, of_levels = self._score(images[part])
+            scored, of_levels = self._score(images[part], part_of(ignored, part))
             scores.append(scored.scores)
             levels.append(levels_of(scored.maps, shapes[part]))
             distances.append(of_levels)
@@ -106,31 +115,62 @@ class FittedGaussian(Detector):
             )  # fmt: skip
         height, width = self.size
         outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float64 (N)"}
-        return _MapsAndScores(self.gaussian, self.heat_map, self.settings), outputs
+        deployed = _MapsAndScores(self.gaussian, self.heat_map, self.settings, self.hidden())
+        return deployed, outputs
 
-    def _score(self, images: Tensor) -> tuple[Scored, Tensor]:
+    def _score(self, images: Tensor, ignored: Tensor | None = None) -> tuple[Scored, Tensor]:
         """What it says, and the distances of every level, float64 (N, levels)."""
         scores, maps, levels = [], [], []
-        for batch in torch.split(images, self.extractor.batch_size) if len(images) else ():
-            features, positions = self.extractor.see(batch, self.heat_map.grid)
-            of_levels = self.gaussian.level_scores(features)
-            distances = self.heat_map.distances(positions)
-            scores.append(image_scores(of_levels, distances, self.settings.gaussian.score))
-            maps.append(heat_maps(distances, self.size))
+        every, size = self.hidden(ignored), self.extractor.batch_size
+        for first in range(0, len(images), size):
+            part = slice(first, first + size)
+            batch = images[part]
+            work = functools.partial(self._judge_batch, batch, part_of(every, part))
+            paced = self.extractor.same_for_any_threads
+            score, found, of_levels = self._pace.run(work, len(batch)) if paced else work()
+            scores.append(score)
+            maps.append(found)
             levels.append(of_levels)
         if not scores:
             none = torch.empty(0, dtype=torch.float64, device="cpu")
             return Scored(none, none.float().reshape(0, *self.size)), none.reshape(0, 0)
         return Scored(torch.cat(scores), torch.cat(maps)), torch.cat(levels)
 
+    def _judge_batch(self, images: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, maps and the distances of every level of images that fit into memory at once."""
+        features, positions = self.extractor.see(paint(images, hidden), self.heat_map.grid)
+        levels = self.gaussian.level_scores(features)
+        distances = self.heat_map.distances(positions)
+        found = heat_maps(distances, self.size)
+        maps = found if hidden is None else found.masked_fill(hidden, 0.0)
+        return self._image_scores(levels, distances, hidden), maps, levels
+
+    def _image_scores(self, levels: Tensor, distances: Tensor, hidden: Tensor | None) -> Tensor:
+        """Scores by the positions that count."""
+        score = self.settings.gaussian.score
+        if hidden is None:
+            return image_scores(levels, distances, score)
+        parts = counting(distances, positions_within(hidden, self.heat_map.grid))
+        rows = torch.split(levels, len(levels) // len(parts))
+        return torch.cat(
+            [image_scores(one, part, score) for one, part in zip(rows, parts, strict=True)]
+        )
+
 
 class _MapsAndScores(nn.Module):
     """:meth:`FittedGaussian.score` as plain operations."""
 
     def __init__(
-        self, gaussian: GaussianDetector, heat_map: MapModel, settings: GaussianSettings
+        self,
+        gaussian: GaussianDetector,
+        heat_map: MapModel,
+        settings: GaussianSettings,
+        hidden: Tensor | None = None,
     ) -> None:
         super().__init__()
+        within = None if hidden is None else positions_within(hidden, heat_map.grid)[0]
+        self.hidden = None if hidden is None else nn.Buffer(hidden)
+        self.kept = None if within is None else nn.Buffer(places(within))
         assert gaussian.extractor is not None
         self.network = gaussian.extractor.network
         self.settings, self.grid, self.map_scale = settings, heat_map.grid, heat_map.scale
@@ -144,6 +184,8 @@ class _MapsAndScores(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Maps, float32 (N, H, W), and scores, float64 (N,), of images."""
+        if self.hidden is not None:
+            pixels = pixels.masked_fill(self.hidden[:, None], GREY)
         features, positions = see(self.network, pixels * self.scale + self.shift, self.grid)
         parts = zip(features, self.means, self.whitenings, strict=True)
         levels = [
@@ -151,8 +193,12 @@ class _MapsAndScores(nn.Module):
             for values, mean, whitening in parts
         ]
         distances = grid_distances(positions, self.map_mean, self.map_whitening, self.map_scale)
-        scores = image_scores(torch.stack(levels, 1), distances, self.settings.gaussian.score)
-        return heat_maps(distances, self.settings.size), scores
+        counted = distances
+        if self.kept is not None:
+            counted = distances.flatten(1)[:, None, self.kept]
+        scores = image_scores(torch.stack(levels, 1), counted, self.settings.gaussian.score)
+        maps = heat_maps(distances, self.settings.size)
+        return maps if self.hidden is None else maps.masked_fill(self.hidden, 0.0), scores
 
 
 def load(run: GaussianRun, device: str | torch.device = "auto") -> FittedGaussian:

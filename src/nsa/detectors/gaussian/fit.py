@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,11 +29,12 @@ from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.feature_grid import FeatureGrid
 from nsa.gaussian.features import FeatureExtractor, as_dtype
-from nsa.gaussian.map_model import fit_map
+from nsa.gaussian.map_model import fit_map, positions_within
 from nsa.gaussian.map_moments import MapMoments
 from nsa.gaussian.pipelines import CAUTIOUS, pipeline_for
 from nsa.images import Contents, Dataset, load_images, load_some
 from nsa.images.decode import own_shapes
+from nsa.images.ignored import paint
 from nsa.settings.suggestions import are_grey
 from nsa.system.console import console, duration
 from nsa.system.device import Precision, choose_device, choose_precision
@@ -66,7 +68,7 @@ class GaussianFitting(Fitting[GaussianRun]):
         self._further = 0  # of the images, the last, are fitted to in any case
 
     def load(self, run: GaussianRun, dataset: Dataset) -> None:  # noqa: ARG002
-        """See :meth:`Fitting.load`."""
+        """See :meth:`Fitting.load`; what is ignored is painted over."""
         paths = [sample.path for sample in (*dataset.train, *dataset.further)]
         contents = Contents(paths)
         images = load_images(
@@ -76,10 +78,13 @@ class GaussianFitting(Fitting[GaussianRun]):
         # Copies would hide how few images a covariance is of, and be on both sides of a hold-out.
         rows = contents.different("training images")
         self._further = sum(row >= len(dataset.train) for row in rows)
+        ignored = None if dataset.ignored is None else dataset.ignored.seen(paths, self.test_size)
         if len(rows) < len(paths):
             _check_counts(self.settings.gaussian, len(rows) - self._further, dataset)
             images, contents = images[rows], contents.take(rows)
-        self._images, self.contents, self._contents = images, contents, contents
+            ignored = ignored[rows] if ignored is not None and len(ignored) > 1 else ignored
+        self._images, self._hidden = paint(images, ignored, in_place=True), ignored
+        self.contents, self._contents, self._ignored = contents, contents, dataset.ignored
 
     def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:
         """See :meth:`Fitting.fit`."""
@@ -104,7 +109,12 @@ class GaussianFitting(Fitting[GaussianRun]):
             images, holdout=held / count, augmentation=augmentation, passes=config.augment,
             seed=config.seed, moments=moments, further=self._further,
         )  # fmt: skip
-        gaussian.heat_map, reason = fit_map(moments, config.alignment)
+        hidden = self._hidden
+        # Of masks that differ each position counts in some images.
+        same = (
+            None if hidden is None or len(hidden) > 1 else positions_within(hidden, self._grid)[0]
+        )
+        gaussian.heat_map, reason = fit_map(moments, config.alignment, same)
         _log.info(
             "Heat maps: %d features at %d x %d positions, %s: %s.",
             self._grid.features, *self._grid.sides,
@@ -114,10 +124,13 @@ class GaussianFitting(Fitting[GaussianRun]):
         _log.info("Fitted in %s.", duration(seconds))
         storage.save(gaussian, run.path)
         detector, held_out = FittedGaussian(gaussian, settings, run.path), None
+        detector.ignore(self._ignored)
         if gaussian.held_out is not None:
             contents = self._contents.take(gaussian.held_out.tolist())
             shapes = own_shapes(contents.paths)
-            held_out = contents, detector.calibrate(images[gaussian.held_out], shapes)
+            rows = gaussian.held_out
+            ignored = hidden[rows] if hidden is not None and len(hidden) > 1 else hidden
+            held_out = contents, detector.calibrate(images[rows], shapes, ignored)
         elif by_validation:
             held_out = self._calibrate_by_validation(detector, dataset)
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
@@ -136,7 +149,9 @@ class GaussianFitting(Fitting[GaussianRun]):
         copies = contents.copies_of(self._contents) | contents.copies()
         rows = [row for row in range(len(paths)) if row not in copies]
         contents = contents.take(rows)
-        return contents, detector.calibrate(images[rows], own_shapes(contents.paths))
+        masks, kept = dataset.ignored, [Path(path) for path in contents.paths]
+        ignored = None if masks is None else masks.seen(kept, self.test_size)
+        return contents, detector.calibrate(images[rows], own_shapes(kept), ignored)
 
 
 def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ class JointFitting(Compound[JointRun]):
         train = [dataset.train[row] for row in kept]
         return dataclasses.replace(dataset, train=train), self._contents
 
-    def load(self, run: JointRun, dataset: Dataset) -> None:  # noqa: ARG002
+    def load(self, run: JointRun, dataset: Dataset) -> None:
         """See :meth:`Fitting.load`; both are trained by now."""
         names = [part.name for part in self.parts]
         self._members = dict(zip(names, load_members(run.path, names, self._device), strict=True))
@@ -131,7 +132,9 @@ class JointFitting(Compound[JointRun]):
         images = load_images(
             held.paths, self.test_size, self.channels, console.is_terminal, levels=self.levels
         )
-        self._held = HeldOut(images, held)
+        ignored, paths = dataset.ignored, [*map(Path, held.paths)]
+        hidden = None if ignored is None else ignored.seen(paths, self.test_size)
+        self._held = HeldOut(images, held, hidden)
         self._scales, self._scores = standardise(self._members, self._held)
 
     def fit(self, run: JointRun, dataset: Dataset) -> Fitted:  # noqa: ARG002

@@ -12,31 +12,37 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
+from nsa.detectors.hidden import places
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.image_score import LARGEST_BOX, MEAN, ImageScore, read_score
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import center_crop, resize, to_network_input
 from nsa.images.frame import fill, scaled_shape, window_in
+from nsa.images.ignored import GREY, as_seen, paint
+from nsa.images.masks import Mask
 from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.model.encoder_decoder import STRIDE
+from nsa.model.folded_network import FoldedNetwork
 from nsa.model.layers import Window
 from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
 from nsa.model.weights import load_model
-from nsa.settings.config import ImageConfig
-from nsa.system.device import choose_device, memory_format
+from nsa.settings.config import ImageConfig, middle
+from nsa.system.device import choose_device, memory_format, torch_threads
 from nsa.system.memory import available_memory
+from nsa.system.pace import Pace
 
 _BATCH = {"cpu": 16, "cuda": 64}  # images at a time, at most: what keeps either busy
 MEMORY = 3 << 30
 """Bytes that a pass of the network may take on a CPU, where so many and as many again are free."""
-PIXEL_BYTES = {"cpu": 144, "cuda": 192}
+_SHORT = 1 << 20  # pixels of a pass for which the number of threads is found out
+PIXEL_BYTES = {"cpu": 112, "cuda": 192}
 """Bytes that a pass takes for each pixel of colour images, float32, rounded up.
 
-On a CPU (x86-64, AVX-512) it was 92 from 2,048 px a side on, most of it for the first residual
-blocks, and 129 where the C library keeps freed memory, as it does for the commands. On a GPU it
-depends on the algorithms that cuDNN chooses; what turns out too much is tried again with less.
+On a CPU (x86-64, AVX-512) it was 61 to 96 from 1,000 px a side on, the most where the C library
+keeps freed memory, as it does for the commands. On a GPU it depends on the algorithms that cuDNN
+chooses; what turns out too much is tried again with less.
 """
 
 
@@ -46,7 +52,8 @@ class NetworkDetector(Detector):
     Attributes:
         settings: the settings of its run.
         image_score: what of its map is the score of an image.
-        network: what finds the anomalies, in evaluation mode.
+        network: what finds the anomalies, in evaluation mode. On a CPU the first maps take a copy
+            of its weights; what becomes of them later is not seen.
     """
 
     def __init__(
@@ -57,41 +64,51 @@ class NetworkDetector(Detector):
         image_score: ImageScore = MEAN,
     ) -> None:
         self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
-        self._device = device
+        self._device, self._pace = device, Pace()
+        self._folded: FoldedNetwork | None = None
         self._reach = reach(network)
         self.settings, self.image_score = settings, image_score
         self.size, self.resize = settings.test_size, settings.images.resize
         self.channels, self.levels = settings.images.channels, settings.images.levels
         self.default_fpr = settings.training.fpr
+        self._framed = not settings.images.cropped
         # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.
         synthesis = settings.synthesis
         self.map_range = (0.0, 2 * synthesis.label_midpoint if synthesis.unbounded else 1.0)
 
-    def score(self, images: Tensor) -> Scored:
+    def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:
         """See :meth:`Detector.score`."""
-        maps = self.maps(images)
-        return Scored(self.image_score(maps), maps)
+        hidden = self.hidden(ignored)
+        return self._scored(self.maps(paint(images, hidden)), hidden)
+
+    def _scored(self, maps: Tensor, hidden: Tensor | None) -> Scored:
+        # By one thread where that is quick, so that sums are the same for any number.
+        with torch_threads(1 if maps.numel() <= _SHORT else None):
+            if hidden is None:
+                return Scored(self.image_score(maps), maps)
+            maps = maps.masked_fill(hidden, 0.0)
+            return Scored(self.image_score.of_rest(maps, hidden), maps)
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`Detector.check_shape`."""
+        super().check_shape(shape)
         check_shape(self.settings.images, shape)
 
-    def judge(self, images: Sequence[Pixels]) -> list[Judged]:
+    def judge(
+        self, images: Sequence[Pixels], ignored: Sequence[Mask | None] | None = None
+    ) -> list[Judged]:
         """See :meth:`Detector.judge`; images of their own shape are judged in it."""
         if self.resize == "stretch":
-            return super().judge(images)
-        return [self._judge(image) for image in images]
+            return super().judge(images, ignored)
+        self._check_images(images)
+        masks = [None] * len(images) if ignored is None else ignored
+        return [self._judge(image, mask) for image, mask in zip(images, masks, strict=True)]
 
     def prepare(self, image: Pixels) -> Tensor:
-        """An image in its own shape as the network sees it.
+        """See :meth:`Detector.prepare`.
 
-        Args:
-            image: uint8 (H, W, channels) of any size.
-
-        Returns:
-            uint8 (channels, h, w): scaled as the settings say and, where it is seen whole, in a
-            frame of :attr:`size`.
+        Scaled as the settings say and, where an image is seen whole, in a frame of :attr:`size`.
         """
         config = self.settings.images
         seen = resize(image, scaled_shape(image.shape[:2], config.size, config.resize))
@@ -99,24 +116,50 @@ class NetworkDetector(Detector):
             seen = fill(seen, config.size)
         return torch.from_numpy(seen).permute(2, 0, 1)
 
-    def _judge(self, image: Pixels) -> Judged:
+    def hidden_of(self, mask: Mask | None = None) -> Tensor | None:
+        """What does not count of an image in its own shape, as :meth:`prepare` gives the image.
+
+        Args:
+            mask: uint8 0/1 (H, W), what does not count beside what :meth:`ignore` said.
+
+        Returns:
+            bool (h, w); None: everything counts.
+        """
+        own = self._own_hidden()
+        if mask is None:
+            return None if own is None else own[0]
+        config = self.settings.images
+        seen = as_seen(mask, config.size, config.resize, framed=self._framed)
+        return seen if own is None else seen | own[0]
+
+    def _judge(self, image: Pixels, mask: Mask | None = None) -> Judged:
         """Score and map of an image in its own shape."""
-        config, own = self.settings.images, image.shape[:2]
-        found = self.maps(self.prepare(image)[None])
+        config, own, hidden = self.settings.images, image.shape[:2], self.hidden_of(mask)
+        masks = None if hidden is None else hidden[None]
+        found = self.maps(paint(self.prepare(image)[None], masks))
         if not config.cropped:
             shape = scaled_shape(own, config.size, config.resize)
             rows, columns = window_in(config.size, shape).slices
             found = found[:, rows, columns]
-        score = float(self.image_score(found))
-        return Judged(score, enlarge(found[None], own)[0, 0].numpy())
+            masks = None if masks is None else masks[:, rows, columns]
+        scored = self._scored(found, masks)
+        return Judged(float(scored.scores), enlarge(scored.maps[None], own)[0, 0].numpy())
 
-    def score_as_published(self, images: Tensor) -> Scored | None:
+    def score_as_published(self, images: Tensor, ignored: Tensor | None = None) -> Scored | None:
         """The centre crop of objects (Section 4.1), with zeros around its map."""
         config = self.settings.images
         if self.size == config.crop or config.cropped:  # the whole image is judged there, too
             return None
-        maps = self.maps(center_crop(images, config))
-        return Scored(self.image_score(maps), _pad(maps, config))
+        hidden = self.hidden(ignored)
+        maps = self.maps(center_crop(paint(images, hidden), config))
+        if hidden is not None:
+            (rows, columns), (height, width) = config.crop, config.size
+            top, left = middle(height, rows), middle(width, columns)
+            hidden = hidden[:, top : top + rows, left : left + columns]
+            if hidden.flatten(1).all(1).any():  # nothing is left that a crop's score could be of
+                return None
+        scored = self._scored(maps, hidden)
+        return Scored(scored.scores, _pad(scored.maps, config))
 
     @property
     def any_size(self) -> bool:
@@ -165,6 +208,8 @@ class NetworkDetector(Detector):
                 except torch.OutOfMemoryError:
                     most //= 2  # the maps do not depend on it
                     continue
+                if len(part) == len(images) and part.device.type == "cpu":
+                    return part.contiguous()
                 result[first : first + len(part)] = part
                 first += len(part)
         return result
@@ -173,14 +218,34 @@ class NetworkDetector(Detector):
         """See :meth:`Detector.deployable`."""
         height, width = ("height", "width") if self.any_size else self.size
         outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float32 (N)"}
-        return _MapsAndScores(self.network, self.channels, self.image_score), outputs
+        hidden = None
+        if self.ignored is not None:
+            if self.any_size:
+                raise InputError(
+                    f"The mask {self.ignored.source} of what is ignored has one size, and the file "
+                    "would take images of any; only detectors that see whole images at one size "
+                    "are exported with a mask, so train without --crop or --size."
+                )
+            hidden = self.hidden()
+        return _MapsAndScores(self.network, self.channels, self.image_score, hidden), outputs
 
     def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
-        inputs = to_network_input(batch.to(self._device), self.settings.images)
-        inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
-        maps: Tensor = self.network.predict(inputs, window)
-        return maps[:, 0]
+        if self._device.type != "cpu":
+            inputs = to_network_input(batch.to(self._device), self.settings.images)
+            inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
+            found: Tensor = self.network.predict(inputs, window)
+            return found[:, 0]
+        if self._folded is None:
+            self._folded = FoldedNetwork(self.network)
+        predict = self._folded.predict
+
+        def work() -> Tensor:
+            maps: Tensor = predict(to_network_input(batch, self.settings.images), window)
+            return maps[:, 0]
+
+        pixels = batch.shape[0] * batch.shape[2] * batch.shape[3]
+        return self._pace.run(work, pixels) if pixels <= _SHORT else work()
 
     def _room(self) -> int:
         """Pixels that there is memory for in one pass."""
@@ -195,8 +260,16 @@ class NetworkDetector(Detector):
 
 
 class _MapsAndScores(nn.Module):
-    def __init__(self, network: EncoderDecoder, channels: int, image_score: ImageScore) -> None:
+    def __init__(
+        self,
+        network: EncoderDecoder,
+        channels: int,
+        image_score: ImageScore,
+        hidden: Tensor | None = None,
+    ) -> None:
         super().__init__()
+        self.hidden = None if hidden is None else nn.Buffer(hidden)
+        self.kept = None if hidden is None else nn.Buffer(places(hidden[0]))
         self.network, self.image_score = network, image_score
         scale, shift = input_scale(channels)
         self.scale = nn.Buffer(scale[:, None, None])
@@ -204,8 +277,15 @@ class _MapsAndScores(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Maps, float32 (N, H, W), and scores, float32 (N,), of images."""
+        if self.hidden is not None:
+            pixels = pixels.masked_fill(self.hidden[:, None], GREY)
         maps = self.network.predict(pixels * self.scale + self.shift)[:, 0]
-        return maps, self.image_score(maps)
+        if self.hidden is None or self.kept is None:
+            return maps, self.image_score(maps)
+        maps = maps.masked_fill(self.hidden, 0.0)
+        if self.image_score.whole:
+            return maps, self.image_score(maps)
+        return maps, self.image_score(maps.flatten(1)[:, None, self.kept])
 
 
 def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetector:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from nsa.detectors.hidden import ignored_by
 from nsa.detectors.holdout import say_held_out
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.detectors.network.automatic import settle
@@ -25,7 +28,7 @@ from nsa.detectors.network.sizes import differs
 from nsa.errors import InputError
 from nsa.folder import started_from
 from nsa.images import Contents, Dataset, Sample, open_dataset, read_image
-from nsa.images.full_size import load_to_train_on
+from nsa.images.full_size import ignored_in, load_to_train_on
 from nsa.model.weights import load_model, save_model
 from nsa.settings.options import TrainRequest
 from nsa.system.console import console, counted
@@ -78,9 +81,15 @@ class NetworkFitting(Fitting[NetworkRun]):
             self._ranks.leave()
             self._ranks = ALONE
         else:
-            places = {**run.places, "precision": self.precision, "checkpoint": str(run.checkpoint)}
-            places["further"] = [str(sample.path) for sample in dataset.further]
+            places = {
+                "ignore": None,
+                **run.places,
+                "precision": self.precision,
+                "checkpoint": str(run.checkpoint),
+                "further": [str(sample.path) for sample in dataset.further],
+            }
             self._ranks.tell({**places, "settings": self.settings.to_dict()})
+        self._ignored = dataset.ignored
         count, further = len(dataset.train), len(dataset.further)
         dataset, held = hold_out(dataset, self.settings.training)
         if self._ranks.leads and self.settings.training.holdout is None:
@@ -90,7 +99,7 @@ class NetworkFitting(Fitting[NetworkRun]):
         self._trainer = _make_trainer(
             self.settings, dataset, self._device, self.precision, self._ranks, self.contents
         )
-        self._held = HeldOut.load(held, self.settings, self.contents)
+        self._held = HeldOut.load(held, self.settings, self.contents, dataset.ignored)
         if not run.model.is_file() and not run.checkpoint.is_file():
             weights = sum(value.nbytes for value in self._trainer.model.state_dict().values())
             # Two checkpoints, which hold Adam's two moments too: one stays until the next is whole.
@@ -129,7 +138,18 @@ class NetworkFitting(Fitting[NetworkRun]):
         remove(run.checkpoint)
 
     def _detector(self, score: ImageScore = MEAN) -> NetworkDetector:
-        return NetworkDetector(self._trainer.model, self.settings, self._device, score)
+        detector = NetworkDetector(self._trainer.model, self.settings, self._device, score)
+        detector.ignore(self._ignored)
+        return detector
+
+    def _prepared(
+        self, detector: NetworkDetector, paths: Sequence[Path]
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Images in their own shape, and what does not count of each."""
+        for path in paths:
+            image = read_image(path, detector.channels, detector.levels)
+            mask = None if self._ignored is None else self._ignored.of(path, image.shape[:2])
+            yield detector.prepare(image), detector.hidden_of(mask)
 
     def _choose_score(self) -> ImageScore:
         training = self.settings.training
@@ -144,16 +164,15 @@ class NetworkFitting(Fitting[NetworkRun]):
         held = self._held.to_choose_by()
         detector, synthesis, paths = self._detector(), self.settings.synthesis, held.paths
         if held.images is not None:
-            score = choose_score(detector.maps, held.images, synthesis, training.seed)
-        else:
-            images = (
-                detector.prepare(read_image(path, detector.channels, detector.levels))
-                for path in paths
+            score = choose_score(
+                detector.maps, held.images, synthesis, training.seed, detector.hidden(held.hidden)
             )
+        else:
             crop = self.settings.images.crop
             judged = judge_on_crops(
-                detector.maps, images, len(paths), crop, synthesis, training.seed
-            )
+                detector.maps, self._prepared(detector, paths), len(paths), crop, synthesis,
+                training.seed,
+            )  # fmt: skip
             score = choose(judged)
         # Simulated, five equally good scores, 9 to 32 images: 5.3 % for 5 % at most.
         _log.info(
@@ -240,8 +259,10 @@ def follow(request: TrainRequest, ranks: Ranks) -> None:
         places = {name: order[name] if path is None else path for name, path in own.items()}
         settings = NetworkSettings.from_dict(order["settings"])
         dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
+        ignored = ignored_by(Path(order["checkpoint"]).parent, order["ignore"])
         besides = [Sample(Path(path)) for path in order["further"]]
-        dataset, _ = hold_out(dataclasses.replace(dataset, further=besides), settings.training)
+        dataset = dataclasses.replace(dataset.ignoring(ignored), further=besides)
+        dataset, _ = hold_out(dataset, settings.training)
         device = choose_training_device(order["device"])
         with torch_threads(order["threads"]):
             trainer = _make_trainer(settings, dataset, device, order["precision"], ranks)
@@ -265,9 +286,10 @@ def _make_trainer(
     paths = [sample.path for sample in dataset.train]
     progress = console.is_terminal and ranks.leads
     config = settings.images
-    images = load_to_train_on(paths, config, progress, contents)
+    images = load_to_train_on(paths, config, progress, contents, dataset.ignored)
     ranks.check_same_images(paths, images)
     return Trainer(
         images, settings.synthesis, config, settings.training,
         device=device, precision=precision, ranks=ranks,
+        ignored=ignored_in(paths, config, dataset.ignored),
     )  # fmt: skip

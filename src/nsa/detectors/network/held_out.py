@@ -19,6 +19,7 @@ from nsa.images.contents import example
 from nsa.images.decode import own_shapes
 from nsa.images.frame import scaled_shape
 from nsa.images.full_size import too_small
+from nsa.images.ignored import Ignored
 from nsa.images.load import load_contents
 from nsa.settings.config import Resize, TrainConfig
 from nsa.training.schedule import HELD_OUT, derive_seed
@@ -61,11 +62,21 @@ class HeldOut:
         images: uint8 (n, C, H, W), as the network sees them; None: they have their own sizes.
         resize: how they come to theirs, see :class:`nsa.settings.config.ImageConfig`.
         contents: what they hold.
+        ignored: what does not count of them beside what the detector ignores.
     """
 
     images: Tensor | None
     contents: Contents
     resize: Resize = "stretch"
+    ignored: Ignored | None = None
+
+    @property
+    def hidden(self) -> Tensor | None:
+        """What does not count of :attr:`images`, bool (n or 1, H, W); None: all counts."""
+        if self.images is None or self.ignored is None:
+            return None
+        height, width = self.images.shape[2:]
+        return self.ignored.seen(self.paths, (height, width), self.resize)
 
     @property
     def paths(self) -> list[Path]:
@@ -74,7 +85,11 @@ class HeldOut:
 
     @classmethod
     def load(
-        cls, samples: Sequence[Sample], settings: NetworkSettings, trained: Contents
+        cls,
+        samples: Sequence[Sample],
+        settings: NetworkSettings,
+        trained: Contents,
+        ignored: Ignored | None = None,
     ) -> HeldOut | None:
         """The images without copies of training images and of each other; None: none are left.
 
@@ -109,7 +124,7 @@ class HeldOut:
             return None
         if images is not None:
             images = images[rows]
-        return cls(images, contents.take(rows), config.resize)
+        return cls(images, contents.take(rows), config.resize, ignored)
 
     def to_choose_by(self) -> HeldOut:
         """As many as it takes to choose a score by, spread over all of them."""
@@ -118,10 +133,10 @@ class HeldOut:
         if count <= _CHOOSE_BY:
             return self
         images = None if self.images is None else self.images[rows]
-        return HeldOut(images, self.contents.take(rows), self.resize)
+        return HeldOut(images, self.contents.take(rows), self.resize, self.ignored)
 
     def calibrate(self, detector: Detector) -> tuple[Contents, Calibrated]:
         """What the detector says of them, for :class:`nsa.detectors.method.Fitted`."""
         if self.images is None or self.resize != "stretch":
-            return self.contents, detector.calibrate_files(self.paths)
-        return self.contents, detector.calibrate(self.images, own_shapes(self.paths))
+            return self.contents, detector.calibrate_files(self.paths, ignored=self.ignored)
+        return self.contents, detector.calibrate(self.images, own_shapes(self.paths), self.hidden)

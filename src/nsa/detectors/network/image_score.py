@@ -11,9 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from nsa.detectors.hidden import counting
 from nsa.errors import InputError, shown
 from nsa.model.weights import read_metadata
 
@@ -43,6 +45,21 @@ class ImageScore(NamedTuple):
         if self.kind == "maximum":
             return F.avg_pool2d(maps[:, None], self.extent, stride=1).amax((1, 2, 3))
         return maps.flatten(1).mean(1)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of whole maps, and not of values wherever they are."""
+        return self.kind == "maximum"
+
+    def of_rest(self, maps: Tensor, ignored: Tensor) -> Tensor:
+        """Scores of what counts of maps, which are 0 elsewhere.
+
+        Args:
+            ignored: bool (N or 1, H, W).
+        """
+        if self.whole:
+            return self(maps)
+        return torch.cat([self(part) for part in counting(maps, ignored)])
 
     def _count(self, maps: Tensor) -> int:
         """Pixels that count: ``ceil(H W / extent)``, in whole numbers, which can be exported."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nsa.detectors.network.image_score import MEAN, SCORES, ImageScore
+from nsa.images.ignored import paint
 from nsa.plan.augmentation import draw_crops
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.synthesis import NSA
@@ -48,7 +49,11 @@ class Judged(NamedTuple):
 
 
 def choose_score(
-    maps: Callable[[Tensor], Tensor], images: Tensor, synthesis: SynthesisConfig, seed: int
+    maps: Callable[[Tensor], Tensor],
+    images: Tensor,
+    synthesis: SynthesisConfig,
+    seed: int,
+    ignored: Tensor | None = None,
 ) -> ImageScore:
     """The score that finds the smallest synthetic anomalies best; the log says why.
 
@@ -57,12 +62,17 @@ def choose_score(
         images: uint8 (n, C, H, W), normal images that were not trained on, :data:`LEAST` or more.
         synthesis: how anomalies were made in training.
         seed: of the training.
+        ignored: bool (n or 1, H, W), what does not count of the images.
     """
-    return choose(judge(maps, images, synthesis, seed))
+    return choose(judge(maps, images, synthesis, seed, ignored))
 
 
 def judge(
-    maps: Callable[[Tensor], Tensor], images: Tensor, synthesis: SynthesisConfig, seed: int
+    maps: Callable[[Tensor], Tensor],
+    images: Tensor,
+    synthesis: SynthesisConfig,
+    seed: int,
+    ignored: Tensor | None = None,
 ) -> Judged:
     """Score held-out images and versions of them with small anomalies.
 
@@ -74,9 +84,15 @@ def judge(
     make = NSA(synthesis)
     visible = _visible(synthesis)
 
+    images = paint(images, ignored)
+    every = None if ignored is None else ignored.expand(count, *ignored.shape[1:])
+
     def version(number: int) -> tuple[Tensor, Tensor]:
         drawn = derive_seed(seed, SCORE_CHOICE, number)
-        return make.synthesize(images, make.plan(images, drawn))
+        changed, labels = make.synthesize(images, make.plan(images, drawn))
+        if ignored is None:
+            return changed, labels
+        return paint(changed, ignored), labels.masked_fill(ignored[:, None], 0.0)
 
     areas = np.concatenate(
         [(version(number)[1] > visible).flatten(1).sum(1).numpy() for number in range(rounds)]
@@ -87,14 +103,16 @@ def judge(
     for number in range(rounds):
         rows = chosen[chosen // count == number] % count
         if len(rows):
-            synthetic.append(_scores(maps, version(number)[0][torch.from_numpy(rows)]))
+            chosen_rows = torch.from_numpy(rows)
+            hidden = None if every is None else every[chosen_rows]
+            synthetic.append(_scores(maps, version(number)[0][chosen_rows], hidden))
     found = np.concatenate(synthetic) if synthetic else np.empty((0, len(SCORES)))
-    return Judged(_scores(maps, images), found, chosen % count)
+    return Judged(_scores(maps, images, every), found, chosen % count)
 
 
 def judge_on_crops(
     maps: Callable[[Tensor], Tensor],
-    images: Iterable[Tensor],
+    images: Iterable[tuple[Tensor, Tensor | None]],
     count: int,
     crop: tuple[int, int],
     synthesis: SynthesisConfig,
@@ -106,16 +124,19 @@ def judge_on_crops(
     map of that crop. So every version costs two passes over a crop, and none over an image.
 
     Args:
-        images: ``count`` times uint8 (C, H, W), no smaller than the crop.
+        images: ``count`` times uint8 (C, H, W), no smaller than the crop, and bool (H, W), what
+            does not count of it.
         crop: (height, width).
     """
     each = -(-_JUDGED // count)
     make, config = NSA(synthesis), ImageConfig(crop=crop, size=crop, center_crop=None)
     visible = _visible(synthesis)
     normal, synthetic, source = [], [], []
-    for number, image in enumerate(images):
+    for number, (unpainted, hidden) in enumerate(images):
+        mask = None if hidden is None else hidden[None]
+        image = paint(unpainted[None], mask)[0]
         whole = maps(image[None])[0]
-        normal.append(_of_map(whole))
+        normal.append(_of_map(whole, mask))
         shapes = np.tile(np.array(image.shape[1:], np.int64), (_DRAWN * each, 1))
         where = draw_crops(config, shapes, derive_seed(seed, SCORE_CHOICE, number, 0))
         places = [
@@ -125,13 +146,16 @@ def judge_on_crops(
         crops = torch.stack([image[:, rows, columns] for rows, columns in places])
         plan = make.plan(crops, derive_seed(seed, SCORE_CHOICE, number, 1))
         changed, labels = make.synthesize(crops, plan)
+        if hidden is not None:
+            within = torch.stack([hidden[rows, columns] for rows, columns in places])
+            changed, labels = paint(changed, within), labels.masked_fill(within[:, None], 0.0)
         areas = (labels > visible).flatten(1).sum(1).numpy()
         found = np.flatnonzero(areas)
         for row in found[np.argsort(areas[found], kind="stable")][:each].tolist():
             before, after = maps(torch.stack([crops[row], changed[row]]))
             version = whole.clone()
             version[places[row]] += after - before
-            synthetic.append(_of_map(version))
+            synthetic.append(_of_map(version, mask))
             source.append(number)
     versions = np.stack(synthetic) if synthetic else np.empty((0, len(SCORES)))
     return Judged(np.stack(normal), versions, np.array(source, np.int64))
@@ -186,15 +210,26 @@ def _visible(synthesis: SynthesisConfig) -> float:
     return synthesis.label_midpoint if synthesis.unbounded else 0.5
 
 
-def _of_map(one: Tensor) -> _Array:
+def _of_map(one: Tensor, ignored: Tensor | None = None) -> _Array:
     """Those of every candidate: float64 (scores,)."""
-    return torch.stack([score(one[None])[0] for score in SCORES]).double().numpy()
+    return _of_maps(one[None], ignored)[0].double().numpy()
 
 
-def _scores(maps: Callable[[Tensor], Tensor], images: Tensor) -> _Array:
+def _of_maps(found: Tensor, ignored: Tensor | None) -> Tensor:
+    """Those of every candidate: float32 (N, scores)."""
+    if ignored is None:
+        return torch.stack([score(found) for score in SCORES], 1)
+    found = found.masked_fill(ignored, 0.0)
+    return torch.stack([score.of_rest(found, ignored) for score in SCORES], 1)
+
+
+def _scores(
+    maps: Callable[[Tensor], Tensor], images: Tensor, ignored: Tensor | None = None
+) -> _Array:
     """Those of every candidate: float64 (N, scores)."""
     parts = []
-    for batch in torch.split(images, _BATCH):
-        found = maps(batch)
-        parts.append(torch.stack([score(found) for score in SCORES], 1))
+    for first in range(0, len(images), _BATCH):
+        part = slice(first, first + _BATCH)
+        hidden = None if ignored is None else ignored[part]
+        parts.append(_of_maps(maps(images[part]), hidden))
     return torch.cat(parts).double().numpy()

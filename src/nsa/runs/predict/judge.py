@@ -15,6 +15,7 @@ from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images.files import find_all_images
+from nsa.images.ignored import Ignored
 from nsa.images.load import describe, worker_count
 from nsa.report.pixels import png
 from nsa.report.review import ReviewPage
@@ -27,6 +28,7 @@ from nsa.runs.decisions import (
     pixel_threshold,
 )
 from nsa.runs.growing import GrowingTable
+from nsa.runs.ignoring import ignoring
 from nsa.runs.judging import JudgedFile, judge_files
 from nsa.runs.located import Located, draw, locate
 from nsa.runs.map_files import NPY, map_ending, write_map
@@ -70,6 +72,7 @@ def predict(
     overlays: bool = True,
     review: bool = True,
     overwrite: bool = False,
+    ignore: Path | None = None,
 ) -> int:
     """Score images and write ``scores.csv``, ``regions.csv`` and one overlay each.
 
@@ -100,6 +103,8 @@ def predict(
         review: write ``review.html``, a page to look through the images with.
         overwrite: replace what an earlier call wrote into ``output``, and nothing else: each file
             when its successor is complete, and at the end what has no successor.
+        ignore: what does not count beside what the run ignores, a mask for all images or a folder
+            of masks, see :meth:`nsa.images.ignored.Ignored.open`.
 
     Returns:
         Number of images.
@@ -120,13 +125,15 @@ def predict(
     decisions = Decisions.of(run.path, detector, fpr, mask_fpr, mask_share)
     masks = mask_fpr is not None or mask_share is not None
     paths = find_all_images(inputs)
+    ignored = ignoring(detector, ignore, paths)
     results = name_results(
         paths, pictures=overlays, maps=ending if save_maps else None,
         spreads=ending if save_spread else None, masks=masks,
     )  # fmt: skip
     earlier = results_in(output)
     planned = {*TABLES, *(name for one in results for name in one.files)}
-    check_folder(output, planned, earlier, [*paths, *run.path.iterdir()], overwrite=overwrite)
+    read = [*paths, *run.path.iterdir(), *([] if ignore is None else [ignore])]
+    check_folder(output, planned, earlier, read, overwrite=overwrite)
     make_folder(output)
     columns = (
         "path", *DECIDED, *((_SPREAD,) if detector.has_spread else ()), _SHARE, PICTURE,
@@ -137,7 +144,7 @@ def predict(
         GrowingTable(output / SCORES, columns, overwrite=overwrite) as table,
         RegionTables(output, overwrite=overwrite) as regions,
     ):
-        job = _Job(detector, results, decisions, table, regions, page)
+        job = _Job(detector, results, decisions, table, regions, page, ignored)
         with _telling_what_is_kept(table):
             job.judge()
             if page is not None:
@@ -190,9 +197,11 @@ class _Job:
         table: GrowingTable,
         regions: RegionTables,
         page: ReviewPage | None,
+        ignored: Ignored | None,
     ) -> None:
         self._detector, self._results, self._decisions = detector, results, decisions
         self._table, self._regions, self._page = table, regions, page
+        self._ignored = ignored
         self.failures: dict[int, InputError] = {}
         self.anomalous = 0
 
@@ -202,7 +211,7 @@ class _Job:
         with (
             ThreadPoolExecutor(worker_count()) as pool,
             contextlib.closing(
-                judge_files(self._detector, paths, pool, self.failures)
+                judge_files(self._detector, paths, pool, self.failures, ignored=self._ignored)
             ) as judged_files,
         ):
             for group in judged_files:
