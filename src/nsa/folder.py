@@ -12,6 +12,7 @@ calibration_pixels.safetensors  what pixel thresholds need of their maps
 ignore.png              which pixels of all images do not count, if the training was told
 calibration_ignore.png  the same of the calibration
 training_images.safetensors  what the training images hold, so that copies of them are known
+verdicts_used.csv       what a person has said of further images, where it was trained with that
 members/                the runs that an ensemble is made of
 
 A method may keep its detector in other files: gaussian.safetensors and gaussian.yaml, say.
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from nsa.errors import InputError, shown
-from nsa.settings.fields import Checked, from_dict, reading
+from nsa.settings.fields import Checked, convert, from_dict, reading
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
 from nsa.system.files import check_utf8, make_folder, to_yaml, write_atomically
@@ -43,10 +44,13 @@ _log = logging.getLogger("nsa")
 FORMAT_VERSION = 1
 _CONFIG = "config.yaml"
 CONTENTS = "training_images.safetensors"
+VERDICTS = "verdicts_used.csv"  # not as the review page calls it, which anybody may put there
 MEMBERS = "members"  # folder of the runs that an ensemble is made of
 IGNORED = "ignore.png"
 CALIBRATED_IGNORED = "calibration_ignore.png"
-_FIRST = (_CONFIG, CONTENTS, IGNORED)  # what a training writes before it has learnt anything
+# What a training writes before it has learnt anything.
+_FIRST = (_CONFIG, CONTENTS, IGNORED, VERDICTS)
+START = "resume_from"
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
 _SELDOM = ("ignore",)  # places that are said only where there are some
 
@@ -177,6 +181,17 @@ def read_config(path: Path) -> dict[str, Any]:
             "install the version that wrote it."
         )
     return values
+
+
+def started_from(path: Path) -> Path | None:
+    """The run whose training the one in a folder continues; None: it began anew.
+
+    Raises:
+        InputError: it is no run folder, or damaged.
+    """
+    named = read_config(path).get(START)
+    with reading(path / _CONFIG, "put back a copy of it"):
+        return None if named is None else convert(START, named, Path)
 
 
 def create_run(

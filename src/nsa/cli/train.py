@@ -41,6 +41,9 @@ def train_command(**given: Any) -> None:
     and so do SIGTERM and a connection that closes; --resume continues to the same result, or with
     --epochs to another end, and draws what is missing of a finished run.
 
+    --resume-from trains a finished run further, into a new one: with --verdicts also on images that
+    were judged good on the review page, such as false alarms.
+
     torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
     one. --category all --jobs-per-device N trains several networks at once on every GPU.
     """
@@ -53,15 +56,17 @@ def train_command(**given: Any) -> None:
     if how.resume is not None and ("output" in given or how.config is not None):
         raise InputError("--resume continues a run as it began; leave out --output and --config.")
     # What continues is of its own method, whatever the default is.
-    method = None
-    if how.resume is not None and (how.resume / "config.yaml").is_file():
-        method = method_of(how.resume)
+    method, goes_on = None, how.resume or given.get("resume_from")
+    if goes_on is not None and (goes_on / "config.yaml").is_file():
+        method = method_of(goes_on)
     request = read_request(given, how.config, method)
     with join() as ranks:
         if not ranks.leads:
             follow(request, ranks)
             return
-        many = categories.find(request, how.resume, ranks)
+        many = None
+        if request.resume_from is None:
+            many = categories.find(request, how.resume, ranks)
         if many is not None:
             if how.profile:
                 raise InputError("--profile measures one training; name a single category.")

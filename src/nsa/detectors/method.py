@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from nsa.errors import InputError
-from nsa.folder import AnyRun, AnySettings
+from nsa.folder import START, AnyRun, AnySettings
 from nsa.settings.config import Levels, Resize
 from nsa.settings.options import TrainRequest
 
@@ -55,6 +55,7 @@ class Fitting(ABC, Generic[RunT]):
         levels: by which they are read where they have more than 8 bits.
         contents: what the training images hold; None: none are needed, or not before :meth:`load`.
         complete: whether nothing is left to train, only to evaluate.
+        start: the run whose training it continues, absolute; None: it begins anew.
         tries_threads: whether it finds out how many threads are fastest, unless it is told.
     """
 
@@ -67,11 +68,13 @@ class Fitting(ABC, Generic[RunT]):
     levels: Levels | None = None
     contents: Contents | None = None
     complete: bool = False
+    start: Path | None = None
     tries_threads: bool = False
 
     def places(self) -> dict[str, str]:
         """Where and how it computes, as a run folder has it."""
-        return {"device": self.device, "precision": self.precision}
+        own = {"device": self.device, "precision": self.precision}
+        return own if self.start is None else {**own, START: str(self.start)}
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`nsa.detectors.detector.Detector.check_shape`."""
@@ -221,6 +224,32 @@ class DetectionMethod(ABC, Generic[RequestT, RunT]):
         Raises:
             InputError: an option contradicts the run.
         """
+
+    def further(
+        self,
+        run: RunT,
+        request: RequestT,
+        added: int,
+        ranks: Ranks,
+        *,
+        profile: bool = False,
+    ) -> Fitting[RunT]:
+        """:meth:`begin`, for a new run that goes on where a finished one ended.
+
+        Args:
+            run: the finished one.
+            request: what may differ from it.
+            added: images that are trained on for the first time.
+            ranks, profile: see :meth:`begin`.
+
+        Raises:
+            InputError: an option contradicts the run, or its method has no use for this.
+        """
+        del request, added, ranks, profile
+        raise InputError(
+            f"--resume-from has no use for the run in {run.path}, of --method {self.names[0]}; "
+            "start a new one."
+        )
 
     def follow(self, request: RequestT, ranks: Ranks) -> None:
         """Compute a rank's share of a training; only where there are :attr:`steps`."""

@@ -94,6 +94,7 @@ class GaussianDetector:
         passes: int = 100,
         seed: int = 0,
         moments: MapMoments | None = None,
+        further: int = 0,
     ) -> GaussianDetector:
         """Fit every level on normal images.
 
@@ -108,6 +109,8 @@ class GaussianDetector:
             seed: fixes the held-out images and the augmentation.
             moments: count the heat maps' features of what is fitted too; see
                 :func:`nsa.gaussian.map_model.fit_map`.
+            further: so many of the images, the last, are fitted whatever is held out; ``holdout``
+                is a share of the others.
 
         Raises:
             InputError: the data is wrong, ``holdout`` leaves too few images, augmentation or heat
@@ -117,7 +120,10 @@ class GaussianDetector:
         if not 0 <= holdout < 1:
             raise InputError(f"holdout must be at least 0 and below 1, got {holdout!r}.")
         count = _length(data)
-        fitted, held = split_rows(different_rows(data) if holdout else range(count), holdout, seed)
+        rows = different_rows(data) if holdout else range(count)
+        own = [row for row in rows if row < count - further]
+        fitted, held = split_rows(own, holdout, seed)
+        fitted = torch.cat([fitted, torch.as_tensor(rows[len(own) :], dtype=torch.int64)])
         if (augmentation or moments) and not (isinstance(data, Tensor) and self.extractor):
             raise InputError(
                 "Augmentation and heat maps take images and a network; features were given."

@@ -43,6 +43,7 @@ class Dataset:
         train: normal images only, at least one.
         test: normal and defective images; empty where there is no test set.
         validation: normal images that are kept out of the training, to calibrate with.
+        further: normal images to train on besides, of which none is held out.
         presets: whether the preset of its name, if there is one, is that of this category; False
             in data sets whose categories only share names with those of the presets.
         ignored: which pixels of them all do not count; None: all do.
@@ -52,6 +53,7 @@ class Dataset:
     train: list[Sample]
     test: list[Sample] = field(default_factory=list)
     validation: list[Sample] = field(default_factory=list)
+    further: list[Sample] = field(default_factory=list)
     presets: bool = True
     ignored: Ignored | None = None
 

@@ -213,6 +213,7 @@ def calibrate(
     detector: Detector,
     inputs: Sequence[Path],
     ignore: Path | Ignored | None = None,
+    leave_out: Contents | None = None,
 ) -> Calibration:
     """Score normal images and keep the scores in the detector's run folder.
 
@@ -224,9 +225,11 @@ def calibrate(
         ignore: what does not count beside what the training ignored: a mask for all images, which
             is kept with the calibration and ignored by the run from then on, or a folder of masks
             of these images.
+        leave_out: images that do not count, nor do copies of them.
 
     Raises:
-        InputError: an image or a mask cannot be used, or an image was trained on or is named twice.
+        InputError: an image or a mask cannot be used, an image was trained on or is named twice, or
+            none is left.
     """
     paths = find_all_images(inputs)
     ignored = ignoring(detector, ignore, paths)
@@ -239,10 +242,15 @@ def calibrate(
         )  # fmt: skip
     else:
         contents = load_contents(paths, detector.channels, progress, detector.levels)
-    trained = find_training_contents(run, detector)
+    named = find_training_contents(run, detector)
+    trained = None if named is None else _without_held_out(run.path, named)
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")
+    if leave_out is not None:
+        bad = contents.copies_of(leave_out)
+        rows = [row for row in rows if row not in bad]
+        _say_left_out(len(bad), len(paths), len(rows))
     if len(rows) < len(paths):
         contents = contents.take(rows)
         images = None if images is None else images[rows]
@@ -262,12 +270,33 @@ def calibrate(
     )
     calibration = Calibration.of(contents, said, detector)
     with FolderLock(run.path):
-        if trained is not None and not (run.path / CONTENTS).exists():
-            trained.write(run.path / CONTENTS)
+        if named is not None and not (run.path / CONTENTS).exists():
+            named.write(run.path / CONTENTS)
         detector.save_calibration(run.path)
         keep_ignored(run.path, detector)
         calibration.write(run.path)
     return calibration
+
+
+def _without_held_out(run: Path, trained: Contents) -> Contents:
+    """Training images without those that were held out, and so calibrate the run already."""
+    try:
+        known = set(Calibration.read(run).contents or []) if (run / FILE).is_file() else set()
+    except InputError:  # damaged, to be replaced
+        return trained
+    return trained.take([row for row, name in enumerate(trained.names()) if name not in known])
+
+
+def _say_left_out(bad: int, count: int, left: int) -> None:
+    """Say how many images are not calibrated with because they were judged bad.
+
+    Raises:
+        InputError: none is left.
+    """
+    if not left:
+        raise InputError("All images to calibrate with are judged bad; name normal images.")
+    if bad:
+        _log.info("%d of %d images are judged bad and do not calibrate.", bad, count)
 
 
 def say_if_scaled(detector: Detector, contents: Contents) -> None:

@@ -19,12 +19,12 @@ AnyRequest = TypeVar("AnyRequest", bound=TrainRequest)
 
 
 def use_demo_data(request: AnyRequest) -> AnyRequest:
-    """The request, with a demo set drawn and chosen where it names no images.
+    """The request, with a demo set drawn and chosen where it names no images, and no run.
 
     Raises:
         InputError: the demo set cannot be written.
     """
-    if request.data_root is not None or request.normal_dir is not None:
+    if any((request.data_root, request.normal_dir, request.resume_from)):
         return request
     category = request.category or demo.CATEGORIES[0]
     if category not in demo.CATEGORIES:

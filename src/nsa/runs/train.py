@@ -26,6 +26,8 @@ from nsa.folder import (
 )
 from nsa.images import Dataset, open_dataset
 from nsa.images.ignored import Ignored
+from nsa.runs.further import Begun, begin_further, further_method, with_verdicts
+from nsa.runs.verdicts import Verdicts
 from nsa.runs.work import Trained, work
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
@@ -42,7 +44,7 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
 
     Args:
         request: what is asked for, see :func:`nsa.detectors.registry.read_request`; at least
-            ``data_root`` or ``normal_dir``.
+            ``data_root``, ``normal_dir`` or ``resume_from``, which goes on from a finished run.
         ranks: processes to train one model with, seen from their leader; the others call
             :func:`follow`.
         profile: measure where the time of a step goes, print it and write ``trace.json``.
@@ -51,20 +53,39 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
         InputError: an option, an image or the output folder cannot be used.
         Interrupted: a signal stopped the training; its state is saved.
     """
-    method = find_method(request.method)
-    _check_steps(method, ranks, profile)
-    request = request.absolute()
-    dataset = open_dataset(request.data_root, request.category, request.normal_dir)
-    if request.ignore is not None:
-        dataset = dataset.ignoring(Ignored.open(request.ignore))
-    fitting = method.begin(request, dataset, ranks, profile=profile)
-    threads = _own_threads(request.threads, fitting)
-    places = {**request.places(), **fitting.places(), "threads": threads}
+    begun = _begin(request.absolute(), ranks, profile)
+    method, dataset, fitting = begun.method, begun.dataset, begun.fitting
+    threads = _own_threads(begun.places["threads"], fitting)
+    places = {**begun.places, "threads": threads}
     folder = make_output(request.output, dataset.name)
     with _interruptible(folder), FolderLock(folder), torch_threads(threads):
         create_run(folder, fitting.settings, places, config_name(method))
         with beginning(folder):
+            if len(begun.verdicts):
+                begun.verdicts.write(folder)
             return work(method.open_run(folder), dataset, fitting)
+
+
+def _begin(request: TrainRequest, ranks: Ranks, profile: bool) -> Begun:
+    """Check a training before anything is written; the request's paths are absolute."""
+    if request.resume_from is not None:
+        method = further_method(request)
+        _check_steps(method, ranks, profile)
+        _check_ignored(method.open_run(request.resume_from), request)
+        return begin_further(request, ranks, profile=profile)
+    if request.verdicts is not None:
+        raise InputError(
+            "--verdicts are for a run that has judged these images; add --resume-from and its "
+            "folder."
+        )
+    method = find_method(request.method)
+    _check_steps(method, ranks, profile)
+    dataset = open_dataset(request.data_root, request.category, request.normal_dir)
+    if request.ignore is not None:
+        dataset = dataset.ignoring(Ignored.open(request.ignore))
+    fitting = method.begin(request, dataset, ranks, profile=profile)
+    places = {**request.places(), **fitting.places(), "threads": request.threads}
+    return Begun(method, dataset, fitting, Verdicts([], []), places)
 
 
 def resume(
@@ -86,6 +107,11 @@ def resume(
         Interrupted: a signal stopped the training again; its state is saved.
     """
     need_begun(folder)
+    if request.resume_from is not None or request.verdicts is not None:
+        raise InputError(
+            f"--resume continues the training in {folder} as it began; --resume-from, with "
+            "--verdicts, trains a finished run further, into another folder; leave out --resume."
+        )
     if profile and (folder / TRACE).exists():
         raise InputError(f"{folder / TRACE} is there already; move it away or leave out --profile.")
     whole = folder.absolute().parent.parent
@@ -112,7 +138,7 @@ def resume(
         for name in ("device", "precision", "threads"):
             run.places[name] = getattr(request, name) or run.places[name]
         fitting = method.resume(run, request, ranks, profile=profile)
-        dataset = open_run_dataset(run)
+        dataset = with_verdicts(folder, open_run_dataset(run))
         run.places.update(fitting.places())
         run.places["threads"] = _own_threads(run.places["threads"], fitting)
         if not fitting.complete:  # else they say how it was trained

@@ -16,6 +16,7 @@ from nsa.metrics.conformal import achieved_rate
 from nsa.runs.calibrate import Calibration
 from nsa.runs.copies import kept_training_contents
 from nsa.runs.decisions import Decisions
+from nsa.runs.judged_bad import describe_found, found_of_kept
 
 if TYPE_CHECKING:  # those who only predict need no metrics
     from nsa.runs.evaluate import Evaluation
@@ -50,6 +51,9 @@ def add_working_point(
             limit.of: limit.rate,
             **pixel_point(evaluation, dataset, limit.threshold, fresh),
         }
+    found = found_of_kept(run.path, detector, decisions, dataset.ignored)
+    if found is not None:
+        point["judged_bad"] = found
     return dataclasses.replace(evaluation, working_point=point, decisions=decisions)
 
 
@@ -144,7 +148,9 @@ def _fresh(
 def describe(point: dict[str, Any]) -> str:
     """A working point in a sentence or two, as shown after an evaluation."""
     texts = [_describe_images(point)] if "threshold" in point else []
-    return " ".join(texts + ([_describe_pixels(point["pixels"])] if "pixels" in point else []))
+    texts += [_describe_pixels(point["pixels"])] if "pixels" in point else []
+    texts += [describe_found(point["judged_bad"])] if "judged_bad" in point else []
+    return " ".join(texts)
 
 
 def _describe_images(point: dict[str, Any]) -> str:

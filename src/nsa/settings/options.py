@@ -246,6 +246,15 @@ class TrainRequest(Request):
         low=1,
         high=1024,
     )
+    resume_from: Path | None = option(
+        "Train the finished run in this folder further, into a new one, with its settings: a tenth "
+        "of its epochs at a tenth of its learning rate, or --epochs and --learning-rate; a "
+        "Gaussian detector is fitted again. What it held out stays held out and calibrates anew."
+    )
+    verdicts: Path | None = option(
+        "With --resume-from: table of the review page (path,verdict). Images judged good are "
+        "trained on, too; those judged bad never are, but tell what the threshold finds."
+    )
     output: Path | None = option("New folder for the results. [default: runs/<category>-<number>]")
 
     def held_out(self) -> dict[str, float]:
@@ -255,10 +264,15 @@ class TrainRequest(Request):
 
     def absolute(self) -> Self:
         """The same with absolute paths of the images, so that files are named alike ever after."""
-        root, folders, ignore = self.data_root, self.normal_dir, self.ignore
+        folders, ignore = self.normal_dir, self.ignore
+        single = {
+            name: None if path is None else path.resolve()
+            for name in ("data_root", "resume_from", "verdicts")
+            for path in [getattr(self, name)]
+        }
         return self.replace(
+            **single,
             ignore=None if ignore is None else ignore.expanduser().resolve(),
-            data_root=None if root is None else root.resolve(),
             normal_dir=None if folders is None else [folder.resolve() for folder in folders],
         )
 

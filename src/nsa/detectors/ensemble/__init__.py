@@ -67,5 +67,20 @@ class EnsembleMethod(DetectionMethod[TrainRequest, "EnsembleRun"]):
         device = choose_device(run.places["device"])
         return Finished(run, self.load(run, device), device)
 
+    def further(
+        self,
+        run: EnsembleRun,
+        request: TrainRequest,
+        added: int,
+        ranks: Ranks,
+        *,
+        profile: bool = False,
+    ) -> Fitting[EnsembleRun]:
+        del request, added, ranks, profile
+        raise InputError(
+            f"{run.path} is an ensemble, which is not trained itself; give --resume-from the runs "
+            "that it was made of, one by one, and nsa combine the results."
+        )
+
 
 METHOD = EnsembleMethod()

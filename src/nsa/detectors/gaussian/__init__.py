@@ -51,5 +51,19 @@ class GaussianMethod(DetectionMethod[GaussianRequest, "GaussianRun"]):
 
         return resume(run, request)
 
+    def further(
+        self,
+        run: GaussianRun,
+        request: GaussianRequest,
+        added: int,
+        ranks: Ranks,
+        *,
+        profile: bool = False,
+    ) -> Fitting[GaussianRun]:
+        del ranks, profile
+        from nsa.detectors.gaussian.fit import further
+
+        return further(run, request, added)
+
 
 METHOD = GaussianMethod()

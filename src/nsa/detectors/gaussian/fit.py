@@ -65,10 +65,11 @@ class GaussianFitting(Fitting[GaussianRun]):
             features=settings.gaussian.map_features, seed=settings.gaussian.seed,
         )  # fmt: skip
         self._images: Tensor
+        self._further = 0  # of the images, the last, are fitted to in any case
 
     def load(self, run: GaussianRun, dataset: Dataset) -> None:  # noqa: ARG002
         """See :meth:`Fitting.load`; what is ignored is painted over."""
-        paths = [sample.path for sample in dataset.train]
+        paths = [sample.path for sample in (*dataset.train, *dataset.further)]
         contents = Contents(paths)
         images = load_images(
             paths, self.test_size, self.channels, console.is_terminal, contents=contents,
@@ -76,9 +77,10 @@ class GaussianFitting(Fitting[GaussianRun]):
         )  # fmt: skip
         # Copies would hide how few images a covariance is of, and be on both sides of a hold-out.
         rows = contents.different("training images")
+        self._further = sum(row >= len(dataset.train) for row in rows)
         ignored = None if dataset.ignored is None else dataset.ignored.seen(paths, self.test_size)
         if len(rows) < len(paths):
-            _check_counts(self.settings.gaussian, len(rows), dataset)
+            _check_counts(self.settings.gaussian, len(rows) - self._further, dataset)
             images, contents = images[rows], contents.take(rows)
             ignored = ignored[rows] if ignored is not None and len(ignored) > 1 else ignored
         self._images, self._hidden = paint(images, ignored, in_place=True), ignored
@@ -93,18 +95,19 @@ class GaussianFitting(Fitting[GaussianRun]):
             self._extractor.network.source, self.device,
         )  # fmt: skip
         start = time.perf_counter()
-        held = _check_counts(config, len(images), dataset)
+        count = len(images) - self._further
+        held = _check_counts(config, count, dataset)
         by_validation = judges_by_validation(dataset, config.holdout)
         if config.holdout is None:
-            say_held_out(held, len(images), len(dataset.validation) if by_validation else 0)
+            say_held_out(held, count, len(dataset.validation) if by_validation else 0)
         gaussian = GaussianDetector(self._extractor, config.distribution)
         moments = MapMoments(self._grid)
         augmentation = None
         if config.augment:
             augmentation = pipeline_for(settings.category) if dataset.presets else CAUTIOUS
         gaussian.fit(
-            images, holdout=held / len(images), augmentation=augmentation, passes=config.augment,
-            seed=config.seed, moments=moments,
+            images, holdout=held / count, augmentation=augmentation, passes=config.augment,
+            seed=config.seed, moments=moments, further=self._further,
         )  # fmt: skip
         hidden = self._hidden
         # Of masks that differ each position counts in some images.
@@ -175,6 +178,18 @@ def resume(run: GaussianRun, request: GaussianRequest) -> Fitting[GaussianRun]:
     if run.is_finished:
         return _Finished(run, device)
     return make_fitting(run.settings, device, run.places["precision"])
+
+
+def further(run: GaussianRun, request: GaussianRequest, added: int) -> GaussianFitting:
+    """See :meth:`nsa.detectors.method.DetectionMethod.further`: a new fit to more images."""
+    refuse_changes(contradictions(run.settings, request))
+    if not added:
+        raise InputError(
+            f"There is no image that {run.path} was not fitted to, and the same images give the "
+            "same Gaussians; give --verdicts with other images judged good."
+        )
+    device = choose_device(request.device or run.places["device"])
+    return make_fitting(run.settings, device, request.precision or run.places["precision"])
 
 
 class _Finished(Fitting[GaussianRun]):

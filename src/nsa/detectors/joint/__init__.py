@@ -58,6 +58,20 @@ class JointMethod(DetectionMethod[JointRequest, "JointRun"]):
 
         return resume(run, request)
 
+    def further(
+        self,
+        run: JointRun,
+        request: JointRequest,
+        added: int,
+        ranks: Ranks,
+        *,
+        profile: bool = False,
+    ) -> Fitting[JointRun]:
+        del added, ranks, profile
+        from nsa.detectors.joint.fit import further
+
+        return further(run, request)
+
     def demo(self, request: JointRequest, category: str) -> JointRequest:
         from nsa.detectors.network.demo import demo_settings
 

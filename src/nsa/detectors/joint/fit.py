@@ -34,10 +34,11 @@ from nsa.detectors.method import Compound, Fitted, Fitting, Part, refuse_changes
 from nsa.detectors.network import METHOD as NETWORK
 from nsa.detectors.network.fit import NetworkFitting, with_epochs
 from nsa.detectors.network.folder import NetworkRun
+from nsa.detectors.network.further import continued
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.sizes import differs
 from nsa.errors import InputError, shown
-from nsa.folder import CONTENTS, MEMBERS, Metrics
+from nsa.folder import CONTENTS, MEMBERS, Metrics, started_from
 from nsa.gaussian.detector import split_rows
 from nsa.images import Contents, Dataset, load_images
 from nsa.metrics.conformal import allowed_exceedances
@@ -94,21 +95,25 @@ class JointFitting(Compound[JointRun]):
     def _start_network(self, begun: NetworkRun | None) -> Fitting[Any]:
         if begun is None:
             network = self.settings.network
-            return NetworkFitting(network, self._device, self.precision, ALONE, profile=False)
+            fresh = NetworkFitting(network, self._device, self.precision, ALONE, profile=False)
+            fresh.start = None if self.start is None else self.start / MEMBERS / _NSA
+            return fresh
         begun.places.update(device=self.device, precision=self.precision)
         return NETWORK.resume(begun, NetworkRequest(epochs=self._epochs), ALONE)
 
     def divide(self, run: JointRun, dataset: Dataset) -> tuple[Dataset, Contents]:
         """See :meth:`Compound.divide`; of images with the same pixels one is taken."""
-        paths = [sample.path for sample in dataset.train]
+        paths = [sample.path for sample in (*dataset.train, *dataset.further)]
         contents = Contents(paths)
         load_images(
             paths, _TINY, self.channels, console.is_terminal, False, contents=contents,
             levels=self.levels,
         )  # fmt: skip
-        kept, held = split(contents.different("training images"), self.settings.shared)
+        rows = contents.different("training images")
+        own = [row for row in rows if row < len(dataset.train)]
+        kept, held = split(own, self.settings.shared)
         self._contents = contents.take(held)
-        self.contents = contents.take(kept)
+        self.contents = contents.take([*kept, *rows[len(own) :]])
         for part in self.parts:  # before anything is trained on others
             path = run.path / MEMBERS / part.name / CONTENTS
             if path.is_file() and set(Contents.read(path).names()) != set(self.contents.names()):
@@ -197,7 +202,22 @@ def resume(run: JointRun, request: JointRequest) -> Fitting[JointRun]:
     precision = choose_precision(run.places["precision"], device)
     if run.is_combined and (run.path / "metrics.json").is_file():
         return Finished(run, load_ensemble(run, device, settings.shared.fpr), device)
-    return JointFitting(settings, device, precision, epochs=epochs)
+    fitting = JointFitting(settings, device, precision, epochs=epochs)
+    fitting.start = started_from(run.path)
+    return fitting
+
+
+def further(run: JointRun, request: JointRequest) -> JointFitting:
+    """See :meth:`nsa.detectors.method.DetectionMethod.further`: NSA goes on, the rest is new."""
+    again = started_from(run.path) is not None
+    network = continued(run.settings.network, request, again=again)
+    settings = JointSettings(network=network, gaussian=run.settings.gaussian)
+    refuse_changes([*contradictions(settings, request), *differs(network, request)])
+    device = choose_training_device(request.device or run.places["device"])
+    precision = choose_precision(request.precision or run.places["precision"], device)
+    fitting = JointFitting(settings, device, precision)
+    fitting.start = run.path.resolve()
+    return fitting
 
 
 def split(rows: Sequence[int], config: GaussianConfig) -> tuple[list[int], list[int]]:

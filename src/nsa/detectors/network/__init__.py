@@ -56,6 +56,20 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
 
         return resume(run, request, ranks, profile)
 
+    def further(
+        self,
+        run: NetworkRun,
+        request: NetworkRequest,
+        added: int,
+        ranks: Ranks,
+        *,
+        profile: bool = False,
+    ) -> Fitting[NetworkRun]:
+        del added  # even the same images teach more
+        from nsa.detectors.network.fit import further
+
+        return further(run, request, ranks, profile)
+
     def follow(self, request: NetworkRequest, ranks: Ranks) -> None:
         from nsa.detectors.network.fit import follow
 

@@ -68,6 +68,7 @@ class NetworkDetector(Detector):
         self.settings, self.image_score = settings, image_score
         self.size, self.resize = settings.test_size, settings.images.resize
         self.channels, self.levels = settings.images.channels, settings.images.levels
+        self.default_fpr = settings.training.fpr
         self._framed = not settings.images.cropped
         # Continuous maps are in grey levels, of which y0 counts half in the logistic label; all
         # others end at 1.

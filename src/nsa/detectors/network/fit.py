@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.detectors.network.automatic import settle
 from nsa.detectors.network.detector import NetworkDetector, check_shape
 from nsa.detectors.network.folder import NetworkRun
+from nsa.detectors.network.further import continued, need_same_images
 from nsa.detectors.network.held_out import HeldOut, hold_out
 from nsa.detectors.network.image_score import MEAN, NAMED, ImageScore, read_score
 from nsa.detectors.network.request import NetworkRequest
@@ -24,7 +26,8 @@ from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, tra
 from nsa.detectors.network.settings import NetworkSettings, contradictions
 from nsa.detectors.network.sizes import differs
 from nsa.errors import InputError
-from nsa.images import Contents, Dataset, open_dataset, read_image
+from nsa.folder import started_from
+from nsa.images import Contents, Dataset, Sample, open_dataset, read_image
 from nsa.images.full_size import ignored_in, load_to_train_on
 from nsa.model.weights import load_model, save_model
 from nsa.settings.options import TrainRequest
@@ -37,6 +40,7 @@ from nsa.training import (
     Trainer,
     load_checkpoint,
     need_two_images,
+    save_checkpoint,
     saved_position,
     share_state,
 )
@@ -82,13 +86,14 @@ class NetworkFitting(Fitting[NetworkRun]):
                 **run.places,
                 "precision": self.precision,
                 "checkpoint": str(run.checkpoint),
+                "further": [str(sample.path) for sample in dataset.further],
             }
             self._ranks.tell({**places, "settings": self.settings.to_dict()})
         self._ignored = dataset.ignored
-        count = len(dataset.train)
+        count, further = len(dataset.train), len(dataset.further)
         dataset, held = hold_out(dataset, self.settings.training)
         if self._ranks.leads and self.settings.training.holdout is None:
-            by_validation = len(held) if len(dataset.train) == count else 0
+            by_validation = len(held) if len(dataset.train) == count + further else 0
             say_held_out(len(held), count, by_validation)
         self.contents = Contents([sample.path for sample in dataset.train])
         self._trainer = _make_trainer(
@@ -99,6 +104,10 @@ class NetworkFitting(Fitting[NetworkRun]):
             weights = sum(value.nbytes for value in self._trainer.model.state_dict().values())
             # Two checkpoints, which hold Adam's two moments too: one stays until the next is whole.
             need_space(run.path, 6 * weights)
+            if self.start is not None:
+                need_same_images(self.start, self.contents)
+                load_model(self.start / run.model.name, self._trainer.model)
+                save_checkpoint(run.checkpoint, self._trainer)  # which does without that run
 
     def fit(self, run: NetworkRun, dataset: Dataset) -> Fitted:  # noqa: ARG002
         """See :meth:`Fitting.fit`; what is left to train."""
@@ -197,6 +206,21 @@ def resume(run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool
     precision = choose_precision(run.places["precision"], device)
     fitting = NetworkFitting(settings, device, precision, ranks, profile)
     fitting.complete = run.model.is_file()
+    fitting.start = started_from(run.path)
+    return fitting
+
+
+def further(
+    run: NetworkRun, request: NetworkRequest, ranks: Ranks, profile: bool
+) -> NetworkFitting:
+    """See :meth:`nsa.detectors.method.DetectionMethod.further`: its weights are the start."""
+    settings = continued(run.settings, request, again=started_from(run.path) is not None)
+    refuse_changes([*contradictions(settings, request), *differs(settings, request)])
+    device = choose_training_device(request.device or run.places["device"])
+    precision = choose_precision(request.precision or run.places["precision"], device)
+    ranks.check_batch_size(settings.training.batch_size)
+    fitting = NetworkFitting(settings, device, precision, ranks, profile)
+    fitting.start = run.path.resolve()
     return fitting
 
 
@@ -236,7 +260,8 @@ def follow(request: TrainRequest, ranks: Ranks) -> None:
         settings = NetworkSettings.from_dict(order["settings"])
         dataset = open_dataset(places["data_root"], settings.category, places["normal_dir"])
         ignored = ignored_by(Path(order["checkpoint"]).parent, order["ignore"])
-        dataset = dataset.ignoring(ignored)
+        besides = [Sample(Path(path)) for path in order["further"]]
+        dataset = dataclasses.replace(dataset.ignoring(ignored), further=besides)
         dataset, _ = hold_out(dataset, settings.training)
         device = choose_training_device(order["device"])
         with torch_threads(order["threads"]):

@@ -32,7 +32,8 @@ _CHOOSE_BY = 32  # images, by which scores are chosen
 def hold_out(dataset: Dataset, training: TrainConfig) -> tuple[Dataset, list[Sample]]:
     """The data set without the training images that are held out, and those, in their order.
 
-    Where it has validation images, they are those that are held out. A function of the settings
+    Its further images are trained on. Where it has validation images, they are those that are held
+    out. A function of the settings
     and the numbers of images alone, so that every process of a training and whoever continues it
     holds out the same.
 
@@ -43,13 +44,14 @@ def hold_out(dataset: Dataset, training: TrainConfig) -> tuple[Dataset, list[Sam
     number = held_out_count(count, training.holdout, training.fpr, len(dataset.validation))
     if number == 0:
         by_validation = judges_by_validation(dataset, training.holdout)
-        return dataset, list(dataset.validation) if by_validation else []
+        whole = dataclasses.replace(dataset, train=[*dataset.train, *dataset.further])
+        return whole, list(dataset.validation) if by_validation else []
     generator = torch.Generator("cpu").manual_seed(derive_seed(training.seed, HELD_OUT))
     order = torch.randperm(count, generator=generator, device="cpu")
     held = set(order[:number].tolist())
     train = [sample for row, sample in enumerate(dataset.train) if row not in held]
     out = [sample for row, sample in enumerate(dataset.train) if row in held]
-    return dataclasses.replace(dataset, train=train), out
+    return dataclasses.replace(dataset, train=[*train, *dataset.further]), out
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,74 @@
+"""Train a finished network further: a short schedule over its images and others."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from nsa.detectors.network.request import NetworkRequest
+from nsa.detectors.network.settings import NetworkSettings
+from nsa.errors import InputError
+from nsa.folder import CONTENTS
+from nsa.images import Contents
+from nsa.images.contents import example
+from nsa.settings.fields import replace
+from nsa.system.console import counted
+
+_EPOCHS, _RATE = 0.1, 0.1  # of those of the training that goes on
+
+
+def continued(
+    settings: NetworkSettings, request: NetworkRequest, *, again: bool
+) -> NetworkSettings:
+    """The settings of a training that goes on from another's weights.
+
+    A tenth of its epochs at a tenth of its learning rate, or what is asked for; all else stays.
+
+    Args:
+        settings: of the training that goes on.
+        again: it went on from another one itself, and had such a schedule already.
+
+    Raises:
+        InputError: a setting is out of range.
+    """
+    training, asked = settings.training, request.overrides("training")
+    epochs, rate = training.epochs, training.learning_rate
+    if not again:
+        epochs, rate = max(1, round(_EPOCHS * epochs)), _RATE * rate
+    rate = asked.get("learning_rate", rate)
+    last = asked.get("final_learning_rate", training.final_learning_rate)
+    if "final_learning_rate" not in asked and isinstance(rate, int | float):
+        last = min(last, rate)
+    changed = replace(
+        training, epochs=asked.get("epochs", epochs), learning_rate=rate, final_learning_rate=last,
+        extra_steps=0, former_epochs=(),
+    )  # fmt: skip
+    return dataclasses.replace(settings, training=changed)
+
+
+def need_same_images(start: Path, contents: Contents) -> None:
+    """Check that a training goes on with all images that it began with.
+
+    Others would be held out, some of them trained on before.
+
+    Args:
+        start: the run that goes on.
+        contents: what its training images hold now, and the further ones.
+
+    Raises:
+        InputError: images are gone or changed, or nobody knows.
+    """
+    if not (start / CONTENTS).is_file():
+        raise InputError(
+            f"{start / CONTENTS} is missing, by which --resume-from knows the images that {start} "
+            "was trained on; start a new run without it."
+        )
+    before = Contents.read(start / CONTENTS)
+    there = before.copies_of(contents)
+    lost = {row: row for row in range(len(before)) if row not in there}
+    if lost:
+        raise InputError(
+            f"{len(lost)} of the {counted(len(before), 'image')} that {start} was trained on are "
+            f"not among its training images any more, {example(lost, before, before)}; put them "
+            "back, or start a new run without --resume-from."
+        )
