@@ -143,7 +143,7 @@ def test_a_network_goes_on_with_good_images_and_its_own_held_out_ones(
     values, first = config_of(new), config_of(calibrated)
     assert values.pop("resume_from") == str(calibrated)
     assert values.pop("verdicts") == str(judged)
-    assert values["training"].pop("learning_rate") == pytest.approx(1e-4)
+    assert values["training"].pop("learning_rate") == pytest.approx(3e-4)
     assert first["training"].pop("learning_rate") == 1e-3
     assert values == first
     assert held_out(new) == held_out(calibrated)

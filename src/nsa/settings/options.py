@@ -247,9 +247,9 @@ class TrainRequest(Request):
         high=1024,
     )
     resume_from: Path | None = option(
-        "Train the finished run in this folder further, into a new one, with its settings: a tenth "
-        "of its epochs at a tenth of its learning rate, or --epochs and --learning-rate; a "
-        "Gaussian detector is fitted again. What it held out stays held out and calibrates anew."
+        "Train the finished run in this folder further, into a new one, with its settings: a fifth "
+        "of its epochs at 0.3 of its learning rate, or --epochs and --learning-rate; a Gaussian "
+        "detector is fitted again. What it held out stays held out and calibrates anew."
     )
     verdicts: Path | None = option(
         "With --resume-from: table of the review page (path,verdict). Images judged good are "

@@ -14,7 +14,11 @@ from nsa.images.contents import example
 from nsa.settings.fields import replace
 from nsa.system.console import counted
 
-_EPOCHS, _RATE = 0.1, 0.1  # of those of the training that goes on
+# Of those of the training that goes on. By benchmarks/verdicts.py on MVTec AD's bottle, 40 epochs
+# in batches of 16, two seeds, with 6 and 10 false alarms: image AUROC 93.3 before, 93.5 after a
+# tenth of the epochs at a tenth of the rate, 90.7 at 0.3 of it, 95.3 after a fifth at 0.3, which
+# leaves 9 false alarms of 15 among 108 images.
+_EPOCHS, _RATE = 0.2, 0.3
 
 
 def continued(
@@ -22,7 +26,8 @@ def continued(
 ) -> NetworkSettings:
     """The settings of a training that goes on from another's weights.
 
-    A tenth of its epochs at a tenth of its learning rate, or what is asked for; all else stays.
+    A fifth of its epochs at three tenths of its learning rate, or what is asked for; all else
+    stays.
 
     Args:
         settings: of the training that goes on.
