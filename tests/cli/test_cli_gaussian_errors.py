@@ -9,7 +9,10 @@ from tiny import GAUSSIAN, nsa, picture, sentence, train_gaussian, write, write_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--fpr", 0.01], "by 6 held-out normal images: the smallest is 1/7"),
+        (
+            ["--fpr", 0.01],
+            "needs 99 held-out images, and of 20 training images",
+        ),
         (["--fpr", 1.5], "fpr must be between 0 and 1"),
         (["--fpr", 0.3, "--holdout", 0], "holdout 0 holds none out; leave one of them out"),
         (["--holdout", 1], "holdout must be from 0 to below 1, got 1.0"),

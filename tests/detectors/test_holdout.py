@@ -37,7 +37,7 @@ def test_a_rate_holds_out_as_many_as_it_needs() -> None:
     assert held_out_count(300, None, 0.2) == 30
     assert held_out_count(20, None, 0.2) == 6  # asked for, so fewer than 30 serve too
     for count in (290, 20):
-        with pytest.raises(InputError, match=r"rate of 0\.01 cannot be set by .* at least 99"):
+        with pytest.raises(InputError, match=r"rate of 0\.01 needs 99 held-out images, and of"):
             held_out_count(count, None, 0.01)
     assert held_out_count(20, 0.5, 0.1) == 10
     with pytest.raises(InputError, match="hold out at least 9"):

@@ -9,7 +9,7 @@ import typer
 
 from nsa.cli.options import Device, Ignore, RunFolder
 from nsa.errors import InputError
-from nsa.system.console import standard_output
+from nsa.system.console import console, standard_output
 
 
 def calibrate_command(
@@ -47,8 +47,10 @@ def calibrate_command(
     images of now, with --overwrite.
     """
     from nsa.detectors.registry import load, open_run
+    from nsa.metrics.conformal import rate_text
     from nsa.report.tables import calibration_table
     from nsa.runs.calibrate import calibrate, check_kept
+    from nsa.runs.decisions import Decisions
     from nsa.runs.judged_bad import describe_found
     from nsa.runs.recalibrate import calibrate_by_verdicts
 
@@ -70,5 +72,12 @@ def calibrate_command(
             opened, detector, named, verdicts, ignore, overwrite=overwrite
         )
     standard_output.print(calibration_table(calibration.table(), len(calibration.scores)))
+    rate = Decisions.of(run, detector)
+    if rate is not None:
+        console.print(
+            f"From now on images are called anomalous at a false positive rate of "
+            f"{rate_text(rate.fpr)}, unless --fpr says another.",
+            soft_wrap=True,
+        )
     if found is not None:
         standard_output.print(describe_found(found), soft_wrap=True)

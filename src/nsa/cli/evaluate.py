@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,7 +95,7 @@ def evaluate_command(
     judged = evaluate(detector, dataset, pixel_threshold=pixel_threshold(decisions), each=each)
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
     result = add_working_point(detector, opened, judged, dataset, decisions)
-    with FolderLock(run) if output is None else contextlib.nullcontext():
+    with FolderLock(run if output is None else output):
         write_evaluation(opened, result, dataset, opened.training_times(), output, page)
     print_results(result, dataset.name)
     console.print(f"Results are in {output or run}", soft_wrap=True)

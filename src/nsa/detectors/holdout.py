@@ -6,7 +6,7 @@ import logging
 
 from nsa.errors import InputError
 from nsa.images import Dataset
-from nsa.metrics.conformal import allowed_exceedances, images_needed
+from nsa.metrics.conformal import allowed_exceedances, check_rate, images_needed, rate_text
 from nsa.system.console import counted
 
 _log = logging.getLogger("nsa")
@@ -32,7 +32,17 @@ def held_out_count(
     """
     held = _by_number(count, fpr) if holdout is None else _by_share(count, holdout)
     by_validation = holdout is None and validation >= _LEAST
-    if fpr is not None:
+    if fpr is not None and holdout is None and not by_validation:
+        check_rate(fpr)
+        needed = images_needed(fpr)
+        if held < needed:
+            raise InputError(
+                f"A false positive rate of {fpr:g} needs {needed} held-out images, and of {count} "
+                f"training images at most a third is held out; give at least "
+                f"{_LARGEST_SHARE * needed}, ask for {rate_text(1 / (held + 1))} or more, or set "
+                "it afterwards with others (nsa calibrate)."
+            )
+    elif fpr is not None:
         allowed_exceedances(fpr, validation if by_validation else held)
     return 0 if by_validation else held
 

@@ -109,10 +109,18 @@ def allowed_exceedances(fpr: float, count: int) -> int:
         needed = images_needed(fpr)
         raise InputError(
             f"A false positive rate of {fpr:g} cannot be set by {count} held-out normal "
-            f"images: the smallest is 1/{count + 1} = {1 / (count + 1):.4g}; hold out at "
-            f"least {needed}."
+            f"image{'' if count == 1 else 's'}: the smallest is 1/{count + 1} = "
+            f"{rate_text(1 / (count + 1))}; hold out at least {needed}, or calibrate with as many "
+            "others (nsa calibrate)."
         )
     return allowed
+
+
+def rate_text(rate: float) -> str:
+    """A rate in four digits, rounded up, so that what is read can be asked for."""
+    digits = 3 - math.floor(math.log10(rate))
+    scale = 10.0**digits
+    return f"{math.ceil(rate * scale - 1e-6) / scale:.{max(digits, 0)}g}"
 
 
 def images_needed(fpr: float) -> int:

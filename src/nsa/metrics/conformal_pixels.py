@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nsa.errors import InputError
 from nsa.metrics._inputs import Values, to_numpy
-from nsa.metrics.conformal import ConformalThreshold, check_rate, images_needed
+from nsa.metrics.conformal import ConformalThreshold, check_rate, images_needed, rate_text
 
 _Array = npt.NDArray[np.float64]
 MapLevels = npt.NDArray[np.float32]
@@ -106,7 +106,8 @@ class PixelThresholds:
         count = len(self._levels)
         if rate * (count + 1) < 1 - _ROUNDING:
             raise InputError(
-                f"A rate of {rate:g} cannot be set for pixels by {count} held-out normal images: "
-                f"the smallest is 1/{count + 1} = {self.smallest_rate:.4g}; hold out at least "
-                f"{images_needed(rate)}."
+                f"A rate of {rate:g} cannot be set for pixels by {count} held-out normal "
+                f"image{'' if count == 1 else 's'}: the smallest is 1/{count + 1} = "
+                f"{rate_text(self.smallest_rate)}; hold out at least {images_needed(rate)}, or "
+                "calibrate with as many others (nsa calibrate)."
             )

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from nsa.metrics.conformal import rate_text
 from nsa.system.console import duration
 
 _NAMES = {
@@ -82,12 +83,12 @@ def calibration_table(rows: Sequence[tuple[float, float | None, int]], images: i
             held-out images it needs.
         images: number of held-out images that there are.
     """
-    smallest = f"smallest rate 1/{images + 1} = {1 / (images + 1):.4g}"
+    smallest = f"smallest rate 1/{images + 1} = {rate_text(1 / (images + 1))}"
     title = f"{images} held-out normal images, {smallest}"
     table = Table(title=title, title_justify="left", min_width=len(title))
     table.add_column("false positive rate")
     table.add_column("score above", justify="right")
     for rate, threshold, needed in rows:
         missing = Text(f"needs {needed} images", "dim")
-        table.add_row(f"{rate:.4g}", missing if threshold is None else Text(f"{threshold:.6g}"))
+        table.add_row(rate_text(rate), missing if threshold is None else Text(f"{threshold:.6g}"))
     return table

@@ -50,6 +50,7 @@ FILE, PIXELS_FILE = "calibration.csv", "calibration_pixels.safetensors"
 _MAXIMUM, _OWN = "map_maximum", "held_out_by_training"
 _LEVELS = "levels"
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
+_ENOUGH = 5  # images, of which one may be unlike the others
 _DIGITS = 32  # of a digest of an image's content
 
 
@@ -269,6 +270,7 @@ def calibrate(
         contents.paths,
     )
     calibration = Calibration.of(contents, said, detector)
+    warn_about_outlier(calibration)
     with FolderLock(run.path):
         if named is not None and not (run.path / CONTENTS).exists():
             named.write(run.path / CONTENTS)
@@ -276,6 +278,25 @@ def calibrate(
         keep_ignored(run.path, detector)
         calibration.write(run.path)
     return calibration
+
+
+def warn_about_outlier(calibration: Calibration) -> None:
+    """Name the image that sets the smallest rate alone, if its score is far from all others.
+
+    Far is twice as far from the second highest as that is from the middle. Of scores that fall off
+    exponentially one calibration in a hundred has such an image by chance.
+    """
+    scores = np.sort(calibration.scores)
+    if len(scores) < _ENOUGH:
+        return
+    middle = float(np.median(scores))
+    if scores[-1] - scores[-2] > 2 * max(scores[-2] - middle, 0):
+        path = calibration.paths[int(np.argmax(calibration.scores))]
+        _log.warning(
+            "%s has a raw score of %.4g, and the next highest is %.4g: if it shows a defect, "
+            "calibrate without it, since it alone sets the threshold of the smallest rate.",
+            path, scores[-1], scores[-2],
+        )  # fmt: skip
 
 
 def _without_held_out(run: Path, trained: Contents) -> Contents:

@@ -85,13 +85,14 @@ class Decisions:
         calibration = Calibration.read(run)
         conformal = calibration.threshold
         fpr = conformal.smallest_rate if fpr is None else fpr
+        threshold = conformal.threshold(fpr)  # first, since it is the rate that was asked for
         limit = None
         if mask_share is not None:
             limit = PixelLimit(read_pixels(run).for_pixels(mask_share), mask_share, "share")
         elif mask_fpr is not None or calibration.knows_maps:
             rate = fpr if mask_fpr is None else mask_fpr
             limit = PixelLimit(read_pixels(run).for_images(rate), rate)
-        return cls(fpr, conformal.threshold(fpr), limit, conformal)
+        return cls(fpr, threshold, limit, conformal)
 
     def score(self, raw: float) -> float:
         """The score that is shown: 1 less the p-value of a raw one."""

@@ -41,10 +41,10 @@ def ignoring(
     ignored.check(images)
     before = detector.ignored
     detector.ignore(ignored)
-    if ignored.one is not None and detector.ignored is not before:
-        _log.info(
-            "%s is not ignored by the run itself: what is next to it may look unusual, and a false "
-            "positive rate holds where nsa calibrate had the same --ignore.", ignore,
+    if ignored.one is not None and ignored.one.any() and detector.ignored is not before:
+        _log.warning(
+            "%s is not ignored by the run itself: what is next to it may look unusual, so labels "
+            "hold only after nsa calibrate with the same --ignore.", ignore,
         )  # fmt: skip
     return None if ignored.one is not None else ignored
 

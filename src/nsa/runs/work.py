@@ -16,7 +16,7 @@ from nsa.folder import IGNORED, MEMBERS, AnyRun, change_run, create_run
 from nsa.images import Contents, Dataset, LoadedTest, load_test_set
 from nsa.images.test_set import check_shapes, check_test_set
 from nsa.runs.calibrate import FILE as CALIBRATION
-from nsa.runs.calibrate import Calibration, calibrate, say_if_scaled
+from nsa.runs.calibrate import Calibration, calibrate, say_if_scaled, warn_about_outlier
 from nsa.runs.copies import (
     TOO_LOW,
     keep_training_contents,
@@ -178,7 +178,9 @@ def _keep_held_out(
         same = contents.copies_of(held_out)
         fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
         warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
-    Calibration.of(held_out, said, detector, by_training=True).write(run.path)
+    calibration = Calibration.of(held_out, said, detector, by_training=True)
+    warn_about_outlier(calibration)
+    calibration.write(run.path)
 
 
 def _say_validation(run: AnyRun, dataset: Dataset) -> None:

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from nsa.detectors.detector import Detector
 from nsa.folder import AnyRun
 from nsa.images import Contents, Dataset
-from nsa.metrics.conformal import achieved_rate
+from nsa.metrics.conformal import achieved_rate, rate_text
 from nsa.runs.calibrate import Calibration
 from nsa.runs.copies import kept_training_contents
 from nsa.runs.decisions import Decisions
 from nsa.runs.judged_bad import describe_found, found_of_kept
+from nsa.system.console import counted
 
 if TYPE_CHECKING:  # those who only predict need no metrics
     from nsa.runs.evaluate import Evaluation
@@ -155,8 +156,9 @@ def describe(point: dict[str, Any]) -> str:
 
 def _describe_images(point: dict[str, Any]) -> str:
     text = (
-        f"False positive rate {point['fpr']:.3g}: anomalous above {point['threshold']:.6g} (from "
-        f"{point['held_out_images']} held-out normal images)"
+        f"False positive rate {rate_text(point['fpr'])}: anomalous above "
+        f"{point['threshold']:.6g} (from "
+        f"{counted(point['held_out_images'], 'held-out normal image')})"
     )
     if point["test_fpr"] is not None:
         count = point["test_normal_images"]
@@ -168,8 +170,8 @@ def _describe_images(point: dict[str, Any]) -> str:
 
 def _describe_pixels(point: dict[str, Any]) -> str:
     asked = (
-        f"{point['fpr']:.3g} of normal images" if "fpr" in point
-        else f"{point['share']:.3g} of a normal image"
+        f"{rate_text(point['fpr'])} of normal images" if "fpr" in point
+        else f"{point['share']:.4g} of a normal image"
     )  # fmt: skip
     text = f"Pixels, for {asked} at most: defective above {point['threshold']:.6g}"
     if point["test_share"] is not None:

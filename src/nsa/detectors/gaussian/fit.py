@@ -89,17 +89,17 @@ class GaussianFitting(Fitting[GaussianRun]):
     def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:
         """See :meth:`Fitting.fit`."""
         settings, config, images = self.settings, self.settings.gaussian, self._images
-        _log.info(
-            "Fitting '%s' on %d images of %d x %d px with %s (%s), on %s.",
-            settings.category, len(images), *settings.size, config.network,
-            self._extractor.network.source, self.device,
-        )  # fmt: skip
-        start = time.perf_counter()
         count = len(images) - self._further
         held = _check_counts(config, count, dataset)
         by_validation = judges_by_validation(dataset, config.holdout)
         if config.holdout is None:
             say_held_out(held, count, len(dataset.validation) if by_validation else 0)
+        _log.info(
+            "Fitting '%s' on %d images of %d x %d px with %s (%s), on %s.",
+            settings.category, len(images) - held, *settings.size, config.network,
+            self._extractor.network.source, self.device,
+        )  # fmt: skip
+        start = time.perf_counter()
         gaussian = GaussianDetector(self._extractor, config.distribution)
         moments = MapMoments(self._grid)
         augmentation = None

@@ -176,7 +176,7 @@ class NetworkFitting(Fitting[NetworkRun]):
             score = choose(judged)
         # Simulated, five equally good scores, 9 to 32 images: 5.3 % for 5 % at most.
         _log.info(
-            "%d of the held-out images chose this score and calibrate the run, too, so false "
+            "%s of the held-out images chose this score and calibrate the run, too, so false "
             "positive rates hold nearly (5.3 %% for 5 %%); with other images nsa calibrate makes "
             "them strict.",
             len(paths),

@@ -17,6 +17,7 @@ from nsa.folder import AnyRun
 from nsa.images.files import find_all_images
 from nsa.images.ignored import Ignored
 from nsa.images.load import describe, worker_count
+from nsa.metrics.conformal import rate_text
 from nsa.report.pixels import png
 from nsa.report.review import ReviewPage
 from nsa.runs.decisions import (
@@ -51,6 +52,7 @@ from nsa.runs.review import REVIEW, page_entry, start_page
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
+from nsa.system.lock import FolderLock
 
 _log = logging.getLogger("nsa")
 
@@ -141,27 +143,21 @@ def predict(
     )  # fmt: skip
     page = start_page(run, detector, len(paths), decisions) if review else None
     with (
+        FolderLock(output),
         GrowingTable(output / SCORES, columns, overwrite=overwrite) as table,
         RegionTables(output, overwrite=overwrite) as regions,
     ):
         job = _Job(detector, results, decisions, table, regions, page, ignored)
         with _telling_what_is_kept(table):
             job.judge()
+            if not table.lines:  # what an earlier call wrote is worth more than nothing
+                raise InputError(_told_of(job.failures, paths, output))
             if page is not None:
                 page.write(output / REVIEW)
             regions.finish()
         table.finish()
+        _tidy(job, results, earlier, output, has_page=page is not None)
     failures = job.failures
-    scored = [one for index, one in enumerate(results) if index not in failures]
-    written = {SCORES, REGIONS, COCO, *(name for one in scored for name in one.files)}
-    if page is not None:
-        written.add(REVIEW)
-    if failures:
-        lines = [(paths[index], str(reason)) for index, reason in failures.items()]
-        write_csv(output / UNREADABLE, REASONS, lines)
-        written.add(UNREADABLE)
-    for name in earlier - written:
-        remove(output / name)
     if decisions is None:
         _log.info(
             "Raw scores only: the run is not calibrated, so nothing is called anomalous; nsa "
@@ -171,14 +167,33 @@ def predict(
     else:
         console.print(
             f"{counted(job.anomalous, 'image')} anomalous at a false positive rate of "
-            f"{decisions.fpr:.4g}, set by {len(decisions.conformal.scores)} normal images.",
+            f"{rate_text(decisions.fpr)}, set by "
+            f"{counted(len(decisions.conformal.scores), 'normal image')}.",
             soft_wrap=True,
         )
     console.print(f"{counted(table.lines, 'image')} scored; results in {output}.", soft_wrap=True)
     if failures:
-        told = describe([*failures.values()], len(paths))
-        raise InputError(f"{told} All are listed in {output / UNREADABLE}.")
+        raise InputError(_told_of(failures, paths, output))
     return table.lines
+
+
+def _told_of(failures: dict[int, InputError], paths: list[Path], output: Path) -> str:
+    """List the images that cannot be read; what is said of them."""
+    lines = [(paths[index], str(reason)) for index, reason in failures.items()]
+    write_csv(output / UNREADABLE, REASONS, lines)
+    told = describe([*failures.values()], len(paths))
+    return f"{told} All are listed in {output / UNREADABLE}."
+
+
+def _tidy(
+    job: _Job, results: list[Result], earlier: set[str], output: Path, *, has_page: bool
+) -> None:
+    """Remove what an earlier call wrote and this one did not."""
+    scored = [one for index, one in enumerate(results) if index not in job.failures]
+    written = {SCORES, REGIONS, COCO, *(name for one in scored for name in one.files)}
+    written |= {REVIEW} if has_page else set()
+    for name in earlier - written:
+        remove(output / name)
 
 
 class _Job:

@@ -82,15 +82,20 @@ def results_in(folder: Path) -> set[str]:
     """
     tables = [folder / name for name in _GROWING]
     found = {name for table in tables if table.is_file() for name in _named_by(table)}
+    if not found and _begins_as(folder / UNREADABLE):  # of a call that could read nothing
+        found.add(UNREADABLE)
     if found:
-        marked = [(folder / name, mark) for name, mark in _MARKS.items()]
-        found |= {path.name for path, mark in marked if path.is_file() and _begins(path, mark)}
+        found |= {name for name in _MARKS if _begins_as(folder / name)}
     return found
 
 
-def _begins(path: Path, mark: bytes) -> bool:
+def _begins_as(path: Path) -> bool:
+    """Whether a file is there and begins as ours of its name; or is empty, as a kill leaves it."""
+    if not path.is_file():
+        return False
+    mark = _MARKS[path.name].lower()
     with path.open("rb") as file:
-        return file.read(len(mark)).lower() in (mark.lower(), b"")  # empty: by a kill
+        return file.read(len(mark)).lower() in (mark, b"")
 
 
 def _named_by(table: Path) -> set[str]:
