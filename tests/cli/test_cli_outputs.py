@@ -17,6 +17,7 @@ from tiny import GAUSSIAN, TABLES, nsa, picture, rows, sentence, write, write_co
 
 from nsa.images import stream
 from nsa.system import files
+from nsa.system.lock import FolderLock
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -175,6 +176,48 @@ def test_every_unreadable_file_is_listed(network_run: Path, photos: Path, tmp_pa
     listed = Path(message.split("All are listed in ")[1].removesuffix("."))
     assert [row["path"] for row in rows(listed)] == [row["path"] for row in found]
     listed.unlink()
+
+
+def test_what_cannot_be_read_replaces_nothing(
+    network_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    out, bad = tmp_path / "out", tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    assert nsa("predict", network_run, photos / "b.png", "--output", out).exit_code == 0
+    before = contents(out)
+    for _ in range(2):
+        message = sentence(nsa("predict", network_run, bad, "--output", out, "--overwrite"))
+        assert "bad.png cannot be read: it is not an image" in message
+        assert "no image was scored" in message
+        assert rows(out / "unreadable.csv")[0]["path"] == str(bad)
+        found = contents(out)
+        del found["unreadable.csv"]
+        assert found == before
+    # In a new folder there is that list alone, and it is known again.
+    new = tmp_path / "new"
+    for more in ((), ("--overwrite",)):
+        assert "no image was scored" in sentence(
+            nsa("predict", network_run, bad, "--output", new, *more)
+        )
+        assert [*contents(new)] == ["unreadable.csv"]
+    again = ("predict", network_run, photos / "b.png", "--output", new, "--overwrite")
+    assert nsa(*again).exit_code == 0
+    assert sorted(contents(new)) == ["b.png", *TABLES]
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_folder_has_the_results_of_one_call(
+    command: str, network_run: Path, photos: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    given = (photos,) if command == "predict" else ("--data-root", data)
+    common = (command, network_run, *given, "--output", out)
+    assert nsa(*common).exit_code == 0
+    before = contents(out)
+    with FolderLock(out):
+        message = sentence(nsa(*common, "--overwrite"))
+    assert f"Another run is using the folder {out}" in message
+    assert contents(out) == before
 
 
 ODD = [b"not utf-8 \xff\xe9", b"two\nlines", b"\x1b[31mred", b"[bold]x[red]", b":key:", b"a,b'\"",

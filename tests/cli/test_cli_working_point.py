@@ -12,7 +12,7 @@ from nsa.detectors.gaussian import storage
 from nsa.errors import InputError
 from nsa.gaussian import chi_square_threshold
 from nsa.metrics import ConformalThreshold
-from nsa.runs.calibrate import Calibration
+from nsa.runs.calibrate import Calibration, warn_about_outlier
 
 
 def test_the_working_point_is_reported_for_images_and_every_level(gaussian_run: Path) -> None:
@@ -151,3 +151,18 @@ def test_a_damaged_calibration_is_named(network_run: Path, normals: Path, tmp_pa
         )
         assert "calibration.csv " in message
         assert "score" in message
+
+
+def test_an_image_that_alone_sets_the_threshold_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for scores, said in (
+        ([1.0, 1.2, 1.1, 1.3, 9.0, 1.4], True),
+        ([1.0, 1.2, 1.1, 1.3, 1.6, 1.4], False),
+        ([1.0, 9.0, 1.1], False),  # nobody knows by so few
+        ([1.0] * 9, False),
+    ):
+        caplog.clear()
+        names = [f"{number}.png" for number in range(len(scores))]
+        warn_about_outlier(Calibration(names, np.array(scores)))
+        assert ("4.png has a raw score of 9, and the next highest is 1.4" in caplog.text) == said

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nsa.errors import InputError
 from nsa.metrics import ConformalThreshold, achieved_rate
-from nsa.metrics.conformal import allowed_exceedances, images_needed
+from nsa.metrics.conformal import allowed_exceedances, images_needed, rate_text
 
 
 @pytest.mark.parametrize("fpr", [0.01, 0.05, 0.3])
@@ -194,3 +194,15 @@ def test_wrong_arguments() -> None:
     for scores in ([], [1.0, math.nan], [math.inf]):
         with pytest.raises(InputError, match="at least one number"):
             ConformalThreshold(scores)
+
+
+def test_a_rate_that_is_read_can_be_asked_for() -> None:
+    for count in range(1, 3000):
+        conformal = ConformalThreshold(np.arange(count))
+        text = rate_text(conformal.smallest_rate)
+        assert len(text.replace("0.", "").lstrip("0")) <= 4
+        assert float(text) == pytest.approx(conformal.smallest_rate, rel=1e-3)
+        conformal.threshold(float(text))
+    assert [rate_text(rate) for rate in (0.05, 0.5, 1 / 26, 0.001)] == [
+        "0.05", "0.5", "0.03847", "0.001",
+    ]  # fmt: skip

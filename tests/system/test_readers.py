@@ -135,7 +135,12 @@ def test_json_that_cannot_be_used_gets_a_sentence(
     [
         (None, "Cannot read {}: No such file or directory."),
         (b"", "{} has no column 'path'; it must have path, score."),
-        (b"path\na\n", "{} has no column 'score'; it must have path, score."),
+        (b"path\na\n", "{} has no column 'score'; it must have path, score, not path."),
+        (
+            b"path;score\na;1\n",
+            "{} has no column 'path'; it must have path, score, separated by commas, not by "
+            "semicolons or tabs.",
+        ),
         (b"path,score\na\n", "{} is damaged in line 2: it does not have the 2 columns of the"),
         (b"path,score\na,1\nb,1,2\n", "{} is damaged in line 3: it does not have the 2 columns"),
         (b'path,score\n"' + b"a" * 200_000, "{} is damaged in line 2"),

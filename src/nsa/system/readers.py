@@ -137,7 +137,12 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         ) from error
     lacking = [name for name in columns if name not in heading]
     if lacking:
-        raise InputError(f"{path} has no column {lacking[0]!r}; it must have {', '.join(columns)}.")
+        told = f"{path} has no column {lacking[0]!r}; it must have {', '.join(columns)}"
+        if len(heading) == 1 and any(sign in heading[0] for sign in ";\t"):
+            told += ", separated by commas, not by semicolons or tabs"
+        elif heading:
+            told += f", not {', '.join(heading[:9])}"
+        raise InputError(f"{told}.")
     return lines
 
 

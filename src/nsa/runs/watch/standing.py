@@ -93,6 +93,8 @@ class Standing:
             if self._live:
                 _log.warning("%s", self._alarm(self._drifted, "now"))
         if self._live:
+            if line.label == ANOMALOUS:
+                _log.info("Anomalous: %s (raw score %.4g).", line.path, line.raw)
             self.now += 1
             self._ended.append(time.monotonic())
             self._last.append(line)
