@@ -393,3 +393,13 @@ def test_a_trace_is_not_replaced(network_run: Path, tmp_path: Path) -> None:
     (run / "trace.json").write_text("{}")
     message = sentence(nsa("train", "--resume", run, "--profile"))
     assert "trace.json is there already" in message
+
+
+def test_a_folder_is_not_replaced(network_run: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    common = ("predict", network_run, photos / "b.png", "--output", out)
+    assert nsa(*common).exit_code == 0
+    (out / "b.png").unlink()
+    (out / "b.png").mkdir()
+    assert f"{out / 'b.png'} is a folder" in sentence(nsa(*common, "--overwrite"))
+    assert rows(out / "scores.csv")

@@ -89,6 +89,11 @@ def check_folder(
             "else; choose another --output."
         )
     _refuse_inputs(taken, inputs)
+    below = next((path for path in taken if path.is_dir() and not path.is_symlink()), None)
+    if below is not None:
+        raise InputError(
+            f"{below} is a folder, which --overwrite does not replace; choose another --output."
+        )
     foreign = next((path for path in taken if path.name not in earlier), None)
     if foreign is not None:
         raise InputError(
