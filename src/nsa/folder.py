@@ -12,6 +12,7 @@ calibration_pixels.safetensors  what pixel thresholds need of their maps
 ignore.png              which pixels of all images do not count, if the training was told
 calibration_ignore.png  the same of the calibration
 training_images.safetensors  what the training images hold, so that copies of them are known
+held_out_images.safetensors  the same of those that the training held out, whatever calibrates it
 verdicts_used.csv       what a person has said of further images, where it was trained with that
 members/                the runs that an ensemble is made of
 
@@ -44,6 +45,7 @@ _log = logging.getLogger("nsa")
 FORMAT_VERSION = 1
 _CONFIG = "config.yaml"
 CONTENTS = "training_images.safetensors"
+HELD_OUT = "held_out_images.safetensors"
 VERDICTS = "verdicts_used.csv"  # not as the review page calls it, which anybody may put there
 MEMBERS = "members"  # folder of the runs that an ensemble is made of
 IGNORED = "ignore.png"

@@ -24,7 +24,7 @@ def test_a_run_folder_holds_its_members(ensemble: Path, more_data: Path) -> None
     assert {str(path.relative_to(ensemble)) for path in ensemble.rglob("*") if path.is_file()} == {
         "config.yaml", "ensemble.yaml", "held_out.csv", "calibration.csv", "metrics.json",
         "scores.csv", "examples.png", "training_images.safetensors",
-        "calibration_pixels.safetensors",
+        "calibration_pixels.safetensors", "held_out_images.safetensors",
         *(f"members/{member}/{name}" for member in ("01-nsa", "02-nsa") for name in (
             "config.yaml", "model.safetensors", "calibration.csv", "metrics.json", "scores.csv",
             "log.csv", "training_images.safetensors", "calibration_pixels.safetensors",

@@ -34,7 +34,7 @@ def test_training_writes_a_run_folder(gaussian_run: Path, more_data: Path) -> No
     assert {entry.name for entry in gaussian_run.iterdir()} == {
         "config.yaml", "gaussian.safetensors", "gaussian.yaml", "metrics.json", "scores.csv",
         "examples.png", "calibration.csv", "calibration_pixels.safetensors",
-        "training_images.safetensors",
+        "training_images.safetensors", "held_out_images.safetensors",
     }  # fmt: skip
     written = yaml.safe_load((gaussian_run / "config.yaml").read_text())
     assert written["method"] == "gaussian"

@@ -229,6 +229,13 @@ def test_both_methods_together_go_on(more_data: Path, judged: Path, tmp_path: Pa
     assert result.exit_code == 0, result.output
     part = ("train", "--resume-from", new / "members" / "02-nsa", "--output", tmp_path / "no")
     assert f"is part of the run in {new}, which" in sentence(nsa(*part))
+    grown = tmp_path / "grown"
+    shutil.copytree(more_data, grown)
+    write(grown / "disc" / "train" / "good" / "00.png", picture(900)[0])
+    moved = ("--data-root", grown, "--output", tmp_path / "no")
+    message = sentence(nsa("train", "--resume-from", first, "--verdicts", judged, *moved))
+    assert "1 image was added to those that" in message
+    assert not (tmp_path / "no").exists()
 
 
 def test_what_contradicts_the_first_run_is_refused(

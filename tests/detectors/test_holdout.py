@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nsa.detectors.holdout import held_out_count, say_held_out
+from nsa.detectors.holdout import held_out_count, rows_that_count, say_held_out
 from nsa.detectors.network.held_out import hold_out
 from nsa.errors import InputError
-from nsa.images import Dataset, Sample
+from nsa.images import Contents, Dataset, Sample
 from nsa.settings.config import TrainConfig
 
 
@@ -85,3 +85,25 @@ def test_what_is_said(
     with caplog.at_level(logging.INFO, "nsa"):
         say_held_out(*numbers)
     assert said in caplog.text
+
+
+def contents(*digests: int) -> Contents:
+    made = Contents([f"{number}.png" for number in range(len(digests))])
+    made.digests[:, 0] = digests
+    return made
+
+
+def test_copies_among_held_out_images_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
+    held, trained = contents(1, 2, 3, 2, 9), contents(8, 9)
+    assert rows_that_count(held, trained, "validation images", 0.25) == [0, 1, 2]
+    said = "2 of 5 validation images are copies of training images or of each other, such as "
+    assert said in caplog.text
+    assert "4.png of " in caplog.text
+    with pytest.raises(InputError, match=f"{said}.*, and do not count: a false .* by 3 held-out"):
+        rows_that_count(held, trained, "validation images", 0.2)
+    caplog.clear()
+    assert rows_that_count(held, contents(8), "held-out images") == [0, 1, 2, 4]
+    assert "3.png of " in caplog.text
+    caplog.clear()
+    assert rows_that_count(contents(1), trained, "held-out images", 0.5) == [0]
+    assert not caplog.text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from nsa.errors import InputError
-from nsa.images import Dataset
+from nsa.images import Contents, Dataset
+from nsa.images.contents import example
 from nsa.metrics.conformal import allowed_exceedances, check_rate, images_needed, rate_text
 from nsa.system.console import counted
 
@@ -69,6 +70,42 @@ def _by_share(count: int, holdout: float) -> int:
 def judges_by_validation(dataset: Dataset, holdout: float | None) -> bool:
     """Whether the data set has enough images beside those to train on, and nobody asked else."""
     return holdout is None and len(dataset.validation) >= _LEAST
+
+
+def rows_that_count(
+    held_out: Contents, trained: Contents, what: str, fpr: float | None = None
+) -> list[int]:
+    """Those of held-out images that are no copies of training images, nor of each other.
+
+    The log says how many are.
+
+    Args:
+        what: the images are.
+        fpr: wanted false positive rate, if any.
+
+    Raises:
+        InputError: too few are left for the rate.
+    """
+    copies, of_trained = held_out.copies(), held_out.copies_of(trained)
+    rows = [row for row in range(len(held_out)) if row not in copies and row not in of_trained]
+    left_out = len(held_out) - len(rows)
+    if not left_out:
+        return rows
+    such = (
+        example(of_trained, held_out, trained) if of_trained
+        else example(copies, held_out, held_out)
+    )  # fmt: skip
+    said = f"{left_out} of {len(held_out)} {what} are copies of training images or of each other"
+    if fpr is not None:
+        try:
+            allowed_exceedances(fpr, len(rows))
+        except InputError as error:
+            why = str(error)
+            raise InputError(
+                f"{said}, {such}, and do not count: {why[0].lower()}{why[1:]}"
+            ) from error
+    _log.warning("%s, %s; they do not count.", said, such)
+    return rows
 
 
 def say_held_out(held: int, count: int, validation: int = 0) -> None:

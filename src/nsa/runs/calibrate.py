@@ -8,6 +8,7 @@ See :class:`nsa.metrics.conformal.ConformalThreshold` and
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from nsa.model.weights import read_tensors, write_tensors
 from nsa.runs.copies import (
     TOO_LOW,
     find_training_contents,
+    kept_held_out,
     refuse_training_images,
     warn_about_near,
     warn_about_near_pairs,
@@ -244,7 +246,7 @@ def calibrate(
     else:
         contents = load_contents(paths, detector.channels, progress, detector.levels)
     named = find_training_contents(run, detector)
-    trained = None if named is None else _without_held_out(run.path, named)
+    trained = None if named is None else without_held_out(run.path, named)
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")
@@ -299,12 +301,18 @@ def warn_about_outlier(calibration: Calibration) -> None:
         )  # fmt: skip
 
 
-def _without_held_out(run: Path, trained: Contents) -> Contents:
-    """Training images without those that were held out, and so calibrate the run already."""
-    try:
-        known = set(Calibration.read(run).contents or []) if (run / FILE).is_file() else set()
-    except InputError:  # damaged, to be replaced
-        return trained
+def without_held_out(run: Path, trained: Contents) -> Contents:
+    """Training images without those that were held out.
+
+    Of older runs they are known as long as they calibrate the run.
+
+    Raises:
+        InputError: the file that names them is damaged.
+    """
+    held = kept_held_out(run)
+    known = set() if held is None else set(held.names())
+    with contextlib.suppress(InputError):  # damaged, to be replaced
+        known |= set(Calibration.read(run).contents or []) if (run / FILE).is_file() else set()
     return trained.take([row for row, name in enumerate(trained.names()) if name not in known])
 
 

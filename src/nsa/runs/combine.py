@@ -30,6 +30,7 @@ from nsa.folder import (
     make_output,
     read_config,
 )
+from nsa.folder import HELD_OUT as HELD_OUT_CONTENTS
 from nsa.images import Contents, Dataset, open_dataset
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.calibrate import PIXELS_FILE as PIXELS
@@ -47,8 +48,8 @@ _KEPT = (".yaml", ".safetensors", ".csv", ".json")  # what a member's files end 
 _NOT_KEPT = ("trace.json", "checkpoint.safetensors")
 # Of an ensemble, before the metrics.
 _OURS = (
-    "config.yaml", CONTENTS, IGNORED, HELD_OUT, SCALES, PIXELS, CALIBRATION, "scores.csv",
-    "examples.png",
+    "config.yaml", CONTENTS, IGNORED, HELD_OUT, SCALES, HELD_OUT_CONTENTS, PIXELS, CALIBRATION,
+    "scores.csv", "examples.png",
 )  # fmt: skip
 
 

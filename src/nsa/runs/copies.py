@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nsa.detectors.detector import Detector
 from nsa.errors import InputError
-from nsa.folder import CONTENTS, AnyRun
+from nsa.folder import CONTENTS, HELD_OUT, AnyRun
 from nsa.images import Contents, Sample, open_dataset
 from nsa.images.contents import example
 from nsa.images.load import load_contents
@@ -46,6 +46,16 @@ def kept_training_contents(run: AnyRun) -> Contents | None:
         InputError: the file is damaged.
     """
     path = run.path / CONTENTS
+    return Contents.read(path) if path.is_file() else None
+
+
+def kept_held_out(run: Path) -> Contents | None:
+    """What the images hold that a run's training held out; None: none, or it is an older run.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = run / HELD_OUT
     return Contents.read(path) if path.is_file() else None
 
 

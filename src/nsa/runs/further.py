@@ -27,7 +27,7 @@ from nsa.images import Contents, Dataset, Sample, open_dataset
 from nsa.images.contents import example
 from nsa.images.load import load_contents
 from nsa.runs.calibrate import FILE, Calibration
-from nsa.runs.copies import kept_training_contents
+from nsa.runs.copies import kept_held_out, kept_training_contents
 from nsa.runs.verdicts import Verdicts
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument, console, counted
@@ -161,7 +161,13 @@ def _new_verdicts(run: AnyRun, detector: Detector, source: Path | None) -> Verdi
 
 
 def _held_out(run: Path) -> set[str]:
-    """Digests of the images that a run's training held out, as far as its calibration tells."""
+    """Digests of the images that a run's training held out.
+
+    Of older runs they are known as long as they calibrate the run.
+    """
+    held = kept_held_out(run)
+    if held is not None:
+        return set(held.names())
     if not (run / FILE).is_file():
         return set()
     calibration = Calibration.read(run)

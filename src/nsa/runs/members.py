@@ -21,7 +21,7 @@ from nsa.images.files import find_all_images
 from nsa.images.ignored import Ignored
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.calibrate import Calibration
-from nsa.runs.copies import find_training_contents
+from nsa.runs.copies import find_training_contents, kept_held_out
 from nsa.runs.ignoring import ignored_of
 from nsa.system.console import as_argument, console
 
@@ -186,6 +186,10 @@ def _trained_on(run: AnyRun, detector: Detector) -> Contents | None:
         InputError: a file of the run is damaged.
     """
     contents = find_training_contents(run, detector)
+    own_held = kept_held_out(run.path)
+    if contents is not None and own_held is not None:
+        there = contents.copies_of(own_held)
+        contents = contents.take([row for row in range(len(contents)) if row not in there])
     if contents is None or not (run.path / CALIBRATION).is_file():
         return contents
     kept = Calibration.read(run.path)

@@ -29,8 +29,10 @@ from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.folder import AnyRun
 from nsa.images import Contents
+from nsa.images.contents import example
 from nsa.images.files import find_all_images, list_missing
-from nsa.runs.calibrate import FILE, Calibration, calibrate, check_kept
+from nsa.runs.calibrate import FILE, Calibration, calibrate, check_kept, without_held_out
+from nsa.runs.copies import kept_training_contents
 from nsa.runs.decisions import Decisions
 from nsa.runs.ignoring import ignoring
 from nsa.runs.judged_bad import Scores, found_of_bad, score_files
@@ -76,6 +78,7 @@ def calibrate_by_verdicts(
     ignored = ignoring(detector, ignore, [*paths, *verdicts.bad])
     scores = score_files(detector, verdicts.paths, contents, ignored)
     good, bad = verdicts.divide(contents)
+    _warn_if_trained_on(bad, run)
     if (run.path / FILE).is_file():
         _say_if_picked(scores[: len(good)], Decisions.of(run.path, detector))
     if not paths:
@@ -118,6 +121,19 @@ def _say_if_picked(good: Scores, decisions: Decisions | None) -> None:
             "normal images in general: with them thresholds only move up, and fewer normal images "
             "than asked for, and fewer defects, will be found. Judge all images of a batch to have "
             "the rates that are asked for.", counted(len(good), "image"),
+        )  # fmt: skip
+
+
+def _warn_if_trained_on(bad: Contents, run: AnyRun) -> None:
+    """Warn where a run has learnt that images judged bad are normal."""
+    kept = kept_training_contents(run)
+    trained = None if kept is None else without_held_out(run.path, kept)
+    copies = {} if trained is None else bad.copies_of(trained)
+    if trained is not None and copies:
+        _log.warning(
+            "%s was trained on %s judged bad, %s, and takes what they show for normal; remove "
+            "them from the training images and train anew.",
+            run.path, counted(len(copies), "image"), example(copies, bad, trained),
         )  # fmt: skip
 
 

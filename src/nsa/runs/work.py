@@ -12,7 +12,7 @@ from nsa.detectors.detector import Calibrated, Detector
 from nsa.detectors.method import Compound, Fitting, Part
 from nsa.detectors.registry import config_name, load
 from nsa.errors import InputError
-from nsa.folder import IGNORED, MEMBERS, AnyRun, change_run, create_run
+from nsa.folder import HELD_OUT, IGNORED, MEMBERS, AnyRun, change_run, create_run
 from nsa.images import Contents, Dataset, LoadedTest, load_test_set
 from nsa.images.test_set import check_shapes, check_test_set
 from nsa.runs.calibrate import FILE as CALIBRATION
@@ -173,13 +173,14 @@ def _keep_held_out(
     said: Calibrated,
     detector: Detector,
 ) -> None:
-    """Calibrate with the images that were held out of a training."""
+    """Calibrate with the images that were held out of a training, which stay known as such."""
     if contents is not None:
         same = contents.copies_of(held_out)
         fitted_on = contents.take([row for row in range(len(contents)) if row not in same])
         warn_about_near(held_out, fitted_on, "held-out images", TOO_LOW)
     calibration = Calibration.of(held_out, said, detector, by_training=True)
     warn_about_outlier(calibration)
+    held_out.write(run.path / HELD_OUT)
     calibration.write(run.path)
 
 

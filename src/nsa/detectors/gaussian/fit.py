@@ -22,9 +22,15 @@ from nsa.detectors.gaussian.settings import (
     contradictions,
     resolve,
 )
-from nsa.detectors.holdout import held_out_count, judges_by_validation, say_held_out
+from nsa.detectors.holdout import (
+    held_out_count,
+    judges_by_validation,
+    rows_that_count,
+    say_held_out,
+)
 from nsa.detectors.levels import choose_levels
 from nsa.detectors.method import Fitted, Fitting, refuse_changes
+from nsa.detectors.same_images import need_same_images
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
 from nsa.gaussian.feature_grid import FeatureGrid
@@ -66,6 +72,7 @@ class GaussianFitting(Fitting[GaussianRun]):
         )  # fmt: skip
         self._images: Tensor
         self._further = 0  # of the images, the last, are fitted to in any case
+        self._validation: tuple[Contents, Tensor] | None = None
 
     def load(self, run: GaussianRun, dataset: Dataset) -> None:  # noqa: ARG002
         """See :meth:`Fitting.load`; what is ignored is painted over."""
@@ -85,15 +92,18 @@ class GaussianFitting(Fitting[GaussianRun]):
             ignored = ignored[rows] if ignored is not None and len(ignored) > 1 else ignored
         self._images, self._hidden = paint(images, ignored, in_place=True), ignored
         self.contents, self._contents, self._ignored = contents, contents, dataset.ignored
+        if self.start is not None:
+            need_same_images(self.start, contents)
+        if judges_by_validation(dataset, self.settings.gaussian.holdout):
+            self._validation = self._load_validation(dataset)
 
     def fit(self, run: GaussianRun, dataset: Dataset) -> Fitted:
         """See :meth:`Fitting.fit`."""
         settings, config, images = self.settings, self.settings.gaussian, self._images
         count = len(images) - self._further
         held = _check_counts(config, count, dataset)
-        by_validation = judges_by_validation(dataset, config.holdout)
         if config.holdout is None:
-            say_held_out(held, count, len(dataset.validation) if by_validation else 0)
+            say_held_out(held, count, len(self._validation[0]) if self._validation else 0)
         _log.info(
             "Fitting '%s' on %d images of %d x %d px with %s (%s), on %s.",
             settings.category, len(images) - held, *settings.size, config.network,
@@ -131,27 +141,31 @@ class GaussianFitting(Fitting[GaussianRun]):
             rows = gaussian.held_out
             ignored = hidden[rows] if hidden is not None and len(hidden) > 1 else hidden
             held_out = contents, detector.calibrate(images[rows], shapes, ignored)
-        elif by_validation:
-            held_out = self._calibrate_by_validation(detector, dataset)
+        elif self._validation is not None:
+            held_out = self._calibrate_by_validation(detector, *self._validation)
         times = {"training_seconds": seconds, "images_per_second": len(images) / seconds}
         return Fitted(detector, times, held_out)
 
-    def _calibrate_by_validation(
-        self, detector: FittedGaussian, dataset: Dataset
-    ) -> tuple[Contents, Calibrated]:
-        """See :class:`Fitted`; copies of training images, and of each other, do not count."""
+    def _load_validation(self, dataset: Dataset) -> tuple[Contents, Tensor] | None:
+        """Validation images without copies of training images and of each other; None: none."""
         paths = [sample.path for sample in dataset.validation]
         contents = Contents(paths)
         images = load_images(
             paths, self.test_size, self.channels, console.is_terminal, contents=contents,
             levels=self.levels,
         )  # fmt: skip
-        copies = contents.copies_of(self._contents) | contents.copies()
-        rows = [row for row in range(len(paths)) if row not in copies]
-        contents = contents.take(rows)
-        masks, kept = dataset.ignored, [Path(path) for path in contents.paths]
-        ignored = None if masks is None else masks.seen(kept, self.test_size)
-        return contents, detector.calibrate(images[rows], own_shapes(kept), ignored)
+        rows = rows_that_count(
+            contents, self._contents, "validation images", self.settings.gaussian.fpr
+        )
+        return (contents.take(rows), images[rows]) if rows else None
+
+    def _calibrate_by_validation(
+        self, detector: FittedGaussian, contents: Contents, images: Tensor
+    ) -> tuple[Contents, Calibrated]:
+        """See :class:`Fitted`."""
+        masks, paths = self._ignored, [Path(path) for path in contents.paths]
+        ignored = None if masks is None else masks.seen(paths, self.test_size)
+        return contents, detector.calibrate(images, own_shapes(paths), ignored)
 
 
 def begin(request: GaussianRequest, dataset: Dataset) -> GaussianFitting:
@@ -189,7 +203,9 @@ def further(run: GaussianRun, request: GaussianRequest, added: int) -> GaussianF
             "same Gaussians; give --verdicts with other images judged good."
         )
     device = choose_device(request.device or run.places["device"])
-    return make_fitting(run.settings, device, request.precision or run.places["precision"])
+    fitting = make_fitting(run.settings, device, request.precision or run.places["precision"])
+    fitting.start = run.path.resolve()
+    return fitting
 
 
 class _Finished(Fitting[GaussianRun]):

@@ -37,6 +37,7 @@ from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.further import continued
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.sizes import differs
+from nsa.detectors.same_images import need_same_images
 from nsa.errors import InputError, shown
 from nsa.folder import CONTENTS, MEMBERS, Metrics, started_from
 from nsa.gaussian.detector import split_rows
@@ -114,6 +115,9 @@ class JointFitting(Compound[JointRun]):
         kept, held = split(own, self.settings.shared)
         self._contents = contents.take(held)
         self.contents = contents.take([*kept, *rows[len(own) :]])
+        if self.start is not None and not (run.path / MEMBERS).exists():
+            further = len(rows) - len(own)
+            need_same_images(self.start, self.contents, self._contents, further)
         for part in self.parts:  # before anything is trained on others
             path = run.path / MEMBERS / part.name / CONTENTS
             if path.is_file() and set(Contents.read(path).names()) != set(self.contents.names()):

@@ -17,7 +17,7 @@ from nsa.detectors.method import Fitted, Fitting, refuse_changes
 from nsa.detectors.network.automatic import settle
 from nsa.detectors.network.detector import NetworkDetector, check_shape
 from nsa.detectors.network.folder import NetworkRun
-from nsa.detectors.network.further import continued, need_same_images
+from nsa.detectors.network.further import continued
 from nsa.detectors.network.held_out import HeldOut, hold_out
 from nsa.detectors.network.image_score import MEAN, NAMED, ImageScore, read_score
 from nsa.detectors.network.request import NetworkRequest
@@ -25,6 +25,7 @@ from nsa.detectors.network.score_choice import LEAST, choose, choose_score, judg
 from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions
 from nsa.detectors.network.sizes import differs
+from nsa.detectors.same_images import need_same_images
 from nsa.errors import InputError
 from nsa.folder import started_from
 from nsa.images import Contents, Dataset, Sample, open_dataset, read_image
@@ -92,20 +93,26 @@ class NetworkFitting(Fitting[NetworkRun]):
         self._ignored = dataset.ignored
         count, further = len(dataset.train), len(dataset.further)
         dataset, held = hold_out(dataset, self.settings.training)
+        by_validation = len(held) if len(dataset.train) == count + further else 0
         if self._ranks.leads and self.settings.training.holdout is None:
-            by_validation = len(held) if len(dataset.train) == count + further else 0
             say_held_out(len(held), count, by_validation)
         self.contents = Contents([sample.path for sample in dataset.train])
         self._trainer = _make_trainer(
             self.settings, dataset, self._device, self.precision, self._ranks, self.contents
         )
-        self._held = HeldOut.load(held, self.settings, self.contents, dataset.ignored)
+        # Of a complete training the rate is a matter of what calibrates it by now.
+        fpr = None if run.model.is_file() else self.settings.training.fpr
+        self._held = HeldOut.load(
+            held, self.settings, self.contents, dataset.ignored,
+            what="validation images" if by_validation else "held-out images", fpr=fpr,
+        )  # fmt: skip
         if not run.model.is_file() and not run.checkpoint.is_file():
             weights = sum(value.nbytes for value in self._trainer.model.state_dict().values())
             # Two checkpoints, which hold Adam's two moments too: one stays until the next is whole.
             need_space(run.path, 6 * weights)
             if self.start is not None:
-                need_same_images(self.start, self.contents)
+                held_out = None if self._held is None else self._held.contents
+                need_same_images(self.start, self.contents, held_out, further)
                 load_model(self.start / run.model.name, self._trainer.model)
                 save_checkpoint(run.checkpoint, self._trainer)  # which does without that run
 
@@ -188,9 +195,9 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     device = choose_training_device(request.device or "auto")
     precision = choose_precision(request.precision or "auto", device)
-    settings, count = settle(request, dataset), len(dataset.train)
-    need_two_images(count)
-    need_two_images(count - len(hold_out(dataset, settings.training)[1]))
+    settings = settle(request, dataset)
+    need_two_images(len(dataset.train))
+    need_two_images(len(hold_out(dataset, settings.training)[0].train))
     ranks.check_batch_size(settings.training.batch_size)
     return NetworkFitting(settings, device, precision, ranks, profile)
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.settings import NetworkSettings
-from nsa.errors import InputError
-from nsa.folder import CONTENTS
-from nsa.images import Contents
-from nsa.images.contents import example
 from nsa.settings.fields import replace
-from nsa.system.console import counted
 
 # Of those of the training that goes on. By benchmarks/verdicts.py on MVTec AD's bottle, 40 epochs
 # in batches of 16, two seeds, with 6 and 10 false alarms: image AUROC 93.3 before, 93.5 after a
@@ -49,31 +43,3 @@ def continued(
         extra_steps=0, former_epochs=(),
     )  # fmt: skip
     return dataclasses.replace(settings, training=changed)
-
-
-def need_same_images(start: Path, contents: Contents) -> None:
-    """Check that a training goes on with all images that it began with.
-
-    Others would be held out, some of them trained on before.
-
-    Args:
-        start: the run that goes on.
-        contents: what its training images hold now, and the further ones.
-
-    Raises:
-        InputError: images are gone or changed, or nobody knows.
-    """
-    if not (start / CONTENTS).is_file():
-        raise InputError(
-            f"{start / CONTENTS} is missing, by which --resume-from knows the images that {start} "
-            "was trained on; start a new run without it."
-        )
-    before = Contents.read(start / CONTENTS)
-    there = before.copies_of(contents)
-    lost = {row: row for row in range(len(before)) if row not in there}
-    if lost:
-        raise InputError(
-            f"{len(lost)} of the {counted(len(before), 'image')} that {start} was trained on are "
-            f"not among its training images any more, {example(lost, before, before)}; put them "
-            "back, or start a new run without --resume-from."
-        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import torch
 from torch import Tensor
 
 from nsa.detectors.detector import Calibrated, Detector
-from nsa.detectors.holdout import held_out_count, judges_by_validation
+from nsa.detectors.holdout import held_out_count, judges_by_validation, rows_that_count
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
 from nsa.images import Contents, Dataset, Sample, load_images
-from nsa.images.contents import example
 from nsa.images.decode import own_shapes
 from nsa.images.frame import scaled_shape
 from nsa.images.full_size import too_small
@@ -23,8 +21,6 @@ from nsa.images.ignored import Ignored
 from nsa.images.load import load_contents
 from nsa.settings.config import Resize, TrainConfig
 from nsa.training.schedule import HELD_OUT, derive_seed
-
-_log = logging.getLogger("nsa")
 
 _CHOOSE_BY = 32  # images, by which scores are chosen
 
@@ -90,11 +86,18 @@ class HeldOut:
         settings: NetworkSettings,
         trained: Contents,
         ignored: Ignored | None = None,
+        *,
+        what: str = "held-out images",
+        fpr: float | None = None,
     ) -> HeldOut | None:
         """The images without copies of training images and of each other; None: none are left.
 
+        Args:
+            what: the images are.
+            fpr: false positive rate that a threshold is to have by them.
+
         Raises:
-            InputError: an image cannot be read, or is smaller than the crop.
+            InputError: an image cannot be read, is smaller than the crop, or too few are left.
         """
         if not samples:
             return None
@@ -112,14 +115,7 @@ class HeldOut:
                 paths, settings.test_size, config.channels, False, False, contents=contents,
                 resize=config.resize, levels=config.levels,
             )  # fmt: skip
-        copies = contents.copies_of(trained)
-        if copies:
-            _log.warning(
-                "%d of %d held-out images are copies of training images, %s; they do not count.",
-                len(copies), len(contents), example(copies, contents, trained),
-            )  # fmt: skip
-        copies |= contents.copies()
-        rows = [row for row in range(len(contents)) if row not in copies]
+        rows = rows_that_count(contents, trained, what, fpr)
         if not rows:
             return None
         if images is not None:

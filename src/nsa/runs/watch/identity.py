@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nsa.errors import InputError
-from nsa.folder import CONTENTS, AnyRun
+from nsa.folder import CONTENTS, HELD_OUT, AnyRun
 from nsa.runs.decisions import Decisions
 from nsa.runs.outputs import check_folder
 from nsa.system.files import write_atomically
@@ -17,7 +17,9 @@ from nsa.system.readers import read_json
 IDENTITY = "watch.json"
 _FORMAT = 1
 # Of a run, what its detector does not read.
-_OTHER_FILES = (CONTENTS, "checkpoint.safetensors", "calibration_pixels.safetensors", "config.yaml")
+_OTHER_FILES = (
+    CONTENTS, HELD_OUT, "checkpoint.safetensors", "calibration_pixels.safetensors", "config.yaml",
+)  # fmt: skip
 _WHY = {
     "format": "of another version of nsa",
     "weights": "of another run, or of this one before it was trained again",
