@@ -7,6 +7,7 @@ import os
 import shutil
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import numpy as np
@@ -67,7 +68,7 @@ def test_predicted_images(one: Path, tmp_path: Path, fresh_seed: int, effort: fl
         sorted({b".png", b".PNG", b".Jpg", *(os.fsencode(end) for end in IMAGE_SUFFIXES)})
     )
     (tmp_path / "run").mkdir()
-    run = Run(tmp_path / "run", settings=None, places={})  # type: ignore[type-var]
+    run = Run(tmp_path / "run", settings=SimpleNamespace(category="x"), places={})  # type: ignore[type-var]
 
     def check(names: list[bytes], ending: bytes) -> None:
         for path in (folder, output):

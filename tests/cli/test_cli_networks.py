@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,12 @@ def test_a_saved_network_of_timm_needs_timm(
 def test_without_any_weights_three_ways_are_named(
     more_data: Path, small_gaussian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name.startswith("efficientnet") else find(name),
+    )
     output = tmp_path / "run"
     options = ("--network", "efficientnet_lite0", "--weights", "default")
     message = sentence(train_gaussian(more_data, small_gaussian, output, *options))

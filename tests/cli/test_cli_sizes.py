@@ -153,7 +153,9 @@ def test_automatic_settings_choose_a_score_and_calibrate(
     assert result.exit_code == 0, result.output
     found = {row["path"]: row for row in rows(tmp_path / "out" / "scores.csv")}
     for row in kept:  # as they were judged when they were held out
-        assert float(found[row["path"]]["score"]) == pytest.approx(float(row["score"]), rel=1e-4)
+        assert float(found[row["path"]]["raw_score"]) == pytest.approx(
+            float(row["score"]), rel=1e-4
+        )
     shown = found[kept[0]["path"]]
     mask = cv2.imread(str(tmp_path / "out" / shown["mask"]), cv2.IMREAD_GRAYSCALE)
     assert mask.shape == cv2.imread(kept[0]["path"], cv2.IMREAD_GRAYSCALE).shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import shutil
@@ -196,7 +197,10 @@ def test_a_log_has_a_line_a_minute(watched: Watched, monkeypatch: pytest.MonkeyP
 def test_without_the_package_looking_is_left(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "watchdog" else find(name)
+    )
     with pytest.raises(InputError, match="pip install watchdog; or add --poll"):
         watched.judge()
     assert not watched.output.exists()
