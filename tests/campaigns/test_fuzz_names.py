@@ -47,7 +47,7 @@ class Flat(Detector):
 
     size, channels = (32, 32), 3
 
-    def score(self, images: Tensor) -> Scored:
+    def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:  # noqa: ARG002
         return Scored(torch.zeros(len(images)), torch.zeros((len(images), *self.size)))
 
     def deployable(self) -> tuple[nn.Module, dict[str, str]]:
