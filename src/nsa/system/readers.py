@@ -21,6 +21,8 @@ _MOST_YAML, _MOST = 1 << 20, 1 << 28  # bytes; what is larger is another file, g
 _DEEPEST = 20  # lists and sections within one another in a YAML file
 _TAG = "tag:yaml.org,2002:"
 
+_LONGEST = 100  # characters of a heading that a message repeats
+
 
 def read_text(path: Path, most: int = _MOST, *, errors: str = "strict") -> str:
     """A text file in UTF-8, with or without a byte order mark; line ends are left as they are.
@@ -140,8 +142,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         told = f"{path} has no column {lacking[0]!r}; it must have {', '.join(columns)}"
         if len(heading) == 1 and any(sign in heading[0] for sign in ";\t"):
             told += ", separated by commas, not by semicolons or tabs"
-        elif heading:
-            told += f", not {', '.join(heading[:9])}"
+        elif 0 < len(names := ", ".join(heading)) < _LONGEST and names.isprintable():
+            told += f", not {names}"
         raise InputError(f"{told}.")
     return lines
 
