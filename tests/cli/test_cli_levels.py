@@ -19,6 +19,7 @@ from nsa.detectors.network.fit import NetworkFitting
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.images import Contents, full_size, load_images
 from nsa.images import load as load_module
+from nsa.training.distributed import ALONE
 
 Levels = tuple[int, int]
 
@@ -178,7 +179,7 @@ def test_eight_bits_in_sixteen_train_as_well(tmp_path: Path) -> None:
 def test_ranks_are_told_the_range(run: Path) -> None:
     settings = package.load(run).settings  # type: ignore[attr-defined]
     assert NetworkSettings.from_dict(settings.to_dict()).images.levels == kept(run)
-    fitting = NetworkFitting(settings, torch.device("cpu"), "fp32", None, False)  # type: ignore[arg-type]
+    fitting = NetworkFitting(settings, torch.device("cpu"), "fp32", ALONE, False)
     assert fitting.levels == kept(run)
     plain = dataclasses.replace(settings, images=dataclasses.replace(settings.images, levels=None))
     assert "levels" not in plain.to_dict()["images"]

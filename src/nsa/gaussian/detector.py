@@ -123,7 +123,9 @@ class GaussianDetector:
         rows = different_rows(data) if holdout else range(count)
         own = [row for row in rows if row < count - further]
         fitted, held = split_rows(own, holdout, seed)
-        fitted = torch.cat([fitted, torch.as_tensor(rows[len(own) :], dtype=torch.int64)])
+        fitted = torch.cat(
+            [fitted, torch.as_tensor(rows[len(own) :], dtype=torch.int64, device="cpu")]
+        )
         if (augmentation or moments) and not (isinstance(data, Tensor) and self.extractor):
             raise InputError(
                 "Augmentation and heat maps take images and a network; features were given."
