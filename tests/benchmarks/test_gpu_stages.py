@@ -70,7 +70,7 @@ def test_a_stage_that_fails_or_hangs_stops_no_other(tmp_path: Path) -> None:
     expected = {"fails": "failed (3)", "hangs": "stopped after 2 s", "passes": "passed"}
     assert results(folder) == expected
     # The archive is written after each of them.
-    assert [len(found) for found in kept] == [1, 2, 3]
+    assert sorted({len(found) for found in kept}) == [1, 2, 3]
     with tarfile.open(packed) as archived:
         archived.extractall(tmp_path / "out", filter="data")
     assert (tmp_path / "out/first/hangs.log").read_text() == "begun\ntold\n"
