@@ -3,8 +3,9 @@
     python benchmarks/one_image.py                    # NSA's network, 256 px, on all cores
     python benchmarks/one_image.py --threads 1 --busy 1 --run runs/bottle-001
 
-Both judge the same image in turns, so that both meet the same machine, and what is told is the
-median of the ratios of each pair. Needs onnx, onnxscript and onnxruntime.
+Both judge the same image in turns, so that both meet the same machine, with a pause, since threads
+that have just worked wait in a loop for more, on the other's core. What is told is the median of
+the ratios of each pair. Needs onnx, onnxscript and onnxruntime.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.system.cores import usable_cores
 
 _SPIN = "while True: pass"
+_PAUSE = 0.03  # seconds, after which the threads of the one before have stopped waiting in a loop
 
 
 def untrained() -> NetworkDetector:
@@ -55,13 +57,15 @@ def pairs(detector: Detector, threads: int, count: int) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
     shape = 1, detector.channels, *detector.size
     image = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
-    times = []
+    given, times = {"images": image.numpy()}, []
     for _ in range(count + 8):
-        begin = time.perf_counter()
-        detector.predict(image)
-        middle = time.perf_counter()
-        session.run(None, {"images": image.numpy()})
-        times.append((middle - begin, time.perf_counter() - middle))
+        both = []
+        for judge_one in (lambda: detector.predict(image), lambda: session.run(None, given)):
+            time.sleep(_PAUSE)
+            begin = time.perf_counter()
+            judge_one()
+            both.append(time.perf_counter() - begin)
+        times.append(both)
     return np.array(times[8:])  # before, the number of threads is found out
 
 
