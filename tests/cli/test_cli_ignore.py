@@ -252,3 +252,15 @@ def test_images_in_their_own_shape(
     assert one == other
     assert (np.array(one[0][1])[BOX] == 0).all()  # type: ignore[index]
     assert nsa("evaluate", run).exit_code == 0
+
+
+def test_what_is_ignored_lies_below_a_veil(blind_run: Path, images: Path, tmp_path: Path) -> None:
+    result = nsa("predict", blind_run, images / "one", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    for row in rows(tmp_path / "out" / "scores.csv"):
+        before, drawn = cv2.imread(row["path"]), cv2.imread(str(tmp_path / "out" / row["picture"]))
+        veiled = before[BOX].astype(int) // 4 + 95  # maps are normal there, so nothing is coloured
+        np.testing.assert_array_equal(drawn[:80][BOX], veiled)
+        rest = np.ones((80, 80), bool)
+        rest[BOX] = False
+        assert (drawn[:80][rest] != before[rest].astype(int) // 4 + 95).mean() > 0.9

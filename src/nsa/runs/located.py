@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nsa.detectors.detector import Detector
+from nsa.images.ignored import GREY
 from nsa.report.annotations import annotate
 from nsa.report.overlay import overlay
 from nsa.report.pixels import Rgb
@@ -46,21 +48,26 @@ def locate(anomaly_map: npt.NDArray[np.float32], decisions: Decisions | None) ->
 def draw(
     image: npt.NDArray[np.uint8],
     anomaly_map: npt.NDArray[np.float32],
-    map_range: tuple[float, float],
+    detector: Detector,
     located: Located,
 ) -> Rgb:
     """The heat map over the image, with its regions numbered and the scale of its colours.
 
+    What the detector ignores in every image lies below a grey veil.
+
     Args:
         image: uint8 (H, W, channels).
         anomaly_map: float32 (H, W).
-        map_range: see :class:`nsa.detectors.detector.Detector`.
 
     Returns:
         uint8 (H + the scale's height, W, 3) RGB, see :func:`nsa.report.annotations.annotate`.
     """
-    low, high = map_range
+    low, high = detector.map_range
+    drawn = overlay(image, anomaly_map, high, low)
+    if detector.ignored is not None and detector.ignored.one is not None:
+        hidden = detector.ignored.one > 0
+        drawn[hidden] = drawn[hidden] // 4 + np.uint8(3 * GREY // 4)
     return annotate(
-        overlay(image, anomaly_map, high, low), low, high, mask=located.mask,
+        drawn, low, high, mask=located.mask,
         boxes=located.regions, threshold=located.threshold, threshold_name=located.threshold_name,
     )  # fmt: skip

@@ -259,7 +259,7 @@ class _Job:
         """The picture, the maps and the mask of an image, and its place on the page."""
         folder, result, judged = self._table.path.parent, self._results[file.number], file.judged
         if result.picture:
-            drawn = draw(file.image, judged.map, self._detector.map_range, located)
+            drawn = draw(file.image, judged.map, self._detector, located)
             write_atomically(folder / result.picture, png(drawn))
         if result.mask:
             write_atomically(folder / result.mask, png(located.mask.astype(np.uint8) * 255))

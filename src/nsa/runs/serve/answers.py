@@ -119,5 +119,5 @@ def values_of(
 
 def _drawn(image: Pixels, judged: Judged, detector: Detector, located: Located) -> str:
     """The picture as ``nsa predict`` draws it, a PNG in base64."""
-    drawn = png(draw(image, judged.map, detector.map_range, located))
+    drawn = png(draw(image, judged.map, detector, located))
     return base64.b64encode(drawn).decode("ascii")

@@ -203,7 +203,7 @@ class Results:
         found = file.judged.map
         located = locate(found, self._decisions)
         if name:
-            drawn = draw(file.image, found, self._detector.map_range, located)
+            drawn = draw(file.image, found, self._detector, located)
             write_atomically(self._folder / name, png(drawn))
         return located
 
