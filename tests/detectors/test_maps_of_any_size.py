@@ -125,10 +125,10 @@ print(status("VmHWM") - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's account of memory")
 def test_a_pass_takes_the_memory_that_is_counted() -> None:
-    """In a process of its own."""
+    """In a process of its own. Processors differ: oneDNN's ways took 51 to 98 bytes a pixel."""
     run = subprocess.run(
         [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True,
         env={"PYTHONPATH": __file__.rpartition("/")[0], "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     taken = int(run.stdout) / 1024**2
-    assert 0.5 * PIXEL_BYTES["cpu"] < taken < PIXEL_BYTES["cpu"]
+    assert 0.25 * PIXEL_BYTES["cpu"] < taken < PIXEL_BYTES["cpu"]
