@@ -1,4 +1,4 @@
-"""Tasks for a farm; a module of their own, which its workers can import."""
+"""Small jobs for executors; a module of their own, which workers can import."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.system.interrupt import Interrupted
+from nsa.jobs.job import Needs
+from nsa.system.interrupt import Interrupted, StopRequest
 
 
 @dataclass(frozen=True)
 class Small:
-    """A task that ends as its name says, and leaves a file about its process if it finishes."""
+    """A job that ends as its name says, and leaves a file about its process if it finishes."""
 
     folder: Path
     name: str
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def log(self) -> Path:
@@ -40,12 +42,26 @@ class Small:
             raise ValueError("no such luck")
         if self.name == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.name == "left":
+            os._exit(3)
         if self.name == "stopped":
             raise Interrupted("Saved.")
         if self.name == "endless":
             print("Working.", file=sys.stderr, flush=True)
             time.sleep(600)
-        if self.name != "elsewhere":
+        if self.name == "stubborn":
+            print("Working.", file=sys.stderr, flush=True)
+            with StopRequest() as stop:
+                while not stop.made:
+                    time.sleep(0.05)
+                print("Saving.", file=sys.stderr, flush=True)
+                time.sleep(600)
+        if self.name != "lost":
             variables = ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS")
             values = (os.environ.get(name, "") for name in variables)
             self.result.write_text(" ".join((str(os.getpid()), str(os.getsid(0)), *values)))
+
+
+def small(folder: Path, *names: str) -> list[Small]:
+    """Jobs by their names."""
+    return [Small(folder, name) for name in names]
