@@ -141,7 +141,8 @@ class ClusterExecutor:
         """Take note of how a task ended, or have the job done again."""
         from ray import exceptions
 
-        failure, error = None, None
+        failure: str | None = None
+        error: BaseException | None = None
         try:
             failure = done.result()
         except exceptions.TaskCancelledError:
@@ -159,9 +160,7 @@ class ClusterExecutor:
             handed.crashes += 1
             if self._again(handed, handed.crashes, _MOST_CRASHES, reason):
                 return
-            failure = (
-                f"It was ended {handed.crashes} times, as {reason} (all of it: {handed.job.log})"
-            )
+            failure = f"It failed {handed.crashes} times: {reason} (what it said: {handed.job.log})"
         except exceptions.RayError as raised:
             failure = " ".join(str(raised).split())
         self._handed.discard(handed)

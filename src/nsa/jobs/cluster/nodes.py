@@ -211,34 +211,35 @@ def check_room(needs: Needs) -> None:
         raise InputError(
             "The cluster has no node that does jobs; add one with ray start --address HOST:PORT."
         )
-    for name, wanted, unit in _wanted(needs):
+    for name, wanted in _wanted(needs).items():
         most = max(node.get(name, 0) for node in nodes)
         if most < wanted:
-            have = f"{most / 2**30:.1f} GiB" if name == "memory" else f"{most:g} {unit}"
-            asked = f"{wanted / 2**30:.1f} GiB" if name == "memory" else f"{wanted:g} {unit}"
             raise InputError(
-                f"A job that needs {asked} fits on no node: the largest of "
-                f"{counted(len(nodes), 'node')} has {have}."
+                f"A job that needs {_amount(name, wanted)} fits on no node: of "
+                f"{counted(len(nodes), 'node')} the largest has {_amount(name, most)}."
             )
-    raise InputError(
-        f"A job that needs {needs.gpus:g} GPU and {needs.cores:g} cores fits on no node: none has "
-        "both."
-    )
+    both = " and ".join(_amount(name, wanted) for name, wanted in _wanted(needs).items())
+    raise InputError(f"A job that needs {both} fits on no node: none has all of that.")
 
 
 def _places(resources: Mapping[str, float], needs: Needs) -> int:
-    wanted = [(resources.get(name, 0), amount) for name, amount, _ in _wanted(needs)]
-    return min(int(there / amount + 1e-9) for there, amount in wanted) if wanted else 1
-
-
-def _wanted(needs: Needs) -> list[tuple[str, float, str]]:
-    """What is needed at all: Ray's name of it, how much, and what a reader calls it."""
-    every = (
-        ("GPU", needs.gpus, "GPU"),
-        ("CPU", needs.cores, "cores"),
-        ("memory", needs.memory, ""),
+    return min(
+        (int(resources.get(name, 0) / wanted + 1e-9) for name, wanted in _wanted(needs).items()),
+        default=1,
     )
-    return [(name, amount, unit) for name, amount, unit in every if amount > 0]
+
+
+def _wanted(needs: Needs) -> dict[str, float]:
+    """What is needed at all, by Ray's name of it."""
+    amounts = {"GPU": needs.gpus, "CPU": needs.cores, "memory": needs.memory}
+    return {name: amount for name, amount in amounts.items() if amount > 0}
+
+
+def _amount(name: str, number: float) -> str:
+    """``"0.5 GPU"``, ``"2 cores"``, ``"1.5 GiB"``."""
+    if name == "memory":
+        return f"{number / 2**30:.1f} GiB"
+    return f"{number:g} {'GPU' if name == 'GPU' else 'core'}{'' if 0 < number <= 1 else 's'}"
 
 
 def _address(node: Mapping[str, Any]) -> str:
