@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import logging
 import os
@@ -71,6 +72,7 @@ def connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
+@functools.cache
 def _check_answers(address: str) -> None:
     """Refuse an address where nobody answers: Ray itself would try for many minutes."""
     if address != AUTO:

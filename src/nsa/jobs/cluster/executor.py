@@ -15,7 +15,8 @@ from typing import Any
 
 from nsa.jobs.attempt import Crashed
 from nsa.jobs.cluster.connect import connected
-from nsa.jobs.cluster.nodes import Versions, capacity, check_nodes, check_room
+from nsa.jobs.cluster.nodes import Versions, check_nodes
+from nsa.jobs.cluster.room import capacity, check_room
 from nsa.jobs.cluster.task import do
 from nsa.jobs.job import Job, Needs
 
@@ -73,7 +74,7 @@ class ClusterExecutor:
         with contextlib.ExitStack() as stack:
             stack.enter_context(connected(self._address))
             check_nodes([self._results], self._data)
-            self._versions = Versions.here()
+            self._versions, self._here = Versions.here(), Path.cwd()
             # Ray tells how a task ended in a thread where nothing may wait.
             self._ends = stack.enter_context(ThreadPoolExecutor(1))
             self._open = stack.pop_all()
@@ -125,7 +126,7 @@ class ClusterExecutor:
             wait([handed.future for handed in self._handed], _SECONDS_TO_END)
 
     def _hand_over(self, handed: _Handed) -> None:
-        handed.ref = self._tasks[handed.job.needs].remote(handed.job, self._versions)
+        handed.ref = self._tasks[handed.job.needs].remote(handed.job, self._versions, self._here)
         handed.ref.future().add_done_callback(
             lambda done: self._ends.submit(self._end, handed, done)
         )

@@ -1,4 +1,4 @@
-"""The nodes of a cluster: what they have room for, and whether they are as this machine is."""
+"""The nodes of a cluster, and whether they are as this machine is."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from nsa.errors import InputError
-from nsa.jobs.job import Needs
-from nsa.system.console import counted
 from nsa.system.files import open_unfinished
 
 _SECONDS_TO_ANSWER = 120.0  # for nodes that start a process and import this package
@@ -102,11 +100,11 @@ def check_nodes(results: Sequence[Path] = (), data: Sequence[Path] = ()) -> None
 
 def _check(own: Versions, answer: Any, node: str) -> None:
     import ray
-    from ray.exceptions import NodeDiedError, RayError
+    from ray.exceptions import NodeDiedError, RayError, TaskUnschedulableError
 
     try:
         seen: Seen = ray.get(answer)
-    except NodeDiedError:  # others do the jobs
+    except (NodeDiedError, TaskUnschedulableError):  # it is lost, and others do the jobs
         return
     except RayError as error:
         reason = str(error).strip().splitlines()[-1]
@@ -191,55 +189,6 @@ def working_nodes() -> list[dict[str, Any]]:
     import ray
 
     return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
-
-
-def capacity(needs: Needs) -> int:
-    """How many jobs with such needs the cluster does at once now, were it free."""
-    return sum(_places(node["Resources"], needs) for node in working_nodes())
-
-
-def check_room(needs: Needs) -> None:
-    """Refuse needs that no node can meet.
-
-    Raises:
-        InputError: it says what is asked for, and what the nodes have.
-    """
-    if capacity(needs):
-        return
-    nodes = [node["Resources"] for node in working_nodes()]
-    if not nodes:
-        raise InputError(
-            "The cluster has no node that does jobs; add one with ray start --address HOST:PORT."
-        )
-    for name, wanted in _wanted(needs).items():
-        most = max(node.get(name, 0) for node in nodes)
-        if most < wanted:
-            raise InputError(
-                f"A job that needs {_amount(name, wanted)} fits on no node: of "
-                f"{counted(len(nodes), 'node')} the largest has {_amount(name, most)}."
-            )
-    both = " and ".join(_amount(name, wanted) for name, wanted in _wanted(needs).items())
-    raise InputError(f"A job that needs {both} fits on no node: none has all of that.")
-
-
-def _places(resources: Mapping[str, float], needs: Needs) -> int:
-    return min(
-        (int(resources.get(name, 0) / wanted + 1e-9) for name, wanted in _wanted(needs).items()),
-        default=1,
-    )
-
-
-def _wanted(needs: Needs) -> dict[str, float]:
-    """What is needed at all, by Ray's name of it."""
-    amounts = {"GPU": needs.gpus, "CPU": needs.cores, "memory": needs.memory}
-    return {name: amount for name, amount in amounts.items() if amount > 0}
-
-
-def _amount(name: str, number: float) -> str:
-    """``"0.5 GPU"``, ``"2 cores"``, ``"1.5 GiB"``."""
-    if name == "memory":
-        return f"{number / 2**30:.1f} GiB"
-    return f"{number:g} {'GPU' if name == 'GPU' else 'core'}{'' if 0 < number <= 1 else 's'}"
 
 
 def _address(node: Mapping[str, Any]) -> str:
