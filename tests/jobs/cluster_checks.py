@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import ray
 from cluster_jobs import Counting, Saving
 from ray.cluster_utils import Cluster
 from small_jobs import small
 
-import nsa
 from nsa.errors import InputError
 from nsa.jobs.cluster import connect, nodes
 from nsa.jobs.cluster.executor import ClusterExecutor
@@ -94,14 +94,13 @@ def unmet_needs(address: str) -> None:
 
 
 def other_versions(address: str) -> None:
-    import ray
-
-    for module, name in ((nsa, "nsa"), (ray, "Ray")):
-        real = module.__version__
-        module.__version__ = "0.0.7"
-        FOUND[f"other {name}"] = refusal(lambda: do(address, small(FOLDER, "never")))
-        module.__version__ = real
-    FOUND["version"] = nsa.__version__
+    real = nodes.version, ray.__version__
+    FOUND["version"] = real[0]("nsa")
+    nodes.version = lambda _: "0.0.7"
+    FOUND["other nsa"] = refusal(lambda: do(address, small(FOLDER, "never")))
+    nodes.version, ray.__version__ = real[0], "0.0.7"
+    FOUND["other Ray"] = refusal(lambda: do(address, small(FOLDER, "never")))
+    ray.__version__ = real[1]
 
 
 def interrupted(address: str) -> None:

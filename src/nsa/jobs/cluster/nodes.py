@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,7 @@ class Versions:
         """Of this process."""
         import ray
 
-        import nsa
-
-        return cls(nsa.__version__, ray.__version__, platform.python_version())
+        return cls(version("nsa"), ray.__version__, platform.python_version())
 
     def difference(self, theirs: Versions) -> str | None:
         """What another process has otherwise than this one, for a message; None: nothing."""
