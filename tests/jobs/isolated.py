@@ -38,7 +38,7 @@ def _why_not() -> str | None:
     return None if tried.returncode == 0 else f"no network of its own: {tried.stderr.strip()}"
 
 
-def run_isolated(script: str, folder: Path, timeout: float = 240.0) -> dict[str, Any]:
+def run_isolated(script: str, folder: Path, timeout: float = 400.0) -> dict[str, Any]:
     """Run a script of this folder, and return what it has written to ``found.json``.
 
     Args:

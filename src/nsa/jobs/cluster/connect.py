@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from nsa.errors import InputError, shown
 
@@ -24,7 +25,6 @@ _SECONDS_TO_REACH = 10.0
 # go; whoever wants to know finds it in Ray's own logs.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
 }
 
@@ -61,7 +61,7 @@ def connected(address: str) -> Iterator[None]:
         yield
         return
     _check_answers(address)
-    with _own_signals():
+    with _own_signals(), _silenced():
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
@@ -115,6 +115,19 @@ def _own_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Drop what Ray's own libraries print below Python, before they have a log file."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _refusal(address: str, reason: str) -> str:
