@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from nsa.errors import InputError
@@ -30,7 +32,9 @@ def open_executor(
     """
     if cluster is not None:
         raise InputError("--cluster is not there yet; leave it out.")
-    devices = torch.cuda.device_count() if choose_device(device).type == "cuda" else 1
+    # Under torchrun every process already has a device of its own.
+    on_gpus = choose_device(device).type == "cuda" and "LOCAL_RANK" not in os.environ
+    devices = torch.cuda.device_count() if on_gpus else 1
     at_once = max(1, min(devices * per_device, most))
     return LocalExecutor(devices, at_once) if apart or at_once > 1 else InlineExecutor()
 
