@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from nsa.errors import InputError
 from nsa.jobs.job import Needs
 from nsa.system.interrupt import Interrupted, StopRequest
@@ -58,8 +60,9 @@ class Small:
                 time.sleep(600)
         if self.name != "lost":
             variables = ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS")
-            values = (os.environ.get(name, "") for name in variables)
-            self.result.write_text(" ".join((str(os.getpid()), str(os.getsid(0)), *values)))
+            values = [os.environ.get(name, "") for name in variables]
+            numbers = (os.getpid(), os.getsid(0), *values, torch.get_num_threads())
+            self.result.write_text(" ".join(map(str, numbers)))
 
 
 def small(folder: Path, *names: str) -> list[Small]:

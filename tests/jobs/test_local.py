@@ -20,11 +20,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signal
 
 
 @pytest.fixture(autouse=True)
-def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That workers share."""
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a worker has."""
     for name in ("LOCAL_RANK", "NSA_PROCESSES", "OMP_NUM_THREADS", "PYTHONUNBUFFERED"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("nsa.jobs.local.usable_cores", lambda: 4)
+    monkeypatch.setattr("nsa.jobs.local.usable_cores", lambda: 1)
 
 
 def until(text: str, log: Path) -> None:
@@ -34,6 +34,16 @@ def until(text: str, log: Path) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"{log} does not say {text!r}")
+
+
+def until_gone(process: int) -> None:
+    for _ in range(600):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {process} is still there")
 
 
 def test_workers_do_every_job_whatever_becomes_of_the_others(tmp_path: Path) -> None:
@@ -47,7 +57,7 @@ def test_workers_do_every_job_whatever_becomes_of_the_others(tmp_path: Path) -> 
     assert said["one"] == said["two"]  # one worker, which lives on after a refusal
     assert len({values[0] for values in said.values()}) == 3
     assert str(os.getpid()) not in {values[0] for values in said.values()}
-    assert all(values[2:] == ["0", "1", "4"] for values in said.values())
+    assert all(values[2:] == ["0", "1", "1", "1"] for values in said.values())
     assert str(os.getsid(0)) not in {values[1] for values in said.values()}  # Ctrl-C is ours alone
     reasons = {
         "bad": "It cannot be done.",
@@ -85,6 +95,17 @@ def test_stopping_ends_all_that_run(tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, before)
     assert last_line(first.log) == "Interrupted."
     assert not early.result.exists()
+
+
+def test_a_worker_that_dies_without_a_job_is_succeeded(tmp_path: Path) -> None:
+    first, second = small(tmp_path, "one", "two")
+    with LocalExecutor(1, 1) as executor:
+        assert executor.start(first).result() is None
+        worker = int(first.result.read_text().split()[0])
+        os.kill(worker, signal.SIGKILL)
+        assert executor.room == 1
+        until_gone(worker)
+        assert executor.start(second).result() is None
 
 
 SCRIPT = """
@@ -127,13 +148,7 @@ def test_workers_end_with_a_driver_that_is_killed(tmp_path: Path) -> None:
     process.communicate(timeout=60)  # until nobody has its streams any more
     assert last_line(tmp_path / "endless.log") == "Interrupted."
     idle = int((tmp_path / "one").read_text().split()[0])
-    for _ in range(600):
-        try:
-            os.kill(idle, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    raise AssertionError("a worker without a job has outlived its driver")
+    until_gone(idle)
 
 
 def test_a_second_ctrl_c_does_not_wait_for_what_is_saved(tmp_path: Path) -> None:
@@ -148,6 +163,7 @@ def test_a_second_ctrl_c_does_not_wait_for_what_is_saved(tmp_path: Path) -> None
 
 
 def test_workers_side_by_side_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsa.jobs.local.usable_cores", lambda: 4)
     assert worker_environment(1, 2) == {
         "LOCAL_RANK": "1",
         "NSA_PROCESSES": "2",

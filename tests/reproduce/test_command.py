@@ -195,6 +195,14 @@ def test_a_folder_in_use_is_named(folder: Path, data: Path, one_epoch: Path) -> 
     assert f"Another run is using the folder {folder}" in message
 
 
+def test_torchrun_is_refused(
+    folder: Path, data: Path, one_epoch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    message = sentence(reproduce(data, one_epoch, folder, "--methods", "pii", "--seeds", "1"))
+    assert "start it without torchrun (WORLD_SIZE is 2 in the environment)" in message
+
+
 def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_epoch: Path) -> None:
     request = ReproduceRequest(
         data_root=data, output=finished, categories=("disc",), seeds=(0, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,12 @@ def reproduce_command(**given: Any) -> None:
     from nsa.system.files import make_folder
     from nsa.system.lock import FolderLock
 
+    ranks = os.environ.get("WORLD_SIZE", "1")
+    if ranks != "1":
+        raise InputError(
+            "nsa reproduce is one process, which has workers by --jobs-per-device, or a --cluster; "
+            f"start it without torchrun (WORLD_SIZE is {ranks} in the environment)."
+        )
     per_device, cluster = given.pop("jobs_per_device", 1), given.pop("cluster", None)
     asked = ReproduceRequest.read(given)
     paper = find_paper(asked.paper)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def open_executor(
     """
     if cluster is not None:
         return ClusterExecutor(cluster, results, data)
-    devices = torch.cuda.device_count() if choose_device(device).type == "cuda" else 1
+    # Under torchrun every process already has a device of its own.
+    on_gpus = choose_device(device).type == "cuda" and "LOCAL_RANK" not in os.environ
+    devices = torch.cuda.device_count() if on_gpus else 1
     at_once = max(1, min(devices * per_device, most))
     return LocalExecutor(devices, at_once) if apart or at_once > 1 else InlineExecutor()
 

@@ -59,12 +59,12 @@ def execute(
                     view.update()
                     drawn = time.monotonic()
                 course.wait(0 if started else _SECONDS_BETWEEN_LOOKS)
-            view.update()
-            if not course.left:
-                return course.failures
-            executor.stop()
         except (Interrupted, KeyboardInterrupt):  # of a job in this process
-            executor.stop()
+            pass
+        view.update()
+        if not course.left:
+            return course.failures
+        executor.stop()
     raise Interrupted(f"Stopped and saved, {course.left} of {len(jobs)} left; {further}")
 
 

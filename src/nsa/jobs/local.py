@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -95,14 +96,26 @@ class _Process(SpawnProcess):
         main = sys.modules["__main__"]
         spec, file = main.__spec__, vars(main).pop("__file__", None)
         main.__spec__ = None
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            super().start()
+            with _ctrl_c_held():
+                super().start()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             main.__spec__ = spec
             if file is not None:
                 main.__file__ = file
+
+
+@contextlib.contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Let Ctrl-C wait, also in processes that begin in the block."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Context(SpawnContext):
@@ -127,20 +140,27 @@ class _Place:
         self._pool: ProcessPoolExecutor | None = None
 
     def start(self, job: Job) -> Future[str | None]:
+        try:
+            done = self._submit(job)
+        except BrokenProcessPool:  # its process has died without a job
+            self.close()
+            done = self._submit(job)
+        future: Future[str | None] = Future()
+        done.add_done_callback(lambda done: self._end(job, done, future))
+        return future
+
+    def _submit(self, job: Job) -> Future[str | None]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 1, self._context, worker.begin, (self._environment, job.log)
             )
         try:
-            done = self._pool.submit(worker.do, job)
+            return self._pool.submit(worker.do, job)
         except OSError as error:
             raise InputError(
                 f"Cannot start a process for {job.name}: {error.strerror or error}; with fewer "
                 "--jobs-per-device there may be room."
             ) from error
-        future: Future[str | None] = Future()
-        done.add_done_callback(lambda done: self._end(job, done, future))
-        return future
 
     def _end(self, job: Job, done: Future[str | None], future: Future[str | None]) -> None:
         """Say how a job ended, in the thread that the pool has for that."""

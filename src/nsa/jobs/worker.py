@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -29,9 +30,10 @@ def begin(environment: dict[str, str], log: Path) -> None:
         environment: variables that it has of its own; torch is not imported yet.
         log: for what it prints before its first job.
     """
-    os.setsid()  # Ctrl-C reaches the driver alone, which passes it on once
     signal.signal(signal.SIGINT, _note)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if sys.platform != "win32":
+        os.setsid()  # Ctrl-C reaches the driver alone, which passes it on once
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with contextlib.suppress(InputError):  # which the job itself will say
         print_into(log)
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
@@ -78,7 +80,7 @@ def _end_with_the_driver() -> None:
     driver = multiprocessing.parent_process()
     assert driver is not None
     driver.join()
-    if not _busy.is_set():
+    if sys.platform == "win32" or not _busy.is_set():
         os._exit(_INTERRUPTED)
     main = threading.main_thread().ident
     assert main is not None

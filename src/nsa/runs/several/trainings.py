@@ -122,7 +122,7 @@ def find(
 
     Args:
         request: its ``category`` may be ``"all"``, or names by commas; ``output`` is the results
-            folder, by default ``runs/<data root>-<number>``.
+            folder, by default ``runs/<data root>-<number>``, or of one category its own name.
         resumed: the folder to continue.
         seeds: with each of which every category is trained.
         ranks: processes that train one model.
