@@ -69,7 +69,7 @@ def refused_addresses() -> None:
 def failures(address: str) -> None:
     folder = FOLDER / "failures"
     folder.mkdir()
-    jobs = small(folder, "one", "bad", "broken", "killed", "two")
+    jobs = small(folder, "one", "bad", "broken", "killed", "stopped", "two")
     FOUND["failures"] = do(address, jobs)
     FOUND["finished"] = [job.name for job in jobs if job.is_finished()]
     FOUND["logs"] = {job.name: job.log.read_text() for job in jobs}

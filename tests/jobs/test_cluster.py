@@ -66,10 +66,13 @@ def test_needs_that_no_node_meets_are_refused(said: Said) -> None:
 def test_one_that_fails_or_dies_stops_no_other(found: Mapping[str, Any]) -> None:
     failures, logs = found["failures"], found["logs"]
     assert found["finished"] == ["one", "two"]
-    assert list(failures) == ["bad", "broken", "killed"]
+    assert sorted(failures) == ["bad", "broken", "killed", "stopped"]
     assert failures["bad"].startswith("It cannot be done. (all of it: ")
     assert failures["broken"].startswith("ValueError: no such luck (all of it: ")
     assert failures["killed"].startswith("It failed 2 times: its process was ended from outside")
+    # As where a node that is to go lets its jobs save; elsewhere they might go on.
+    assert failures["stopped"].startswith("It failed 10 times: its process was told to end (what ")
+    assert logs["stopped"] == "stopped begins.\nBelow Python.\n" * 10
     # Each log holds its job, below Python too, and that alone; a failure is no reason to try again.
     assert logs["one"] == "one begins.\nBelow Python.\n"
     assert logs["bad"] == "bad begins.\nBelow Python.\nError: It cannot be done.\n"

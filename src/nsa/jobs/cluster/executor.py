@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -19,11 +20,15 @@ from nsa.jobs.cluster.nodes import Versions, check_nodes
 from nsa.jobs.cluster.room import capacity, check_room
 from nsa.jobs.cluster.task import do
 from nsa.jobs.job import Job, Needs
+from nsa.system.console import counted
+from nsa.system.interrupt import Interrupted
 
 _log = logging.getLogger("nsa")
 
-_MOST_NODES = 10  # that a job may lose before it counts as failed
-_MOST_CRASHES = 2  # of its process: if memory was short, others may have finished meanwhile
+_NODE, _TOLD = "its node was lost", "its process was told to end"
+_MEMORY, _PROCESS = "its node ran out of memory", "its process was ended from outside"
+# How often it may happen to a job. If memory was short, others may have finished meanwhile.
+_MOST = {_NODE: 10, _TOLD: 10, _MEMORY: 2, _PROCESS: 2}
 _SECONDS_TO_SAVE, _SECONDS_TO_END = 120.0, 10.0
 _SECONDS_BETWEEN_LOOKS = 5.0  # at what the cluster has: nodes join and leave
 
@@ -34,14 +39,13 @@ class _Handed:
 
     Attributes:
         ref: of its task.
-        nodes, crashes: how many it has lost so far.
+        lost: how often by each of :data:`_MOST`.
     """
 
     job: Job
     future: Future[str | None] = field(default_factory=Future)
     ref: Any = None
-    nodes: int = 0
-    crashes: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
 
 
 class ClusterExecutor:
@@ -72,11 +76,11 @@ class ClusterExecutor:
             InputError: there is no such cluster, or a node is not fit for these jobs.
         """
         with contextlib.ExitStack() as stack:
+            # Ray tells how a task ended in a thread where nothing may wait.
+            self._ends = stack.enter_context(ThreadPoolExecutor(1))
             stack.enter_context(connected(self._address))
             check_nodes([self._results], self._data)
             self._versions, self._here = Versions.here(), Path.cwd()
-            # Ray tells how a task ended in a thread where nothing may wait.
-            self._ends = stack.enter_context(ThreadPoolExecutor(1))
             self._open = stack.pop_all()
         return self
 
@@ -120,10 +124,10 @@ class ClusterExecutor:
             self._stopping = True
         try:
             self._cancel(force=False)
-            wait([handed.future for handed in self._handed], _SECONDS_TO_SAVE)
+            self._wait(_SECONDS_TO_SAVE)
         finally:
             self._cancel(force=True)
-            wait([handed.future for handed in self._handed], _SECONDS_TO_END)
+            self._wait(_SECONDS_TO_END)
 
     def _hand_over(self, handed: _Handed) -> None:
         handed.ref = self._tasks[handed.job.needs].remote(handed.job, self._versions, self._here)
@@ -138,46 +142,73 @@ class ClusterExecutor:
             if not handed.future.done():
                 ray.cancel(handed.ref, force=force)
 
+    def _wait(self, seconds: float) -> None:
+        wait([handed.future for handed in list(self._handed)], seconds)
+
     def _end(self, handed: _Handed, done: Future[str | None]) -> None:
         """Take note of how a task ended, or have the job done again."""
-        from ray import exceptions
-
-        failure: str | None = None
-        error: BaseException | None = None
-        try:
-            failure = done.result()
-        except exceptions.TaskCancelledError:
-            error = KeyboardInterrupt()
-        except exceptions.RayTaskError as raised:
-            failure, error = _meaning(raised.cause)
-        except exceptions.NodeDiedError:
-            handed.nodes += 1
-            if self._again(handed, handed.nodes, _MOST_NODES, "its node was lost"):
+        outcome = _outcome(done)
+        failure = outcome.failure
+        if outcome.lost is not None:
+            handed.lost[outcome.lost] += 1
+            if self._again(handed, outcome.lost):
                 return
-            failure = f"It lost {handed.nodes} nodes (what it said: {handed.job.log})"
-        except (exceptions.OutOfMemoryError, exceptions.WorkerCrashedError) as raised:
-            short = isinstance(raised, exceptions.OutOfMemoryError)
-            reason = "its node ran out of memory" if short else "its process was ended from outside"
-            handed.crashes += 1
-            if self._again(handed, handed.crashes, _MOST_CRASHES, reason):
-                return
-            failure = f"It failed {handed.crashes} times: {reason} (what it said: {handed.job.log})"
-        except exceptions.RayError as raised:
-            failure = " ".join(str(raised).split())
+            times = counted(handed.lost[outcome.lost], "time")
+            failure = f"It failed {times}: {outcome.lost} (what it said: {handed.job.log})"
         self._handed.discard(handed)
-        if error is None:
+        if outcome.error is None:
             handed.future.set_result(failure)
         else:
-            handed.future.set_exception(error)
+            handed.future.set_exception(outcome.error)
 
-    def _again(self, handed: _Handed, lost: int, most: int, reason: str) -> bool:
+    def _again(self, handed: _Handed, reason: str) -> bool:
         """Hand a job over anew, unless that was often enough or all are to stop."""
         with self._lock:
-            if self._stopping or lost >= most:
+            if self._stopping or handed.lost[reason] >= _MOST[reason]:
                 return False
             _log.warning("%s begins again: %s.", handed.job.name, reason)
             self._hand_over(handed)
             return True
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How a task ended: well, or by one of these.
+
+    Attributes:
+        failure: of the job.
+        error: for the thread that waits.
+        lost: of :data:`_MOST`, no fault of the job's.
+    """
+
+    failure: str | None = None
+    error: BaseException | None = None
+    lost: str | None = None
+
+
+def _outcome(done: Future[str | None]) -> _Outcome:
+    from ray import exceptions
+
+    try:
+        return _Outcome(done.result())
+    except exceptions.TaskCancelledError:
+        return _Outcome(error=KeyboardInterrupt())
+    except exceptions.RayTaskError as raised:
+        if isinstance(raised.cause, Crashed):
+            return _Outcome(str(raised.cause))
+        if isinstance(raised.cause, Interrupted):
+            return _Outcome(lost=_TOLD)
+        return _Outcome(error=raised.cause)
+    except exceptions.NodeDiedError:
+        return _Outcome(lost=_NODE)
+    except exceptions.OutOfMemoryError:
+        return _Outcome(lost=_MEMORY)
+    except exceptions.WorkerCrashedError:
+        return _Outcome(lost=_PROCESS)
+    except exceptions.RayError as raised:
+        return _Outcome(" ".join(str(raised).split()))
+    except Exception as raised:
+        return _Outcome(error=raised)
 
 
 def _task(needs: Needs) -> Any:
@@ -190,8 +221,3 @@ def _task(needs: Needs) -> Any:
         # A process keeps the GPU that it had first, and the next job may get another.
         max_calls=1 if needs.gpus else 0, **more,
     )(do)  # fmt: skip
-
-
-def _meaning(cause: BaseException) -> tuple[str | None, BaseException | None]:
-    """What an exception of a task says: a failure, or an exception of the driver's too."""
-    return (str(cause), None) if isinstance(cause, Crashed) else (None, cause)
