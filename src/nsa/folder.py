@@ -35,6 +35,7 @@ from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
 from nsa.system.files import check_utf8, make_folder, to_yaml, write_atomically
 from nsa.system.lock import is_unused
+from nsa.system.mirror import fetch
 from nsa.system.readers import read_json, read_yaml
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def started_from(path: Path) -> Path | None:
     """
     named = read_config(path).get(START)
     with reading(path / _CONFIG, "put back a copy of it"):
-        return None if named is None else convert(START, named, Path)
+        return None if named is None else fetch(convert(START, named, Path))
 
 
 def create_run(

@@ -15,7 +15,8 @@ import pytest
 
 from nsa.errors import InputError
 from nsa.system import urls
-from nsa.system.urls import Entry, cleaned, entry, exists, is_url, joined, read, remove, walk, write
+from nsa.system.places import cleaned
+from nsa.system.urls import Entry, entry, exists, is_url, joined, read, remove, walk, write
 
 pytest.importorskip("fsspec")
 

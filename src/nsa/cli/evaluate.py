@@ -115,5 +115,7 @@ def _are_its_own(run: AnyRun, dataset: Dataset) -> bool:
 
 def _category_below(data_root: Path, run: AnyRun) -> str | None:
     """The run's own category where the data root has it; else the only one there."""
+    from nsa.images import list_categories
+
     category: str = run.settings.category
-    return category if (data_root / category).is_dir() else None
+    return category if category in list_categories(data_root) else None

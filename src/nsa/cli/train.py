@@ -12,6 +12,8 @@ from nsa.detectors.registry import method_of, read_request, train_options
 from nsa.errors import InputError
 from nsa.settings.options import Request, option
 from nsa.system.console import console
+from nsa.system.mirror import fetch
+from nsa.system.places import named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def train_command(**given: Any) -> None:
         raise InputError("--resume continues a run as it began; leave out --output and --config.")
     # What continues is of its own method, whatever the default is.
     method, goes_on = None, how.resume or given.get("resume_from")
-    if goes_on is not None and (goes_on / "config.yaml").is_file():
+    if goes_on is not None and (fetch(goes_on) / "config.yaml").is_file():
         method = method_of(goes_on)
     request = read_request(given, how.config, method)
     with join() as ranks:
@@ -71,7 +73,7 @@ def train_command(**given: Any) -> None:
             if how.profile:
                 raise InputError("--profile measures one training; name a single category.")
             many.train(how.jobs_per_device)
-            console.print(f"Results are in {many.folder}", soft_wrap=True)
+            console.print(f"Results are in {named(many.folder)}", soft_wrap=True)
             return
         if how.jobs_per_device is not None:
             raise InputError(
@@ -83,4 +85,4 @@ def train_command(**given: Any) -> None:
         else:
             trained = train(use_demo_data(request), ranks, profile=how.profile)
     print_results(trained.evaluation, trained.run.settings.category)
-    console.print(f"Results are in {trained.run.path}", soft_wrap=True)
+    console.print(f"Results are in {named(trained.run.path)}", soft_wrap=True)

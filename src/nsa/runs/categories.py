@@ -206,7 +206,7 @@ def _open(folder: Path, request: TrainRequest) -> Categories:
                 f"--{name.replace('_', '-')} cannot change in trainings that have begun; leave it "
                 "out or choose a new --output."
             )
-        found.options[name] = str(Path(value).resolve()) if name == "data_root" else value
+        found.options[name] = value
     return found
 
 

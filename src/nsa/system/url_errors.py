@@ -9,6 +9,10 @@ from typing import NamedTuple
 from nsa.errors import InputError
 
 
+class NothingThereError(InputError):
+    """There is no such file or folder in a store."""
+
+
 class _Store(NamedTuple):
     """What is to be said of a kind of store.
 
@@ -70,7 +74,8 @@ def explain(url: str, doing: str = "read") -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # each package has types of its own
-        raise InputError(_sentence(url, error, doing)) from error
+        kind = NothingThereError if isinstance(error, FileNotFoundError) else InputError
+        raise kind(_sentence(url, error, doing)) from error
 
 
 def _sentence(url: str, error: Exception, doing: str) -> str:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import re
 import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nsa.errors import InputError, shown
 from nsa.system.files import write_atomically
+from nsa.system.places import cleaned, is_url, protocol_of
 from nsa.system.url_errors import explain
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # one letter is a drive
-_PASSWORD = re.compile(r"[^/@]*:[^/]*@")
 # What changes with the content, best first, as fsspec's file systems call it.
 _VERSIONS = ("ETag", "etag", "generation", "mtime", "last_modified", "LastModified", "updated")
+__all__ = ["Entry", "is_url", "joined", "walk", "entry", "exists", "read", "write", "remove"]
+
 _AT_ONCE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}  # a file is there whole
 
 
@@ -40,52 +39,19 @@ class Entry(NamedTuple):
     version: str
 
 
-def is_url(place: object) -> bool:
-    """Whether a text is a URL and no path; ``Path`` leaves a single slash of two, so ask before."""
-    return isinstance(place, str) and _URL.match(place) is not None
-
-
-def protocol_of(url: str) -> str:
-    """What stands before ``://``, in small letters."""
-    found = _URL.match(url)
-    assert found is not None
-    return found[1].lower()
-
-
-def cleaned(url: str) -> str:
-    """A URL without slashes at its end, and without those that stand twice by mistake.
-
-    Raises:
-        InputError: there is nothing behind the protocol, or a password in it.
-    """
-    found = _URL.match(url)
-    if found is None:
-        raise InputError(f"{shown(url)} is no URL; write it as in s3://bucket/folder.")
-    protocol, rest = found[1].lower(), found[2]
-    if _PASSWORD.match(rest):
-        raise InputError(
-            f"A {protocol}:// URL holds a password, which results would repeat; leave it out, and "
-            "give it as the store's package reads it."
-        )
-    rooted = "/" if rest.startswith("/") and protocol in ("file", "local", "memory") else ""
-    parts = [part for part in rest.split("/") if part]
-    if not parts and not rooted:
-        raise InputError(f"{url} names nothing; write the bucket and the path behind it.")
-    return f"{protocol}://{rooted}{'/'.join(parts)}"
-
-
 def joined(url: str, *names: str) -> str:
     """The URL of a file below another URL."""
     return "/".join([cleaned(url), *names])
 
 
-def walk(url: str, suffixes: Collection[str] = ()) -> Iterator[Entry]:
-    """The files below a URL, with all folders, as they are listed; of a file itself that one.
+def walk(url: str, suffixes: Collection[str] = (), *, deep: bool = True) -> Iterator[Entry]:
+    """The files below a URL, as they are listed; of a file itself that one.
 
     Memory holds one page of a listing in S3, elsewhere the entries of one folder.
 
     Args:
         suffixes: in small letters, with their dots, that the files may have; none: any.
+        deep: with all folders below; else what lies directly there.
 
     Raises:
         InputError: there is nothing, or the store cannot be reached or refuses.
@@ -93,8 +59,9 @@ def walk(url: str, suffixes: Collection[str] = ()) -> Iterator[Entry]:
     url = cleaned(url)
     with explain(url):
         store, root = _open(url)
-        listed = _pages(store, root) if protocol_of(url) in ("s3", "s3a") else _folders(store, root)
-        empty = True
+        paged = deep and protocol_of(url) in ("s3", "s3a")
+        listed = _pages(store, root) if paged else _folders(store, root, deep=deep)
+        empty = deep  # a folder of folders alone is there
         for found in listed:
             empty = False
             name = str(found["name"])
@@ -227,7 +194,7 @@ def _pages(store: Any, root: str) -> Iterator[dict[str, Any]]:
         asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def _folders(store: Any, root: str) -> Iterator[dict[str, Any]]:
+def _folders(store: Any, root: str, *, deep: bool = True) -> Iterator[dict[str, Any]]:
     """The files below a place, folder by folder.
 
     ``walk`` of fsspec leaves out folders that cannot be listed, and says nothing.
@@ -241,7 +208,7 @@ def _folders(store: Any, root: str) -> Iterator[dict[str, Any]]:
             if found["type"] != "directory":
                 if not found["name"].endswith("/"):
                     yield found
-            elif not same:
+            elif deep and not same:
                 inner.append(found["name"])
         left += reversed(inner)
 
