@@ -200,7 +200,6 @@ def test_a_change_there_is_seen(s3: str, tmp_path: Path) -> None:
         ("reproduce", "--data-root", "f", "--output", "URL"),
         ("synthesize", "--output", "URL"),
         ("combine", "RUN", "RUN", "--output", "URL"),
-        ("evaluate", "RUN", "--output", "URL"),
         ("serve", "RUN", "--token-file=URL"),
     ],
 )

@@ -11,7 +11,7 @@ from nsa.system.places import as_path, is_url
 _DATA = ("data_root", "normal_dir", "ignore", "images", "normals", "config", "verdicts")
 _TAKE_URLS: dict[str, tuple[str, ...]] = {
     "train": (*_DATA, "output", "resume", "resume_from"),
-    "evaluate": (*_DATA, "run"),
+    "evaluate": (*_DATA, "run", "output"),
     "calibrate": (*_DATA, "run"),
     "predict": (*_DATA, "run", "output"),
     "combine": (*_DATA, "runs"),

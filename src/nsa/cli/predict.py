@@ -61,10 +61,13 @@ def predict_command(
     """
     from nsa.detectors.registry import load, open_run
     from nsa.runs.predict import predict
+    from nsa.system.sending import begin, sending
 
     opened, detector = open_run(run), load(run, device or "auto")
-    predict(
-        opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
-        save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
-        review=review, overwrite=overwrite, ignore=ignore,
-    )  # fmt: skip
+    begin(output, overwrite=overwrite)
+    with sending(output, ("scores.csv",)):
+        predict(
+            opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
+            save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
+            review=review, overwrite=overwrite, ignore=ignore,
+        )  # fmt: skip

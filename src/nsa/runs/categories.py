@@ -18,7 +18,7 @@ from rich.table import Table
 
 from nsa.detectors.registry import read_request
 from nsa.errors import InputError
-from nsa.folder import Metrics, make_output
+from nsa.folder import Metrics, changing, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.report.tables import categories_table
 from nsa.runs.farm import RUNS, Farm
@@ -122,7 +122,7 @@ class Categories(Checked):
             Interrupted: a signal came; every training is saved.
         """
         self.per_device = per_device or self.per_device
-        with FolderLock(self.folder):
+        with FolderLock(self.folder), changing(self.folder):
             values = dataclasses.asdict(self)
             del values["folder"]
             write_atomically(self.folder / _FILE, to_yaml(values))

@@ -24,7 +24,7 @@ from nsa.runs.calibrate import Calibration
 from nsa.runs.copies import find_training_contents, kept_held_out
 from nsa.runs.ignoring import ignored_of
 from nsa.system.console import as_argument, console
-from nsa.system.mirror import fetch_all
+from nsa.system.mirror import fetch, fetch_all
 
 _OTHERS = "name others, which no member was trained on, with --normals"
 
@@ -56,7 +56,7 @@ def open_members(paths: Sequence[Path], device: str) -> dict[str, Member]:
         raise InputError(f"An ensemble is made of two runs or more, got {len(paths)}.")
     members: dict[str, Member] = {}
     for number, path in enumerate(paths, 1):
-        method = read_config(path).get("method") or DEFAULT
+        method = read_config(fetch(path)).get("method") or DEFAULT
         if (path / MEMBERS).is_dir():
             names = ", ".join(sorted(entry.name for entry in (path / MEMBERS).iterdir()))
             raise InputError(

@@ -8,6 +8,7 @@ overwritten or removed here, and which :func:`send` sends.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -29,6 +30,7 @@ _THREADS = 16  # that wait for the network nearly all the time
 _FIRST, _STEPS, _STEP = 315_705_600, 1 << 27, 2  # from 2 January 1980 into 1988
 _LAST = _FIRST + _STEPS * _STEP
 _Item = TypeVar("_Item")
+_held: list[Path] = []
 
 
 def fetch(path: Path, wanted: Callable[[str], bool] | None = None, *, deep: bool = True) -> Path:
@@ -50,7 +52,7 @@ def fetch(path: Path, wanted: Callable[[str], bool] | None = None, *, deep: bool
             changed both there and here.
     """
     url = url_of(path)
-    if url is None:
+    if url is None or any(path.is_relative_to(folder) for folder in _held):
         return path
     here = dict(_files(path, deep=deep))
     own = [file for file in here.values() if not _is_copy(file.stat())]
@@ -113,6 +115,23 @@ def send(folder: Path, last: Collection[str] = ()) -> None:
 def sent(folder: Path) -> set[str]:
     """The files of a copy, by their paths below it, that are at its URL."""
     return {name for name, file in _files(folder) if _is_copy(file.stat())}
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Let nothing be fetched into a folder while a block changes it: what is here counts."""
+    _held.append(folder)
+    try:
+        yield
+    finally:
+        _held.remove(folder)
+
+
+def clear(folder: Path) -> None:
+    """Remove the copies in a folder whose URL has nothing; what is this machine's own stays."""
+    for _, file in _files(folder):
+        if _is_copy(file.stat()):
+            remove(file)
 
 
 def _fetch_one(path: Path, one: Entry) -> None:
