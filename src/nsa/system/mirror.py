@@ -55,7 +55,7 @@ def fetch(path: Path, wanted: Callable[[str], bool] | None = None, *, deep: bool
     if url is None or any(path.is_relative_to(folder) for folder in _held):
         return path
     here = dict(_files(path, deep=deep))
-    own = [file for file in here.values() if not _is_copy(file.stat())]
+    own = [name for name, status in here.items() if not _is_copy(status)]
     try:
         there = {one.url[len(url) + 1 :]: one for one in walk(url, deep=deep)}
     except NothingThereError:
@@ -64,19 +64,19 @@ def fetch(path: Path, wanted: Callable[[str], bool] | None = None, *, deep: bool
         raise
     _check_names(url, there)
     left = [
-        (path / name if name else path, one)
+        (path / name, one)
         for name, one in there.items()
         if (wanted is None or wanted(name)) and not _is_current(here.get(name), one)
     ]
     if left and own:
         raise InputError(
-            f"{own[0]} is not at {url} yet, where other files have changed meanwhile; move the "
-            f"folder {path} away to go on with what is there."
+            f"{path / own[0]} is not at {url} yet, where other files have changed meanwhile; move "
+            f"{path} away to go on with what is there."
         )
-    for name, file in here.items():
-        if name not in there and file not in own:
-            remove(file)
-    folders = {(path / name if name else path).parent for name in there}
+    for name in here:
+        if name not in there and name not in own:
+            remove(path / name)
+    folders = {(path / name).parent for name in there}
     _make_folders(path, folders or {path}, deep=deep)
     _check_space(path, left)
     _each(f"Copying {url}", left, lambda one: _fetch_one(*one))
@@ -104,17 +104,17 @@ def send(folder: Path, last: Collection[str] = ()) -> None:
     """
     url = url_of(folder)
     assert url is not None
-    own = {name: file for name, file in _files(folder) if not _is_copy(file.stat())}
+    own = [name for name, status in _files(folder) if not _is_copy(status)]
     first = [name for name in own if name not in last]
-    _each(f"Sending to {url}", first, lambda name: _send_one(own[name], joined(url, name)))
+    _each(f"Sending to {url}", first, lambda name: _send_one(folder / name, joined(url, name)))
     for name in last:
         if name in own:
-            _send_one(own[name], joined(url, name))
+            _send_one(folder / name, joined(url, name))
 
 
 def sent(folder: Path) -> set[str]:
     """The files of a copy, by their paths below it, that are at its URL."""
-    return {name for name, file in _files(folder) if _is_copy(file.stat())}
+    return {name for name, status in _files(folder) if _is_copy(status)}
 
 
 @contextlib.contextmanager
@@ -129,9 +129,9 @@ def held(folder: Path) -> Iterator[None]:
 
 def clear(folder: Path) -> None:
     """Remove the copies in a folder whose URL has nothing; what is this machine's own stays."""
-    for _, file in _files(folder):
-        if _is_copy(file.stat()):
-            remove(file)
+    for name in sent(folder):
+        remove(folder / name)
+    _remove_empty(folder, set())
 
 
 def _fetch_one(path: Path, one: Entry) -> None:
@@ -153,11 +153,10 @@ def _send_one(path: Path, url: str) -> None:
         os.utime(path, (stamp, stamp))  # else it was written again meanwhile
 
 
-def _is_current(path: Path | None, one: Entry) -> bool:
+def _is_current(status: os.stat_result | None, one: Entry) -> bool:
     """Whether nothing is to be fetched: the copy is of this version, or this machine's own."""
-    if path is None:
+    if status is None:
         return False
-    status = path.stat()
     if not _is_copy(status):
         return True
     return bool(one.version) and one.size in (status.st_size, -1) and status.st_mtime == _stamp(one)
@@ -173,16 +172,18 @@ def _stamp(one: Entry) -> int:
     return _FIRST + int.from_bytes(digest, "big") % _STEPS * _STEP
 
 
-def _files(folder: Path, *, deep: bool = True) -> Iterator[tuple[str, Path]]:
-    """The visible files of a folder by their paths below it; of a file itself that one."""
-    if folder.is_file():
-        yield "", folder
+def _files(folder: Path, *, deep: bool = True) -> Iterator[tuple[str, os.stat_result]]:
+    """The visible files of a folder by their paths below it; of a file itself that one, as ``""``.
+
+    Other processes may fetch into it and remove from it at the same time.
+    """
+    found = [folder] if folder.is_file() else []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                file = Path(place, name)
-                yield file.relative_to(folder).as_posix(), file
+        found += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+    for file in found:
+        with contextlib.suppress(FileNotFoundError):
+            yield file.relative_to(folder).as_posix() if file != folder else "", file.stat()
 
 
 def _check_names(url: str, names: Iterable[str]) -> None:
@@ -216,7 +217,12 @@ def _make_folders(path: Path, kept: set[Path], *, deep: bool) -> None:
             f"Cannot create the folder {error.filename}: {error.strerror}; remove what is in the "
             f"way, or name another folder for copies by {CACHE} in the environment."
         ) from error
-    for place, _, _ in os.walk(path, topdown=False) if deep else ():
+    if deep:
+        _remove_empty(path, kept)
+
+
+def _remove_empty(path: Path, kept: set[Path]) -> None:
+    for place, _, _ in os.walk(path, topdown=False):
         if Path(place) not in kept and not any(Path(place).iterdir()):
             Path(place).rmdir()
 

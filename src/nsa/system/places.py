@@ -56,9 +56,14 @@ def cache_folder() -> Path:
     """The folder of all copies: ``NSA_CACHE``, else as XDG's rules say."""
     named = os.environ.get(CACHE)
     if named:
-        return Path(named).expanduser().resolve()
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return (caches if caches.is_absolute() else Path("~/.cache").expanduser()).resolve() / "nsa"
+        return _expanded(named).resolve()
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    return (caches if caches.is_absolute() else _expanded("~/.cache")).resolve() / "nsa"
+
+
+def _expanded(path: str) -> Path:
+    # That of pathlib fails for a user without a home, who may never name a URL.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def as_path(place: str | os.PathLike[str]) -> Path:

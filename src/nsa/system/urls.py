@@ -19,7 +19,18 @@ from nsa.system.url_errors import explain
 
 # What changes with the content, best first, as fsspec's file systems call it.
 _VERSIONS = ("ETag", "etag", "generation", "mtime", "last_modified", "LastModified", "updated")
-__all__ = ["Entry", "is_url", "joined", "walk", "entry", "exists", "read", "write", "remove"]
+__all__ = [
+    "Entry",
+    "is_url",
+    "cleaned",
+    "joined",
+    "walk",
+    "entry",
+    "exists",
+    "read",
+    "write",
+    "remove",
+]
 
 _AT_ONCE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}  # a file is there whole
 
