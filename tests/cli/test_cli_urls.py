@@ -234,6 +234,9 @@ def test_a_store_that_fails_is_a_sentence(s3: str, tmp_path: Path) -> None:
     output = tmp_path / "run"
     said = sentence(nsa("train", "--data-root", f"{s3}-other/x", "--output", output))
     assert said.endswith("there is no such bucket; check its name.")
+    write_url(f"{s3}/file.png", b"x")
+    said = sentence(nsa("train", "--data-root", f"{s3}/file.png", "--output", output))
+    assert said.endswith("file.png is a file, but a folder of images is needed.")
     said = sentence(nsa("train", "--normal-dir", f"{s3}/x", "--output", output))
     assert said == f"Error: There is nothing at {s3}/x; check the name."
     assert not output.exists()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from nsa.errors import InputError
-from nsa.system import mirror
+from nsa.system import mirror, sending
 from nsa.system.mirror import fetch, send, sent
 from nsa.system.places import as_path, named, url_of
-from nsa.system.urls import Entry, read, remove, walk, write
+from nsa.system.sending import begin
+from nsa.system.urls import Entry, exists, read, remove, walk, write
 
 pytest.importorskip("fsspec")
 
@@ -255,6 +257,41 @@ def test_a_file_that_changes_while_it_is_sent(url: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(mirror, "write", changing)
     send(path)
     assert sent(path) == set()
+
+
+def test_a_folder_is_sent_while_it_is_worked_on(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sending, "_SECONDS", 0.05)
+    path = as_path(url)
+    begin(path)
+    path.mkdir(parents=True)
+
+    def wait_until(done: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not done():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    with sending.sending(path, ("last",)):
+        (path / "state").write_bytes(b"1")
+        wait_until(lambda: exists(f"{url}/state") and "state" in sent(path))
+        fetch(path)  # what is here counts
+        with monkeypatch.context() as broken:
+            broken.setattr(mirror, "write", lambda *_: refuse("Gone."))
+            (path / "state").write_bytes(b"22")
+            wait_until(lambda: "Not sent yet: Gone." in caplog.text)
+        wait_until(lambda: read(f"{url}/state") == b"22")
+        (path / "state").unlink()
+        (path / "last").write_bytes(b"3")
+    assert [one.url for one in walk(url)] == [f"{url}/last"]
+    with pytest.raises(InputError, match="is not empty"):
+        begin(path)
+    begin(path, overwrite=True)
+
+
+def refuse(why: str) -> None:
+    raise InputError(why)
 
 
 @pytest.mark.parametrize("way", ["full", "file"])

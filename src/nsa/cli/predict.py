@@ -58,6 +58,8 @@ def predict_command(
     them, too. scores.csv
     names the picture of each image and is there when all is done; what is scored until then, or
     until Ctrl-C, is in scores.partial.csv. Files that cannot be read are listed in unreadable.csv.
+
+    RUN, images and --output may be URLs, such as s3://bucket/folder.
     """
     from nsa.detectors.registry import load, open_run
     from nsa.runs.predict import predict

@@ -46,6 +46,9 @@ def train_command(**given: Any) -> None:
     --resume-from trains a finished run further, into a new one: with --verdicts also on images that
     were judged good on the review page, such as false alarms.
 
+    Folders and files may be at URLs, such as s3://bucket/folder: images are copied to this machine,
+    once and where they have changed, and the run is sent to the --output.
+
     torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
     one. --category all --jobs-per-device N trains several networks at once on every GPU.
     """

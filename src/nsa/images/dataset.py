@@ -90,7 +90,7 @@ def _open_root(root: Path, category: str | None) -> Dataset:
 def _fetch_outline(root: Path) -> Path:
     """Of a copy the folders and tables, and else what layouts are recognised by."""
     marks = tuple(ending for layout in all_layouts() for ending in layout.marks)
-    return fetch(root, lambda name: name.endswith((*_TABLES, *marks)))
+    return fetch(root, lambda name: not name or name.endswith((*_TABLES, *marks)))
 
 
 def _fetch_images(folder: Path) -> Path:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -92,12 +93,15 @@ def fetch_all(places: Sequence[str | Path]) -> list[Path]:
     return paths
 
 
-def send(folder: Path, last: Collection[str] = ()) -> None:
+def send(folder: Path, last: Collection[str] = ()) -> set[str]:
     """Write to a folder's URL what is new or has changed in the copy.
 
     Args:
         folder: the copy.
         last: names of files that say that the others are there, in the order in which they follow.
+
+    Returns:
+        What was sent, by paths below the folder.
 
     Raises:
         InputError: the store cannot be reached or refuses; the copy stays.
@@ -110,6 +114,7 @@ def send(folder: Path, last: Collection[str] = ()) -> None:
     for name in last:
         if name in own:
             _send_one(folder / name, joined(url, name))
+    return set(own)
 
 
 def sent(folder: Path) -> set[str]:
@@ -143,14 +148,22 @@ def _fetch_one(path: Path, one: Entry) -> None:
 
 
 def _send_one(path: Path, url: str) -> None:
-    with path.open("rb") as file:
-        before = os.fstat(file.fileno())
-        content = file.read()
+    try:
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            content = file.read()
+    except FileNotFoundError:  # a run removes what it no longer needs while it is sent
+        return
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
     write(url, content)
     stamp = _stamp(entry(url))
-    after = path.stat()
-    if (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns):
-        os.utime(path, (stamp, stamp))  # else it was written again meanwhile
+    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+        after = path.stat()
+        if (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns):
+            os.utime(path, (stamp, stamp))  # else it was written again
+            if path.stat().st_size != len(content):  # just now
+                os.utime(path)
 
 
 def _is_current(status: os.stat_result | None, one: Entry) -> bool:
@@ -231,7 +244,8 @@ def _each(title: str, items: list[_Item], work: Callable[[_Item], None]) -> None
     """Do something with all items in several threads; the first that fails ends it."""
     if not items:
         return
-    drawn = progress_bar(title, len(items), shown=console.is_terminal)
+    alone = threading.current_thread() is threading.main_thread()  # else others draw
+    drawn = progress_bar(title, len(items), shown=console.is_terminal and alone)
     with drawn as bar, ThreadPoolExecutor(min(_THREADS, len(items))) as pool:
         waiting = [pool.submit(work, item) for item in items]
         try:

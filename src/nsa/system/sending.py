@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from nsa.system.mirror import clear, fetch, held, send, sent
 from nsa.system.places import named, url_of
 from nsa.system.urls import exists, joined, remove, write
 
+_log = logging.getLogger("nsa")
+
 _TRIED = ".nsa-write-test"
+_SECONDS = 300.0  # between what is sent of a run that goes on
 
 
 def begin(folder: Path, *, overwrite: bool = False) -> None:
@@ -42,7 +47,8 @@ def begin(folder: Path, *, overwrite: bool = False) -> None:
 def sending(folder: Path, last: Collection[str] = (), remedy: str = "") -> Iterator[None]:
     """Send a folder to its URL, if it has one, when a block ends, however it ends.
 
-    What the block has removed of what was there is removed there, too.
+    It is sent every five minutes, too, in case the machine is taken away. What the block has
+    removed of what was there is removed there.
 
     Args:
         last: names of files that say that the others are there, in the order in which they follow.
@@ -56,12 +62,38 @@ def sending(folder: Path, last: Collection[str] = (), remedy: str = "") -> Itera
         return
     before = sent(folder)
     try:
-        with held(folder):
+        with held(folder), _now_and_then(folder, before, last):
             yield
     except BaseException:
         _send(folder, before, last, remedy)
         raise
     _send(folder, before, last, remedy)
+
+
+@contextlib.contextmanager
+def _now_and_then(folder: Path, before: set[str], last: Collection[str]) -> Iterator[None]:
+    """Send what there is while a block goes on; that it cannot be sent now is only said.
+
+    Args:
+        before: gets the files that are sent.
+    """
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(_SECONDS):
+            try:
+                before.update(send(folder, last))
+            except InputError as error:
+                before.update(sent(folder))
+                _log.warning("Not sent yet: %s", error)
+
+    thread = threading.Thread(target=work, name="sending", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _send(folder: Path, before: set[str], last: Collection[str], remedy: str) -> None:
