@@ -35,7 +35,9 @@ from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
 from nsa.system.files import check_utf8, make_folder, to_yaml, write_atomically
 from nsa.system.lock import is_unused
+from nsa.system.mirror import fetch
 from nsa.system.readers import read_json, read_yaml
+from nsa.system.sending import begin, sending
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -193,7 +195,7 @@ def started_from(path: Path) -> Path | None:
     """
     named = read_config(path).get(START)
     with reading(path / _CONFIG, "put back a copy of it"):
-        return None if named is None else convert(START, named, Path)
+        return None if named is None else fetch(convert(START, named, Path))
 
 
 def create_run(
@@ -219,6 +221,18 @@ def create_run(
     named = {} if method is None else {"method": method}
     values = {**stamps, **places, **named, **settings.to_dict()}
     write_atomically(path / _CONFIG, to_yaml(values))
+
+
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Send a run that a block changes to its URL, if it has one, when the block ends.
+
+    Raises:
+        InputError: the store cannot be reached or refuses.
+    """
+    later = f"nsa train --resume {as_argument(path)} sends them"
+    with sending(path, ("metrics.json", _CONFIG), later):
+        yield
 
 
 def change_run(path: Path, changes: dict[str, Any]) -> None:
@@ -280,6 +294,7 @@ def make_output(path: Path | None, category: str) -> Path:
     # Or nothing could read what a long training has written.
     check_utf8(Path("runs") / category if path is None else path)
     if path is not None:
+        begin(path)
         make_folder(path)
         return path
     make_folder(Path("runs"))

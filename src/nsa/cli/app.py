@@ -18,6 +18,7 @@ from nsa.cli.combine import combine_command
 from nsa.cli.evaluate import evaluate_command
 from nsa.cli.export import export_command
 from nsa.cli.info import info_command
+from nsa.cli.places import with_urls
 from nsa.cli.predict import predict_command
 from nsa.cli.reproduce import reproduce_command
 from nsa.cli.serve import serve_command
@@ -88,15 +89,23 @@ def _friendly(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class _Command(TyperCommand):
-    """Refuses an option that takes one value and is given two, of which the last would count."""
+    """Takes URLs for paths, and refuses two values for an option that takes one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         once = [one for one in order if isinstance(one, TyperOption) and not one.multiple]
         for one in once:
             if not one.is_flag and once.count(one) > 1:
                 raise typer.BadParameter("given twice, but it takes one value.", ctx, one)
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        for param in order:
+            name = param.name or ""
+            try:
+                value = with_urls(self.name or "", name, given[name], ctx.params[name])
+            except InputError as error:
+                raise typer.BadParameter(f"{name}: {error}", ctx) from error
+            ctx.params[name] = value
+        return rest
 
 
 def _help(command: Callable[..., None]) -> str:

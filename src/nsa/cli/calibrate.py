@@ -47,6 +47,7 @@ def calibrate_command(
     images of now, with --overwrite.
     """
     from nsa.detectors.registry import load, open_run
+    from nsa.folder import changing
     from nsa.metrics.conformal import rate_text
     from nsa.report.tables import calibration_table
     from nsa.runs.calibrate import calibrate, check_kept
@@ -65,12 +66,13 @@ def calibrate_command(
         check_kept(run, named)
     # The images of the present calibration go on without what that ignored.
     detector = load(run, device or "auto", calibrated=not named)
-    if verdicts is None:
-        calibration = calibrate(opened, detector, named, ignore)
-    else:
-        calibration, found = calibrate_by_verdicts(
-            opened, detector, named, verdicts, ignore, overwrite=overwrite
-        )
+    with changing(run):
+        if verdicts is None:
+            calibration = calibrate(opened, detector, named, ignore)
+        else:
+            calibration, found = calibrate_by_verdicts(
+                opened, detector, named, verdicts, ignore, overwrite=overwrite
+            )
     standard_output.print(calibration_table(calibration.table(), len(calibration.scores)))
     rate = Decisions.of(run, detector)
     if rate is not None:

@@ -21,6 +21,7 @@ from nsa.cli.options import (
 from nsa.cli.results import print_results
 from nsa.errors import InputError
 from nsa.system.console import console
+from nsa.system.places import named
 
 if TYPE_CHECKING:
     from nsa.folder import AnyRun
@@ -55,6 +56,7 @@ def evaluate_command(
     """
     from nsa.detectors.hidden import ignored_by
     from nsa.detectors.registry import load, open_run
+    from nsa.folder import changing
     from nsa.images import open_dataset
     from nsa.images.ignored import Ignored
     from nsa.runs.copies import kept_training_contents, warn_about_test
@@ -63,6 +65,7 @@ def evaluate_command(
     from nsa.runs.review import add_sample, start_page
     from nsa.runs.working_point import add_working_point
     from nsa.system.lock import FolderLock
+    from nsa.system.sending import begin, sending
 
     opened, detector = open_run(run), load(run, device or "auto")
     if data_root is None:
@@ -81,6 +84,7 @@ def evaluate_command(
         given = ignored_by(opened.path, place)
     dataset = dataset.ignoring(given)
     if output is not None:
+        begin(output, overwrite=overwrite)
         check_output(opened, dataset, output, overwrite=overwrite)
     elif (data_root or category) and not _are_its_own(opened, dataset):
         raise InputError(
@@ -95,10 +99,11 @@ def evaluate_command(
     judged = evaluate(detector, dataset, pixel_threshold=pixel_threshold(decisions), each=each)
     warn_about_test(dataset.test, judged.contents, kept_training_contents(opened))
     result = add_working_point(detector, opened, judged, dataset, decisions)
-    with FolderLock(run if output is None else output):
+    sent = changing(run) if output is None else sending(output, ("metrics.json",))
+    with FolderLock(run if output is None else output), sent:
         write_evaluation(opened, result, dataset, opened.training_times(), output, page)
     print_results(result, dataset.name)
-    console.print(f"Results are in {output or run}", soft_wrap=True)
+    console.print(f"Results are in {named(output or run)}", soft_wrap=True)
 
 
 def _are_its_own(run: AnyRun, dataset: Dataset) -> bool:
@@ -115,5 +120,7 @@ def _are_its_own(run: AnyRun, dataset: Dataset) -> bool:
 
 def _category_below(data_root: Path, run: AnyRun) -> str | None:
     """The run's own category where the data root has it; else the only one there."""
+    from nsa.images import list_categories
+
     category: str = run.settings.category
-    return category if (data_root / category).is_dir() else None
+    return category if category in list_categories(data_root) else None

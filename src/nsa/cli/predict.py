@@ -58,13 +58,18 @@ def predict_command(
     them, too. scores.csv
     names the picture of each image and is there when all is done; what is scored until then, or
     until Ctrl-C, is in scores.partial.csv. Files that cannot be read are listed in unreadable.csv.
+
+    RUN, images and --output may be URLs, such as s3://bucket/folder.
     """
     from nsa.detectors.registry import load, open_run
     from nsa.runs.predict import predict
+    from nsa.system.sending import begin, sending
 
     opened, detector = open_run(run), load(run, device or "auto")
-    predict(
-        opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
-        save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
-        review=review, overwrite=overwrite, ignore=ignore,
-    )  # fmt: skip
+    begin(output, overwrite=overwrite)
+    with sending(output, ("scores.csv",)):
+        predict(
+            opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
+            save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
+            review=review, overwrite=overwrite, ignore=ignore,
+        )  # fmt: skip

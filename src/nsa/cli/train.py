@@ -12,6 +12,8 @@ from nsa.detectors.registry import method_of, read_request, train_options
 from nsa.errors import InputError
 from nsa.settings.options import CLUSTER, Request, option, parse_seeds
 from nsa.system.console import console
+from nsa.system.mirror import fetch
+from nsa.system.places import named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,9 @@ def train_command(**given: Any) -> None:
     --resume-from trains a finished run further, into a new one: with --verdicts also on images that
     were judged good on the review page, such as false alarms.
 
+    Folders and files may be at URLs, such as s3://bucket/folder: images are copied to this machine,
+    once and where they have changed, and the run is sent to the --output.
+
     torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
     one. --category all --jobs-per-device N trains several networks at once on every GPU, and
     --seeds 3 each of them three times.
@@ -64,7 +69,7 @@ def train_command(**given: Any) -> None:
         raise InputError("--resume continues a run as it began; leave out --output and --config.")
     # What continues is of its own method, whatever the default is.
     method, goes_on = None, how.resume or given.get("resume_from")
-    if goes_on is not None and (goes_on / "config.yaml").is_file():
+    if goes_on is not None and (fetch(goes_on) / "config.yaml").is_file():
         method = method_of(goes_on)
     request = read_request(given, how.config, method)
     with join() as ranks:
@@ -81,7 +86,7 @@ def train_command(**given: Any) -> None:
             )  # fmt: skip
         if many is not None:
             many.train(how.jobs_per_device, how.cluster)
-            console.print(f"Results are in {many.folder}", soft_wrap=True)
+            console.print(f"Results are in {named(many.folder)}", soft_wrap=True)
             return
         for name in ("jobs_per_device", "cluster"):
             if getattr(how, name) is not None:
@@ -95,4 +100,4 @@ def train_command(**given: Any) -> None:
         else:
             trained = train(use_demo_data(request), ranks, profile=how.profile)
     print_results(trained.evaluation, trained.run.settings.category)
-    console.print(f"Results are in {trained.run.path}", soft_wrap=True)
+    console.print(f"Results are in {named(trained.run.path)}", soft_wrap=True)

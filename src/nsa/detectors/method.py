@@ -13,6 +13,7 @@ from nsa.errors import InputError
 from nsa.folder import START, AnyRun, AnySettings
 from nsa.settings.config import Levels, Resize
 from nsa.settings.options import TrainRequest
+from nsa.system.places import named
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +75,7 @@ class Fitting(ABC, Generic[RunT]):
     def places(self) -> dict[str, str]:
         """Where and how it computes, as a run folder has it."""
         own = {"device": self.device, "precision": self.precision}
-        return own if self.start is None else {**own, START: str(self.start)}
+        return own if self.start is None else {**own, START: named(self.start)}
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """See :meth:`nsa.detectors.detector.Detector.check_shape`."""

@@ -17,6 +17,7 @@ from nsa.folder import read_config
 from nsa.images.layouts import dataset_names
 from nsa.settings.fields import convert
 from nsa.settings.options import STAMPS, Option, TrainRequest, read_options
+from nsa.system.mirror import fetch
 
 if TYPE_CHECKING:
     import torch
@@ -116,12 +117,12 @@ def read_request(
 
 
 def open_run(path: str | Path) -> AnyRun:
-    """The run in a folder, whatever its method.
+    """The run in a folder or at a URL, whatever its method.
 
     Raises:
         InputError: it is no run folder, or of a format this version does not know.
     """
-    folder: Path = convert("The run folder", path, Path)
+    folder: Path = fetch(convert("The run folder", path, Path))
     run: AnyRun = method_of(folder).open_run(folder)
     return run
 
@@ -145,7 +146,7 @@ def load(
     """Load the detector of a finished run of any method: ``nsa.load("runs/bottle-001")``.
 
     Args:
-        run: the run folder.
+        run: the run folder, or its URL.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``, or as torch names it.
         calibrated: whether it ignores what its calibration ignored, beside what its training did.
 

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 
 from nsa.errors import InputError
 from nsa.system.files import write_atomically
+from nsa.system.places import named, unnamed
 
 _log = logging.getLogger("nsa")
 
@@ -162,7 +163,7 @@ class Contents:
         Raises:
             InputError: it cannot be written.
         """
-        listed = b"\0".join(map(os.fsencode, self.paths))
+        listed = b"\0".join(os.fsencode(named(Path(path))) for path in self.paths)
         arrays: dict[str, npt.NDArray[Any]] = {
             "paths": np.frombuffer(listed, dtype=np.uint8),
             "digests": self.digests,
@@ -183,7 +184,8 @@ class Contents:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({error}); delete it.") from error
         contents = cls([])
-        contents.paths = [os.fsdecode(name) for name in listed.split(b"\0")] if listed else []
+        names = [os.fsdecode(name) for name in listed.split(b"\0")] if listed else []
+        contents.paths = [unnamed(name) for name in names]
         for name in ("digests", "pictures"):
             empty, found = getattr(contents, name), arrays.get(name)
             shape = (len(contents), *empty.shape[1:])

@@ -10,10 +10,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nsa.errors import InputError, nearest
-from nsa.images.files import find_images, holds_images, list_folders
+from nsa.images.files import (
+    DICOM_SUFFIXES,
+    IMAGE_SUFFIXES,
+    find_images,
+    holds_images,
+    list_folders,
+)
 from nsa.images.layout import Layout
 from nsa.images.layouts import all_layouts, dataset_names
 from nsa.images.sample import GOOD, Dataset, Sample
+from nsa.system.mirror import fetch, fetch_all
+from nsa.system.places import as_path
+
+_TABLES, _IMAGES = (".csv", ".json", ".txt"), (*IMAGE_SUFFIXES, *DICOM_SUFFIXES)
 
 
 def open_dataset(
@@ -23,8 +33,11 @@ def open_dataset(
 ) -> Dataset:
     """List the images of one category; none is decoded, apart from KolektorSDD2's masks.
 
+    Of folders at a URL there are copies then, of the category's files alone.
+
     Args:
-        data_root: a folder of categories in the layout of a known dataset, or one such category.
+        data_root: a folder of categories in the layout of a known dataset, or one such category;
+            or its URL.
         category: folder name below ``data_root``; may be left out where there is only one. Where
             ``data_root`` or ``normal_dir`` is the category itself, this only names it, which
             chooses its preset unless the layout is that of another data set than the presets'.
@@ -45,9 +58,9 @@ def open_dataset(
         )
     if normal_dir is not None:
         folders = [normal_dir] if isinstance(normal_dir, str | Path) else normal_dir
-        return _open_plain([Path(folder).expanduser() for folder in folders], category)
+        return _open_plain(fetch_all(folders), category)
     assert data_root is not None
-    return _open_root(Path(data_root).expanduser(), category)
+    return _open_root(_fetch_outline(as_path(data_root)), category)
 
 
 def list_categories(data_root: str | Path) -> list[str]:
@@ -56,7 +69,7 @@ def list_categories(data_root: str | Path) -> list[str]:
     Raises:
         InputError: the folder is missing.
     """
-    root = Path(data_root).expanduser()
+    root = _fetch_outline(as_path(data_root))
     if _layout(root, all_layouts()) is not None:
         return [root.resolve().name]
     return list(_categories(root))
@@ -67,9 +80,22 @@ def _open_root(root: Path, category: str | None) -> Dataset:
     if category not in known:
         layout = _layout(root, all_layouts())
         if layout is not None:
-            return _open(layout, root, category or root.resolve().name)
+            return _open(layout, _fetch_images(root), category or root.resolve().name)
         category = _choose(root, list(known), category)
-    return _open(*known[category], category)
+    layout, folder = known[category]
+    _fetch_images(root if layout.beside else folder)
+    return _open(layout, folder, category)
+
+
+def _fetch_outline(root: Path) -> Path:
+    """Of a copy the folders and tables, and else what layouts are recognised by."""
+    marks = tuple(ending for layout in all_layouts() for ending in layout.marks)
+    return fetch(root, lambda name: not name or name.endswith((*_TABLES, *marks)))
+
+
+def _fetch_images(folder: Path) -> Path:
+    """Of a copy what a data set is made of; archives may lie beside that."""
+    return fetch(folder, lambda name: name.lower().endswith((*_TABLES, *_IMAGES)))
 
 
 def _open(layout: Layout, folder: Path, name: str) -> Dataset:

@@ -18,6 +18,7 @@ from pathlib import Path
 from nsa.errors import InputError
 from nsa.images.source import ImageBytes, Source
 from nsa.system.console import counted
+from nsa.system.mirror import fetch_all
 
 _log = logging.getLogger("nsa")
 
@@ -120,12 +121,12 @@ def find_images(path: str | Path) -> list[Path]:
 
 
 def find_all_images(paths: Sequence[str | Path]) -> list[Path]:
-    """The image files a user means by several paths, see :func:`find_images`.
+    """The image files a user means by several paths or URLs, see :func:`find_images`.
 
     Raises:
         InputError: for one of them nothing is there, or no image; or one is named twice.
     """
-    found = [image for path in paths for image in find_images(path)]
+    found = [image for path in fetch_all(paths) for image in find_images(path)]
     folders = {folder: folder.resolve() for folder in {image.parent for image in found}}
     repeated = len(found) - len({(folders[image.parent], image.name) for image in found})
     if repeated:

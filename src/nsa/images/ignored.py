@@ -24,6 +24,8 @@ from nsa.images.masks import Mask, load_mask
 from nsa.settings.config import Resize
 from nsa.system.console import counted
 from nsa.system.files import write_atomically
+from nsa.system.mirror import fetch
+from nsa.system.places import as_path
 
 _log = logging.getLogger("nsa")
 
@@ -56,7 +58,7 @@ class Ignored:
         Raises:
             InputError: it is missing, cannot be read, or leaves nothing of an image.
         """
-        source = Path(path).expanduser()
+        source = fetch(as_path(path))
         if source.is_dir():
             return cls(source)
         if not source.is_file():

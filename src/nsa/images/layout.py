@@ -26,6 +26,8 @@ class Layout:
             lists or file names of its own mark it; 1: its folders do; 2: others share its folders.
         presets: whether its categories are those of the presets where they have their names, as
             in MVTec AD; elsewhere a namesake is another product.
+        marks: endings of names of images by which its categories are recognised.
+        beside: whether images of a category may lie beside its folder.
         further: the folders that may be categories below a data root, apart from those directly
             inside it; raises InputError where it cannot be known which are meant.
     """
@@ -35,6 +37,8 @@ class Layout:
     open_category: Callable[[Path, str], Dataset]
     rank: int = 1
     presets: bool = False
+    marks: tuple[str, ...] = ()
+    beside: bool = False
     further: Callable[[Path], list[Path]] = lambda _root: []
 
 

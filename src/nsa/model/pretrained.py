@@ -19,6 +19,8 @@ from nsa.model.packages import PackageWeights
 from nsa.model.registry import RegistryWeights, fetch_all, registered, registered_names
 from nsa.model.timm_networks import TimmWeights, is_timm
 from nsa.model.weights import read_state
+from nsa.system.mirror import fetch
+from nsa.system.places import as_path
 
 RUN_WEIGHTS = "model.safetensors"
 _ENCODER = "encoder."
@@ -82,7 +84,7 @@ def weights_file(network: str, weights: str | Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    path = Path(weights).expanduser()
+    path = fetch(as_path(weights))
     if path.is_dir():
         path = path / RUN_WEIGHTS
         if not path.is_file():

@@ -24,7 +24,7 @@ def find_categories(request: ReproduceRequest, wanted: Sequence[str]) -> list[st
     """
     if request.categories:
         return list(dict.fromkeys(request.categories))
-    root = request.data_root.expanduser()
+    root = request.data_root
     found = list_categories(root)
     wanted = list(dict.fromkeys(wanted))
     chosen = [name for name in wanted if name in found]

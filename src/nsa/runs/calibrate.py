@@ -43,6 +43,7 @@ from nsa.settings.fields import reading
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import write_csv
 from nsa.system.lock import FolderLock
+from nsa.system.places import named, unnamed
 from nsa.system.progress import progress_bar
 from nsa.system.readers import parse_number, read_csv
 
@@ -116,10 +117,9 @@ class Calibration:
             roundings = [parse_number(one, "rounding") for one in given]
             if len(roundings) > 1 or any(not one > 0 for one in roundings):
                 raise InputError("its images have different roundings, or one that is not above 0")
-        named = "content" in rows[0]
-        contents = [row["content"] for row in rows] if named else None
+        contents = [row["content"] for row in rows] if "content" in rows[0] else None
         rounding = roundings[0] if roundings else None
-        paths, knows_maps = [row["path"] for row in rows], _MAXIMUM in rows[0]
+        paths, knows_maps = [unnamed(row["path"]) for row in rows], _MAXIMUM in rows[0]
         return cls(
             paths, scores, contents, rounding, knows_maps=knows_maps, by_training=_OWN in rows[0]
         )
@@ -131,7 +131,10 @@ class Calibration:
             InputError: the folder cannot be written to.
         """
         # "of" tells a file that has lost lines, which would move the threshold.
-        columns: dict[str, Sequence[Any]] = {"path": self.paths, "score": self.scores.tolist()}
+        columns: dict[str, Sequence[Any]] = {
+            "path": [named(Path(path)) for path in self.paths],
+            "score": self.scores.tolist(),
+        }
         columns["of"] = [len(self.paths)] * len(self.paths)
         if self.rounding is not None:
             columns["rounding"] = [self.rounding] * len(self.paths)
@@ -202,8 +205,8 @@ def check_kept(run: Path, inputs: Sequence[Path]) -> None:
     if there.by_training:
         return
     earlier = there.paths
-    named = {str(path.resolve()) for path in find_all_images(inputs)}
-    lacking = len(set(earlier) - named)
+    these = {str(path.resolve()) for path in find_all_images(inputs)}
+    lacking = len(set(earlier) - these)
     if lacking:
         raise InputError(
             f"The run in {run} is calibrated already, by {counted(len(earlier), 'image')} of which "
@@ -245,8 +248,8 @@ def calibrate(
         )  # fmt: skip
     else:
         contents = load_contents(paths, detector.channels, progress, detector.levels)
-    named = find_training_contents(run, detector)
-    trained = None if named is None else without_held_out(run.path, named)
+    known = find_training_contents(run, detector)
+    trained = None if known is None else without_held_out(run.path, known)
     if trained is not None:
         refuse_training_images(contents, trained)
     rows = contents.different("images")
@@ -274,8 +277,8 @@ def calibrate(
     calibration = Calibration.of(contents, said, detector)
     warn_about_outlier(calibration)
     with FolderLock(run.path):
-        if named is not None and not (run.path / CONTENTS).exists():
-            named.write(run.path / CONTENTS)
+        if known is not None and not (run.path / CONTENTS).exists():
+            known.write(run.path / CONTENTS)
         detector.save_calibration(run.path)
         keep_ignored(run.path, detector)
         calibration.write(run.path)

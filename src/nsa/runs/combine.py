@@ -41,6 +41,7 @@ from nsa.system.device import choose_device, own_threads
 from nsa.system.files import atomic_file, make_folder, need_space, remove
 from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock, empty_folder, is_unused
+from nsa.system.places import named
 
 _log = logging.getLogger("nsa")
 
@@ -77,8 +78,8 @@ def combine(
     held = find_held_out(members, normals)
     settings = EnsembleSettings(
         category=next(iter(members.values())).run.settings.category,
-        members={name: str(member.run.path.resolve()) for name, member in members.items()},
-        normals=[str(path.resolve()) for path in normals],
+        members={name: named(member.run.path.resolve()) for name, member in members.items()},
+        normals=[named(path.resolve()) for path in normals],
     )
     places, dataset = _find_dataset(members, settings.category)
     fitting = _Combining(settings, members, held, where.type)

@@ -31,6 +31,7 @@ from nsa.runs.copies import kept_held_out, kept_training_contents
 from nsa.runs.verdicts import Verdicts
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument, console, counted
+from nsa.system.places import named
 from nsa.training.distributed import Ranks
 
 _log = logging.getLogger("nsa")
@@ -95,7 +96,7 @@ def begin_further(request: TrainRequest, ranks: Ranks, *, profile: bool = False)
     if request.data_root is not None or request.normal_dir is not None:
         run.places.update(request.places())
     if request.ignore is not None:  # a folder of masks that has moved
-        run.places["ignore"] = str(request.ignore)
+        run.places["ignore"] = named(request.ignore)
     try:
         dataset = open_dataset(
             run.places["data_root"], run.settings.category, run.places["normal_dir"]
@@ -114,9 +115,9 @@ def begin_further(request: TrainRequest, ranks: Ranks, *, profile: bool = False)
     dataset = dataset.ignoring(ignored_by(start, run.places.get("ignore")))
     dataset = dataclasses.replace(dataset, further=[Sample(path) for path in verdicts.good])
     places = {**run.places, "threads": request.threads or run.places["threads"]}
-    places |= {**fitting.places(), START: str(start)}
+    places |= {**fitting.places(), START: named(start)}
     if request.verdicts is not None:
-        places["verdicts"] = str(request.verdicts)
+        places["verdicts"] = named(request.verdicts)
     return Begun(method, dataset, fitting, verdicts, places)
 
 

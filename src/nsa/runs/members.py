@@ -24,6 +24,7 @@ from nsa.runs.calibrate import Calibration
 from nsa.runs.copies import find_training_contents, kept_held_out
 from nsa.runs.ignoring import ignored_of
 from nsa.system.console import as_argument, console
+from nsa.system.mirror import fetch, fetch_all
 
 _OTHERS = "name others, which no member was trained on, with --normals"
 
@@ -55,7 +56,7 @@ def open_members(paths: Sequence[Path], device: str) -> dict[str, Member]:
         raise InputError(f"An ensemble is made of two runs or more, got {len(paths)}.")
     members: dict[str, Member] = {}
     for number, path in enumerate(paths, 1):
-        method = read_config(path).get("method") or DEFAULT
+        method = read_config(fetch(path)).get("method") or DEFAULT
         if (path / MEMBERS).is_dir():
             names = ", ".join(sorted(entry.name for entry in (path / MEMBERS).iterdir()))
             raise InputError(
@@ -169,7 +170,7 @@ def _calibrated_with(members: Mapping[str, Member]) -> list[Path]:
                 f"standardise its scores by; nsa calibrate {as_argument(run)} FOLDER does that, or "
                 "name some with --normals."
             )
-        found.update({Path(path): run for path in Calibration.read(run).paths})
+        found.update(dict.fromkeys(fetch_all(Calibration.read(run).paths), run))
     gone = [path for path in found if not path.is_file()]
     if gone:
         raise InputError(

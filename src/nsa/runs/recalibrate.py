@@ -38,6 +38,7 @@ from nsa.runs.ignoring import ignoring
 from nsa.runs.judged_bad import Scores, found_of_bad, score_files
 from nsa.runs.verdicts import Verdicts
 from nsa.system.console import as_argument, counted
+from nsa.system.mirror import fetch_all
 
 _log = logging.getLogger("nsa")
 
@@ -100,7 +101,7 @@ def _present(run: Path) -> list[Path]:
     """
     if not (run / FILE).is_file():
         return []
-    paths = [Path(path) for path in Calibration.read(run).paths]
+    paths = fetch_all(Calibration.read(run).paths)
     gone = [str(path) for path in paths if not path.is_file()]
     if gone:
         raise InputError(

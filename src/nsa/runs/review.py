@@ -15,6 +15,7 @@ from nsa.report.review import ReviewDecisions, ReviewEntry, ReviewPage
 from nsa.runs.decisions import PREDICTED, SCORE, Decisions, decided
 from nsa.runs.located import locate
 from nsa.runs.regions import Region
+from nsa.system.places import named
 
 REVIEW = "review.html"
 
@@ -51,7 +52,7 @@ def page_entry(
     said = decided(decisions, [raw])
     score = said[SCORE][0]
     return ReviewEntry(
-        str(path), raw, None if score == "" else score, said[PREDICTED][0], truth, defect,
+        named(path), raw, None if score == "" else score, said[PREDICTED][0], truth, defect,
         [(one.x, one.y, one.width, one.height, one.peak) for one in regions], picture,
     )  # fmt: skip
 

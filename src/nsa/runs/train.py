@@ -20,6 +20,7 @@ from nsa.folder import (
     AnySettings,
     beginning,
     change_run,
+    changing,
     create_run,
     make_output,
     need_begun,
@@ -58,7 +59,9 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
     threads = _own_threads(begun.places["threads"], fitting)
     places = {**begun.places, "threads": threads}
     folder = make_output(request.output, dataset.name)
-    with _interruptible(folder), FolderLock(folder), torch_threads(threads):
+    with (
+        _interruptible(folder), FolderLock(folder), changing(folder), torch_threads(threads)
+    ):  # fmt: skip
         create_run(folder, fitting.settings, places, config_name(method))
         with beginning(folder):
             if len(begun.verdicts):
@@ -127,7 +130,7 @@ def resume(
             "method."
         )
     _check_steps(method, ranks, profile)
-    with _interruptible(folder), FolderLock(folder):
+    with _interruptible(folder), FolderLock(folder), changing(folder):
         run = method.open_run(folder)
         _check_ignored(run, request)
         moved = request.data_root is not None or request.normal_dir is not None

@@ -16,6 +16,8 @@ from nsa.images import Contents
 from nsa.images.files import list_missing
 from nsa.system.console import counted
 from nsa.system.files import write_csv
+from nsa.system.mirror import fetch
+from nsa.system.places import as_path
 from nsa.system.readers import read_csv
 
 COLUMNS = PATH, VERDICT = "path", "verdict"
@@ -43,7 +45,7 @@ class Verdicts:
             InputError: it cannot be read or is empty, a verdict is another word, an image does not
                 exist, or has both verdicts.
         """
-        rows = read_csv(source, COLUMNS)
+        rows = read_csv(fetch(source), COLUMNS)
         if not rows:
             raise InputError(f"{source} has no verdicts; judge images on the review page first.")
         said: dict[Path, str] = {}
@@ -128,6 +130,6 @@ def _find(name: str, beside: Path) -> Path | None:
     """The file that a table names; None: there is none."""
     if not name or "\0" in name:
         return None
-    found = next((path for path in (Path(name), beside / name) if path.is_file()), None)
+    found = next((path for path in (as_path(name), beside / name) if path.is_file()), None)
     # The parent alone is resolved, so that a link stays the name that a person knows.
     return None if found is None else found.parent.resolve() / found.name

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from nsa.errors import InputError, hint, shown
+from nsa.system.places import as_path
 
 Config = TypeVar("Config")
 _WORDS: dict[Any, str] = {
@@ -190,7 +191,7 @@ def _plain(value: Any, wanted: Any) -> Any:
     if wanted is Path and isinstance(value, str | os.PathLike):
         # A user for ~ that there is not, or what no file system takes.
         with contextlib.suppress(RuntimeError, UnicodeEncodeError):
-            path = Path(os.fsdecode(value)).expanduser()
+            path = as_path(os.fsdecode(value))
             longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
             if longest <= _LONGEST_NAME and "\0" not in str(path):
                 return path

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from nsa.errors import InputError, shown
 from nsa.settings.fields import Checked, convert
+from nsa.system.mirror import fetch
+from nsa.system.places import named
 from nsa.system.readers import read_yaml
 
 if TYPE_CHECKING:
@@ -151,7 +153,7 @@ class Request(Checked):
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return named(value) if isinstance(value, Path) else value
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -307,10 +309,10 @@ class TrainRequest(Request):
         """Where the images lie, absolute, as a run folder keeps it."""
         given = self.absolute()
         root, folders = given.data_root, given.normal_dir
-        ignore = {} if given.ignore is None else {"ignore": str(given.ignore)}
+        ignore = {} if given.ignore is None else {"ignore": named(given.ignore)}
         return {
-            "data_root": None if root is None else str(root),
-            "normal_dir": None if folders is None else [str(folder) for folder in folders],
+            "data_root": None if root is None else named(root),
+            "normal_dir": None if folders is None else [named(folder) for folder in folders],
             **ignore,
         }
 
@@ -321,4 +323,4 @@ def read_options(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing or is not YAML.
     """
-    return {name: value for name, value in read_yaml(path).items() if name not in STAMPS}
+    return {name: value for name, value in read_yaml(fetch(path)).items() if name not in STAMPS}

@@ -15,6 +15,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from nsa.system.places import named
+
 
 def printable(text: str) -> str:
     """Text on one line: what would move or hide on a terminal, or is no character, as ``\\x1b``."""
@@ -27,7 +29,7 @@ def printable(text: str) -> str:
 
 def as_argument(path: str | Path) -> str:
     """A path as a shell takes it in a command that a message suggests."""
-    text = str(path)
+    text = named(path) if isinstance(path, Path) else path
     return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)
 
 

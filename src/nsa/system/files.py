@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nsa.errors import InputError
+from nsa.system.places import named
 
 _UNFINISHED = ".nsa-tmp"  # ends the names of files that are being written
 _LONGEST_NAME = 255  # bytes, of the common file systems
@@ -175,7 +176,10 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Lines of a table that end in a line feed alone, with values as for :func:`write_csv`."""
+    """Lines of a table that end in a line feed alone, with values as for :func:`write_csv`.
+
+    A path that is the copy of a URL is that URL.
+    """
     lines: list[str] = []
 
     class Lines:
@@ -183,7 +187,8 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
             lines.append(line.removesuffix("\r\n") + "\n")
 
     # Up to Python 3.12 it quotes a carriage return only where its lines end in one.
-    csv.writer(Lines(), lineterminator="\r\n").writerows(rows)
+    plain = ([named(cell) if isinstance(cell, Path) else cell for cell in row] for row in rows)
+    csv.writer(Lines(), lineterminator="\r\n").writerows(plain)
     return "".join(lines)
 
 

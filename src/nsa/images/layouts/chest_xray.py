@@ -190,5 +190,6 @@ def _find(source: Path, found: dict[str, list[Path]], root: Path) -> list[Path]:
 
 
 LAYOUT = Layout(
-    ("ChestX-ray14 (by lists of its files)",), is_category, open_category, rank=0, presets=True
-)
+    ("ChestX-ray14 (by lists of its files)",), is_category, open_category, rank=0, presets=True,
+    beside=True,
+)  # fmt: skip

@@ -58,4 +58,4 @@ def _samples(folder: Path) -> list[Sample]:
         return list(pool.map(sample, paths))
 
 
-LAYOUT = Layout(("KolektorSDD2",), is_category, open_category, rank=0)
+LAYOUT = Layout(("KolektorSDD2",), is_category, open_category, rank=0, marks=(f"{_MASK}.png",))

@@ -31,6 +31,7 @@ from nsa.reproduce.request import ReproduceRequest
 from nsa.settings.fields import from_dict
 from nsa.settings.options import read_options
 from nsa.system.device import choose_device, choose_precision
+from nsa.system.places import as_path
 
 PASSES = 100
 # The paper gives no number of epochs; these are ours.
@@ -203,7 +204,7 @@ def _network_and_weights(options: dict[str, Any]) -> tuple[str | None, _Weights 
     if named is not None:
         return network, _known(named)
     path = weights_file(network or "resnet18", asked)
-    if Path(asked).expanduser().is_dir():  # a run of ours, whose encoder is a ResNet-18
+    if as_path(asked).is_dir():  # a run of ours, whose encoder is a ResNet-18
         network = network or "resnet18"
     return network, _Weights(str(path.resolve()), _digest(path))
 

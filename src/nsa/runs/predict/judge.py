@@ -53,6 +53,7 @@ from nsa.system.console import as_argument, console, counted
 from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock
+from nsa.system.places import named
 
 _log = logging.getLogger("nsa")
 
@@ -171,7 +172,9 @@ def predict(
             f"{counted(len(decisions.conformal.scores), 'normal image')}.",
             soft_wrap=True,
         )
-    console.print(f"{counted(table.lines, 'image')} scored; results in {output}.", soft_wrap=True)
+    console.print(
+        f"{counted(table.lines, 'image')} scored; results in {named(output)}.", soft_wrap=True
+    )
     if failures:
         raise InputError(_told_of(failures, paths, output))
     return table.lines

@@ -10,7 +10,7 @@ from typing import Any
 
 from nsa.detectors.registry import read_request
 from nsa.errors import InputError
-from nsa.folder import make_output
+from nsa.folder import changing, make_output
 from nsa.images import list_categories, open_dataset
 from nsa.jobs.choose import needs_of_training, open_executor
 from nsa.jobs.execute import execute
@@ -94,7 +94,8 @@ class Trainings(Checked):
         """
         self.per_device = per_device or self.per_device
         device = self.options.get("device", "auto")
-        with FolderLock(self.folder):  # which removes a folder that is still empty
+        # The lock removes a folder that is still empty.
+        with FolderLock(self.folder), changing(self.folder):
             jobs = self.jobs(needs_of_training(device, self.per_device, cluster))
             left = sum(not job.is_finished() for job in jobs)
             executor = open_executor(
@@ -216,11 +217,11 @@ def _open(folder: Path, request: TrainRequest) -> Trainings:
     path = folder / _FILE
     with reading(path, "choose a new --output"):
         found = from_dict(Trainings, {**read_yaml(path), "folder": folder})
-    for name, value in request.given().items():
+    for name, value in request.absolute().given().items():
         if name not in _CHANGEABLE:
             raise InputError(
                 f"--{name.replace('_', '-')} cannot change in trainings that have begun; leave it "
                 "out or choose a new --output."
             )
-        found.options[name] = str(Path(value).resolve()) if name == "data_root" else value
+        found.options[name] = value
     return found

@@ -1,0 +1,44 @@
+"""URLs on the command line: which options take one in the place of a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nsa.errors import InputError
+from nsa.system.places import as_path, is_url
+
+_DATA = ("data_root", "normal_dir", "ignore", "images", "normals", "config", "verdicts")
+_TAKE_URLS: dict[str, tuple[str, ...]] = {
+    "train": (*_DATA, "output", "resume", "resume_from"),
+    "evaluate": (*_DATA, "run", "output"),
+    "calibrate": (*_DATA, "run"),
+    "predict": (*_DATA, "run", "output"),
+    "combine": (*_DATA, "runs"),
+    "watch": ("run",),
+    "export": (*_DATA, "run"),
+    "serve": ("run",),
+    "synthesize": _DATA,
+    "reproduce": _DATA,
+}
+
+
+def with_urls(command: str, name: str, given: Any, read: Any) -> Any:
+    """The value of an option or argument; where that is a path, a URL has lost a slash in it.
+
+    Args:
+        command, name: whose value it is.
+        given: what stands on the command line, text or several.
+        read: what has been made of that.
+
+    Raises:
+        InputError: it takes no URL, or the URL cannot be used.
+    """
+    several = isinstance(read, list | tuple)
+    texts, paths = (given or (), read) if several else ([given], [read])
+    if not all(isinstance(path, Path) for path in paths) or not any(map(is_url, texts)):
+        return read
+    if name not in _TAKE_URLS.get(command, ()):
+        raise InputError("it takes no URL; name a file or folder of this machine.")
+    found = [as_path(text) for text in texts]
+    return found if several else found[0]

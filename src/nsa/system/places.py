@@ -1,0 +1,103 @@
+"""What is a URL, where on this machine its copy lies, and of which URL a path is the copy.
+
+The latter two follow from the names alone: the copy of ``s3://bucket/a/b`` is
+``~/.cache/nsa/s3/bucket/a/b``. So a place is a ``Path`` wherever it is used, and its URL is what is
+shown and kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from nsa.errors import InputError, shown
+
+CACHE = "NSA_CACHE"
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # one letter is a drive
+_PASSWORD = re.compile(r"[^/@]*:[^/]*@")
+
+
+def is_url(place: object) -> bool:
+    """Whether a text is a URL and no path; ``Path`` leaves a single slash of two, so ask before."""
+    return isinstance(place, str) and _URL.match(place) is not None
+
+
+def protocol_of(url: str) -> str:
+    """What stands before ``://``, in small letters."""
+    found = _URL.match(url)
+    assert found is not None
+    return found[1].lower()
+
+
+def cleaned(url: str) -> str:
+    """A URL without slashes at its end, and without those that stand twice by mistake.
+
+    Raises:
+        InputError: there is nothing behind the protocol, or a password in it.
+    """
+    found = _URL.match(url)
+    if found is None:
+        raise InputError(f"{shown(url)} is no URL; write it as in s3://bucket/folder.")
+    protocol, rest = found[1].lower(), found[2]
+    if _PASSWORD.match(rest):
+        raise InputError(
+            f"A {protocol}:// URL holds a password, which results would repeat; leave it out, and "
+            "give it as the store's package reads it."
+        )
+    rooted = "/" if rest.startswith("/") and protocol in ("file", "local", "memory") else ""
+    parts = [part for part in rest.split("/") if part]
+    if not parts and not rooted:
+        raise InputError(f"{url} names nothing; write the bucket and the path behind it.")
+    return f"{protocol}://{rooted}{'/'.join(parts)}"
+
+
+def cache_folder() -> Path:
+    """The folder of all copies: ``NSA_CACHE``, else as XDG's rules say."""
+    named = os.environ.get(CACHE)
+    if named:
+        return _expanded(named).resolve()
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    return (caches if caches.is_absolute() else _expanded("~/.cache")).resolve() / "nsa"
+
+
+def _expanded(path: str) -> Path:
+    # That of pathlib fails for a user without a home, who may never name a URL.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def as_path(place: str | os.PathLike[str]) -> Path:
+    """A path, of a URL that of its copy, whether that is there or not; of ``file://`` the file's.
+
+    Raises:
+        InputError: the URL names nothing, or what no folder can hold.
+    """
+    if not is_url(place):
+        return Path(place).expanduser()
+    url = cleaned(str(place))
+    protocol, _, rest = url.partition("://")
+    if protocol in ("file", "local"):
+        return Path(rest)
+    parts = rest.strip("/").split("/")
+    if any(part in (".", "..") or "\0" in part for part in parts):
+        raise InputError(f"{shown(url)} has a part that is no name of a file; write it without.")
+    return cache_folder().joinpath(protocol, *parts)
+
+
+def url_of(path: Path) -> str | None:
+    """The URL of which an absolute path is the copy; None: it is a file of this machine alone."""
+    try:
+        parts = path.relative_to(cache_folder()).parts
+    except ValueError:
+        return None
+    return f"{parts[0]}://{'/'.join(parts[1:])}" if len(parts) > 1 else None
+
+
+def named(path: Path) -> str:
+    """What a person calls a file or a folder: its URL where it is a copy, else its path."""
+    return url_of(path) or str(path)
+
+
+def unnamed(name: str) -> str:
+    """The path that :func:`named` wrote into a file."""
+    return str(as_path(name)) if is_url(name) else name
