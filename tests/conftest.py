@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from stores import s3_store
 from tiny import nsa, picture, train_gaussian, write, write_config, write_product
 
 from nsa.system.cores import usable_cores
@@ -143,3 +144,10 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setattr(StopRequest, "made", property(made, lambda *_: None), raising=False)
 
     return arrange
+
+
+@pytest.fixture
+def s3() -> Iterator[str]:
+    """The URL of an empty bucket of an S3 server on 127.0.0.1."""
+    with s3_store() as url:
+        yield url
