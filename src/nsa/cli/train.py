@@ -75,7 +75,10 @@ def train_command(**given: Any) -> None:
             request = use_demo_data(request)
         many = None
         if request.resume_from is None or how.seeds:
-            many = find(request, how.resume, how.seeds or (), ranks, profile=how.profile)
+            many = find(
+                request, how.resume, how.seeds or (), ranks,
+                cluster=how.cluster, profile=how.profile,
+            )  # fmt: skip
         if many is not None:
             many.train(how.jobs_per_device, how.cluster)
             console.print(f"Results are in {many.folder}", soft_wrap=True)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
-from nsa.errors import InputError
+from nsa.jobs.cluster.connect import connected
+from nsa.jobs.cluster.executor import ClusterExecutor
+from nsa.jobs.cluster.room import share
 from nsa.jobs.executor import Executor
 from nsa.jobs.inline import InlineExecutor
 from nsa.jobs.job import Needs
 from nsa.jobs.local import LocalExecutor
 from nsa.system.cores import usable_cores
-from nsa.system.device import choose_device
+from nsa.system.device import check_device_name, choose_device
 
 
 def open_executor(
-    cluster: str | None, device: str, per_device: int, most: int, *, apart: bool = True
+    cluster: str | None,
+    device: str,
+    per_device: int,
+    most: int,
+    *,
+    results: Path,
+    data: Sequence[Path] = (),
+    apart: bool = True,
 ) -> Executor:
     """The executor that does the jobs of a command.
 
@@ -25,13 +36,15 @@ def open_executor(
         device: where the jobs run, see :func:`nsa.system.device.choose_device`.
         per_device: jobs at once on every GPU, or on the CPU.
         most: how many jobs are left to do.
+        results: the folder that holds the results of all.
+        data: what they read: on a cluster every node must see it, as it must see the results.
         apart: in processes of their own, also where one at a time is done.
 
     Raises:
         InputError: there is no such device or cluster.
     """
     if cluster is not None:
-        raise InputError("--cluster is not there yet; leave it out.")
+        return ClusterExecutor(cluster, results, data)
     # Under torchrun every process already has a device of its own.
     on_gpus = choose_device(device).type == "cuda" and "LOCAL_RANK" not in os.environ
     devices = torch.cuda.device_count() if on_gpus else 1
@@ -39,12 +52,19 @@ def open_executor(
     return LocalExecutor(devices, at_once) if apart or at_once > 1 else InlineExecutor()
 
 
-def needs_of_training(device: str, per_device: int) -> Needs:
+def needs_of_training(device: str, per_device: int, cluster: str | None = None) -> Needs:
     """What a training needs, so many of which run at once on every GPU, or on the CPU.
 
+    Args:
+        cluster: whose nodes are meant; None: this machine.
+
     Raises:
-        InputError: there is no such device.
+        InputError: there is no such device or cluster.
     """
+    if cluster is not None:
+        check_device_name(device)
+        with connected(cluster):
+            return share(device, per_device)
     if choose_device(device).type == "cuda":
         return Needs(gpus=1 / per_device)
     return Needs(cores=max(1, usable_cores() // per_device))

@@ -102,8 +102,11 @@ def run_jobs(
         _log.info("All jobs are finished.")
         return {}
     device = request.device or "auto"
-    needs = needs_of_training(device, per_device)
-    executor = open_executor(cluster, device, per_device, left, apart=console.is_terminal)
+    needs = needs_of_training(device, per_device, cluster)
+    executor = open_executor(
+        cluster, device, per_device, left, results=request.output, data=[request.data_root],
+        apart=console.is_terminal,
+    )  # fmt: skip
     requested = [RequestedJob(job, request, needs) for job in jobs]
     draw = LiveTable(request.output, jobs).draw
     return execute(requested, executor, draw, "the same command continues.")

@@ -45,12 +45,11 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     """
     if isinstance(name, torch.device) and name.index in (None, 0):
         name = name.type
+    check_device_name(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
         return torch.device("cpu")
-    if name != "cuda":
-        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {shown(name)}.")
     if not torch.cuda.is_available():
         reason = (
             "this torch is built without CUDA"
@@ -59,6 +58,16 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         )
         raise InputError(f"device 'cuda' was asked for, but {reason}; use --device cpu.")
     return torch.device("cuda")
+
+
+def check_device_name(name: object) -> None:
+    """Check the name of a device, which may be another machine's.
+
+    Raises:
+        InputError: it is none of ``"auto"``, ``"cpu"`` and ``"cuda"``.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {shown(name)}.")
 
 
 def choose_training_device(name: str = "auto") -> torch.device:

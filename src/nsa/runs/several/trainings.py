@@ -14,6 +14,7 @@ from nsa.folder import make_output
 from nsa.images import list_categories, open_dataset
 from nsa.jobs.choose import needs_of_training, open_executor
 from nsa.jobs.execute import execute
+from nsa.jobs.job import Needs
 from nsa.runs.several.job import Training
 from nsa.runs.several.results import StateTable, report
 from nsa.settings.fields import Checked, check_number, from_dict, reading
@@ -54,10 +55,14 @@ class Trainings(Checked):
         super().__post_init__()
         check_number(self, "per_device", 1, 64)
 
-    def jobs(self) -> list[Training]:
-        """One a category and seed, first seeds first, so that the categories go on evenly."""
+    def jobs(self, needs: Needs | None = None) -> list[Training]:
+        """One a category and seed, first seeds first, so that the categories go on evenly.
+
+        Args:
+            needs: of each of them; None: nobody asks.
+        """
         seeds: list[int | None] = [*self.seeds] or [None]
-        needs = needs_of_training(self.options.get("device", "auto"), self.per_device)
+        needs = needs or Needs()
         try:
             return [
                 Training(self.folder, name, seed, self._request(name, seed), needs)
@@ -70,6 +75,11 @@ class Trainings(Checked):
     def _request(self, name: str, seed: int | None) -> TrainRequest:
         own = {"category": name} if seed is None else {"category": name, "seed": seed}
         return read_request({**self.options, **own})
+
+    def _data(self) -> list[Path]:
+        """Where the images lie."""
+        request = self._request(self.names[0], None)
+        return [path for path in (request.data_root, *(request.normal_dir or ())) if path]
 
     def train(self, per_device: int | None = None, cluster: str | None = None) -> None:
         """Train, or continue, what is not finished yet, and print the scores of all.
@@ -85,9 +95,11 @@ class Trainings(Checked):
         self.per_device = per_device or self.per_device
         device = self.options.get("device", "auto")
         with FolderLock(self.folder):  # which removes a folder that is still empty
-            jobs = self.jobs()
+            jobs = self.jobs(needs_of_training(device, self.per_device, cluster))
             left = sum(not job.is_finished() for job in jobs)
-            executor = open_executor(cluster, device, self.per_device, left)
+            executor = open_executor(
+                cluster, device, self.per_device, left, results=self.folder, data=self._data()
+            )
             values = dataclasses.asdict(self)
             del values["folder"]
             write_atomically(self.folder / _FILE, to_yaml(values))
@@ -103,6 +115,7 @@ def find(
     seeds: tuple[int, ...] = (),
     ranks: Ranks = ALONE,
     *,
+    cluster: str | None = None,
     profile: bool = False,
 ) -> Trainings | None:
     """What ``nsa train`` is asked for, if that is several trainings.
@@ -113,6 +126,7 @@ def find(
         resumed: the folder to continue.
         seeds: with each of which every category is trained.
         ranks: processes that train one model.
+        cluster: what does the trainings; None: this machine.
         profile: whether the time of a training's steps is to be measured.
 
     Raises:
@@ -141,7 +155,11 @@ def find(
         )
     if profile:
         raise InputError("--profile measures one training; name a single category and no --seeds.")
-    return _create(request, names, seeds) if resumed is None else _open(resumed, request)
+    if resumed is not None:
+        return _open(resumed, request)
+    if cluster is None:  # a mistake should leave nothing behind
+        choose_device(request.device or "auto")
+    return _create(request, names, seeds)
 
 
 def _names(request: TrainRequest) -> list[str]:
@@ -184,7 +202,6 @@ def _create(request: TrainRequest, names: list[str], seeds: tuple[int, ...]) -> 
     if request.data_root is not None and request.normal_dir is not None:
         open_dataset(request.data_root, names[0], request.normal_dir)  # refuses both
     shared = request.absolute().replace(category=None, output=None)
-    choose_device(request.device or "auto")  # a mistake should leave nothing behind
     root = shared.data_root
     folder = make_output(request.output, names[0] if root is None or len(names) == 1 else root.name)
     if not is_unused(folder):

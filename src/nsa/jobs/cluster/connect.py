@@ -1,0 +1,151 @@
+"""The Ray cluster of a command: found or refused in bounded time, and left as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from nsa.errors import InputError, shown
+
+AUTO = "auto"
+_SECONDS_TO_ANSWER = 30.0
+_SECONDS_TO_REACH = 10.0
+# What the user has set wins. Ray prints what happens to its nodes on standard output, where results
+# go; whoever wants to know finds it in Ray's own logs.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+}
+
+
+def need_ray() -> None:
+    """Check that Ray is installed, without importing it.
+
+    Raises:
+        InputError: it is not.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise InputError("--cluster needs ray, not installed here; pip install 'nsa[cluster]'.")
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Use a cluster that runs already while the block lasts; none is ever started.
+
+    Where this process uses Ray already, it stays connected as it is.
+
+    Args:
+        address: ``"auto"``, the cluster that this machine belongs to; or the ``HOST:PORT`` of a
+            cluster's head.
+
+    Raises:
+        InputError: Ray is not installed, nobody answers there, or other versions do.
+    """
+    need_ray()
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    _check_answers(address)
+    with _own_signals(), _silenced():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InputError(_refusal(address, str(error))) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@functools.cache
+def _check_answers(address: str) -> None:
+    """Refuse an address where nobody answers: Ray itself would try for many minutes."""
+    if address != AUTO:
+        host, _, port = address.rpartition(":")
+        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise InputError(
+                f"--cluster must be {AUTO}, or HOST:PORT as ray start --head prints it, got "
+                f"{shown(address)}."
+            )
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_REACH).close()
+        except OSError as error:
+            raise InputError(
+                f"No Ray cluster at {address}: {error.strerror or error}; start one with ray start "
+                "--head, or give the address that it prints."
+            ) from error
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        # In a process of its own, which can be ended. How it ends says less than ray.init does.
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, timeout=_SECONDS_TO_ANSWER, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"What is at --cluster {address} did not answer as a Ray cluster does within "
+            f"{_SECONDS_TO_ANSWER:.0f} s; give the address that ray start --head has printed."
+        ) from None
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep this process's handlers of signals, which Ray replaces."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Drop what Ray's own libraries print below Python, before they have a log file."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _refusal(address: str, reason: str) -> str:
+    """Why Ray does not connect, in our words where they are known."""
+    if "Could not find any running Ray instance" in reason:
+        return (
+            "No Ray cluster runs on this machine; start one with ray start --head, join one with "
+            "ray start --address HOST:PORT, or give --cluster HOST:PORT."
+        )
+    versions = re.findall(r"Ray: (\S+)\s+Python: (\S+)", reason)
+    if len(versions) == 2:
+        theirs, ours = (f"Ray {ray} on Python {python}" for ray, python in versions)
+        return (
+            f"The cluster at {address} has {theirs}, and this process {ours}; install the same "
+            "versions everywhere."
+        )
+    said = " ".join(reason.split())
+    return (
+        f"The Ray cluster at {address} cannot be used from this machine, which must be one of its "
+        f"nodes: {said}"
+    )
