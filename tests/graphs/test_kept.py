@@ -216,6 +216,14 @@ def test_what_has_no_graph_is_refused(
     assert not [*tmp_path.iterdir()]
 
 
+def test_what_is_too_large_for_a_file_is_refused(
+    weight: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nsa.graphs.kept, "_MOST", weight.nbytes - 1)
+    with pytest.raises(InputError, match=r"the detector takes 0\.0 GB, and an ONNX file at most 2"):
+        open_kept(tmp_path, graph(weight))
+
+
 def test_packages_that_are_missing_are_named(
     weight: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ _log = logging.getLogger("nsa")
 
 FILE = "onnxruntime.onnx"
 _SAME = 1e-4  # of the largest value, by which outputs may differ from the module's
+_MOST = (1 << 31) - (1 << 24)  # bytes of tensors; a file has some more, and 2 GiB at most
 _DIGEST = 32  # bytes
 # A note, as the end of an ONNX file may have it: what is appended to one adds to its notes.
 _NOTE = b"\x72\x4c\x0a\x08contents\x12\x40"
@@ -112,6 +113,9 @@ def _read(path: Path, key: bytes) -> bytes | None:
 
 
 def _make(module: nn.Module, graph: Graph) -> bytes:
+    size = sum(tensor.nbytes for tensor in module.state_dict().values())
+    if size > _MOST:
+        raise InputError(f"{_cannot()} takes {size / 1e9:.1f} GB, and an ONNX file at most 2.1 GB.")
     try:
         program = traced(module, graph.example, graph.axes)
         content: bytes = onnx_model(program, graph.inputs, graph.outputs).SerializeToString()
