@@ -216,6 +216,25 @@ def test_what_has_no_graph_is_refused(
     assert not [*tmp_path.iterdir()]
 
 
+class Faint(Line):
+    """Rounding alone, which is not the same everywhere."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) * 0 + 1e-5 * torch.rand_like(images[:, :3].float())
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.2])
+def test_what_is_rounding_depends_on_the_scale(
+    scale: float, weight: Tensor, tmp_path: Path
+) -> None:
+    faint = graph(weight, Faint)._replace(scale=scale)
+    if scale:
+        open_kept(tmp_path, faint)
+    else:
+        with pytest.raises(InputError, match="gives other values"):
+            open_kept(tmp_path, faint)
+
+
 def test_what_is_too_large_for_a_file_is_refused(
     weight: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

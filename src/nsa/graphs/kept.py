@@ -42,6 +42,7 @@ class Graph(NamedTuple):
         axes: of each input, see :func:`nsa.graphs.trace.traced`.
         inputs, outputs: what they are called.
         tensors, about: what decides about the module beside the code.
+        scale: of outputs that have no larger value: what they may differ by is a share of this.
     """
 
     module: Callable[[], nn.Module]
@@ -51,6 +52,7 @@ class Graph(NamedTuple):
     outputs: Sequence[str]
     tensors: Mapping[str, Tensor]
     about: str
+    scale: float = 0.0
 
 
 def open_kept(folder: Path, graph: Graph) -> Session:
@@ -131,7 +133,8 @@ def _compare(session: Session, module: nn.Module, graph: Graph) -> None:
         expected = module(*graph.example)
     expected = [expected] if isinstance(expected, Tensor) else [*expected]
     for name, one, other in zip(graph.outputs, expected, session(*graph.example), strict=True):
-        apart, allowed = float((one - other).abs().max()), _SAME * float(one.abs().max())
+        apart = float((one - other).abs().max())
+        allowed = _SAME * max(float(one.abs().max()), graph.scale)
         if not apart <= allowed:  # nor is a NaN
             raise InputError(
                 f"{_cannot()} gives other {name} by ONNX Runtime, by {apart:.3g} where "

@@ -113,4 +113,6 @@ def graph_of(network: EncoderDecoder, settings: NetworkSettings) -> Graph:
         outputs=("maps",),
         tensors=network.state_dict(),
         about=network.activation,
+        # Noise may have next to no map, in grey levels or shares of 1, and no less rounding for it.
+        scale=1.0 if network.activation == "relu" else 0.01,
     )
