@@ -9,6 +9,7 @@ import typer
 
 from nsa.cli.options import (
     Device,
+    Engine,
     Fpr,
     Ignore,
     MaskFpr,
@@ -28,6 +29,7 @@ def predict_command(
     mask_share: MaskShare = None,
     ignore: Ignore = None,
     device: Device = None,
+    engine: Engine = "torch",
     save_maps: Annotated[
         bool, typer.Option("--save-maps", help="Also write each map, at its image's own size.")
     ] = False,
@@ -62,7 +64,7 @@ def predict_command(
     from nsa.detectors.registry import load, open_run
     from nsa.runs.predict import predict
 
-    opened, detector = open_run(run), load(run, device or "auto")
+    opened, detector = open_run(run), load(run, device or "auto", engine=engine)
     predict(
         opened, detector, images, output, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,
         save_maps=save_maps, save_spread=save_spread, map_format=map_format, overlays=overlays,
