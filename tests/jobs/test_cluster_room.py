@@ -34,7 +34,7 @@ def test_a_job_gets_what_the_smallest_node_can_give(monkeypatch: pytest.MonkeyPa
 
 def test_a_gpu_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     have(monkeypatch, {"CPU": 2}, {"CPU": 2})
-    with pytest.raises(InputError, match="none of the cluster's 2 nodes has a GPU; use --device"):
+    with pytest.raises(InputError, match="none of 2 nodes of the cluster has a GPU; use --device"):
         share("cuda", 1)
     with pytest.raises(InputError, match="device must be 'auto', 'cpu' or 'cuda', got 'tpu'"):
         needs_of_training("tpu", 1, "auto")

@@ -25,8 +25,8 @@ def share(device: str, per_device: int) -> Needs:
     with_gpus = [node for node in nodes if node.get("GPU", 0) > 0]
     if device == "cuda" and not with_gpus:
         raise InputError(
-            f"device 'cuda' was asked for, but none of the cluster's {counted(len(nodes), 'node')} "
-            "has a GPU; use --device cpu."
+            f"device 'cuda' was asked for, but none of {counted(len(nodes), 'node')} of the "
+            "cluster has a GPU; use --device cpu."
         )
     if device == "cpu" or not with_gpus:
         return Needs(cores=_part(min((node["CPU"] for node in nodes), default=1), per_device))
