@@ -1,16 +1,17 @@
-"""One image at a time: `detector.predict` beside ONNX Runtime with the exported file.
+"""One image: `detector.predict` by both engines beside ONNX Runtime with the exported file.
 
     python benchmarks/one_image.py                    # NSA's network, 256 px, on all cores
     python benchmarks/one_image.py --threads 1 --busy 1 --run runs/bottle-001
 
-Both judge the same image in turns, so that both meet the same machine, with a pause, since threads
-that have just worked wait in a loop for more, on the other's core. What is told is the median of
-the ratios of each pair. Needs onnx, onnxscript and onnxruntime.
+All judge the same image, of the detector's size, in turns, so that they meet the same machine, with
+a pause, since threads that have just worked wait in a loop for more, on the other's core. What is
+told of each engine is the median of its ratios to the exported file. Needs nsa[export].
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ import nsa
 from nsa.detectors.detector import Detector
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.network.settings import NetworkSettings
+from nsa.detectors.registry import ENGINES
 from nsa.model import EncoderDecoder
 from nsa.runs.export.formats import to_onnx, traced
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
@@ -44,8 +46,8 @@ def untrained() -> NetworkDetector:
     return NetworkDetector(EncoderDecoder(), settings, torch.device("cpu"))
 
 
-def pairs(detector: Detector, threads: int, count: int) -> np.ndarray:
-    """Seconds of both, float64 (count, 2)."""
+def exported(detector: Detector, threads: int) -> onnxruntime.InferenceSession:
+    """The exported file as somebody opens it who wants so many threads."""
     judge, outputs = detector.deployable()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -53,19 +55,26 @@ def pairs(detector: Detector, threads: int, count: int) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "detector.onnx"
         path.write_bytes(content)
-        session = onnxruntime.InferenceSession(path, options)
+        return onnxruntime.InferenceSession(path, options)
+
+
+def turns(engines: list[Detector], threads: int, count: int) -> np.ndarray:
+    """Seconds of each engine and of the exported file, float64 (count, engines + 1)."""
+    session = exported(engines[0], threads)
     generator = torch.Generator().manual_seed(0)
-    shape = 1, detector.channels, *detector.size
+    shape = 1, engines[0].channels, *engines[0].size
     image = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
     given, times = {"images": image.numpy()}, []
+    judges = [functools.partial(detector.predict, image) for detector in engines]
+    judges.append(lambda: session.run(None, given))
     for _ in range(count + 8):
-        both = []
-        for judge_one in (lambda: detector.predict(image), lambda: session.run(None, given)):
+        each = []
+        for judge_one in judges:
             time.sleep(_PAUSE)
             begin = time.perf_counter()
             judge_one()
-            both.append(time.perf_counter() - begin)
-        times.append(both)
+            each.append(time.perf_counter() - begin)
+        times.append(each)
     return np.array(times[8:])  # before, the number of threads is found out
 
 
@@ -74,24 +83,30 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run folder; else an untrained network")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--busy", type=int, default=0, help="processes that compute beside it")
-    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=100)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    detector = untrained() if given.run is None else nsa.load(given.run, "cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        if given.run is None:
+            engines = [untrained() for _ in ENGINES]
+            engines[1].network.load_state_dict(engines[0].network.state_dict())
+            engines[1].use_onnxruntime(Path(folder))
+        else:
+            engines = [nsa.load(given.run, "cpu", engine=engine) for engine in ENGINES]
     others = [subprocess.Popen([sys.executable, "-c", _SPIN]) for _ in range(given.busy)]
     try:
-        times = pairs(detector, given.threads, given.pairs)
+        times = turns(engines, given.threads, given.turns)
     finally:
         for other in others:
             other.kill()
             other.wait()
-    ours, theirs = 1000 * np.median(times, axis=0)
-    low, ratio, high = np.percentile(times[:, 0] / times[:, 1], (25, 50, 75))
-    print(
-        f"{given.threads} threads, {given.busy} busy processes beside: nsa {ours:.1f} ms, ONNX "
-        f"Runtime {theirs:.1f} ms; ratio {ratio:.2f} (quartiles {low:.2f} to {high:.2f}); least "
-        f"{1000 * times[:, 0].min():.1f} and {1000 * times[:, 1].min():.1f} ms"
-    )
+    print(f"{given.threads} threads, {given.busy} busy processes beside, ms an image")
+    for name, seconds in zip((*ENGINES, "exported file"), times.T, strict=True):
+        low, ratio, high = np.percentile(seconds / times[:, -1], (25, 50, 75))
+        print(
+            f"{name:13}: median {1000 * np.median(seconds):.1f}, least {1000 * seconds.min():.1f}; "
+            f"to the exported file {ratio:.3f} (quartiles {low:.2f} to {high:.2f})"
+        )
 
 
 if __name__ == "__main__":

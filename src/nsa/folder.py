@@ -14,6 +14,7 @@ calibration_ignore.png  the same of the calibration
 training_images.safetensors  what the training images hold, so that copies of them are known
 held_out_images.safetensors  the same of those that the training held out, whatever calibrates it
 verdicts_used.csv       what a person has said of further images, where it was trained with that
+onnxruntime.onnx        what judges by ONNX Runtime, once it was asked for; :mod:`nsa.graphs.kept`
 members/                the runs that an ensemble is made of
 
 A method may keep its detector in other files: gaussian.safetensors and gaussian.yaml, say.

@@ -45,7 +45,7 @@ class Brightness(Detector):
 
 def make_run(path: Path, scores: Sequence[float] | None = None, **settings: Any) -> Any:
     """A run folder, calibrated by some scores."""
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     if scores is not None:
         paths = [f"{number}.png" for number in range(len(scores))]
         Calibration(paths, np.array(scores)).write(path)

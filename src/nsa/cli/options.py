@@ -14,6 +14,13 @@ from nsa.settings.options import Option, Request
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder written by nsa train.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. \\[default: auto]")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="What runs the network: torch, or onnxruntime, which is faster on a CPU (pip install "
+        "'nsa\\[export]'); what that takes is kept in the run folder."
+    ),
+]
 Fpr = Annotated[
     float | None,
     typer.Option(

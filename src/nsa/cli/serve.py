@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, RunFolder
+from nsa.cli.options import Device, Engine, Fpr, MaskFpr, MaskShare, RunFolder
 
 
 def serve_command(
@@ -48,6 +48,7 @@ def serve_command(
         typer.Option(min=1, max=1024, help="Threads to judge with on the CPU. \\[default: cores]"),
     ] = None,
     device: Device = None,
+    engine: Engine = "torch",
 ) -> None:
     """Answer requests over HTTP: images in, decisions out, as JSON.
 
@@ -70,7 +71,7 @@ def serve_command(
 
     opened, token = open_run(run), read_token(token_file)
     with listen(host, port, token) as listening, torch_threads(threads):
-        detector = load(run, device or "auto")
+        detector = load(run, device or "auto", engine=engine)
         decisions = Decisions.of(opened.path, detector, fpr, mask_fpr, mask_share)
         limits = Limits(max_bytes, max_pixels, queue, available_memory() // 2)
         serve(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nsa.cli.options import Device, Fpr, MaskFpr, MaskShare, RunFolder
+from nsa.cli.options import Device, Engine, Fpr, MaskFpr, MaskShare, RunFolder
 
 
 def watch_command(
@@ -21,6 +21,7 @@ def watch_command(
     mask_fpr: MaskFpr = None,
     mask_share: MaskShare = None,
     device: Device = None,
+    engine: Engine = "torch",
     overlays: Annotated[
         bool, typer.Option("--overlays/--no-overlays", help="Write heat map pictures.")
     ] = True,
@@ -63,7 +64,7 @@ def watch_command(
     options = WatchOptions(
         settle=settle, tries=tries, poll=poll, once=once, overlays=overlays, drift_level=drift_level
     )
-    opened, detector = open_run(run), load(run, device or "auto")
+    opened, detector = open_run(run), load(run, device or "auto", engine=engine)
     watch(
         opened, detector, folder, output, options, fpr=fpr, mask_fpr=mask_fpr,
         mask_share=mask_share,

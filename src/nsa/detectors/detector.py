@@ -118,6 +118,19 @@ class Detector(Ignoring, ABC):
             called and holds.
         """
 
+    def use_onnxruntime(self, folder: Path) -> None:
+        """Judge by ONNX Runtime on the CPU from now on, see :func:`nsa.load`.
+
+        Args:
+            folder: of the run, which keeps what that takes.
+
+        Raises:
+            InputError: it is not installed, or cannot do what the detector does.
+        """
+        raise InputError(
+            f"--engine onnxruntime is not for detectors as that in {folder}; leave it out."
+        )
+
     def prepare(self, image: Pixels) -> Tensor:
         """An image as what :meth:`deployable` gives takes it.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nsa.folder import AnyRun
 
 DEFAULT = "nsa"
+TORCH, ONNXRUNTIME = ENGINES = "torch", "onnxruntime"
 
 
 @functools.cache
@@ -141,7 +142,11 @@ def method_of(path: Path) -> AnyMethod:
 
 
 def load(
-    run: str | Path, device: str | torch.device = "auto", *, calibrated: bool = True
+    run: str | Path,
+    device: str | torch.device = "auto",
+    *,
+    calibrated: bool = True,
+    engine: str = TORCH,
 ) -> Detector:
     """Load the detector of a finished run of any method: ``nsa.load("runs/bottle-001")``.
 
@@ -149,18 +154,39 @@ def load(
         run: the run folder, or its URL.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``, or as torch names it.
         calibrated: whether it ignores what its calibration ignored, beside what its training did.
+        engine: what runs its network: ``"torch"``, or ``"onnxruntime"``, which is faster on a CPU
+            and needs ``nsa[export]``. What that takes is made once, in some seconds, and kept in
+            the run folder. Maps and scores differ by rounding alone.
 
     What the run ignores of every image, it ignores of these, see :meth:`Detector.ignore`.
 
     Raises:
-        InputError: the folder holds no finished run of this format, or there is no such device.
+        InputError: the folder holds no finished run of this format, there is no such device or
+            engine, or the engine is not for that device or detector, or not installed.
     """
     from nsa.detectors.hidden import kept  # torch, which no name of a method needs
 
+    device = _check_engine(engine, device)
     opened = open_run(run)
     detector = method_of(opened.path).load(opened, device)
+    if engine == ONNXRUNTIME:
+        detector.use_onnxruntime(opened.path)
     detector.ignore(kept(opened.path, calibrated=calibrated))
     return detector
+
+
+def _check_engine(engine: str, device: str | torch.device) -> str | torch.device:
+    """The device of an engine."""
+    if engine not in ENGINES:
+        raise InputError(f"engine must be {' or '.join(map(repr, ENGINES))}, got {shown(engine)}.")
+    if engine == TORCH:
+        return device
+    if str(device) not in ("auto", "cpu"):
+        raise InputError(
+            f"--engine {engine} is for the CPU, and the device {str(device)!r} was asked for; "
+            "leave one of them out."
+        )
+    return "cpu"
 
 
 def _names(request: type[TrainRequest]) -> list[str]:

@@ -6,7 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,17 @@ import numpy.typing as npt
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Pixels = npt.NDArray[np.uint8]
+
+
+class HasBytes(Protocol):
+    """An array, or what holds one."""
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+
+
+Image = TypeVar("Image", bound=HasBytes)
 
 _IMAGES = 64  # of a group: what keeps a network busy
 _BYTES = 128 << 20  # of a group, unless one image alone has more
@@ -41,9 +52,9 @@ def map_ahead(
             future.cancel()
 
 
-def groups(images: Iterable[Pixels]) -> Iterator[list[Pixels]]:
+def groups(images: Iterable[Image]) -> Iterator[list[Image]]:
     """Images in groups: a bounded number of images and of bytes, and at least one image."""
-    group: list[Pixels] = []
+    group: list[Image] = []
     size = 0
     for image in images:
         if group and (len(group) == _IMAGES or size + image.nbytes > _BYTES):

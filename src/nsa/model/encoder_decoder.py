@@ -128,8 +128,14 @@ class EncoderDecoder(nn.Module):
         """
         height, width = x.shape[-2:] if size is None else size
         forms = self.forms_on(x.device)
-        if forms.stem or size is not None:
-            features = layers.stem(x, cast(Tensor, self.encoder[0].weight))
+        features = self.features(x, forms, in_blocks=size is not None)
+        logits = self.enlarge(features, forms, None if window is None else place_of(window))
+        return cover(logits, (height, width))
+
+    def features(self, x: Tensor, forms: Forms, *, in_blocks: bool = False) -> Tensor:
+        """What :meth:`enlarge` takes of the input of :meth:`forward`."""
+        if forms.stem or in_blocks:
+            features: Tensor = layers.stem(x, cast(Tensor, self.encoder[0].weight))
             features = self.encoder[1:](features)
         elif self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             features = self.encoder(x)
@@ -141,8 +147,7 @@ class EncoderDecoder(nn.Module):
         features = self.bottleneck(features)
         for block in self.decoder:
             features = block(features, forms.decoder)
-        logits = self.enlarge(features, forms, None if window is None else place_of(window))
-        return cover(logits, (height, width))
+        return features
 
     def enlarge(self, features: Tensor, forms: Forms, place: layers.Place | None) -> Tensor:
         """Logits, (N, 1, 4 H, 4 W), from features (N, 16, H, W) at a place in all of them."""

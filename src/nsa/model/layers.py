@@ -152,8 +152,8 @@ def upsample(
         across = _interpolation(width, margin, x.dtype, x.device)
     else:  # not kept: places are many
         (top, rows), (left, columns) = place
-        down = _part_of_interpolation(top, height, rows, margin, positions).to(x)
-        across = _part_of_interpolation(left, width, columns, margin, positions).to(x)
+        down = part_of_interpolation(top, height, rows, margin, positions).to(x)
+        across = part_of_interpolation(left, width, columns, margin, positions).to(x)
     wide = across @ x.permute(0, 2, 3, 1)
     wide = down @ wide.reshape(count, height, len(across) * channels)
     return wide.view(count, len(down), len(across), channels).permute(0, 3, 1, 2)
@@ -231,17 +231,21 @@ def _targets(
 @torch.inference_mode(False)
 def _interpolation(size: int, margin: Margin, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The matrix (2 size + margin, size) of linear interpolation with aligned corners."""
-    return _part_of_interpolation(0, size, size, margin, torch.float64).to(device, dtype)
+    return part_of_interpolation(0, size, size, margin, torch.float64).to(device, dtype)
 
 
-def _part_of_interpolation(
-    first: int, size: int, whole: int, margin: Margin, dtype: torch.dtype
+def part_of_interpolation(
+    first: int | Tensor,
+    size: int,
+    whole: int | Tensor,
+    margin: Margin = (0, 0),
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Of the matrix (2 whole, whole) the part (2 size + margin, size) of positions from ``first``.
 
-    ``dtype``, on the CPU.
+    ``dtype``, on the CPU. Of tensors, float scalars, it can be exported.
     """
-    step = torch.tensor((whole - 1) / (2 * whole - 1), dtype=dtype, device="cpu")
-    place = torch.arange(2 * first, 2 * (first + size), dtype=dtype, device="cpu") * step
-    distance = (place[:, None] - torch.arange(first, first + size, device="cpu")).abs()
+    step = torch.as_tensor((whole - 1) / (2 * whole - 1), dtype=dtype, device="cpu")
+    place = (torch.arange(2 * size, dtype=dtype, device="cpu") + 2 * first) * step
+    distance = (place[:, None] - (torch.arange(size, dtype=dtype, device="cpu") + first)).abs()
     return F.pad((1 - distance).clamp(min=0), (0, 0, *margin))

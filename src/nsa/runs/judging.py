@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 
 from nsa.detectors.detector import Detector, Judged, Scored, check_scores
 from nsa.errors import InputError
@@ -19,6 +20,7 @@ from nsa.images.decode import as_array, decode
 from nsa.images.ignored import Ignored
 from nsa.images.load import describe, worker_count
 from nsa.images.masks import Mask
+from nsa.images.source import Source
 from nsa.images.stream import Pixels, groups, map_ahead
 from nsa.images.unreadable import list_all
 
@@ -37,6 +39,42 @@ class JudgedFile(NamedTuple):
     number: int
     image: Pixels
     judged: Judged
+
+
+def decode_for(detector: Detector, source: Source) -> Image.Image:
+    """Decode an image that a detector is to judge.
+
+    Raises:
+        InputError: it cannot be read, or is of a shape that cannot be judged; the message names it.
+    """
+    picture = decode(source, detector.channels, detector.levels)
+    try:
+        detector.check_shape((picture.height, picture.width))
+    except InputError as error:
+        raise InputError(f"{source} {error}") from error
+    return picture
+
+
+def judge_group(
+    detector: Detector,
+    images: Sequence[Pixels],
+    names: Sequence[object],
+    hidden: Sequence[Mask | None] | None = None,
+) -> list[Judged]:
+    """Judge images, uint8 (H, W, channels), of which memory holds all.
+
+    Args:
+        names: of the images, for the message.
+        hidden: what does not count of each beside what the detector ignores; None: nothing.
+
+    Raises:
+        InputError: a score or a map is not finite.
+    """
+    judgements = detector.judge(images) if hidden is None else detector.judge(images, hidden)
+    for name, judged in zip(names, judgements, strict=True):
+        score = torch.tensor([judged.score], dtype=torch.float64, device="cpu")
+        check_scores(Scored(score, torch.from_numpy(judged.map)[None]), [name])
+    return judgements
 
 
 def judge_files(
@@ -66,18 +104,11 @@ def judge_files(
 
     def read(index: int) -> Pixels | InputError:
         try:
-            picture = decode(paths[index], detector.channels, detector.levels)
+            picture = decode_for(detector, paths[index])
+            if ignored is not None:
+                masks[index] = ignored.of(paths[index], (picture.height, picture.width))
         except InputError as error:
             return error
-        try:
-            detector.check_shape((picture.height, picture.width))
-        except InputError as error:
-            return InputError(f"{paths[index]} {error}")
-        if ignored is not None:
-            try:
-                masks[index] = ignored.of(paths[index], (picture.height, picture.width))
-            except InputError as error:
-                return error
         if contents is not None:
             contents.note(index, picture)
         return as_array(picture)
@@ -94,12 +125,9 @@ def judge_files(
         for group in groups(readable(images)):
             numbers = [waiting.popleft() for _ in group]
             hidden = [masks.pop(number, None) for number in numbers]
-            judgements = detector.judge(group, hidden) if ignored else detector.judge(group)
-            found = [*map(JudgedFile, numbers, group, judgements)]
-            for number, _, judged in found:
-                score = torch.tensor([judged.score], dtype=torch.float64, device="cpu")
-                check_scores(Scored(score, torch.from_numpy(judged.map)[None]), [paths[number]])
-            yield found
+            names = [paths[number] for number in numbers]
+            judgements = judge_group(detector, group, names, hidden if ignored else None)
+            yield [*map(JudgedFile, numbers, group, judgements)]
     if failures is None and failed:
         told = describe([*failed.values()], len(paths))
         raise InputError(f"{told} {list_all(failed, paths)}" if len(failed) > _NAMED else told)

@@ -187,6 +187,40 @@ def parse_number(text: str, name: str) -> float:
     return number
 
 
+def read_parquet(content: Path | bytes, name: str, columns: Sequence[str], remedy: str) -> Any:
+    """Columns of a Parquet file.
+
+    Args:
+        content: the file, or all its bytes.
+        name: what messages call it.
+        columns: by name, which it must have.
+        remedy: what to do about a damaged file, without a full stop.
+
+    Returns:
+        A ``pyarrow.Table`` of these columns, with the metadata of the file's schema.
+
+    Raises:
+        InputError: it is missing, damaged, or lacks a column.
+    """
+    import pyarrow as pa  # an optional dependency
+    import pyarrow.parquet as pq
+
+    try:
+        # Opened here, for Arrow takes no path that is not UTF-8.
+        with (
+            io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as stream,
+            pq.ParquetFile(stream) as file,
+        ):
+            lacking = [one for one in columns if one not in file.schema_arrow.names]
+            if lacking:
+                raise InputError(f"{name} has no column {lacking[0]!r}; {remedy}.")
+            return file.read(columns=list(columns))
+    except FileNotFoundError as error:
+        raise InputError(f"Cannot read {name}: {error.strerror}.") from error
+    except (OSError, pa.ArrowException) as error:  # what Arrow says runs over several lines
+        raise InputError(f"{name} is damaged; {remedy}.") from error
+
+
 @functools.cache
 def _yaml_loader() -> Any:
     """A loader of the part of YAML that :func:`read_yaml` describes."""

@@ -139,6 +139,11 @@ class EnsembleDetector(Detector):
             maps.append(scales.maps(said.maps))
         return Parts(torch.stack(scores, 1), torch.stack(maps, 1))
 
+    def use_onnxruntime(self, folder: Path) -> None:
+        """See :meth:`Detector.use_onnxruntime`; the members do it."""
+        for member, scales in zip(self.members, self.scales, strict=True):
+            member.use_onnxruntime(folder / MEMBERS / scales.name)
+
     def deployable(self) -> tuple[nn.Module, dict[str, str]]:
         """See :meth:`Detector.deployable`."""
         height, width = self.size

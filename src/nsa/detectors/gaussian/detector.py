@@ -14,15 +14,17 @@ from torch import Tensor, nn
 
 from nsa.detectors.detector import Calibrated, Detector, Scored, levels_of
 from nsa.detectors.gaussian import storage
+from nsa.detectors.gaussian.deployed import MapsAndScores, graph_of
 from nsa.detectors.gaussian.folder import GaussianRun
 from nsa.detectors.gaussian.settings import GaussianSettings
-from nsa.detectors.hidden import counting, part_of, places
+from nsa.detectors.hidden import counting, part_of
 from nsa.errors import InputError
 from nsa.gaussian.detector import GaussianDetector
-from nsa.gaussian.features import see
 from nsa.gaussian.heat_maps import heat_maps, image_scores
-from nsa.gaussian.map_model import MapModel, grid_distances, positions_within
-from nsa.images.ignored import GREY, paint
+from nsa.gaussian.map_model import positions_within
+from nsa.graphs.kept import open_kept
+from nsa.graphs.session import Session
+from nsa.images.ignored import paint
 from nsa.system.console import as_argument, console
 from nsa.system.device import choose_device
 from nsa.system.pace import Pace
@@ -55,6 +57,7 @@ class FittedGaussian(Detector):
         self.levels = settings.gaussian.levels
         self.default_fpr = settings.gaussian.fpr
         self._path, self._pace = path, Pace()
+        self._session: Session | None = None
 
     def score(self, images: Tensor, ignored: Tensor | None = None) -> Scored:
         """See :meth:`Detector.score`."""
@@ -108,15 +111,24 @@ class FittedGaussian(Detector):
 
     def deployable(self) -> tuple[nn.Module, dict[str, str]]:
         """See :meth:`Detector.deployable`."""
-        if self.extractor.precision == "bfloat16":
-            _log.warning(
-                "%s computes its features in bfloat16, the file in float32: scores differ by some "
-                "0.4 %%.", self._path,
-            )  # fmt: skip
+        self._say_precision("the file")
         height, width = self.size
         outputs = {"maps": f"float32 (N, {height}, {width})", "scores": "float64 (N)"}
-        deployed = _MapsAndScores(self.gaussian, self.heat_map, self.settings, self.hidden())
+        deployed = MapsAndScores(self.gaussian, self.heat_map, self.settings, self.hidden())
         return deployed, outputs
+
+    def use_onnxruntime(self, folder: Path) -> None:
+        """See :meth:`Detector.use_onnxruntime`."""
+        self._say_precision("ONNX Runtime")
+        graph = graph_of(self.gaussian, self.heat_map, self.size, self.channels)
+        self._session = open_kept(folder, graph)
+
+    def _say_precision(self, other: str) -> None:
+        if self.extractor.precision == "bfloat16":
+            _log.warning(
+                "%s computes its features in bfloat16, %s in float32: scores differ by some 0.4 "
+                "%%.", self._path, other,
+            )  # fmt: skip
 
     def _score(self, images: Tensor, ignored: Tensor | None = None) -> tuple[Scored, Tensor]:
         """What it says, and the distances of every level, float64 (N, levels)."""
@@ -126,7 +138,7 @@ class FittedGaussian(Detector):
             part = slice(first, first + size)
             batch = images[part]
             work = functools.partial(self._judge_batch, batch, part_of(every, part))
-            paced = self.extractor.same_for_any_threads
+            paced = self._session is not None or self.extractor.same_for_any_threads
             score, found, of_levels = self._pace.run(work, len(batch)) if paced else work()
             scores.append(score)
             maps.append(found)
@@ -138,10 +150,14 @@ class FittedGaussian(Detector):
 
     def _judge_batch(self, images: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Scores, maps and the distances of every level of images that fit into memory at once."""
-        features, positions = self.extractor.see(paint(images, hidden), self.heat_map.grid)
-        levels = self.gaussian.level_scores(features)
-        distances = self.heat_map.distances(positions)
-        found = heat_maps(distances, self.size)
+        images = paint(images, hidden)
+        if self._session is not None:
+            levels, distances, found = self._session(images)
+        else:
+            features, positions = self.extractor.see(images, self.heat_map.grid)
+            levels = self.gaussian.level_scores(features)
+            distances = self.heat_map.distances(positions)
+            found = heat_maps(distances, self.size)
         maps = found if hidden is None else found.masked_fill(hidden, 0.0)
         return self._image_scores(levels, distances, hidden), maps, levels
 
@@ -155,50 +171,6 @@ class FittedGaussian(Detector):
         return torch.cat(
             [image_scores(one, part, score) for one, part in zip(rows, parts, strict=True)]
         )
-
-
-class _MapsAndScores(nn.Module):
-    """:meth:`FittedGaussian.score` as plain operations."""
-
-    def __init__(
-        self,
-        gaussian: GaussianDetector,
-        heat_map: MapModel,
-        settings: GaussianSettings,
-        hidden: Tensor | None = None,
-    ) -> None:
-        super().__init__()
-        within = None if hidden is None else positions_within(hidden, heat_map.grid)[0]
-        self.hidden = None if hidden is None else nn.Buffer(hidden)
-        self.kept = None if within is None else nn.Buffer(places(within))
-        assert gaussian.extractor is not None
-        self.network = gaussian.extractor.network
-        self.settings, self.grid, self.map_scale = settings, heat_map.grid, heat_map.scale
-        scale, shift = self.network.scaling.of_pixels()
-        self.scale = nn.Buffer(scale[:, None, None])
-        self.shift = nn.Buffer(shift[:, None, None])
-        self.means = nn.ParameterList(level.mean for level in gaussian.levels)
-        self.whitenings = nn.ParameterList(level.whitening() for level in gaussian.levels)
-        self.map_mean = nn.Buffer(heat_map.mean)
-        self.map_whitening = nn.Buffer(heat_map.whitening)
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Maps, float32 (N, H, W), and scores, float64 (N,), of images."""
-        if self.hidden is not None:
-            pixels = pixels.masked_fill(self.hidden[:, None], GREY)
-        features, positions = see(self.network, pixels * self.scale + self.shift, self.grid)
-        parts = zip(features, self.means, self.whitenings, strict=True)
-        levels = [
-            ((values.double() - mean) @ whitening).square().sum(1).sqrt()
-            for values, mean, whitening in parts
-        ]
-        distances = grid_distances(positions, self.map_mean, self.map_whitening, self.map_scale)
-        counted = distances
-        if self.kept is not None:
-            counted = distances.flatten(1)[:, None, self.kept]
-        scores = image_scores(torch.stack(levels, 1), counted, self.settings.gaussian.score)
-        maps = heat_maps(distances, self.settings.size)
-        return maps if self.hidden is None else maps.masked_fill(self.hidden, 0.0), scores
 
 
 def load(run: GaussianRun, device: str | torch.device = "auto") -> FittedGaussian:

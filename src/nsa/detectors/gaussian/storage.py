@@ -40,6 +40,17 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
     """
     if not detector.levels:
         raise InputError("The detector is not fitted, so there is nothing to save; call fit first.")
+    tensors, settings = packed(detector)
+    if detector.calibration is not None:
+        tensors["calibration"] = detector.calibration
+    folder = Path(folder)
+    make_folder(folder)
+    write_tensors(folder / WEIGHTS_FILE, tensors)
+    write_atomically(folder / SETTINGS_FILE, to_yaml(settings))
+
+
+def packed(detector: GaussianDetector) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A fitted detector as tensors by name and plain values, without its calibration."""
     tensors: dict[str, Tensor] = {}
     settings: dict[str, Any] = {
         "format": FORMAT,
@@ -50,8 +61,6 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
     }
     for number, level in enumerate(detector.levels, 1):
         tensors |= {f"level{number}.{name}": value for name, value in level.tensors().items()}
-    if detector.calibration is not None:
-        tensors["calibration"] = detector.calibration
     if detector.extractor is not None:
         extractor = detector.extractor
         settings["network"] = extractor.network.entry.name
@@ -64,10 +73,7 @@ def save(detector: GaussianDetector, folder: str | Path) -> None:
         values, described = pack(detector.heat_map)
         settings["heat_map"] = described
         tensors |= {f"heat_map.{name}": value for name, value in values.items()}
-    folder = Path(folder)
-    make_folder(folder)
-    write_tensors(folder / WEIGHTS_FILE, tensors)
-    write_atomically(folder / SETTINGS_FILE, to_yaml(settings))
+    return tensors, settings
 
 
 def load(

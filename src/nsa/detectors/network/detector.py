@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +12,13 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa._native.layout import check_images
 from nsa.detectors.detector import Detector, Judged, Pixels, Scored, enlarge
-from nsa.detectors.network.deployed import MapsAndScores
+from nsa.detectors.network.deployed import MapsAndScores, graph_of, place_in
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.image_score import LARGEST_BOX, MEAN, ImageScore, read_score
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
+from nsa.graphs.kept import open_kept
+from nsa.graphs.session import Session
 from nsa.images import center_crop, resize, to_network_input
 from nsa.images.frame import fill, scaled_shape, window_in
 from nsa.images.ignored import as_seen, paint
@@ -64,6 +68,7 @@ class NetworkDetector(Detector):
         self.network = network.to(device, memory_format=memory_format(device, "fp32")).eval()  # type: ignore[call-overload]
         self._device, self._pace = device, Pace()
         self._folded: FoldedNetwork | None = None
+        self._session: Session | None = None
         self._reach = reach(network)
         self.settings, self.image_score = settings, image_score
         self.size, self.resize = settings.test_size, settings.images.resize
@@ -227,6 +232,10 @@ class NetworkDetector(Detector):
             hidden = self.hidden()
         return MapsAndScores(self.network, self.channels, self.image_score, hidden), outputs
 
+    def use_onnxruntime(self, folder: Path) -> None:
+        """See :meth:`Detector.use_onnxruntime`."""
+        self._session = open_kept(folder, graph_of(self.network, self.settings))
+
     def _maps(self, batch: Tensor, window: Window | None = None) -> Tensor:
         """The maps of a batch, on the device where the copy to the CPU waits for them."""
         if self._device.type != "cpu":
@@ -234,16 +243,20 @@ class NetworkDetector(Detector):
             inputs = inputs.contiguous(memory_format=memory_format(self._device, "fp32"))
             found: Tensor = self.network.predict(inputs, window)
             return found[:, 0]
-        if self._folded is None:
-            self._folded = FoldedNetwork(self.network)
-        predict = self._folded.predict
-
-        def work() -> Tensor:
-            maps: Tensor = predict(to_network_input(batch, self.settings.images), window)
-            return maps[:, 0]
-
+        work = functools.partial(self._maps_on_cpu, batch, window)
         pixels = batch.shape[0] * batch.shape[2] * batch.shape[3]
         return self._pace.run(work, pixels) if pixels <= _SHORT else work()
+
+    def _maps_on_cpu(self, batch: Tensor, window: Window | None) -> Tensor:
+        if self._session is not None:
+            height, width = batch.shape[2:]
+            [found] = self._session(batch, place_in((height, width), window))
+            return found
+        if self._folded is None:
+            self._folded = FoldedNetwork(self.network)
+        inputs = to_network_input(batch, self.settings.images)
+        maps: Tensor = self._folded.predict(inputs, window)
+        return maps[:, 0]
 
     def _room(self) -> int:
         """Pixels that there is memory for in one pass."""

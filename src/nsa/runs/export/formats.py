@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import io
 import json
-import logging
 import re
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from nsa.detectors.detector import Detector
+from nsa.graphs import trace
 
 _AXES = ("images", "channels", "height", "width")
 _EXAMPLE = 90, 170  # px, of what is traced where sizes are free: nothing special
@@ -55,29 +52,19 @@ def traced(judge: nn.Module, detector: Detector, threshold: float | None) -> Exp
 
     Where the detector does (``any_size``), it takes any height and width from :data:`SMALLEST`.
     """
-    on_cpu = copy.deepcopy(judge).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    deployed = Deployed(on_cpu, threshold).eval().requires_grad_(False)
     axes, size = {0: torch.export.Dim(_AXES[0], min=1)}, detector.size
     if detector.any_size:
         axes |= {axis: torch.export.Dim(_AXES[axis], min=SMALLEST) for axis in (2, 3)}
         size = _EXAMPLE
     example = torch.zeros((2, detector.channels, *size), dtype=torch.uint8, device="cpu")
-    with _quiet(), torch.inference_mode(False), torch.no_grad():
-        return torch.export.export(deployed, (example,), dynamic_shapes=(axes,))
+    return trace.traced(Deployed(judge, threshold), [example], [axes])
 
 
 def to_onnx(program: ExportedProgram, notes: dict[str, str], outputs: Sequence[str]) -> bytes:
     """The content of an .onnx file with notes and named outputs."""
-    with _quiet(), torch.inference_mode(False), torch.no_grad():
-        written = torch.onnx.export(
-            program, input_names=["images"], output_names=outputs, dynamo=True, verbose=False
-        )
-    if written is None:  # only where a file is named
-        raise RuntimeError("torch.onnx.export gave no program")
-    written.model.metadata_props.update(notes)
-    proto = written.model_proto
-    _name_axes(proto.graph)
-    content: bytes = proto.SerializeToString()
+    model = trace.onnx_model(program, ["images"], outputs, notes)
+    _name_axes(model.graph)
+    content: bytes = model.SerializeToString()
     return content
 
 
@@ -102,20 +89,6 @@ def _name_axes(graph: Any) -> None:
 def to_pt2(program: ExportedProgram, notes: dict[str, str]) -> bytes:
     """The content of a .pt2 file with notes."""
     buffer = io.BytesIO()
-    with _quiet():
+    with trace.quiet():
         torch.export.save(program, buffer, extra_files={"nsa.json": json.dumps(notes, indent=2)})
     return buffer.getvalue()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the exporters say about their own insides."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)

@@ -1,0 +1,95 @@
+"""What bulk scoring refuses, each in a sentence, before anything is judged or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from bulked import Bulk
+from tiny import write
+from watched import make_run, put
+
+from nsa.errors import InputError
+
+
+@pytest.fixture
+def bulk(tmp_path: Path) -> Bulk:
+    bulk = Bulk(tmp_path)
+    put(bulk.images / "a.png")
+    return bulk
+
+
+def refused(bulk: Bulk, words: str, *sources: object, **options: object) -> None:
+    """Refused in one sentence, and nothing is changed."""
+    before = sorted(bulk.output.rglob("*")) if bulk.output.exists() else None
+    with pytest.raises(InputError, match=words) as caught:
+        bulk.score(*sources, **options)
+    assert "\n" not in str(caught.value)
+    after = sorted(bulk.output.rglob("*")) if bulk.output.exists() else None
+    assert after == before
+
+
+def test_sources(bulk: Bulk, tmp_path: Path) -> None:
+    (empty := tmp_path / "empty" / "below").mkdir(parents=True)
+    (text := tmp_path / "text.txt").write_text("none")
+    refused(bulk, "nowhere does not exist; check the path", tmp_path / "nowhere")
+    refused(bulk, "text.txt is not an image file", text)
+    refused(bulk, "in is named twice", bulk.images, bulk.images)
+    refused(bulk, "a.png is named twice", bulk.images / "a.png", bulk.images)
+    refused(bulk, "holds no images, nor does any folder below it", bulk.images, empty.parent)
+    assert bulk.score(bulk.images / "a.png") == 1
+
+
+def test_outputs(bulk: Bulk, tmp_path: Path) -> None:
+    bulk.output.mkdir()
+    (bulk.output / "notes.txt").write_text("mine")
+    refused(bulk, "is not empty; choose another --output")
+    refused(bulk, "holds no results that --overwrite could replace", overwrite=True)
+    (bulk.output / "notes.txt").unlink()
+    assert bulk.score() == 1
+    before = bulk.rows()
+    refused(bulk, "of another calibration or --fpr; .*--overwrite", fpr=0.3)
+    bulk.run = make_run(tmp_path / "other", [0.1 * number for number in range(9)])
+    refused(bulk, "of another calibration")
+    bulk.run = make_run(tmp_path / "third", [0.01 * number for number in range(1, 40)], seed=2)
+    refused(bulk, "of another run, or of this one before it was trained again")
+    assert bulk.rows() == before
+    (bulk.output / "notes.txt").write_text("mine")
+    assert bulk.score(overwrite=True) == 1
+    assert (bulk.output / "notes.txt").read_text() == "mine"
+    assert bulk.score() == 0
+
+
+def test_a_file_as_output(bulk: Bulk) -> None:
+    bulk.output.write_text("a file")
+    with pytest.raises(InputError, match="out is a file, not a folder; choose another --output"):
+        bulk.score()
+
+
+def test_damaged_parts(bulk: Bulk) -> None:
+    bulk.score()
+    [part] = bulk.parts()
+    content = part.read_bytes()
+    for damaged in (b"", content[:-9], content[:40], b"no table at all"):
+        part.write_bytes(damaged)
+        refused(bulk, rf"{part.name} is damaged; put back a copy of it, or remove it, and its")
+    pq.write_table(pa.table({"path": ["a"]}), part)
+    refused(bulk, f"{part.name} has no column 'key'; put back a copy")
+    part.unlink()
+    assert bulk.score() == 1
+    (bulk.output / "bulk.json").write_text("{")
+    refused(bulk, r"bulk.json is not valid JSON")
+
+
+def test_masks(bulk: Bulk, tmp_path: Path) -> None:
+    (folder := tmp_path / "masks").mkdir()
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:2] = 255
+    write(folder / "a.png", mask)
+    refused(bulk, r"takes one mask for all images, and --ignore .*masks is a folder", ignore=folder)
+    assert bulk.score(ignore=folder / "a.png") == 1
+    bulk.detector = type(bulk.detector)()
+    refused(bulk, "with another mask of what is ignored")
