@@ -116,21 +116,13 @@ def test_stopped_by_two_signals(name: str, place: Place, attempts_seed: int, eff
 
 @pytest.mark.parametrize("name", STOPPED)
 def test_two_processes_in_one_folder(name: str, place: Place, effort: float) -> None:
-    """One of them works; the other says in a sentence why it does not.
-
-    Processes of ``nsa reproduce`` share its jobs, of which there is one here.
-    """
+    """One of them works; the other says in a sentence why it does not."""
     count = attempts(STOPPED[name] * effort)
     place.undisturbed(name)
     for _ in range(count):
         place.begin()
         running = [place.start(name) for _ in range(2)]
         ended = sorted((process.wait() for process in running), key=lambda end: end.status)
-        if name == "reproduce":
-            assert [end.status for end in ended] == [0, 0], [end.said for end in ended]
-            said = ["in the hands of other processes" in end.said for end in ended]
-            assert sorted(said) == [False, True], [end.said for end in ended]
-        else:
-            assert [end.status for end in ended] == [0, 2], [end.said for end in ended]
-            sentence(ended[1])
+        assert [end.status for end in ended] == [0, 2], [end.said for end in ended]
+        sentence(ended[1])
         place.check_finished(name)

@@ -23,9 +23,8 @@ RUNS_CODE = {
 }  # fmt: skip
 # Harmless with a keyword, or without one.
 NEED = dict.fromkeys(("torch.load", "torch.hub.load_state_dict_from_url"), ("weights_only", True))
-# A worker takes its tasks from the process that started it, through a pipe of their own.
 # YAML has a loader of its own, which takes less than the safe one that it is made of.
-KNOWN = {"runs/workers.py": ["pickle.load"], "system/readers.py": ["yaml.load"]}
+KNOWN = {"system/readers.py": ["yaml.load"]}
 FORBID = {
     "numpy.load": ("allow_pickle", True),
     "subprocess.run": ("shell", True),

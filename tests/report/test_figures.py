@@ -20,7 +20,7 @@ from nsa.report.curves import loss_curve, roc_pro_figure
 from nsa.report.examples import choose_examples
 from nsa.report.grids import heat_map_grid, synthesis_grid
 from nsa.report.methods import Examples, method_grid
-from nsa.report.tables import results_table
+from nsa.report.tables import categories_table, results_table
 from nsa.system import files
 
 
@@ -190,3 +190,27 @@ def test_a_picture_that_cannot_be_written_leaves_the_earlier_one(tmp_path, monke
         loss_curve([3.0, 2.0], None, path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["loss.png"]
+
+
+def test_categories_table_has_means_and_deviations_over_seeds():
+    def scores(auroc, seconds):
+        times = {"training_seconds": seconds}
+        return {"image_auroc": auroc, "pixel_auroc": None, "au_pro": auroc / 2, "times": times}
+
+    text = io.StringIO()
+    console = Console(file=text, width=100)
+    once = {"bottle": {None: scores(0.9, 60)}, "cable": {None: scores(0.7, 30)}}
+    console.print(categories_table(once))
+    assert "±" not in text.getvalue()
+    rows = [line.split("│")[1:-1] for line in text.getvalue().splitlines() if "│" in line]
+    assert [cell.strip() for cell in rows[-1]] == ["mean", "80.0", "-", "40.0", "1 min 30 s in all"]
+
+    text.seek(text.truncate(0))
+    # Seed 5 lacks a category, so the mean over all of them is that of the others.
+    bottle = {0: scores(0.9, 1), 1: scores(0.7, 1), 5: scores(0.1, 1)}
+    console.print(
+        categories_table({"bottle": bottle, "cable": {0: scores(0.7, 1), 1: scores(0.7, 1)}})
+    )
+    rows = [line.split("│")[1:-1] for line in text.getvalue().splitlines() if "│" in line]
+    assert [cell.strip() for cell in rows[-2]] == ["cable", "70.0 ± 0.0", "-", "35.0 ± 0.0", "2 s"]
+    assert [cell.strip() for cell in rows[-1]][:2] == ["mean", "75.0 ± 7.1"]

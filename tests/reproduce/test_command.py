@@ -17,11 +17,12 @@ from tiny import nsa, sentence, unless_given, write_config
 from typer.testing import Result as CliResult
 
 from nsa.errors import InputError
+from nsa.jobs.execute import FINISHED, RUNS, WAITS
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.nsa.jobs import plan_jobs
 from nsa.reproduce.request import ReproduceRequest
-from nsa.reproduce.runner import JobTask
-from nsa.runs.farm import RUNS, Farm
+from nsa.system.interrupt import StopRequest
+from nsa.system.lock import FolderLock
 
 
 def reproduce(data: Path, one_epoch: Path, output: Path, *more: object) -> CliResult:
@@ -87,7 +88,7 @@ def test_a_result_holds_everything(finished: Path) -> None:
         assert curve[-1] == 1
     assert {case["kind"] for case in values["cases"]} == {"best", "worst"}
     assert all((finished / "jobs" / case["image"]).is_file() for case in values["cases"])
-    assert list((finished / "claims").iterdir()) == []
+    assert not (finished / ".lock").exists()
 
 
 def test_the_report_is_written(finished: Path) -> None:
@@ -122,6 +123,14 @@ def test_a_damaged_result_runs_again(folder: Path, data: Path, one_epoch: Path) 
     assert other.stat().st_mtime_ns == untouched
 
 
+class Stopping(StopRequest):
+    """A signal that has come before the first step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = True
+
+
 def test_an_interrupted_job_continues(
     folder: Path, data: Path, one_epoch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,17 +141,12 @@ def test_an_interrupted_job_continues(
     path.unlink()
     shutil.rmtree(run)
     with monkeypatch.context() as patch:
-        patch.setattr("nsa.system.interrupt.StopRequest.made", True, raising=False)
-        patch.setattr(
-            "nsa.system.interrupt.StopRequest.__init__",
-            lambda self: self.__dict__.update(_previous={}),
-        )
+        patch.setattr("nsa.detectors.network.session.StopRequest", Stopping)
         stopped = reproduce(data, one_epoch, folder, "--methods", "fpi", "--seeds", "1")
     assert stopped.exit_code == 130, stopped.output
     assert "the same command continues" in stopped.stderr
     assert (run / "checkpoint.safetensors").is_file()
     assert not path.exists()
-    assert list((folder / "claims").iterdir()) == []
     assert f"Continuing {path.stem}" in again(data, one_epoch, folder).stderr
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
     for name, tensor in load_file(run / "model.safetensors").items():
@@ -163,7 +167,7 @@ def test_a_damaged_checkpoint_starts_again(folder: Path, data: Path, one_epoch: 
 def test_workers_share_the_jobs(
     data: Path, one_epoch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes in one folder: every job runs once, and the tables have all of them."""
+    """Two processes: every job runs once, and the tables have all of them."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     output = tmp_path / "out"
     done = nsa(
@@ -178,24 +182,25 @@ def test_workers_share_the_jobs(
     assert len(names) == 2
     for name in names:
         assert sum(log.count(f"Finished {name}") for log in logs) == 1, name
-        assert f"{name} is finished." in done.stderr
+        assert f"{name} is finished; " in done.stderr
     assert all("seed3" in name for name in names)
     text = (output / "tables.md").read_text()
     assert "FPI" in text
     assert "PII" in text
 
 
-def test_a_claimed_job_is_left_to_its_owner(folder: Path, data: Path, one_epoch: Path) -> None:
-    path = job_file(folder, "fpi")
-    for done in (path, job_file(folder, "nsa_continuous"), folder / "tables.md"):
-        done.unlink()
-    lock = folder / "claims" / f"{path.stem}.lock"
-    lock.write_text(json.dumps({"host": "elsewhere", "process": 1, "since": 0}))
-    result = reproduce(data, one_epoch, folder, "--methods", "fpi", "--seeds", "1")
-    assert result.exit_code == 0, result.output
-    assert "1 jobs are in the hands of other processes" in result.stderr
-    assert not path.exists()
-    assert not (folder / "tables.md").exists()
+def test_a_folder_in_use_is_named(folder: Path, data: Path, one_epoch: Path) -> None:
+    with FolderLock(folder):
+        message = sentence(reproduce(data, one_epoch, folder, "--methods", "pii", "--seeds", "1"))
+    assert f"Another run is using the folder {folder}" in message
+
+
+def test_torchrun_is_refused(
+    folder: Path, data: Path, one_epoch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    message = sentence(reproduce(data, one_epoch, folder, "--methods", "pii", "--seeds", "1"))
+    assert "start it without torchrun (WORLD_SIZE is 2 in the environment)" in message
 
 
 def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_epoch: Path) -> None:
@@ -205,15 +210,13 @@ def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_e
     )  # fmt: skip
     jobs = plan_jobs(request)
     assert pickle.loads(pickle.dumps(jobs)) == jobs  # as they get to workers
-    tasks = [JobTask(job, request) for job in jobs]
-    farm = Farm(tasks, "")
-    farm.states[tasks[1].name] = RUNS
-    tasks[1].log.write_text("Looking at the images.\nTraining.\n")
+    states = {job.name: WAITS for job in jobs} | {jobs[0].name: FINISHED, jobs[1].name: RUNS}
+    (finished / "logs" / f"{jobs[1].name}.log").write_text("Looking at the images.\nTraining.\n")
     text = io.StringIO()
-    Console(file=text, width=120).print(LiveTable(finished, jobs, farm).draw())
+    Console(file=text, width=120).print(LiveTable(finished, jobs).draw(states))
     assert "1 of 4 jobs finished" in text.getvalue()
     assert re.search(r"disc .* \d+\.\d 1/2 .* 0/2", text.getvalue())
-    assert text.getvalue().splitlines()[-1].strip() == f"{tasks[1].name}: Training."
+    assert text.getvalue().splitlines()[-1].strip() == f"{jobs[1].name}: Training."
 
 
 def test_a_job_that_fails_does_not_stop_the_others(

@@ -22,12 +22,13 @@ from typer.testing import Result as CliResult
 from nsa.gaussian import DISTRIBUTIONS, FeatureExtractor, GaussianDetector
 from nsa.gaussian.folds import fold_rows
 from nsa.images import load_images
+from nsa.jobs.job import Needs
 from nsa.metrics import auroc
 from nsa.model.backbones import random_network
 from nsa.model.packages import PackageWeights
 from nsa.reproduce.gaussian.jobs import plan_jobs
 from nsa.reproduce.request import ReproduceRequest
-from nsa.reproduce.runner import JobTask
+from nsa.reproduce.runner import RequestedJob
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +193,8 @@ def test_a_worker_does_what_is_left(finished: Path, small: Path, tmp_path: Path)
     fold = output / "runs" / path.stem / "fold-1.json"
     text = fold.read_text()
     fold.write_text(text.replace('"full"', '"mahalanobis"').replace('"npca01"', '"npca-0.1"'))
-    task = pickle.loads(pickle.dumps(JobTask(plan_jobs(request)[0], request)))
-    task.run()
+    requested = pickle.loads(pickle.dumps(RequestedJob(plan_jobs(request)[0], request, Needs())))
+    requested.run()
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
 
 

@@ -27,8 +27,8 @@ from nsa.errors import InputError
 from nsa.folder import Metrics
 from nsa.gaussian import GaussianDetector
 from nsa.model.weights import load_model, read_tensors, save_model
-from nsa.runs import categories
 from nsa.runs.calibrate import Calibration
+from nsa.runs.several.trainings import find
 from nsa.settings.config import ImageConfig, TrainConfig
 from nsa.settings.options import TrainRequest
 from nsa.training import Trainer, checkpoint, load_checkpoint
@@ -37,7 +37,7 @@ READERS: dict[str, Any] = {
     "config.yaml": open_run,
     "metrics.json": Metrics.read,
     "calibration.csv": lambda run: Calibration.read(run).threshold.threshold(0.5),
-    "categories.yaml": lambda run: categories.find(TrainRequest(), run),
+    "categories.yaml": lambda run: find(TrainRequest(), run),
     "gaussian.safetensors": storage.load,
     "gaussian.yaml": storage.load,
     "model.safetensors": lambda run: load_model(run / "model.safetensors", small_network()),

@@ -35,6 +35,7 @@ def test_no_module_hides_a_public_name(package: str) -> None:
         ("from nsa.images import open_dataset", "torch numpy PIL"),
         ("from nsa.images import center_crop, load_images, to_network_input", "numba"),
         ("from nsa.plan import draw_augmentation", "numba torch"),
+        ("from nsa.jobs import worker", "torch numpy"),  # which has to set their threads first
         ("from nsa.report import examples, overlay, tables", "matplotlib"),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,30 @@ def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
     assert str(raised.value) == (
         f"Cannot write to the folder {path}: No such file or directory; choose another --output."
     )
+
+
+def test_a_lock_is_waited_for(tmp_path: Path) -> None:
+    """As of a process that is still saving; but not for ever."""
+    with (
+        FolderLock(tmp_path),
+        pytest.raises(InputError, match="Another run is using"),
+        FolderLock(tmp_path, wait=0.3),
+    ):
+        pass
+    folder = tmp_path / "results"
+    folder.mkdir(parents=True)  # the first lock has taken the empty folder with it
+    (folder / "model").touch()
+    taken, done = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with FolderLock(folder):
+            taken.set()
+            time.sleep(0.5)
+            done.set()
+
+    other = threading.Thread(target=use)
+    other.start()
+    assert taken.wait(30)
+    with FolderLock(folder, wait=30):
+        assert done.is_set()
+    other.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from nsa.cli.options import options_of, with_options
 from nsa.errors import InputError
 from nsa.reproduce.request import ReproduceRequest
-from nsa.settings.options import Request, option
+from nsa.settings.options import CLUSTER, Request, option
 from nsa.system.console import console
 
 _log = logging.getLogger("nsa")
@@ -23,22 +24,30 @@ class HowToRun(Request):
     jobs_per_device: int | None = option(
         "Jobs at once on every GPU, or on the CPU. [default: 1]", low=1, high=64
     )
+    cluster: str | None = option(CLUSTER)
 
 
 @with_options(options_of(ReproduceRequest), options_of(HowToRun))
 def reproduce_command(**given: Any) -> None:
     """Run a paper's systems over categories and seeds and write our tables beside the paper's.
 
-    Finished jobs are skipped and interrupted ones continue. Any number of processes may share one
-    --output: under torchrun, every rank takes its share. Another --data-root, such as the X-rays of
-    Table 3, may join the same --output.
+    Finished jobs are skipped and interrupted ones continue. Another --data-root, such as the X-rays
+    of Table 3, may join the same --output.
     """
     from nsa.reproduce.papers import check_tables, find_paper
     from nsa.reproduce.report import FILES, write_report
     from nsa.reproduce.results import check_consistent, read_results
     from nsa.reproduce.runner import check_folder, is_finished, prepare_folder, run_jobs
+    from nsa.system.files import make_folder
+    from nsa.system.lock import FolderLock
 
-    per_device = given.pop("jobs_per_device", 1)
+    ranks = os.environ.get("WORLD_SIZE", "1")
+    if ranks != "1":
+        raise InputError(
+            "nsa reproduce is one process, which has workers by --jobs-per-device, or a --cluster; "
+            f"start it without torchrun (WORLD_SIZE is {ranks} in the environment)."
+        )
+    per_device, cluster = given.pop("jobs_per_device", 1), given.pop("cluster", None)
     asked = ReproduceRequest.read(given)
     paper = find_paper(asked.paper)
     folder = asked.output
@@ -54,21 +63,20 @@ def reproduce_command(**given: Any) -> None:
     )
     jobs = paper.plan(request)
     paper.prepare([job for job in jobs if not is_finished(folder, job)])
-    prepare_folder(folder)
-    check_consistent(read_results(folder), jobs)
-    _log.info("%d jobs, results go to %s.", len(jobs), folder)
-    failures = run_jobs(jobs, request, per_device)
-    tables = write_report(folder, paper, request.tables, jobs)
+    make_folder(folder)
+    with FolderLock(folder):
+        prepare_folder(folder)
+        check_consistent(read_results(folder), jobs)
+        _log.info("%d jobs, results go to %s.", len(jobs), folder)
+        failures = run_jobs(jobs, request, per_device, cluster)
+        tables = write_report(folder, paper, request.tables, jobs)
     if tables:
         paths = ", ".join(str(folder / name) for name in FILES)
         console.print(f"Wrote {paths}", soft_wrap=True)
-    left = sum(not is_finished(folder, job) for job in jobs)
-    if left > len(failures):  # whoever finishes them writes the tables again
-        _log.info("%d jobs are in the hands of other processes.", left - len(failures))
     if failures:
         name, reason = next(iter(failures.items()))
         raise InputError(f"{len(failures)} could not be finished, the first is {name}: {reason}")
-    if not tables and not left:
+    if not tables:
         raise InputError(
             f"No table of {', '.join(request.tables)} can be filled: the test sets lack what its "
             "metric needs, such as masks of the defects, or --methods names none of its systems."

@@ -10,7 +10,7 @@ from nsa.cli.options import options_of, with_options
 from nsa.cli.results import print_results
 from nsa.detectors.registry import method_of, read_request, train_options
 from nsa.errors import InputError
-from nsa.settings.options import Request, option
+from nsa.settings.options import CLUSTER, Request, option, parse_seeds
 from nsa.system.console import console
 
 
@@ -22,6 +22,12 @@ class HowToTrain(Request):
     jobs_per_device: int | None = option(
         "Trainings at once on every GPU, or on the CPU, of several. [default: 1]", low=1, high=64
     )
+    seeds: tuple[int, ...] | None = option(
+        "Train each category with several: how many (3 means 0, 1 and 2), or a list by commas such "
+        "as 0,7. Each training has a folder of its own below --output.",
+        parse=parse_seeds,
+    )
+    cluster: str | None = option(CLUSTER)
     config: Path | None = option(
         "YAML file with these options by name (underscores), and sections for every other setting, "
         "as the config.yaml of a run has them; the command line wins."
@@ -45,14 +51,15 @@ def train_command(**given: Any) -> None:
     were judged good on the review page, such as false alarms.
 
     torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
-    one. --category all --jobs-per-device N trains several networks at once on every GPU.
+    one. --category all --jobs-per-device N trains several networks at once on every GPU, and
+    --seeds 3 each of them three times.
     """
-    from nsa.runs import categories
     from nsa.runs.demo import use_demo_data
+    from nsa.runs.several.trainings import find
     from nsa.runs.train import follow, resume, train
     from nsa.training.distributed import join
 
-    how = HowToTrain(**{name: given.pop(name) for name in HowToTrain.options() if name in given})
+    how = HowToTrain.read({name: given.pop(name) for name in HowToTrain.options() if name in given})
     if how.resume is not None and ("output" in given or how.config is not None):
         raise InputError("--resume continues a run as it began; leave out --output and --config.")
     # What continues is of its own method, whatever the default is.
@@ -64,20 +71,22 @@ def train_command(**given: Any) -> None:
         if not ranks.leads:
             follow(request, ranks)
             return
+        if how.seeds and how.resume is None:
+            request = use_demo_data(request)
         many = None
-        if request.resume_from is None:
-            many = categories.find(request, how.resume, ranks)
+        if request.resume_from is None or how.seeds:
+            many = find(request, how.resume, how.seeds or (), ranks, profile=how.profile)
         if many is not None:
-            if how.profile:
-                raise InputError("--profile measures one training; name a single category.")
-            many.train(how.jobs_per_device)
+            many.train(how.jobs_per_device, how.cluster)
             console.print(f"Results are in {many.folder}", soft_wrap=True)
             return
-        if how.jobs_per_device is not None:
-            raise InputError(
-                "--jobs-per-device is for several categories at once; name them, as in --category "
-                "a,b or --category all with --data-root, or leave it out."
-            )
+        for name in ("jobs_per_device", "cluster"):
+            if getattr(how, name) is not None:
+                raise InputError(
+                    f"--{name.replace('_', '-')} is for several trainings; name several "
+                    "categories, as in --category a,b or --category all with --data-root, or "
+                    "several --seeds, or leave it out."
+                )
         if how.resume is not None:
             trained = resume(how.resume, request, ranks, profile=how.profile)
         else:

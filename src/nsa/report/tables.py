@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,11 +51,13 @@ def results_table(
     return table
 
 
-def categories_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
+def categories_table(results: Mapping[str, Mapping[int | None, Mapping[str, Any]]]) -> Table:
     """A rich table of the scores of several categories in percent, with their mean.
 
+    Where there are seeds, each score is the mean over them, with the standard deviation.
+
     Args:
-        results: category -> what its ``metrics.json`` holds.
+        results: category -> seed, or None where there is none -> what its ``metrics.json`` holds.
     """
     names = ("image_auroc", "pixel_auroc", "au_pro")
     table = Table()
@@ -62,17 +65,39 @@ def categories_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
     for name in names:
         table.add_column(f"{_NAMES[name]} %", justify="right")
     table.add_column("training", justify="right")
-    for category, values in results.items():
-        cells = ["-" if values[name] is None else f"{100 * values[name]:.1f}" for name in names]
-        table.add_row(category, *cells, duration(values["times"].get("training_seconds", 0)))
+    for category, of_seeds in results.items():
+        cells = [_spread([one[name] for one in of_seeds.values()]) for name in names]
+        table.add_row(category, *cells, duration(_training_seconds(of_seeds)))
     if len(results) > 1:
         table.add_section()
-        columns = ([one[name] for one in results.values()] for name in names)
-        known = [[value for value in column if value is not None] for column in columns]
-        means = [f"{100 * sum(one) / len(one):.1f}" if one else "-" for one in known]
-        total = sum(one["times"].get("training_seconds", 0) for one in results.values())
-        table.add_row("mean", *means, f"{duration(total)} in all")
+        # A mean over categories shifts with the categories, so a seed counts that has all of them.
+        seeds = sorted(set.intersection(*map(set, results.values())), key=lambda seed: seed or 0)
+        cells = [
+            _spread([_mean([of[seed][name] for of in results.values()]) for seed in seeds])
+            for name in names
+        ]
+        total = sum(map(_training_seconds, results.values()))
+        table.add_row("mean", *cells, f"{duration(total)} in all")
     return table
+
+
+def _training_seconds(runs: Mapping[int | None, Mapping[str, Any]]) -> float:
+    return float(sum(one["times"].get("training_seconds", 0) for one in runs.values()))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.mean(known) if known else None
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    """Fractions as a mean in percent, and their standard deviation where there are several."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "-"
+    if len(known) == 1:
+        return f"{known[0]:.1f}"
+    return f"{statistics.mean(known):.1f} ± {statistics.stdev(known):.1f}"
 
 
 def calibration_table(rows: Sequence[tuple[float, float | None, int]], images: int) -> Table:

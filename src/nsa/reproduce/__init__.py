@@ -1,13 +1,12 @@
 """``nsa reproduce``: a paper's systems over categories and seeds, and its tables from them.
 
-A job is one system on one category with one seed. Any number of processes on any number of machines
-share a results folder:
+A job is one system on one category with one seed. One command at a time has a results folder, and
+its jobs are done here, in worker processes or on a cluster:
 
 jobs/<job>.json     a finished job: settings, metrics, times, curves
 jobs/<job>/         pictures of its best and worst cases
 runs/<job>/         its training or its finished folds, which an interrupted job continues
 features/           what pretrained networks see in a category, for the jobs that need it
-claims/<job>.lock   while a process works on it
 logs/<job>.log      what it printed, where a worker process did it
 tables.md, tables.csv, tables.tex, index.html
 

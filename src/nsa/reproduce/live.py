@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from nsa.jobs.attempt import last_line
+from nsa.jobs.execute import FINISHED, RUNS
 from nsa.reproduce.job import Job
-from nsa.reproduce.results import Result, read_result, result_path
-from nsa.runs.farm import Farm
-from nsa.runs.workers import last_line
+from nsa.reproduce.results import log_path, read_result, result_path
 from nsa.system.console import printable
 
 
@@ -22,31 +22,31 @@ class LiveTable:
     Args:
         folder: the results folder.
         jobs: all jobs of the request.
-        farm: does them.
     """
 
-    def __init__(self, folder: Path, jobs: Sequence[Job], farm: Farm) -> None:
-        self._folder, self._jobs, self._farm = folder, jobs, farm
-        self._finished: dict[str, Result] = {}
+    def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
+        self._folder, self._jobs = folder, jobs
+        self._cells: dict[tuple[str, str], list[Job]] = {}
+        for job in jobs:
+            self._cells.setdefault((job.category, job.system.name), []).append(job)
+        self._scores: dict[str, float | None] = {}  # of what is finished
 
-    def draw(self) -> Group:
-        """The state of the folder now."""
+    def draw(self, states: Mapping[str, str]) -> Group:
+        """The state of all jobs, by name, as :func:`nsa.jobs.execute.execute` has it."""
         lines = [
-            Text(printable(f"{task.name}: {last_line(task.log)}"), overflow="ellipsis",
-                 no_wrap=True, style="dim")
-            for task in self._farm.running()
+            Text(printable(f"{job.name}: {last_line(log_path(self._folder, job))}"),
+                 overflow="ellipsis", no_wrap=True, style="dim")
+            for job in self._jobs if states[job.name] == RUNS
         ]  # fmt: skip
-        return Group(self._table(), *lines)
+        return Group(self._table(states), *lines)
 
-    def _table(self) -> RichTable:
+    def _table(self, states: Mapping[str, str]) -> RichTable:
         for job in self._jobs:
-            path = result_path(self._folder, job)
-            if job.name not in self._finished and path.is_file():
-                result = read_result(path)
-                if result is not None:
-                    self._finished[job.name] = result
+            if states[job.name] == FINISHED and job.name not in self._scores:
+                result = read_result(result_path(self._folder, job))
+                self._scores[job.name] = None if result is None else result.metric("image_auroc")
         systems = list(dict.fromkeys(job.system.name for job in self._jobs))
-        title = f"{len(self._finished)} of {len(self._jobs)} jobs finished; image AUROC %"
+        title = f"{len(self._scores)} of {len(self._jobs)} jobs finished; image AUROC %"
         table = RichTable(title=title, title_justify="left")
         table.add_column("category")
         for name in systems:
@@ -56,10 +56,10 @@ class LiveTable:
         return table
 
     def _cell(self, category: str, system: str) -> Text:
-        jobs = [j for j in self._jobs if (j.category, j.system.name) == (category, system)]
-        if not jobs:
+        jobs = self._cells.get((category, system))
+        if jobs is None:
             return Text("-", "dim")
-        done = [self._finished[job.name] for job in jobs if job.name in self._finished]
-        values = [v for v in (result.metric("image_auroc") for result in done) if v is not None]
+        done = [self._scores[job.name] for job in jobs if job.name in self._scores]
+        values = [score for score in done if score is not None]
         cell = Text(f"{100 * sum(values) / len(values):.1f} " if values else "")
         return cell.append(f"{len(done)}/{len(jobs)}", "green" if len(done) == len(jobs) else "dim")

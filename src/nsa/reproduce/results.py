@@ -88,6 +88,11 @@ def result_path(folder: Path, job: Job) -> Path:
     return folder / "jobs" / f"{job.name}.json"
 
 
+def log_path(folder: Path, job: Job) -> Path:
+    """Where a job prints to that a worker does."""
+    return folder / "logs" / f"{job.name}.log"
+
+
 def write_result(folder: Path, job: Job, outcome: dict[str, Any]) -> None:
     """Write the file that makes a job count as finished.
 

@@ -1,22 +1,21 @@
-"""The jobs of a results folder as tasks of a farm, beside any number of other processes."""
+"""The jobs of a results folder, done by whatever does jobs."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nsa.errors import InputError
-from nsa.reproduce.claims import claim, remove_left
+from nsa.jobs.choose import needs_of_training, open_executor
+from nsa.jobs.execute import execute
+from nsa.jobs.job import Needs
 from nsa.reproduce.job import Job
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.request import ReproduceRequest
-from nsa.reproduce.results import read_result, result_path, write_result
-from nsa.runs.farm import Farm
-from nsa.runs.workers import count_devices
+from nsa.reproduce.results import log_path, read_result, result_path, write_result
 from nsa.system.console import console, duration
 from nsa.system.files import make_folder, remove_unfinished
 
@@ -24,66 +23,32 @@ _log = logging.getLogger("nsa")
 
 
 @dataclass(frozen=True)
-class Rank:
-    """Which of several processes this is."""
-
-    number: int = 0
-    count: int = 1
-
-    @classmethod
-    def from_environment(cls) -> Rank:
-        """From ``RANK`` and ``WORLD_SIZE``, as ``torchrun`` sets them.
-
-        Raises:
-            InputError: they make no sense.
-        """
-        texts = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-        if not (texts[0].isdigit() and texts[1].isdigit() and int(texts[0]) < int(texts[1])):
-            raise InputError(
-                f"RANK must be a number below WORLD_SIZE, got RANK={texts[0]} and "
-                f"WORLD_SIZE={texts[1]} in the environment."
-            )
-        return cls(int(texts[0]), int(texts[1]))
-
-    def order(self, jobs: Sequence[Job]) -> list[Job]:
-        """Our own share first, then the others', in case a process of theirs is gone."""
-        shares = [
-            jobs[(self.number + shift) % self.count :: self.count] for shift in range(self.count)
-        ]
-        return [job for share in shares for job in share]
-
-
-@dataclass(frozen=True)
-class JobTask:
-    """A job of a request, a task of a farm."""
+class RequestedJob:
+    """A job of a paper together with the request that it is of: a :class:`nsa.jobs.job.Job`."""
 
     job: Job
     request: ReproduceRequest
+    needs: Needs
 
     @property
     def name(self) -> str:
         return self.job.name
 
     @property
+    def folder(self) -> Path:
+        return self.request.output
+
+    @property
     def log(self) -> Path:
-        return self.request.output / "logs" / f"{self.name}.log"
+        return log_path(self.folder, self.job)
 
     def is_finished(self) -> bool:
         """See :func:`is_finished`."""
-        return is_finished(self.request.output, self.job)
+        return is_finished(self.folder, self.job)
 
     def run(self) -> None:
-        """Do, or continue, the job, unless another process is at it.
-
-        Raises:
-            InputError: it cannot be done.
-            Interrupted: a signal stopped it; its state is saved.
-        """
-        with claim(self.request.output / "claims" / f"{self.name}.lock") as ours:
-            # Another process may have finished it between our look and our claim.
-            if ours and not self.is_finished():
-                _log.info("Job %s.", self.name)
-                run_job(self.job, self.request)
+        """See :func:`run_job`."""
+        run_job(self.job, self.request)
 
 
 def check_folder(output: Path) -> None:
@@ -102,45 +67,46 @@ def check_folder(output: Path) -> None:
 
 
 def prepare_folder(output: Path) -> None:
-    """Create a results folder with what lies in it, without what a kill has left there.
+    """Create what lies in a results folder, without what a kill has left there.
 
     Raises:
         InputError: it cannot be created or written to.
     """
-    for part in ("", "jobs", "runs", "claims", "logs"):
+    for part in ("jobs", "runs", "logs"):
         make_folder(output / part)
         remove_unfinished(output / part)
-    remove_left(output / "claims")
 
 
-def run_jobs(jobs: Sequence[Job], request: ReproduceRequest, per_device: int) -> dict[str, str]:
-    """Run every job that is not finished and that no other process is at.
+def run_jobs(
+    jobs: Sequence[Job], request: ReproduceRequest, per_device: int, cluster: str | None
+) -> dict[str, str]:
+    """Run every job that is not finished.
 
     That is in this process, or in workers where several run at once or a live table is to be drawn.
     A job that fails for a reason of its own, such as an unreadable image, stops no other.
 
     Args:
         per_device: jobs at once on every device.
+        cluster: see :func:`nsa.jobs.choose.open_executor`.
 
     Returns:
         Why jobs failed, by their names.
 
     Raises:
         InputError: a result was written by another version of this package, or there is no such
-            device.
+            device or cluster.
         Interrupted: a signal came; what ran is saved.
     """
-    folder, rank = request.output, Rank.from_environment()
-    tasks = [JobTask(job, request) for job in rank.order(jobs)]
-    farm = Farm(tasks, "the same command continues.")
-    if not farm.left():
+    left = sum(not is_finished(request.output, job) for job in jobs)
+    if not left:
         _log.info("All jobs are finished.")
-    elif per_device == 1 and (rank.count > 1 or not console.is_terminal):
-        farm.work()
-    else:
-        devices = count_devices(request.device or "auto")
-        farm.spread(per_device * devices, devices, LiveTable(folder, jobs, farm).draw)
-    return farm.failures
+        return {}
+    device = request.device or "auto"
+    needs = needs_of_training(device, per_device)
+    executor = open_executor(cluster, device, per_device, left, apart=console.is_terminal)
+    requested = [RequestedJob(job, request, needs) for job in jobs]
+    draw = LiveTable(request.output, jobs).draw
+    return execute(requested, executor, draw, "the same command continues.")
 
 
 def is_finished(output: Path, job: Job) -> bool:

@@ -32,7 +32,7 @@ from nsa.runs.work import Trained, work
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
 from nsa.system.device import own_threads, torch_threads
-from nsa.system.lock import FolderLock, empty_folder, is_unused
+from nsa.system.lock import SECONDS_TO_SAVE, FolderLock, empty_folder, is_unused
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.profile import FILE as TRACE
 
@@ -161,7 +161,8 @@ def follow(request: TrainRequest, ranks: Ranks) -> None:
 def train_or_resume(request: TrainRequest, settings: AnySettings | None = None) -> Trained:
     """Continue the run in the output folder if one has begun there, else :func:`train` anew.
 
-    What cannot be continued is removed.
+    What cannot be continued is removed. A worker whose driver was killed may still be saving what
+    it has; that is waited for.
 
     Args:
         request: names its output.
@@ -169,6 +170,9 @@ def train_or_resume(request: TrainRequest, settings: AnySettings | None = None) 
     """
     folder, method = request.output, find_method(request.method)
     assert folder is not None
+    if folder.is_dir():
+        with FolderLock(folder, wait=SECONDS_TO_SAVE):
+            pass
     begun = method.find_begun(folder)
     if begun is not None and settings in (None, begun.settings):
         _log.info("Continuing %s.", folder.name)

@@ -154,6 +154,33 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """A number of seeds, or seeds by commas.
+
+    Raises:
+        InputError: it is neither.
+    """
+    parts = parse_names(text)
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise InputError(
+            f"--seeds must be a number of seeds or a list by commas such as 0,1,2, got {text!r}."
+        )
+    numbers = tuple(dict.fromkeys(int(part) for part in parts))
+    if "," in text:
+        return numbers
+    if not 1 <= numbers[0] <= 1000:
+        raise InputError(f"--seeds must be 1 to 1000 seeds, got {numbers[0]}.")
+    return tuple(range(numbers[0]))
+
+
+CLUSTER = "auto, or HOST:PORT, of a Ray cluster that does the jobs. [default: this machine does]"
+"""Help of the option ``--cluster``, which several commands have."""
+
 NONE = "none"  # of an option whose setting may be None
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Collection
 from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.system.files import is_unfinished, lock_file, remove_unfinished, same_file
 
+SECONDS_TO_SAVE = 60.0  # that a process may take which was told to end
 _LOCK = ".lock"
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class FolderLock:
@@ -20,15 +23,20 @@ class FolderLock:
     The operating system drops the lock when the process ends, however it ends. Its file goes with
     the block, and the folder too if nothing is in it then; what a process that was killed had begun
     to write goes at the start.
+
+    Args:
+        path: the folder.
+        wait: seconds to wait for a process that has it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, wait: float = 0.0) -> None:
+        self._path, self._wait = path, wait
         self._file: int | None = None
 
     def __enter__(self) -> None:
+        until = time.monotonic() + self._wait
         while self._file is None:
-            self._file = self._lock()
+            self._file = self._lock(until)
         try:
             remove_unfinished(self._path)
         except BaseException:
@@ -44,8 +52,11 @@ class FolderLock:
         os.close(self._file)
         self._file = None
 
-    def _lock(self) -> int | None:
-        """The locked file; None if it is no longer that of the folder: its owner has just left."""
+    def _lock(self, until: float) -> int | None:
+        """The locked file; None if it is to be tried again.
+
+        That is until a time, or if it is no longer that of the folder: its owner has just left.
+        """
         try:
             file = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -57,6 +68,9 @@ class FolderLock:
             lock_file(file)
         except BlockingIOError as error:
             os.close(file)
+            if time.monotonic() < until:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+                return None
             raise InputError(
                 f"Another run is using the folder {self._path}; wait for it or choose another "
                 "--output."

@@ -53,6 +53,7 @@ from nsa.settings.config import Levels
 from nsa.system.console import console
 from nsa.system.files import make_folder, write_atomically
 from nsa.system.interrupt import Interrupted
+from nsa.system.lock import SECONDS_TO_SAVE, FolderLock
 from nsa.system.readers import read_json
 
 _log = logging.getLogger("nsa")
@@ -88,11 +89,13 @@ def run_job(job: GaussianJob, request: ReproduceRequest, device: torch.device) -
     levels = find_levels([sample.path for sample in dataset.train])
     work = _Work(job, dataset, defective, output, output / "runs" / job.name, device, levels)
     make_folder(work.folder)
-    try:
-        folds, source = _TASKS[job.system.task](work)
-    except KeyboardInterrupt:
-        raise Interrupted(f"Stopped {job.name}; its finished folds are saved.") from None
-    forget_passes(work.folder)
+    # A worker whose command was killed may be at it until it has saved.
+    with FolderLock(work.folder, wait=SECONDS_TO_SAVE):
+        try:
+            folds, source = _TASKS[job.system.task](work)
+        except KeyboardInterrupt:
+            raise Interrupted(f"Stopped {job.name}; its finished folds are saved.") from None
+        forget_passes(work.folder)
     aurocs = _gather(folds, "aurocs")
     first = next(iter(aurocs.values()))
     curves = [fold["curve"] for fold in folds if "curve" in fold]

@@ -1,4 +1,4 @@
-"""``nsa train --category all``: several categories, so many at once."""
+"""Several trainings by one command: ``nsa train`` with several categories, seeds, or both."""
 
 import csv
 import io
@@ -6,19 +6,25 @@ import os
 import re
 import shutil
 import signal
+import statistics
 import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from rich.console import Console
+from safetensors.torch import load_file
 from tiny import nsa, picture, sentence, write, write_config, write_product
 
 from nsa.images import list_categories
-from nsa.runs.categories import Category, state_table
-from nsa.runs.farm import RUNS, Farm
+from nsa.jobs.execute import FAILED, FINISHED, RUNS
+from nsa.jobs.inline import InlineExecutor
+from nsa.runs.several.job import Training
+from nsa.runs.several.results import StateTable
+from nsa.settings.options import TrainRequest
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(
         "train", "--data-root", data, "--category", "all", "--config", config, "--output", folder,
     )  # fmt: skip
     message = sentence(result)
-    assert message.startswith("Error: 1 of 3 categories failed; mend the cause, and --resume")
+    assert message.startswith("Error: 1 of 3 trainings failed; mend the cause, and --resume")
     assert "ring: " in message
     assert "2.png cannot be read" in message
     assert "disc" in result.stdout
@@ -59,16 +65,17 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(
     assert (settings["category"], settings["training"]["epochs"]) == ("plate", 1)
 
     shown = io.StringIO()
-    tasks = [Category(folder, name, {}) for name in found]
-    Console(file=shown, width=100).print(state_table(tasks, dict.fromkeys(found, RUNS)))
-    assert "2 of 3 categories finished" in shown.getvalue()
+    trainings = [Training(folder, name, None, TrainRequest()) for name in found]
+    states = {"disc": FINISHED, "plate": FINISHED, "ring": RUNS}
+    Console(file=shown, width=100).print(StateTable(trainings).draw(states))
+    assert "2 of 3 trainings finished" in shown.getvalue()
     assert "plate" in shown.getvalue()
     assert "Error: " in shown.getvalue()  # the last line of the log
 
     weights = (folder / "disc" / "model.safetensors").stat().st_mtime_ns
     write(data / "ring" / "train" / "good" / "2.png", picture(2)[0])
     # In this process, to the result that a worker has.
-    monkeypatch.setattr(Farm, "spread", lambda farm, *_: farm.work())
+    monkeypatch.setattr("nsa.jobs.choose.LocalExecutor", lambda *_: InlineExecutor())
     again = nsa("train", "--resume", folder)
     assert again.exit_code == 0, again.output
     assert (folder / "disc" / "model.safetensors").stat().st_mtime_ns == weights
@@ -124,12 +131,92 @@ def test_bad_requests(data: Path, tmp_path: Path) -> None:
     assert "holds no category" in sentence(
         nsa("train", "--data-root", tmp_path / "empty", "--category", "all")
     )
+    seeds = (*common, "disc", "--seeds")
+    assert "leave out --seed" in sentence(nsa(*seeds, 2, "--seed", 3))
+    assert "leave out --seed" in sentence(
+        nsa(*seeds, 2, "--config", write_config(tmp_path / "s.yaml", training={"seed": 3}))
+    )
+    assert "--seeds must be a number" in sentence(nsa(*seeds, "many"))
+    assert "leave out one of the two" in sentence(
+        nsa("train", "--resume-from", tmp_path, "--seeds", 2)
+    )
+    assert "--profile measures one" in sentence(nsa(*seeds, 2, "--profile"))
+    assert "--cluster is for several trainings" in sentence(
+        nsa(*common, "disc", "--cluster", "auto")
+    )
     assert not (tmp_path / "out").exists()
 
 
 def test_categories_of_a_root(data: Path) -> None:
     assert list_categories(data) == ["disc", "plate", "ring"]
     assert list_categories(data / "ring") == ["ring"]
+
+
+def test_seeds(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is what ``nsa train --seed`` makes; the summary has their mean and deviation."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    config, folder = write_config(tmp_path / "o.yaml", epochs=1), tmp_path / "out"
+    common = ("train", "--data-root", data, "--config", config, "--threads", 1)
+    result = nsa(
+        *common, "--category", "disc", "--seeds", "7,1", "--output", folder
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "±" in result.stdout
+    names = ["disc-seed7", "disc-seed1"]
+    for name in names:
+        assert f"{name} is finished; " in result.stderr
+    alone = nsa(*common, "--category", "disc", "--seed", 7, "--output", tmp_path / "alone")
+    assert alone.exit_code == 0, alone.output
+    weights = [
+        load_file(run / "model.safetensors") for run in (tmp_path / "alone", folder / names[0])
+    ]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+    with (folder / "summary.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [line["seed"] for line in lines] == ["7", "1", "mean", "standard deviation"]
+    values = [float(line["image_auroc"]) for line in lines]
+    assert values[2:] == pytest.approx([statistics.mean(values[:2]), statistics.stdev(values[:2])])
+
+    before = {name: (folder / name / "model.safetensors").stat().st_mtime_ns for name in names}
+    (folder / names[1] / "metrics.json").unlink()
+    assert "--seeds cannot change" in sentence(nsa("train", "--resume", folder, "--seeds", 2))
+    monkeypatch.setattr("nsa.jobs.choose.LocalExecutor", lambda *_: InlineExecutor())
+    again = nsa("train", "--resume", folder)
+    assert again.exit_code == 0, again.output
+    assert (folder / names[1] / "metrics.json").is_file()
+    for name in names:
+        assert (folder / name / "model.safetensors").stat().st_mtime_ns == before[name]
+
+
+def test_seeds_of_a_plain_folder(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsa.jobs.choose.LocalExecutor", lambda *_: InlineExecutor())
+    config, folder = write_config(tmp_path / "o.yaml", epochs=1), tmp_path / "out"
+    plain = data / "disc" / "train" / "good"
+    result = nsa(
+        "train", "--normal-dir", plain, "--config", config, "--seeds", 2, "--output", folder
+    )
+    assert result.exit_code == 0, result.output
+    for seed in (0, 1):
+        settings = yaml.safe_load((folder / f"disc-seed{seed}" / "config.yaml").read_text())
+        assert (settings["category"], settings["training"]["seed"]) == ("disc", seed)
+
+
+def test_a_terminal_with_few_lines_shows_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "nsa.runs.several.results.console", Console(file=io.StringIO(), width=80, height=20)
+    )
+    trainings = [Training(tmp_path, "disc", seed, TrainRequest()) for seed in range(50)]
+    states = {one.name: FINISHED for one in trainings}
+    states |= {"disc-seed7": RUNS, "disc-seed9": FAILED}
+    shown = io.StringIO()
+    Console(file=shown, width=80).print(StateTable(trainings).draw(states))
+    assert "48 of 50 trainings finished" in shown.getvalue()
+    names = re.findall(r"disc-seed\d+", shown.getvalue())
+    assert names == ["disc-seed7", "disc-seed9"]
 
 
 @pytest.mark.parametrize(

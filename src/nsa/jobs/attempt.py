@@ -1,0 +1,100 @@
+"""What a worker does with a job: its output goes into its log, and a failure becomes a sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from nsa.errors import InputError
+from nsa.jobs.job import Job
+from nsa.system.console import console
+from nsa.system.interrupt import Interrupted
+
+
+class Crashed(Exception):  # noqa: N818 - it is one of the job's
+    """A job ended by an error that nobody foresaw, so its process is to do no other job.
+
+    Such an error may have left anything behind, a GPU that answers no more for one. The message
+    says what it was, as :func:`attempt` would.
+    """
+
+
+def attempt(job: Job) -> str | None:
+    """Do a job in this process, all that it prints appended to its log.
+
+    Standard output and standard error stay there, for what is printed below Python too.
+
+    Returns:
+        Why it failed, in a sentence or two; None: it did not.
+
+    Raises:
+        Crashed: it failed, and this process is to do no other job.
+        Interrupted, KeyboardInterrupt: a signal stopped it.
+    """
+    try:
+        print_into(job.log)
+    except InputError as error:
+        return _with_log(str(error), job)
+    try:
+        job.run()
+        if job.is_finished():
+            return None
+        raise InputError(f"It ended without a result in {job.folder}.")
+    except InputError as error:
+        sys.stdout.flush()  # the reason is the last line
+        console.print(f"Error: {error}", markup=False, soft_wrap=True)
+        return _with_log(str(error), job)
+    except Interrupted:
+        raise
+    except Exception as error:
+        sys.stdout.flush()
+        traceback.print_exc()
+        reason = traceback.format_exception_only(error)[-1].strip()
+        raise Crashed(_with_log(reason, job)) from None
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def print_into(log: Path) -> None:
+    """Append what this process prints from now on to a file.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        file = log.open("ab")
+    except OSError as error:
+        raise InputError(f"Cannot write {log}: {error.strerror or error}.") from error
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log file, without reading the rest of a long one; empty without one."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return text.splitlines()[-1] if text else ""
+
+
+def how_it_died(exit_code: int | None, job: Job) -> str:
+    """Why a worker process is gone that was at a job, in a sentence or two."""
+    if exit_code is not None and exit_code < 0:
+        reason = f"the process was ended by {signal.Signals(-exit_code).name}"
+    else:
+        reason = last_line(job.log) or "the process ended and said nothing"
+    return _with_log(reason, job)
+
+
+def _with_log(reason: str, job: Job) -> str:
+    return f"{reason} (all of it: {job.log})"

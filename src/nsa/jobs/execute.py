@@ -1,0 +1,123 @@
+"""Do many jobs: whatever is not finished, in order; one that fails stops no other.
+
+Whoever has jobs says what they are and what a person sees of them; the executor says where each of
+them is done, and how many at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+
+from rich.console import RenderableType
+
+from nsa.jobs.executor import Executor
+from nsa.jobs.job import Job
+from nsa.system.console import LiveView, console
+from nsa.system.interrupt import Interrupted, StopRequest
+
+_log = logging.getLogger("nsa")
+
+WAITS, RUNS, FINISHED, FAILED = "waits", "runs", "is finished", "failed"
+_SECONDS_BETWEEN_LOOKS = 0.5  # at signals, at places that become free elsewhere, and of a person
+
+
+def execute(
+    jobs: Sequence[Job],
+    executor: Executor,
+    draw: Callable[[Mapping[str, str]], RenderableType],
+    further: str,
+) -> dict[str, str]:
+    """Do all jobs that are not finished, and wait for them.
+
+    Args:
+        jobs: in the order in which they begin; each has a name of its own.
+        executor: does them; it is entered and left here.
+        draw: what a person at a terminal sees, made of the states by name: :data:`WAITS`,
+            :data:`RUNS`, :data:`FINISHED` or :data:`FAILED`. Elsewhere the log says what begins and
+            what ends.
+        further: how to continue after a signal, which ends what is said then.
+
+    Returns:
+        Why the failed ones did, by name.
+
+    Raises:
+        InputError: a job cannot be looked at, or the executor cannot do it.
+        Interrupted: a signal came; what ran has saved and ended.
+    """
+    course = _Course(jobs, executor)
+    with StopRequest() as stop, LiveView(lambda: draw(course.states)) as view, executor:
+        drawn = 0.0
+        try:
+            while course.left and not stop.made:
+                started = course.start()
+                if time.monotonic() - drawn >= _SECONDS_BETWEEN_LOOKS:
+                    view.update()
+                    drawn = time.monotonic()
+                course.wait(0 if started else _SECONDS_BETWEEN_LOOKS)
+        except (Interrupted, KeyboardInterrupt):  # of a job in this process
+            pass
+        view.update()
+        if not course.left:
+            return course.failures
+        executor.stop()
+    raise Interrupted(f"Stopped and saved, {course.left} of {len(jobs)} left; {further}")
+
+
+class _Course:
+    """What has become of the jobs so far.
+
+    Attributes:
+        states, failures: by name.
+        left: how many jobs wait or run.
+    """
+
+    def __init__(self, jobs: Sequence[Job], executor: Executor) -> None:
+        self._count, self._executor = len(jobs), executor
+        self.states = {job.name: FINISHED if job.is_finished() else WAITS for job in jobs}
+        self._waiting = deque(job for job in jobs if self.states[job.name] == WAITS)
+        self.left = len(self._waiting)
+        self.failures: dict[str, str] = {}
+        self._running: dict[Future[str | None], Job] = {}
+        self._done: SimpleQueue[Future[str | None]] = SimpleQueue()
+
+    def start(self) -> bool:
+        """Hand over the next job, if there is room for one."""
+        if not self._waiting or self._executor.room <= 0:
+            return False
+        job = self._waiting.popleft()
+        if job.is_finished():  # by others, meanwhile
+            self._end(job, FINISHED)
+            return True
+        self.states[job.name] = RUNS
+        if not console.is_terminal:
+            _log.info("%s runs.", job.name)
+        future = self._executor.start(job)
+        self._running[future] = job
+        future.add_done_callback(self._done.put)
+        return True
+
+    def wait(self, seconds: float) -> None:
+        """Note how a job has ended; wait for one, but not longer than this."""
+        try:
+            future = self._done.get(timeout=seconds)
+        except Empty:
+            return
+        job = self._running.pop(future)
+        try:
+            failure = future.result()
+        except (Interrupted, KeyboardInterrupt) as stop:  # which came to its worker alone
+            failure = str(stop) or "It was interrupted."
+        if failure is not None:
+            self.failures[job.name] = failure
+        self._end(job, FINISHED if failure is None else FAILED)
+
+    def _end(self, job: Job, state: str) -> None:
+        self.states[job.name] = state
+        self.left -= 1
+        if not console.is_terminal:
+            _log.info("%s %s; %d of %d left.", job.name, state, self.left, self._count)
