@@ -241,7 +241,8 @@ class Detector(Ignoring, ABC):
         if not len(images):
             none = torch.empty((0, 1, *images.shape[2:]), dtype=torch.float32, device="cpu")
             return none, self.score(images.new_empty((0, self.channels, *self.size))).scores
-        pixels = images.cpu().permute(0, 2, 3, 1).numpy()
+        images = images.cpu()
+        pixels = images.permute(0, 2, 3, 1).numpy()
         self._check_images(pixels[:1])
         if self.resize != "stretch":
             judged = self.judge([*pixels])
@@ -251,7 +252,8 @@ class Detector(Ignoring, ABC):
             )
             check_scores(own, (f"image {number}" for number in range(len(images))))
             return own.maps[:, None], own.scores
-        scored = self.score(stack(pixels, self.size))
+        as_seen = tuple(images.shape[2:]) == self.size
+        scored = self.score(images if as_seen else stack(pixels, self.size))
         check_scores(scored, (f"image {number}" for number in range(len(images))))
         return enlarge(scored.maps[:, None], tuple(images.shape[2:])), scored.scores
 
