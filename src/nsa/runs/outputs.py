@@ -12,6 +12,8 @@ from pathlib import Path
 
 from nsa.errors import InputError
 
+BULK = "bulk.json"  # is in a folder of nsa predict --format parquet, and says of what it is
+
 
 def check_file(path: Path, mark: bytes, inputs: Iterable[Path], *, overwrite: bool) -> None:
     """Check that a command may write a file.
@@ -80,6 +82,11 @@ def check_folder(
     # Other hidden files, as file managers leave them, are nobody's results.
     if not taken and all(entry.name.startswith(".") for entry in found):
         return
+    if any(entry.name == BULK for entry in found):
+        raise InputError(
+            f"The folder {folder} holds results of nsa predict --format parquet; choose another "
+            "--output."
+        )
     if not overwrite:
         further = ", or replace the results in it with --overwrite" if earlier else ""
         raise InputError(f"The folder {folder} is not empty; choose another --output{further}.")

@@ -13,6 +13,7 @@ from tiny import write
 from watched import make_run, put
 
 from nsa.errors import InputError
+from nsa.runs.outputs import check_folder
 
 
 @pytest.fixture
@@ -61,6 +62,19 @@ def test_outputs(bulk: Bulk, tmp_path: Path) -> None:
     assert bulk.score(overwrite=True) == 1
     assert (bulk.output / "notes.txt").read_text() == "mine"
     assert bulk.score() == 0
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.partial.csv"])
+def test_results_of_the_other_form(bulk: Bulk, name: str) -> None:
+    bulk.output.mkdir()
+    (bulk.output / name).write_text("path\n")
+    for overwrite in (False, True):
+        refused(bulk, "out holds results of nsa predict --format csv", overwrite=overwrite)
+    (bulk.output / name).unlink()
+    bulk.score()
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="out holds results of nsa predict --format parquet"):
+            check_folder(bulk.output, ["scores.csv"], (), (), overwrite=overwrite)
 
 
 def test_a_file_as_output(bulk: Bulk) -> None:

@@ -12,9 +12,10 @@ from nsa.folder import AnyRun
 from nsa.runs.bulk.store import Store
 from nsa.runs.decisions import Decisions
 from nsa.runs.identity import decision_values, weights_digest
+from nsa.runs.outputs import BULK
+from nsa.runs.predict.results import GROWING
 from nsa.system.readers import parse_json
 
-BULK = "bulk.json"
 _FORMAT = 1
 _WHY = {
     "format": "of another version of nsa",
@@ -58,7 +59,12 @@ def check_claim(store: Store, claim: dict[str, Any], *, overwrite: bool) -> bool
     if text is None:
         if store.is_empty():
             return False
-        what = "holds no results that --overwrite could replace" if overwrite else "is not empty"
+        if any(store.text(name) is not None for name in GROWING):
+            what = "holds results of nsa predict --format csv"
+        elif overwrite:
+            what = "holds no results that --overwrite could replace"
+        else:
+            what = "is not empty"
         raise InputError(f"The folder {store} {what}; choose another --output.")
     there = parse_json(text, f"{store}/{BULK}")
     differing = next((name for name in claim if there.get(name) != claim[name]), None)

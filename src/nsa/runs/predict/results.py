@@ -17,9 +17,9 @@ from nsa.runs.regions import COCO, COLUMNS, REGIONS
 from nsa.runs.review import REVIEW
 
 SCORES, UNREADABLE = "scores.csv", "unreadable.csv"
-_GROWING = (SCORES, partial_name(Path(SCORES)).name)
+GROWING = (SCORES, partial_name(Path(SCORES)).name)
 _REGIONS = (REGIONS, partial_name(Path(REGIONS)).name)
-TABLES = (*_GROWING, *_REGIONS, COCO, UNREADABLE, REVIEW)
+TABLES = (*GROWING, *_REGIONS, COCO, UNREADABLE, REVIEW)
 REASONS = ("path", "reason")  # of what cannot be read
 # Columns that name files.
 _FILES = PICTURE, MAP, MAP_SPREAD, MASK = "picture", "map", "map_spread", "mask"
@@ -80,7 +80,7 @@ def results_in(folder: Path) -> set[str]:
     Raises:
         InputError: a table cannot be read.
     """
-    tables = [folder / name for name in _GROWING]
+    tables = [folder / name for name in GROWING]
     found = {name for table in tables if table.is_file() for name in _named_by(table)}
     if not found and _begins_as(folder / UNREADABLE):  # of a call that could read nothing
         found.add(UNREADABLE)
