@@ -171,7 +171,7 @@ def memory(folder: Path, count: int) -> None:
     path = folder / "one.png"
     cv2.imwrite(str(path), np.full((64, 64), 99, np.uint8))
     store = LocalStore(folder / "memory")
-    job = work.Work(store, [Repeated(path, count)], {"nsa_version": "benchmark"})
+    job = work.Work(store, [Repeated(path, count)], {"nsa_version": "benchmark"}, "images")
     take, shown, start = job._take, 0, time.perf_counter()
 
     def noted(rows: pa.Table) -> None:

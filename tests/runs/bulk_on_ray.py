@@ -30,7 +30,7 @@ def main(folder: Path) -> None:
     cluster.wait_for_nodes()
 
     def lose() -> None:
-        while not any(folder.glob("cores/scores/*.parquet")):
+        while len([*folder.glob("cores/scores/*.parquet")]) < 2:  # the first has no rows
             time.sleep(0.01)
         cluster.remove_node(second, allow_graceful=False)
 

@@ -91,7 +91,8 @@ def predict_command(
 
     With --format parquet folders are searched with all that lie below them, and there are no
     pictures but two tables: scores/*.parquet, a row an image, and unreadable/*.parquet. The same
-    command continues after whatever has ended it, and judges what is new or has changed.
+    command continues after whatever has ended it, and judges what is new or has changed. Rows of
+    files that are gone, and of images that other calls named, stay in the tables.
 
     RUN, images and --output may be URLs, such as s3://bucket/folder.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -108,13 +109,16 @@ def test_unreadable_files_are_tried_again(bulk: Bulk, tmp_path: Path) -> None:
         put(path).write_bytes(b"no image")
     put(bulk.images / "good.png")
     (bulk.images / "broken link.png").symlink_to("nowhere")
-    with pytest.raises(InputError, match=r"^4 of 5 files cannot be read \(.*\); .*unreadable has"):
+    first = rf"{re.escape(str(tmp_path))}/(in|other)/.*\.png: cannot be read: .*"
+    with pytest.raises(
+        InputError, match=rf"^4 of 5 files cannot be read \({first}\); .*unreadable has"
+    ):
         bulk.score(bulk.images, other)
     assert bulk.names() == ["good.png"]
     rows = {Path(row["path"]).name: row for row in bulk.rows("unreadable")}
     assert sorted(rows) == ["bad.png", "broken link.png", "gone.png", "mended.png"]
     assert rows["bad.png"]["size"] == 8
-    assert "bad.png cannot be read" in rows["bad.png"]["reason"]
+    assert all(row["reason"].startswith("cannot be read: ") for row in rows.values())
     put(bulk.images / "mended.png")
     (bulk.images / "gone.png").unlink()
     (bulk.images / "broken link.png").unlink()
@@ -182,7 +186,7 @@ def test_rows_wait_no_longer_than_two_minutes(bulk: Bulk, monkeypatch: pytest.Mo
     seen = []
     bulk.detector.before = lambda: seen.append(len(bulk.parts()))  # type: ignore[method-assign]
     bulk.score()
-    assert seen == [0, 1, 2]
+    assert seen == [1, 2, 3]  # the first has no rows
 
 
 def test_an_interrupted_call_keeps_what_it_has(bulk: Bulk) -> None:
@@ -228,7 +232,7 @@ def test_a_folder_that_cannot_be_listed_is_told(
         return real(place)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(InputError, match=r"1 of 2 files cannot be read \(The folder"):
+    with pytest.raises(InputError, match=r"1 of 2 files .*closed: cannot be listed"):
         bulk.score()
     monkeypatch.undo()
     assert (bulk.names(), bulk.names("unreadable")) == (["a.png"], ["closed"])

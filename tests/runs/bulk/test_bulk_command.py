@@ -46,8 +46,8 @@ def test_the_scores_are_those_of_the_other_form(
         "predict", gaussian_run, images, "--output", tmp_path / "out", "--format", "parquet"
     )
     assert result.exit_code == 0, result.output
-    assert "12 images scored; results in" in result.stderr
-    assert "anomalous at a false positive rate of 0.2" in result.stderr
+    assert f"12 images scored; results in {tmp_path / 'out'}, 12 rows in the" in result.stderr
+    assert "of 12 images anomalous at a false positive rate of 0.2" in result.stderr
     found = {Path(row["path"]).name: row for row in rows_in(tmp_path / "out" / "scores")}
     expected = rows(tmp_path / "csv" / "scores.csv")
     regions = rows(tmp_path / "csv" / "regions.csv")
@@ -81,7 +81,7 @@ def test_urls_go_through_as_they_are(gaussian_run: Path, images: Path, tmp_path:
         "parquet",
     )
     assert result.exit_code == 0, result.output
-    assert f"12 images scored; results in {place}/out." in result.stderr
+    assert f"12 images scored; results in {place}/out, 12 rows" in result.stderr
     assert urls.exists(f"{place}/out/bulk.json")
     assert not (Path.cwd() / "memory:").exists()
 

@@ -11,12 +11,12 @@ import pyarrow as pa
 from nsa.runs.bulk.files import Source
 from nsa.runs.bulk.keys import Halves, file_halves, key_array
 from nsa.runs.bulk.parts import PART_ROWS, Parts
-from nsa.runs.bulk.rows import KEY, PATH
+from nsa.runs.bulk.rows import KEY, PATH, anomalous_in
 
 _AT_ONCE = 100_000  # files whose newest rows are looked for in one go through the parts
 
 
-def drop_older_rows(scores: Parts, suspects: Halves) -> None:
+def drop_older_rows(scores: Parts, suspects: Halves) -> int:
     """Leave the newest row of each file.
 
     Every part is replaced whole, so a process that is killed here loses nothing, and the next one
@@ -25,17 +25,22 @@ def drop_older_rows(scores: Parts, suspects: Halves) -> None:
     Args:
         suspects: the files that may have several, see :func:`nsa.runs.bulk.keys.file_halves`.
 
+    Returns:
+        How many of the rows that are gone were called anomalous.
+
     Raises:
         InputError: a part cannot be read or written.
     """
-    suspects = np.unique(suspects)
+    suspects, anomalous = np.unique(suspects), 0
     for first in range(0, len(suspects), _AT_ONCE):
         older = _older_rows(scores, suspects[first : first + _AT_ONCE])
         for name, numbers in older.items():
             rows = scores.read(name)
             stay = np.ones(rows.num_rows, bool)
             stay[numbers] = False
+            anomalous += anomalous_in(rows.filter(pa.array(~stay)))
             _replace(scores, name, rows, stay)
+    return anomalous
 
 
 def _older_rows(scores: Parts, suspects: Halves) -> dict[str, list[int]]:
@@ -98,13 +103,9 @@ def drop_tried(unreadable: Parts, earlier: Sequence[str], sources: Sequence[Sour
 
 
 def _replace(parts: Parts, name: str, rows: pa.Table, stay: np.ndarray) -> None:
-    """Leave those rows of a part."""
-    if stay.all():
-        return
-    if stay.any():
+    """Leave those rows of a part; it stays if there are none, for :func:`merge_small`."""
+    if not stay.all():
         parts.write(rows.filter(pa.array(stay)), name)
-    else:
-        parts.remove(name)
 
 
 def _rows(parts: Parts, name: str) -> int:

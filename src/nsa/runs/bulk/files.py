@@ -129,7 +129,8 @@ def read(place: str) -> bytes:
     try:
         return Path(place).read_bytes()
     except OSError as error:
-        raise InputError(f"{place} cannot be read: {error.strerror or error}.") from error
+        why = error.strerror or error
+        raise InputError(f"{name_of(place)} cannot be read: {why}.") from error
 
 
 def _below(folder: str, told: Told) -> Iterator[File]:
@@ -149,7 +150,7 @@ def _below(folder: str, told: Told) -> Iterator[File]:
         except FileNotFoundError:  # gone since it was listed
             continue
         except OSError as error:
-            told(place, f"The folder {place} cannot be read: {error.strerror or error}.")
+            told(place, f"cannot be listed: {error.strerror or error}.")
 
 
 def _file(place: str, status: Callable[[], os.stat_result], told: Told) -> Iterator[File]:
@@ -157,7 +158,7 @@ def _file(place: str, status: Callable[[], os.stat_result], told: Told) -> Itera
         found = status()
     except OSError as error:
         if os.path.lexists(place):  # a broken link; else it is gone since it was listed
-            told(place, f"{place} cannot be read: {error.strerror or error}.")
+            told(place, f"cannot be read: {error.strerror or error}.")
         return
     yield File(place, found.st_size, str(found.st_mtime_ns))
 

@@ -67,10 +67,19 @@ class Parts:
         self.rows[name] = table.num_rows
         return table
 
-    def column(self, name: str) -> Iterator[pa.ChunkedArray]:
-        """A column of every file, one after the other."""
-        for part in self.names():
-            yield self.read(part, [name])[name]
+    def each(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of every file, one after the other."""
+        for name in self.names():
+            yield self.read(name, columns)
+
+    def begin(self) -> None:
+        """Write a file without rows if there is none, as a query fails that finds no file.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        if not self.names():
+            self.write(self.schema.empty_table())
 
     def add(self, rows: pa.Table) -> None:
         """Take rows, and write those that wait if they are many or have waited for long.

@@ -48,7 +48,8 @@ def predict_bulk(
 
     Another call with the same ``output`` and run judges the files that are new or changed and those
     that could not be read, whatever ended the one before. When it has ended, each file has one row,
-    of its latest version; rows of files that are gone stay.
+    of its latest version. Rows of files that are gone and of other sources stay, so a table can be
+    filled a folder at a time; each has its path.
 
     Args:
         run: the detector's run folder, which knows its calibration.
@@ -82,7 +83,8 @@ def predict_bulk(
         "nsa_run": claim["run"],
         "nsa_fpr": None if decisions is None else decisions.fpr,
     }
-    work = Work(store, opened, about)
+    awaited = "the next images" if cluster is None else "the cluster"
+    work = Work(store, opened, about, awaited)
     places = [Path(one.place) for one in opened if not is_url(one.place)]
     with contextlib.ExitStack() as stack:
         judge: Judge = functools.partial(judge_here, detector, decisions)
@@ -109,21 +111,24 @@ def predict_bulk(
             as_argument(run.path),
         )  # fmt: skip
     else:
+        new = f" ({standing.anomalous} of them new)" if work.rows > standing.judged else ""
         console.print(
-            f"{counted(standing.anomalous, 'image')} anomalous at a false positive rate of "
-            f"{rate_text(decisions.fpr)}, set by "
+            f"{work.anomalous} of {counted(work.rows, 'image')} anomalous{new} at a false positive "
+            f"rate of {rate_text(decisions.fpr)}, set by "
             f"{counted(len(decisions.conformal.scores), 'normal image')}.",
             soft_wrap=True,
         )
     before = f", {standing.known} known from before" if standing.known else ""
     console.print(
-        f"{counted(standing.judged, 'image')} scored{before}; results in {store}.", soft_wrap=True
+        f"{counted(standing.judged, 'image')} scored{before}; results in {store}, "
+        f"{counted(work.rows, 'row')} in the table.",
+        soft_wrap=True,
     )
     if standing.unreadable:
         total = standing.known + standing.judged + standing.unreadable
         raise InputError(
             f"{standing.unreadable} of {counted(total, 'file')} cannot be read "
-            f"({work.first_reason.rstrip('.')}); {store}/unreadable has all, and the same command "
-            "tries them again."
+            f"({work.first_unreadable.rstrip('.')}); {store}/unreadable has all, and the "
+            "same command tries them again."
         )
     return standing.judged

@@ -7,15 +7,16 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nsa.detectors.detector import Judged
 from nsa.images.stream import Pixels
 from nsa.runs.bulk.files import File, name_of
 from nsa.runs.bulk.keys import LENGTH, key_of
-from nsa.runs.decisions import Decisions, pixel_threshold
+from nsa.runs.decisions import ANOMALOUS, Decisions, pixel_threshold
 from nsa.runs.located import locate
 
-PATH, KEY, JUDGED_AT, REASON = "path", "key", "judged_at", "reason"
+PATH, KEY, PREDICTED, JUDGED_AT, REASON = "path", "key", "predicted", "judged_at", "reason"
 _BOX = pa.struct([(name, pa.int32()) for name in ("x", "y", "width", "height")])
 _REGION = pa.struct(
     [
@@ -30,7 +31,7 @@ SCORES = pa.schema(
         ("sha256", pa.string()),
         ("height", pa.int32()),
         ("width", pa.int32()),
-        ("predicted", pa.string()),
+        (PREDICTED, pa.string()),
         ("score", pa.float64()),
         ("raw_score", pa.float64()),
         ("spread", pa.float64()),
@@ -76,7 +77,7 @@ def outcomes(
     now, marked = datetime.now(timezone.utc), pixel_threshold(decisions) is not None
     left = iter(judgements)
     rows = [
-        {**_of_file(one.file), REASON: one.reason}
+        {**_of_file(one.file), REASON: _without_path(one.reason, one.file.place)}
         if one.image is None
         else _of_image(one, one.image, next(left), decisions, now, marked)
         for one in opened
@@ -84,9 +85,21 @@ def outcomes(
     return pa.Table.from_pylist(rows, OUTCOMES)
 
 
-def unreadable(name: str, reason: str) -> pa.Table:
+def unreadable(place: str, reason: str) -> pa.Table:
     """The row of something that is no file, such as a folder, as :data:`OUTCOMES`."""
-    return pa.Table.from_pylist([{PATH: name, REASON: reason}], OUTCOMES)
+    return pa.Table.from_pylist([{PATH: name_of(place), REASON: reason}], OUTCOMES)
+
+
+def anomalous_in(rows: pa.Table) -> int:
+    """How many images of a table are called anomalous."""
+    return pc.sum(pc.equal(rows[PREDICTED], ANOMALOUS)).as_py() or 0
+
+
+def _without_path(reason: str, place: str) -> str:
+    """A sentence that begins with a path, which has a column of its own."""
+    for name in (place, name_of(place)):
+        reason = reason.removeprefix(f"{name} ")
+    return reason
 
 
 def _of_file(file: File) -> dict[str, Any]:
@@ -113,7 +126,7 @@ def _of_image(
         "sha256": opened.sha256,
         "height": image.shape[0],
         "width": image.shape[1],
-        "predicted": decisions and decisions.label(judged.score),
+        PREDICTED: decisions and decisions.label(judged.score),
         "score": decisions and decisions.score(judged.score),
         "raw_score": judged.score,
         "spread": judged.spread,

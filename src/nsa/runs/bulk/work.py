@@ -16,7 +16,16 @@ from nsa.runs.bulk.compact import drop_older_rows, drop_tried, merge_small
 from nsa.runs.bulk.files import File, Source, name_of
 from nsa.runs.bulk.keys import KnownKeys, as_keys, chunked, key_bytes, key_of
 from nsa.runs.bulk.parts import Parts, with_metadata
-from nsa.runs.bulk.rows import KEY, REASON, SCORES, UNREADABLE, unreadable
+from nsa.runs.bulk.rows import (
+    KEY,
+    PATH,
+    PREDICTED,
+    REASON,
+    SCORES,
+    UNREADABLE,
+    anomalous_in,
+    unreadable,
+)
 from nsa.runs.bulk.standing import Standing
 from nsa.runs.bulk.store import Store
 from nsa.system.console import counted
@@ -35,25 +44,38 @@ class Work:
         store: of the results.
         sources: whose files are judged.
         about: what the parts say of themselves.
+        awaited: what a person waits for while no rows come.
 
     Attributes:
         standing: what is done.
-        first_reason: why a file cannot be read.
+        anomalous: how many rows of the whole table are called so.
+        first_unreadable: a file that cannot be read, and why.
 
     Raises:
         InputError: a source has no images.
     """
 
-    def __init__(self, store: Store, sources: Sequence[Source], about: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sources: Sequence[Source],
+        about: dict[str, Any],
+        awaited: str,
+    ) -> None:
         self._store, self._sources = store, sources
         self._scores = Parts(store, "scores", with_metadata(SCORES, about))
         self._unreadable = Parts(store, "unreadable", with_metadata(UNREADABLE, about))
         self._keys = bytearray()  # of all rows
         self._told: deque[pa.Table] = deque()
-        self.standing, self.first_reason = Standing(), ""
+        self.standing, self.anomalous, self.first_unreadable = Standing(awaited), 0, ""
         # Each looks for its first image now.
         streams = [source.files(self._tell) for source in sources]
         self._files = itertools.chain.from_iterable(streams)
+
+    @property
+    def rows(self) -> int:
+        """How many the whole table has, as far as it was read or written."""
+        return sum(self._scores.rows.values())
 
     def forget(self) -> None:
         """Remove the parts of earlier calls, and nothing else.
@@ -73,17 +95,21 @@ class Work:
             Interrupted: Ctrl-C; what was judged is written.
         """
         tried_before = self._unreadable.names()
-        for column in self._scores.column(KEY):
-            self._keys += key_bytes(column)
+        for part in self._scores.each([KEY, PREDICTED]):
+            self._keys += key_bytes(part[KEY])
+            self.anomalous += anomalous_in(part)
         known = KnownKeys(bytes(self._keys))
         left = self._unknown(self._files, known)
         with self._keeping():
+            self._scores.begin()
+            self._unreadable.begin()
             with self.standing, contextlib.closing(judge(left)) as tables:
                 for table in tables:
                     self._take(table)
                 self._take_told()
             self._flush()
-            drop_older_rows(self._scores, KnownKeys(bytes(self._keys)).repeated)
+            self.anomalous += self.standing.anomalous
+            self.anomalous -= drop_older_rows(self._scores, KnownKeys(bytes(self._keys)).repeated)
             merge_small(self._scores)
             drop_tried(self._unreadable, tried_before, self._sources)
             merge_small(self._unreadable)
@@ -97,7 +123,7 @@ class Work:
             yield from (file for file, has_row in zip(chunk, there, strict=True) if not has_row)
 
     def _tell(self, place: str, reason: str) -> None:
-        self._told.append(unreadable(name_of(place), reason))
+        self._told.append(unreadable(place, reason))
 
     def _take_told(self) -> None:
         while self._told:
@@ -108,8 +134,8 @@ class Work:
         judged = pc.is_null(rows[REASON])
         scored = rows.filter(judged).select(SCORES.names)
         failed = rows.filter(pc.invert(judged)).select(UNREADABLE.names)
-        if failed.num_rows and not self.first_reason:
-            self.first_reason = failed[REASON][0].as_py()
+        if failed.num_rows and not self.first_unreadable:
+            self.first_unreadable = f"{failed[PATH][0]}: {failed[REASON][0]}"
         self._keys += key_bytes(scored[KEY])
         self.standing.add(scored, failed.num_rows)
         self._scores.add(scored)
