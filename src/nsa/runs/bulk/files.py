@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -77,8 +78,16 @@ class Source:
         Raises:
             InputError: there are none, or a URL cannot be listed.
         """
-        found = self._files(told)
+        reasons: list[str] = []
+
+        def noting(place: str, reason: str) -> None:
+            reasons.append(reason)
+            told(place, reason)
+
+        found = self._files(noting)
         first = next(found, None)
+        if first is None and reasons:
+            raise InputError(reasons[0])
         if first is None:
             raise InputError(
                 f"{self._given} holds no images, nor does any folder below it ({suffix_list()}); "
@@ -144,7 +153,7 @@ def _below(folder: str, told: Told) -> Iterator[File]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
-                    elif is_named_image(Path(entry.name)) and not entry.is_dir():
+                    elif is_named_image(Path(entry.name)):
                         yield from _file(entry.path, entry.stat, told)
         except FileNotFoundError:  # gone since it was listed
             continue
@@ -159,7 +168,8 @@ def _file(place: str, status: Callable[[], os.stat_result], told: Told) -> Itera
         if os.path.lexists(place):  # a broken link; else it is gone since it was listed
             told(place, f"{place} cannot be read: {error.strerror or error}.")
         return
-    yield File(place, found.st_size, str(found.st_mtime_ns))
+    if stat.S_ISREG(found.st_mode):  # no folder, nor a pipe that nobody writes to
+        yield File(place, found.st_size, str(found.st_mtime_ns))
 
 
 def _as_uri(place: str) -> str:
