@@ -110,6 +110,16 @@ def test_a_key_that_leads_elsewhere(monkeypatch: pytest.MonkeyPatch, cache: Path
     assert not held(cache)
 
 
+def test_a_file_and_a_folder_of_one_name(s3: str) -> None:
+    fill(f"{s3}/top", "a", "a/b", "empty/c")
+    write(f"{s3}/top/empty", b"")
+    path = as_path(f"{s3}/top")
+    with pytest.raises(InputError, match="/top/a is a file and a folder, too"):
+        fetch(path)
+    fetch(path, lambda name: name != "a")
+    assert sorted(held(path)) == ["a/b", "empty/c"]
+
+
 def test_what_is_there_is_copied_once(url: str, fetched: list[str]) -> None:
     files = fill(url, "1.png", "a/2.png", "a/b/ü ?.txt")
     path = as_path(url)
@@ -257,6 +267,28 @@ def test_a_file_that_changes_while_it_is_sent(url: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(mirror, "write", changing)
     send(path)
     assert sent(path) == set()
+
+
+def test_a_file_that_is_replaced_when_it_is_marked_as_sent(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = as_path(url)
+    path.mkdir(parents=True)
+    (path / "x").write_bytes(b"first")
+    utime = os.utime
+
+    def replacing(*given: object) -> None:
+        (path / "new").write_bytes(b"later")  # as long as the first
+        (path / "new").replace(path / "x")
+        utime(*given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "utime", replacing)
+        patched.setattr(os, "supports_fd", {*os.supports_fd, replacing})
+        send(path)
+    assert sent(path) == set()
+    send(path)
+    assert read(f"{url}/x") == b"later"
 
 
 def test_a_folder_is_sent_while_it_is_worked_on(
