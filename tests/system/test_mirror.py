@@ -76,6 +76,7 @@ def test_places_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert as_path("s3:/b") == Path("s3:/b")
     assert as_path(Path("s3:") / "b") == Path("s3:/b")
     assert as_path("~/x") == Path.home() / "x"
+    assert as_path("~nobody-here/x") == Path("~nobody-here/x")  # as shells have it
     assert as_path((tmp_path / "x").as_uri()) == tmp_path / "x"
     for path in (tmp_path, Path("s3:/b"), as_path(tmp_path.as_uri())):
         assert url_of(path) is None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from nsa.errors import InputError
 from nsa.images.files import PYDICOM, has_pydicom, is_dicom, is_named_image, suffix_list
 from nsa.system import urls
+from nsa.system.places import as_path
 from nsa.system.urls import is_url
 
 Told = Callable[[str, str], None]  # gets a place that cannot be read, and why
@@ -61,7 +62,7 @@ class Source:
         if is_url(given):
             self.place = urls.cleaned(given)
             return
-        path = Path(given).expanduser()
+        path = as_path(given)
         if not path.exists():
             raise InputError(f"{given} does not exist; check the path.")
         self._is_file = path.is_file()
