@@ -225,7 +225,8 @@ def _folders(store: Any, root: str, *, deep: bool = True) -> Iterator[dict[str, 
         for found in store.ls(folder, detail=True):
             same = found["name"].rstrip("/") == folder.rstrip("/")
             if found["type"] != "directory":
-                if not found["name"].endswith("/"):
+                # On a disk there are pipes, too, which nobody may write to.
+                if found["type"] != "other" and not found["name"].endswith("/"):
                     yield found
             elif deep and not same:
                 inner.append(found["name"])

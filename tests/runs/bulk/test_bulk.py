@@ -247,6 +247,7 @@ def test_what_is_no_file_is_left_out(bulk: Bulk) -> None:
     (bulk.images / "folder.png").symlink_to(bulk.images)
     os.mkfifo(bulk.images / "pipe.png")  # which nobody writes to
     assert bulk.score() == 1
+    assert bulk.score(bulk.images.as_uri()) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no links")
