@@ -242,8 +242,8 @@ def test_what_was_never_sent_is_still_ours(url: str) -> None:
 
 def test_the_last_files_are_sent_last(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path, names = as_path(url), list[str]()
-    path.mkdir(parents=True)
-    for name in ("config", "metrics", "a", "z", ".lock"):
+    (path / "run").mkdir(parents=True)
+    for name in ("config", "metrics", "a", "z", ".lock", "run/metrics", "run/model"):
         (path / name).write_bytes(b"x")
 
     def noting(one: str, content: bytes) -> None:
@@ -252,8 +252,8 @@ def test_the_last_files_are_sent_last(url: str, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(mirror, "write", noting)
     send(path, ("metrics", "config", "absent"))
-    assert sorted(names[:2]) == ["a", "z"]
-    assert names[2:] == ["metrics", "config"]
+    assert sorted(names[:3]) == ["a", "run/model", "z"]
+    assert names[3:] == ["metrics", "run/metrics", "config"]
 
 
 def test_a_file_that_changes_while_it_is_sent(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

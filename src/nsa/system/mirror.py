@@ -99,7 +99,8 @@ def send(folder: Path, last: Collection[str] = ()) -> set[str]:
 
     Args:
         folder: the copy.
-        last: names of files that say that the others are there, in the order in which they follow.
+        last: names of files that say that those beside them are there, at any depth, in the order
+            in which they follow.
 
     Returns:
         What was sent, by paths below the folder.
@@ -110,11 +111,12 @@ def send(folder: Path, last: Collection[str] = ()) -> set[str]:
     url = url_of(folder)
     assert url is not None
     own = [name for name, status in _files(folder) if not _is_copy(status)]
-    first = [name for name in own if name not in last]
+    first = [name for name in own if name.rpartition("/")[2] not in last]
     _each(f"Sending to {url}", first, lambda name: _send_one(folder / name, joined(url, name)))
-    for name in last:
-        if name in own:
-            _send_one(folder / name, joined(url, name))
+    for one in last:
+        for name in own:
+            if name.rpartition("/")[2] == one:
+                _send_one(folder / name, joined(url, name))
     return set(own)
 
 
