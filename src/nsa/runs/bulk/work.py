@@ -95,10 +95,10 @@ class Work:
             Interrupted: Ctrl-C; what was judged is written.
         """
         tried_before = self._unreadable.names()
-        for part in self._scores.each([KEY, PREDICTED]):
-            self._keys += key_bytes(part[KEY])
-            self.anomalous += anomalous_in(part)
-        known = KnownKeys(bytes(self._keys))
+        known = self._known()
+        if len(known.repeated):  # since a kill: a row that was replaced is none
+            drop_older_rows(self._scores, known.repeated)
+            known = self._known()
         left = self._unknown(self._files, known)
         with self._keeping():
             self._scores.begin()
@@ -113,6 +113,14 @@ class Work:
             merge_small(self._scores)
             drop_tried(self._unreadable, tried_before, self._sources)
             merge_small(self._unreadable)
+
+    def _known(self) -> KnownKeys:
+        """The keys of the rows that are there, of which the anomalous are counted."""
+        self._keys, self.anomalous = bytearray(), 0
+        for part in self._scores.each([KEY, PREDICTED]):
+            self._keys += key_bytes(part[KEY])
+            self.anomalous += anomalous_in(part)
+        return KnownKeys(bytes(self._keys))
 
     def _unknown(self, files: Iterable[File], known: KnownKeys) -> Iterator[File]:
         """Those of files that have no row."""
