@@ -166,7 +166,8 @@ class ClusterExecutor:
         with self._lock:
             if self._stopping or handed.lost[reason] >= _MOST[reason]:
                 return False
-            _log.warning("%s begins again: %s.", handed.job.name, reason)
+            how = "continues elsewhere" if reason == _NODE else "begins again"
+            _log.warning("%s %s: %s.", handed.job.name, how, reason)
             self._hand_over(handed)
             return True
 
