@@ -146,7 +146,7 @@ class ClusterExecutor:
         wait([handed.future for handed in list(self._handed)], seconds)
 
     def _end(self, handed: _Handed, done: Future[str | None]) -> None:
-        """Take note of how a task ended, or have the job done again; whatever that raises counts."""
+        """Take note of how a task ended, or have it done again; whatever that raises counts."""
         try:
             self._take(handed, done)
         except Exception as error:  # for the thread that waits, which would wait for ever
