@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -10,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from rich.table import Table
 
 from nsa.errors import InputError
 from nsa.jobs.job import Needs
+from nsa.system.console import standard_output
 from nsa.system.interrupt import Interrupted, StopRequest
 
 
@@ -38,6 +41,10 @@ class Small:
     def run(self) -> None:
         print(f"{self.name} begins.")
         os.write(2, b"Below Python.\n")
+        if self.name == "warned":
+            logging.getLogger("nsa").warning("It is yellow.")
+            table = Table("as wide as it is", title="in italics")
+            standard_output.print(table)
         if self.name == "bad":
             raise InputError("It cannot be done.")
         if self.name == "broken":

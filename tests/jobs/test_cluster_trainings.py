@@ -58,7 +58,7 @@ def test_a_node_that_is_lost_costs_nothing(
 ) -> None:
     output, errors, status = found["finished"]
     assert status == 0, errors
-    assert "begins again: its node was lost" in errors
+    assert "continues elsewhere: its node was lost" in errors
 
     monkeypatch.setattr("nsa.jobs.choose.LocalExecutor", lambda *_: InlineExecutor())
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

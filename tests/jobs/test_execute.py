@@ -130,12 +130,20 @@ def test_a_terminal_shows_the_states(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_all(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_stops_all(
+    number: signal.Signals,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nsa.jobs.execute._log.propagate", True)
+    caplog.set_level("INFO", "nsa")
     executor = Later(2)
     before = signal.getsignal(number)
     threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
     with pytest.raises(Interrupted, match=r"^Stopped and saved, 3 of 3 left; go on$"):
         execute(small(tmp_path, "one", "two", "three"), executor, nothing, "go on")
+    assert "Stopping; every job saves first (Ctrl-C again does not wait)." in caplog.text
     assert executor.stops == 1
     assert signal.getsignal(number) is before
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from small_jobs import Small, small
 
-from nsa.jobs.attempt import last_line
+from nsa.jobs.attempt import in_short, last_line
 from nsa.jobs.execute import execute
 from nsa.jobs.local import LocalExecutor, worker_environment
 
@@ -73,6 +73,29 @@ def test_workers_do_every_job_whatever_becomes_of_the_others(tmp_path: Path) -> 
     assert set((tmp_path / "one.log").read_text().splitlines()) == {"one begins.", "Below Python."}
     assert last_line(tmp_path / "bad.log") == "Error: It cannot be done."
     assert "Traceback" in (tmp_path / "broken.log").read_text()
+
+
+def test_a_log_has_no_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what the worker inherits says that there is a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    jobs = small(tmp_path, "warned")
+    assert execute(jobs, LocalExecutor(1, 1), lambda _: "", "go on") == {}
+    text = jobs[0].log.read_text()
+    assert "It is yellow." in text
+    assert "in italics" in text
+    assert "\x1b" not in text
+
+
+def test_a_long_reason_in_short(tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    reason = (
+        f"2 of 2 images cannot be used: {'a/b.png, ' * 100}. All are listed. (all of it: {log})"
+    )
+    assert len(in_short(reason, log)) <= 240
+    log.touch()
+    assert in_short(reason, log).endswith(f"a/b.png, ... (all of it: {log})")
+    assert in_short(f"It is bad. (all of it: {log})", log) == f"It is bad (all of it: {log})"
+    assert in_short("v1.2: no x.", tmp_path / "none.log") == "v1.2: no x"
 
 
 def test_stopping_ends_all_that_run(tmp_path: Path) -> None:

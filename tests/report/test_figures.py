@@ -200,10 +200,11 @@ def test_categories_table_has_means_and_deviations_over_seeds():
     text = io.StringIO()
     console = Console(file=text, width=100)
     once = {"bottle": {None: scores(0.9, 60)}, "cable": {None: scores(0.7, 30)}}
-    console.print(categories_table(once))
+    console.print(categories_table(once, ["lines"]))
     assert "±" not in text.getvalue()
     rows = [line.split("│")[1:-1] for line in text.getvalue().splitlines() if "│" in line]
     assert [cell.strip() for cell in rows[-1]] == ["mean", "80.0", "-", "40.0", "1 min 30 s in all"]
+    assert [cell.strip() for cell in rows[-2]] == ["lines", "failed", "", "", ""]
 
     text.seek(text.truncate(0))
     # Seed 5 lacks a category, so the mean over all of them is that of the others.

@@ -264,6 +264,7 @@ def test_another_version_is_refused(folder: Path, data: Path, one_epoch: Path) -
         (["--table", "4"], "--table must be among 1, 2, 3, 7, 8 or all, got '4'"),
         (["--seeds", "many"], "--seeds must be a number of seeds or a list"),
         (["--seeds", "0"], "--seeds must be 1 to 1000"),
+        (["--seeds", "2,1,02"], "seed 2 is named twice"),
         (["--epochs", "0"], "epochs must be a number from 1"),
         (["--device", "gpu"], "device must be 'auto', 'cpu' or 'cuda'"),
     ],

@@ -131,7 +131,10 @@ def _choose(root: Path, known: list[str], category: str | None) -> str:
         meant = f"did you mean {near!r}? It" if near else "it"
         raise InputError(f"{root} has no category {category!r}; {meant} has {listed}.")
     if len(known) > 1:
-        raise InputError(f"{root} has several categories, name one of them: {listed}.")
+        raise InputError(
+            f"{root} has several categories, name one of them: {listed} (nsa train takes several "
+            "too: --category all)."
+        )
     return known[0]
 
 

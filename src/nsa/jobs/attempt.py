@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 import traceback
 from pathlib import Path
 
 from nsa.errors import InputError
 from nsa.jobs.job import Job
-from nsa.system.console import console
+from nsa.system.console import console, standard_output
 from nsa.system.interrupt import Interrupted
+
+_LONGEST = 240  # of a reason among others
 
 
 class Crashed(Exception):  # noqa: N818 - it is one of the job's
@@ -60,7 +63,7 @@ def attempt(job: Job) -> str | None:
 
 
 def print_into(log: Path) -> None:
-    """Append what this process prints from now on to a file.
+    """Append what this process prints from now on to a file, without colours.
 
     Raises:
         InputError: it cannot be written.
@@ -74,17 +77,31 @@ def print_into(log: Path) -> None:
     with file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    os.environ.pop("FORCE_COLOR", None)  # of the terminal that the driver has
+    for one in (console, standard_output):
+        one.write_to_file()
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log file, without reading the rest of a long one; empty without one."""
+    """The last line of a log file; empty without one."""
+    return next(iter(last_lines(path)[-1:]), "")
+
+
+def last_lines(path: Path) -> list[str]:
+    """The last lines of a log file, without reading the rest of a long one; none without one."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
-            text = file.read().decode(errors="replace")
+            return file.read().decode(errors="replace").splitlines()
     except OSError:
-        return ""
-    return text.splitlines()[-1] if text else ""
+        return []
+
+
+def in_short(failure: str, log: Path) -> str:
+    """The first sentence of why a job failed, not a long one, and where the log is, if any."""
+    reason = failure.removesuffix(_all_of_it(log)).partition(". ")[0].rstrip(".")
+    short = textwrap.shorten(reason, _LONGEST, placeholder=" ...")
+    return short + (_all_of_it(log) if log.is_file() else "")
 
 
 def how_it_died(exit_code: int | None, job: Job) -> str:
@@ -97,4 +114,8 @@ def how_it_died(exit_code: int | None, job: Job) -> str:
 
 
 def _with_log(reason: str, job: Job) -> str:
-    return f"{reason} (all of it: {job.log})"
+    return reason + _all_of_it(job.log)
+
+
+def _all_of_it(log: Path) -> str:
+    return f" (all of it: {log})"

@@ -31,6 +31,8 @@ def execute(
     executor: Executor,
     draw: Callable[[Mapping[str, str]], RenderableType],
     further: str,
+    *,
+    lasting: bool = True,
 ) -> dict[str, str]:
     """Do all jobs that are not finished, and wait for them.
 
@@ -41,6 +43,7 @@ def execute(
             :data:`RUNS`, :data:`FINISHED` or :data:`FAILED`. Elsewhere the log says what begins and
             what ends.
         further: how to continue after a signal, which ends what is said then.
+        lasting: what was drawn last stays at the terminal; else it vanishes.
 
     Returns:
         Why the failed ones did, by name.
@@ -50,7 +53,8 @@ def execute(
         Interrupted: a signal came; what ran has saved and ended.
     """
     course = _Course(jobs, executor)
-    with StopRequest() as stop, LiveView(lambda: draw(course.states)) as view, executor:
+    view = LiveView(lambda: draw(course.states), lasting=lasting)
+    with StopRequest() as stop, view, executor:
         drawn = 0.0
         try:
             while course.left and not stop.made:
@@ -64,6 +68,8 @@ def execute(
         view.update()
         if not course.left:
             return course.failures
+        if course.runs:
+            _log.info("Stopping; every job saves first (Ctrl-C again does not wait).")
         executor.stop()
     raise Interrupted(f"Stopped and saved, {course.left} of {len(jobs)} left; {further}")
 
@@ -84,6 +90,11 @@ class _Course:
         self.failures: dict[str, str] = {}
         self._running: dict[Future[str | None], Job] = {}
         self._done: SimpleQueue[Future[str | None]] = SimpleQueue()
+
+    @property
+    def runs(self) -> bool:
+        """Whether a job does."""
+        return bool(self._running)
 
     def start(self) -> bool:
         """Hand over the next job, if there is room for one."""

@@ -51,13 +51,16 @@ def results_table(
     return table
 
 
-def categories_table(results: Mapping[str, Mapping[int | None, Mapping[str, Any]]]) -> Table:
+def categories_table(
+    results: Mapping[str, Mapping[int | None, Mapping[str, Any]]], failed: Sequence[str] = ()
+) -> Table:
     """A rich table of the scores of several categories in percent, with their mean.
 
     Where there are seeds, each score is the mean over them, with the standard deviation.
 
     Args:
         results: category -> seed, or None where there is none -> what its ``metrics.json`` holds.
+        failed: names of trainings that have no scores.
     """
     names = ("image_auroc", "pixel_auroc", "au_pro")
     table = Table()
@@ -68,6 +71,8 @@ def categories_table(results: Mapping[str, Mapping[int | None, Mapping[str, Any]
     for category, of_seeds in results.items():
         cells = [_spread([one[name] for one in of_seeds.values()]) for name in names]
         table.add_row(category, *cells, duration(_training_seconds(of_seeds)))
+    for name in failed:
+        table.add_row(name, "failed")
     if len(results) > 1:
         table.add_section()
         # A mean over categories shifts with the categories, so a seed counts that has all of them.

@@ -165,15 +165,18 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """A number of seeds, or seeds by commas.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or a seed is named twice.
     """
     parts = parse_names(text)
     if not parts or not all(part.isdecimal() for part in parts):
         raise InputError(
             f"--seeds must be a number of seeds or a list by commas such as 0,1,2, got {text!r}."
         )
-    numbers = tuple(dict.fromkeys(int(part) for part in parts))
+    numbers = tuple(int(part) for part in parts)
     if "," in text:
+        twice = next((number for number in numbers if numbers.count(number) > 1), None)
+        if twice is not None:
+            raise InputError(f"--seeds: seed {twice} is named twice; name each once.")
         return numbers
     if not 1 <= numbers[0] <= 1000:
         raise InputError(f"--seeds must be 1 to 1000 seeds, got {numbers[0]}.")

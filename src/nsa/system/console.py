@@ -42,6 +42,11 @@ class PlainConsole(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
+    def write_to_file(self) -> None:
+        """Write as into a file from now on, without colours: the stream has become one."""
+        # Its streams are looked up when it writes, what they are capable of when it is made.
+        vars(self).update(vars(PlainConsole(stderr=self.stderr, force_terminal=False)))
+
     def render_str(self, text: str, **options: Any) -> Text:
         """See :meth:`rich.console.Console.render_str`, which all text passes."""
         return super().render_str(printable(text), **options)
@@ -94,11 +99,12 @@ class LiveView:
 
     Args:
         draw: what to show now.
+        lasting: what was drawn last stays; else it vanishes.
     """
 
-    def __init__(self, draw: Callable[[], RenderableType]) -> None:
+    def __init__(self, draw: Callable[[], RenderableType], *, lasting: bool = True) -> None:
         self._draw = draw
-        self._live = Live(console=console, auto_refresh=False)
+        self._live = Live(console=console, auto_refresh=False, transient=not lasting)
 
     def __enter__(self) -> LiveView:
         if console.is_terminal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -18,7 +19,7 @@ from nsa.system import console as screen
 from nsa.system.console import PlainConsole, duration
 
 _log = logging.getLogger("nsa")
-_SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_BETWEEN_LINES = 5.0  # where several are trained, a table shows the last one of each
 _at_work: ContextVar[Stages | None] = ContextVar("stages", default=None)
 
 
@@ -74,10 +75,10 @@ class TrainingProgress:
         self._drawn = progress_bar("Training", total, done=done, shown=terminal, lasting=True)
         self._loss = float("nan")
         self._begun = False
-        self._start = self._last_line = 0.0
+        self._start, self._last_line = 0.0, -math.inf
 
     def __enter__(self) -> TrainingProgress:
-        self._start = self._last_line = time.monotonic()
+        self._start = time.monotonic()
         self._bar = self._drawn.__enter__()
         return self
 

@@ -24,6 +24,7 @@ from nsa.jobs.execute import FAILED, FINISHED, RUNS
 from nsa.jobs.inline import InlineExecutor
 from nsa.runs.several.job import Training
 from nsa.runs.several.results import StateTable
+from nsa.runs.several.standing import state_of
 from nsa.settings.options import TrainRequest
 
 
@@ -53,6 +54,8 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(
     assert message.startswith("Error: 1 of 3 trainings failed; mend the cause, and --resume")
     assert "ring: " in message
     assert "2.png cannot be read" in message
+    assert message.endswith(f"(all of it: {folder / 'ring.log'}).")
+    assert re.search(r"ring +│ +failed", result.stdout)
     assert "disc" in result.stdout
     assert "mean" in result.stdout
     found = rows(folder)
@@ -70,7 +73,7 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(
     Console(file=shown, width=100).print(StateTable(trainings).draw(states))
     assert "2 of 3 trainings finished" in shown.getvalue()
     assert "plate" in shown.getvalue()
-    assert "Error: " in shown.getvalue()  # the last line of the log
+    assert "prepares" in shown.getvalue()
 
     weights = (folder / "disc" / "model.safetensors").stat().st_mtime_ns
     write(data / "ring" / "train" / "good" / "2.png", picture(2)[0])
@@ -114,10 +117,12 @@ def test_ctrl_c_saves_all(data: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         waiter.join()
     assert begun
     assert result.exit_code == 130, result.output
+    assert "Stopping; every job saves first" in result.stderr
     said = result.stderr.splitlines()[-1]
     assert said.endswith(f"continue with: nsa train --resume {folder}")
     for name in ("disc", "plate"):
         assert (folder / name / "checkpoint.safetensors").is_file()
+        assert (folder / f"{name}.log").read_text().endswith(f"nsa train --resume {folder}\n")
 
 
 def test_bad_requests(data: Path, tmp_path: Path) -> None:
@@ -140,6 +145,7 @@ def test_bad_requests(data: Path, tmp_path: Path) -> None:
     assert "leave out one of the two" in sentence(
         nsa("train", "--resume-from", tmp_path, "--seeds", 2)
     )
+    assert "seed 1 is named twice" in sentence(nsa(*seeds, "1,0,1"))
     assert "--profile measures one" in sentence(nsa(*seeds, 2, "--profile"))
     assert "--cluster is for several trainings" in sentence(
         nsa(*common, "disc", "--cluster", "auto")
@@ -184,6 +190,10 @@ def test_seeds(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     again = nsa("train", "--resume", folder)
     assert again.exit_code == 0, again.output
     assert (folder / names[1] / "metrics.json").is_file()
+    third = nsa("train", "--resume", folder)
+    assert third.exit_code == 0, third.output
+    assert f"All 2 trainings are finished; results in {folder}." in third.stderr
+    assert third.stdout == again.stdout
     for name in names:
         assert (folder / name / "model.safetensors").stat().st_mtime_ns == before[name]
 
@@ -220,10 +230,31 @@ def test_a_terminal_with_few_lines_shows_what_runs(
 
 
 @pytest.mark.parametrize(
+    ("lines", "state"),
+    [
+        ("", "prepares"),
+        ("Continuing disc.\nTraining 'disc' on 20 images.\n", "prepares"),
+        ("epoch 1/3, loss 0.7\nepoch 2/3, loss 0.6, 9.1 images/s\nA warning.\n", "epoch 2/3, .*"),
+        ("epoch 3/3, loss 0.7\nTrained in 3 s, 0.1 s of it waiting.\n", "evaluates"),
+        ("1 of 3: nsa.\n", "1 of 3: nsa"),
+        ("epoch 1/3, loss 0.7\nStopped in epoch 2 of 3 and saved; x\nNo state.\n", "prepares"),
+        ("epoch 1/3, loss 0.7\nContinuing disc.\n", "prepares"),
+        ("The training in x/disc is complete; evaluating.\n", "evaluates"),
+    ],
+)
+def test_what_a_training_is_at(lines: str, state: str, tmp_path: Path) -> None:
+    log = tmp_path / "disc.log"
+    log.write_text(lines)
+    assert re.fullmatch(state, state_of(log))
+    assert state_of(tmp_path / "none.log") == "prepares"
+
+
+@pytest.mark.parametrize(
     ("written", "reason"),
     [
         ("names: [disc]\noptions: null\n", "is damaged"),
         ("names: 3\noptions: {}\n", "is damaged"),
+        ("names: [disc\n", "is not valid YAML in line 2: [^/]*$"),
         ("names: [disc]\nother: {}\n", "is damaged"),
         ("names: [disc]\noptions: {zz: 1}\n", "is damaged: .*unknown key 'zz'"),
     ],

@@ -146,7 +146,7 @@ class ClusterExecutor:
         wait([handed.future for handed in list(self._handed)], seconds)
 
     def _end(self, handed: _Handed, done: Future[str | None]) -> None:
-        """Take note of how a task ended, or have the job done again; whatever that raises counts."""
+        """Take note of how a task ended, or have it done again; whatever that raises counts."""
         try:
             self._take(handed, done)
         except Exception as error:  # for the thread that waits, which would wait for ever
@@ -173,7 +173,8 @@ class ClusterExecutor:
         with self._lock:
             if self._stopping or handed.lost[reason] >= _MOST[reason]:
                 return False
-            _log.warning("%s begins again: %s.", handed.job.name, reason)
+            how = "continues elsewhere" if reason == _NODE else "begins again"
+            _log.warning("%s %s: %s.", handed.job.name, how, reason)
             self._hand_over(handed)
             return True
 

@@ -12,6 +12,8 @@ from nsa.folder import Metrics
 from nsa.jobs.job import Needs
 from nsa.runs.train import train_or_resume
 from nsa.settings.options import TrainRequest
+from nsa.system.console import as_argument
+from nsa.system.interrupt import Interrupted
 
 
 @dataclass(frozen=True)
@@ -60,4 +62,12 @@ class Training:
             InputError: it cannot be done.
             Interrupted: a signal stopped it; its state is saved.
         """
-        train_or_resume(self.request.replace(output=self.folder / self.name))
+        folder = self.folder / self.name
+        try:
+            train_or_resume(self.request.replace(output=folder))
+        except (InputError, Interrupted, KeyboardInterrupt) as stop:
+            # It goes on with the others, and as it began.
+            own, whole = (f"--resume {as_argument(path)}" for path in (folder, self.folder))
+            raise type(stop)(
+                str(stop).partition(" (add --epochs ")[0].replace(own, whole)
+            ) from stop

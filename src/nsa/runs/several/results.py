@@ -10,10 +10,11 @@ from typing import Any
 from rich.table import Table
 
 from nsa.errors import InputError
-from nsa.jobs.attempt import last_line
+from nsa.jobs.attempt import in_short
 from nsa.jobs.execute import FAILED, FINISHED, RUNS
 from nsa.report.tables import categories_table
 from nsa.runs.several.job import Training
+from nsa.runs.several.standing import state_of
 from nsa.system.console import as_argument, console, standard_output
 from nsa.system.files import write_csv
 
@@ -22,6 +23,8 @@ _COLUMNS = (
     "pixel_average_precision", "pixel_f1_max",
 )  # fmt: skip
 _TIMES = ("training_seconds", "images_per_second", "evaluation_seconds")
+_SUMMARY = "summary.csv"
+_NAMED_FAILURES = 5
 _LINES_APART = 8  # of a terminal, around the lines of the trainings
 
 
@@ -49,7 +52,7 @@ class StateTable:
         table = Table(title=title, title_justify="left")
         table.add_column("training")
         table.add_column("image AUROC %", justify="right")
-        # As long as a log line, it would squeeze the others to nothing.
+        # A long one would squeeze the others to nothing.
         longest = max((len(one.name) for one in shown), default=0)
         rest = console.width - max(longest, len("training")) - len("image AUROC %") - 10
         table.add_column("now", no_wrap=True, overflow="ellipsis", max_width=max(10, rest))
@@ -58,8 +61,7 @@ class StateTable:
             if state == FINISHED:
                 table.add_row(one.name, self._score(one), "")
             else:
-                said = last_line(one.log) if state == RUNS else ""
-                table.add_row(one.name, "", said or state)
+                table.add_row(one.name, "", state_of(one.log) if state == RUNS else state)
         return table
 
     def _score(self, one: Training) -> str:
@@ -71,7 +73,7 @@ class StateTable:
 
 
 def report(folder: Path, trainings: Sequence[Training], failures: Mapping[str, str]) -> None:
-    """Write ``summary.csv`` and print the scores of what has finished.
+    """Write ``summary.csv`` and print the scores of what has finished, and what failed.
 
     Raises:
         InputError: some have not.
@@ -82,19 +84,23 @@ def report(folder: Path, trainings: Sequence[Training], failures: Mapping[str, s
         for name, metrics in results.items()
         if metrics is None
     }
-    _write_summary(folder / "summary.csv", trainings, results, reasons)
+    _write_summary(folder / _SUMMARY, trainings, results, reasons)
     finished: dict[str, dict[int | None, dict[str, Any]]] = {}
     for one in trainings:
         metrics = results[one.name]
         if metrics is not None:
             finished.setdefault(one.category, {})[one.seed] = metrics
     if finished:
-        standard_output.print(categories_table(finished))
+        standard_output.print(categories_table(finished, list(reasons)))
     if reasons:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        logs = {one.name: one.log for one in trainings}
+        named = list(reasons.items())[:_NAMED_FAILURES]
+        listed = "; ".join(f"{name}: {in_short(reason, logs[name])}" for name, reason in named)
+        if len(reasons) > len(named):
+            listed += f"; and {len(reasons) - len(named)} more, see {folder / _SUMMARY}"
         raise InputError(
             f"{len(reasons)} of {len(results)} trainings failed; mend the cause, and --resume "
-            f"{as_argument(folder)} tries them again. {listed}"
+            f"{as_argument(folder)} tries them again. {listed}."
         )
 
 

@@ -98,15 +98,22 @@ class Trainings(Checked):
         with FolderLock(self.folder), changing(self.folder):
             jobs = self.jobs(needs_of_training(device, self.per_device, cluster))
             left = sum(not job.is_finished() for job in jobs)
-            executor = open_executor(
-                cluster, device, self.per_device, left, results=self.folder, data=self._data()
-            )
+            executor = None
+            if left:
+                executor = open_executor(
+                    cluster, device, self.per_device, left, results=self.folder, data=self._data()
+                )
             values = dataclasses.asdict(self)
             del values["folder"]
             write_atomically(self.folder / _FILE, to_yaml(values))
-            _log.info("%d of %d trainings, into %s.", left, len(jobs), self.folder)
-            further = f"continue with: nsa train --resume {as_argument(self.folder)}"
-            failures = execute(jobs, executor, StateTable(jobs).draw, further)
+            failures: dict[str, str] = {}
+            if executor is None:
+                _log.info("All %d trainings are finished; results in %s.", len(jobs), self.folder)
+            else:
+                _log.info("%d of %d trainings, into %s.", left, len(jobs), self.folder)
+                further = f"continue with: nsa train --resume {as_argument(self.folder)}"
+                draw = StateTable(jobs).draw  # report() has all of it in the end
+                failures = execute(jobs, executor, draw, further, lasting=False)
             report(self.folder, jobs, failures)
 
 
@@ -215,8 +222,9 @@ def _create(request: TrainRequest, names: list[str], seeds: tuple[int, ...]) -> 
 
 def _open(folder: Path, request: TrainRequest) -> Trainings:
     path = folder / _FILE
+    written = read_yaml(path)
     with reading(path, "choose a new --output"):
-        found = from_dict(Trainings, {**read_yaml(path), "folder": folder})
+        found = from_dict(Trainings, {**written, "folder": folder})
     for name, value in request.absolute().given().items():
         if name not in _CHANGEABLE:
             raise InputError(
