@@ -209,7 +209,7 @@ def read_parquet(content: Path | bytes, name: str, columns: Sequence[str], remed
         # Opened here, for Arrow takes no path that is not UTF-8.
         with (
             io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as stream,
-            pq.ParquetFile(stream) as file,
+            pq.ParquetFile(stream, page_checksum_verification=True) as file,
         ):
             lacking = [one for one in columns if one not in file.schema_arrow.names]
             if lacking:

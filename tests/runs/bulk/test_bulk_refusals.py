@@ -91,6 +91,18 @@ def test_damaged_parts(bulk: Bulk) -> None:
     for damaged in (b"", content[:-9], content[:40], b"no table at all"):
         part.write_bytes(damaged)
         refused(bulk, rf"{part.name} is damaged; put back a copy of it, or remove it, and its")
+    part.write_bytes(content)
+    group = pq.read_metadata(part).row_group(0)
+    column = group.column(group.num_columns - 1)
+    assert column.path_in_schema == "key"
+    place = column.data_page_offset + column.total_compressed_size // 2
+    part.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+    refused(bulk, f"{part.name} is damaged; put back a copy")
+    part.write_bytes(content)
+    rows = pq.read_table(part)
+    for key in (pa.nulls(1), pa.array([b"sixteen bytes it"])):
+        pq.write_table(rows.set_column(13, "key", key), part)
+        refused(bulk, f"{part.name} has columns of other types than nsa writes; put back a copy")
     pq.write_table(pa.table({"path": ["a"]}), part)
     refused(bulk, f"{part.name} has no column 'key'; put back a copy")
     part.unlink()

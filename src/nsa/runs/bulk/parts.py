@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nsa.errors import InputError
 from nsa.runs.bulk.store import Store
 from nsa.system.readers import read_parquet
 
@@ -63,7 +64,10 @@ class Parts:
         """
         asked = self.schema.names if columns is None else columns
         content, called = self._store.content(name), f"{self._store}/{name}"
-        table = read_parquet(content, called, asked, _REMEDY)
+        table = read_parquet(content, called, asked, _REMEDY).select(asked)
+        expected = pa.schema([self.schema.field(one) for one in asked])
+        if not table.schema.equals(expected):
+            raise InputError(f"{called} has columns of other types than nsa writes; {_REMEDY}.")
         self.rows[name] = table.num_rows
         return table
 
@@ -125,7 +129,7 @@ class Parts:
         """
         name = self._new_name() if name is None else name
         stream = pa.BufferOutputStream()
-        pq.write_table(rows.cast(self.schema), stream, compression="zstd")
+        pq.write_table(rows.cast(self.schema), stream, compression="zstd", write_page_checksum=True)
         self._store.write(name, stream.getvalue().to_pybytes())
         self.rows[name] = rows.num_rows
 
