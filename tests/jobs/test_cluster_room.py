@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from small_jobs import Small
 from tiny import nsa, sentence, write_product
 
 from nsa.errors import InputError
 from nsa.jobs.choose import needs_of_training
+from nsa.jobs.cluster.executor import ClusterExecutor, _Handed
 from nsa.jobs.cluster.room import capacity, check_room, share
 from nsa.jobs.job import Needs
 
@@ -78,3 +81,12 @@ def test_a_cluster_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> No
     assert "--cluster is for several" in sentence(
         nsa("train", "--data-root", root, "--output", output, "--cluster", address)
     )
+
+
+def test_a_job_that_cannot_be_handed_over_again_keeps_nobody_waiting(tmp_path: Path) -> None:
+    lost = pytest.importorskip("ray").exceptions.WorkerCrashedError
+    executor, handed = ClusterExecutor("auto", tmp_path), _Handed(Small(tmp_path, "good"))
+    done: Future[str | None] = Future()
+    done.set_exception(lost())
+    executor._end(handed, done)  # there is no task for such needs
+    assert isinstance(handed.future.exception(timeout=0), KeyError)

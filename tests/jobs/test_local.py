@@ -138,6 +138,21 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
     assert (tmp_path / "two").is_file()
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_that_are_closed(closed: str, tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT.format(folder=str(tmp_path), names=("one", "bad")))
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(
+        ["bash", "-c", f'exec "$0" "$1" {closed}', sys.executable, path],
+        env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.DEVNULL, check=True, timeout=120,
+    )  # fmt: skip
+    assert (tmp_path / "one").is_file()
+    assert last_line(tmp_path / "bad.log") == "Error: It cannot be done."
+    for log in (tmp_path / "one.log", tmp_path / "bad.log"):
+        assert "Below Python." in log.read_text().splitlines()
+
+
 def test_workers_end_with_a_driver_that_is_killed(tmp_path: Path) -> None:
     """The one with a job as a signal would end it, and the one without, too."""
     process = script(tmp_path, "one", "endless")

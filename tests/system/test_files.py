@@ -43,6 +43,12 @@ def test_what_cannot_be_removed_is_said(tmp_path: Path) -> None:
     assert left(tmp_path) == ["folder"]
 
 
+def test_a_name_that_is_too_long_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.bin: File name too long\.$"):
+        write_atomically(tmp_path / f"{'x' * 300}.bin", b"")
+    assert left(tmp_path) == []
+
+
 def left(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 

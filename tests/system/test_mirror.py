@@ -76,6 +76,7 @@ def test_places_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert as_path("s3:/b") == Path("s3:/b")
     assert as_path(Path("s3:") / "b") == Path("s3:/b")
     assert as_path("~/x") == Path.home() / "x"
+    assert as_path("~nobody-here/x") == Path("~nobody-here/x")  # as shells have it
     assert as_path((tmp_path / "x").as_uri()) == tmp_path / "x"
     for path in (tmp_path, Path("s3:/b"), as_path(tmp_path.as_uri())):
         assert url_of(path) is None
@@ -117,6 +118,16 @@ def test_a_key_that_leads_elsewhere(monkeypatch: pytest.MonkeyPatch, cache: Path
         with pytest.raises(InputError, match="rename it there"):
             fetch(as_path("s3://b/top"))
     assert not held(cache)
+
+
+def test_a_file_and_a_folder_of_one_name(s3: str) -> None:
+    fill(f"{s3}/top", "a", "a/b", "empty/c")
+    write(f"{s3}/top/empty", b"")
+    path = as_path(f"{s3}/top")
+    with pytest.raises(InputError, match="/top/a is a file and a folder, too"):
+        fetch(path)
+    fetch(path, lambda name: name != "a")
+    assert sorted(held(path)) == ["a/b", "empty/c"]
 
 
 def test_what_is_there_is_copied_once(url: str, fetched: list[str]) -> None:
@@ -240,8 +251,8 @@ def test_what_was_never_sent_is_still_ours(url: str) -> None:
 
 def test_the_last_files_are_sent_last(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path, names = as_path(url), list[str]()
-    path.mkdir(parents=True)
-    for name in ("config", "metrics", "a", "z", ".lock"):
+    (path / "run").mkdir(parents=True)
+    for name in ("config", "metrics", "a", "z", ".lock", "run/metrics", "run/model"):
         (path / name).write_bytes(b"x")
 
     def noting(one: str, content: bytes) -> None:
@@ -250,8 +261,8 @@ def test_the_last_files_are_sent_last(url: str, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(mirror, "write", noting)
     send(path, ("metrics", "config", "absent"))
-    assert sorted(names[:2]) == ["a", "z"]
-    assert names[2:] == ["metrics", "config"]
+    assert sorted(names[:3]) == ["a", "run/model", "z"]
+    assert names[3:] == ["metrics", "run/metrics", "config"]
 
 
 def test_a_file_that_changes_while_it_is_sent(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +277,28 @@ def test_a_file_that_changes_while_it_is_sent(url: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(mirror, "write", changing)
     send(path)
     assert sent(path) == set()
+
+
+def test_a_file_that_is_replaced_when_it_is_marked_as_sent(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = as_path(url)
+    path.mkdir(parents=True)
+    (path / "x").write_bytes(b"first")
+    utime = os.utime
+
+    def replacing(*given: object) -> None:
+        (path / "new").write_bytes(b"later")  # as long as the first
+        (path / "new").replace(path / "x")
+        utime(*given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "utime", replacing)
+        patched.setattr(os, "supports_fd", {*os.supports_fd, replacing})
+        send(path)
+    assert sent(path) == set()
+    send(path)
+    assert read(f"{url}/x") == b"later"
 
 
 def test_a_folder_is_sent_while_it_is_worked_on(

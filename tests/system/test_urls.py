@@ -116,6 +116,29 @@ def test_a_file_and_what_only_begins_alike(store: str) -> None:
     assert [one.url for one in walk(f"{store}/x/ab")] == [f"{store}/x/ab/c"]
 
 
+@pytest.mark.parametrize("name", ["a::b.png", "a::file:b", "a b#c?d%41.png", "*[x].png", " a "])
+def test_names_are_what_they_are(store: str, name: str) -> None:
+    if store.startswith("memory") and "::" in name:
+        pytest.skip("that of fsspec takes it for a protocol")
+    write(f"{store}/{name}", b"this")
+    write(f"{store}/other", b"that")
+    assert read(f"{store}/{name}") == b"this"
+    assert entry(f"{store}/{name}") in list(walk(store))
+    remove(f"{store}/{name}")
+    assert not exists(f"{store}/{name}")
+    assert exists(f"{store}/other")
+
+
+def test_a_folder_with_nothing_in_it(s3: str) -> None:
+    s3fs = pytest.importorskip("s3fs")
+    bucket = s3.removeprefix("s3://")
+    for key in ("new/", "new/deeper/"):  # as consoles make folders
+        s3fs.S3FileSystem().call_s3("put_object", Bucket=bucket, Key=key, Body=b"")
+    assert not exists(f"{s3}/new")
+    write(f"{s3}/new/deeper/x", b"")
+    assert exists(f"{s3}/new")
+
+
 def test_the_version_changes_with_the_content(store: str) -> None:
     url = f"{store}/x.bin"
     write(url, b"abc")

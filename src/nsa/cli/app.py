@@ -33,7 +33,7 @@ from nsa.system.console import (
     standard_output,
 )
 from nsa.system.interrupt import Interrupted, ended_as_by_ctrl_c
-from nsa.system.streams import outlast_readers
+from nsa.system.streams import open_closed, outlast_readers
 
 app = typer.Typer(
     help="Train a visual anomaly detector from normal images only, and use it.",
@@ -130,6 +130,7 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``nsa`` command and of ``python -m nsa.<command>``."""
+    open_closed()
     print_any_character()
     output = outlast_readers()
     try:

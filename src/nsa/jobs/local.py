@@ -18,6 +18,7 @@ from nsa.jobs import worker
 from nsa.jobs.attempt import Crashed, how_it_died
 from nsa.jobs.job import Job
 from nsa.system.cores import PROCESSES, usable_cores
+from nsa.system.streams import open_closed
 
 _SECONDS_TO_END = 10.0  # for a process whose pipes have closed
 
@@ -41,6 +42,7 @@ class LocalExecutor:
         self._running: dict[Future[str | None], _Place] = {}
 
     def __enter__(self) -> LocalExecutor:
+        open_closed()  # before there are pipes to the processes
         return self
 
     def __exit__(

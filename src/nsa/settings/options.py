@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nsa.errors import InputError, shown
 from nsa.settings.fields import Checked, convert
 from nsa.system.mirror import fetch
-from nsa.system.places import named
+from nsa.system.places import as_path, named
 from nsa.system.readers import read_yaml
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class TrainRequest(Request):
         }
         return self.replace(
             **single,
-            ignore=None if ignore is None else ignore.expanduser().resolve(),
+            ignore=None if ignore is None else as_path(ignore).resolve(),
             normal_dir=None if folders is None else [folder.resolve() for folder in folders],
         )
 

@@ -66,7 +66,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
                     temporary.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        kept = "; the earlier version is untouched" if path.exists() else ""
+        # That of pathlib fails for a name that is too long.
+        kept = "; the earlier version is untouched" if os.path.exists(path) else ""  # noqa: PTH110
         raise InputError(f"Cannot write {path}: {error.strerror or error}{kept}.") from error
 
 

@@ -64,6 +64,7 @@ def fetch(path: Path, wanted: Callable[[str], bool] | None = None, *, deep: bool
             return path
         raise
     _check_names(url, there)
+    _part_files_from_folders(there, wanted)
     left = [
         (path / name, one)
         for name, one in there.items()
@@ -98,7 +99,8 @@ def send(folder: Path, last: Collection[str] = ()) -> set[str]:
 
     Args:
         folder: the copy.
-        last: names of files that say that the others are there, in the order in which they follow.
+        last: names of files that say that those beside them are there, at any depth, in the order
+            in which they follow.
 
     Returns:
         What was sent, by paths below the folder.
@@ -109,11 +111,12 @@ def send(folder: Path, last: Collection[str] = ()) -> set[str]:
     url = url_of(folder)
     assert url is not None
     own = [name for name, status in _files(folder) if not _is_copy(status)]
-    first = [name for name in own if name not in last]
+    first = [name for name in own if name.rpartition("/")[2] not in last]
     _each(f"Sending to {url}", first, lambda name: _send_one(folder / name, joined(url, name)))
-    for name in last:
-        if name in own:
-            _send_one(folder / name, joined(url, name))
+    for one in last:
+        for name in own:
+            if name.rpartition("/")[2] == one:
+                _send_one(folder / name, joined(url, name))
     return set(own)
 
 
@@ -158,12 +161,14 @@ def _send_one(path: Path, url: str) -> None:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
     write(url, content)
     stamp = _stamp(entry(url))
-    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-        after = path.stat()
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # removed meanwhile
+        after = os.fstat(file.fileno())
         if (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns):
-            os.utime(path, (stamp, stamp))  # else it was written again
-            if path.stat().st_size != len(content):  # just now
-                os.utime(path)
+            # By its number, or what replaces it at this moment would count as sent.
+            same = file.fileno() if os.utime in os.supports_fd else path
+            os.utime(same, (stamp, stamp))
+            if os.fstat(file.fileno()).st_size != len(content):  # written again just now
+                os.utime(same)
 
 
 def _is_current(status: os.stat_result | None, one: Entry) -> bool:
@@ -207,6 +212,23 @@ def _check_names(url: str, names: Iterable[str]) -> None:
             raise InputError(
                 f"{joined(url, name)} has a part that is no name of a file; rename it there."
             )
+
+
+def _part_files_from_folders(there: dict[str, Entry], wanted: Callable[[str], bool] | None) -> None:
+    """Leave out empty files with the name of a folder, which some tools let stand for it.
+
+    Raises:
+        InputError: one that is wanted is not empty, and no file system has both.
+    """
+    parts = [name.split("/") for name in there if name]
+    folders = {"/".join(one[:depth]) for one in parts for depth in range(len(one))}
+    for name in folders.intersection(there):
+        if there[name].size and (wanted is None or wanted(name)):
+            raise InputError(
+                f"{there[name].url} is a file and a folder, too, which no disk can hold; rename "
+                "one of them there."
+            )
+        del there[name]
 
 
 def _check_space(path: Path, left: list[tuple[Path, Entry]]) -> None:

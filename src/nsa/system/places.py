@@ -63,8 +63,8 @@ def cache_folder() -> Path:
     return (caches if caches.is_absolute() else _expanded("~/.cache")).resolve() / "nsa"
 
 
-def _expanded(path: str) -> Path:
-    # That of pathlib fails for a user without a home, who may never name a URL.
+def _expanded(path: str | os.PathLike[str]) -> Path:
+    # That of pathlib fails for a user without a home, and for one that there is not.
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
@@ -75,7 +75,7 @@ def as_path(place: str | os.PathLike[str]) -> Path:
         InputError: the URL names nothing, or what no folder can hold.
     """
     if not is_url(place):
-        return Path(place).expanduser()
+        return _expanded(place)
     url = cleaned(str(place))
     protocol, _, rest = url.partition("://")
     if protocol in ("file", "local"):

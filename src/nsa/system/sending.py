@@ -49,7 +49,7 @@ def sending(folder: Path, last: Collection[str] = (), remedy: str = "") -> Itera
     removed of what was there is removed there.
 
     Args:
-        last: names of files that say that the others are there, in the order in which they follow.
+        last: see :func:`nsa.system.mirror.send`.
         remedy: what sends them later, such as a command.
 
     Raises:

@@ -35,6 +35,17 @@ class _Lasting(io.FileIO):
             return len(memoryview(data).cast("B"))
 
 
+def open_closed() -> None:
+    """Let the null device take the places of standard streams that are closed.
+
+    Or the next file or pipe that is opened would take one, and what is printed would go into it;
+    child processes have the same. ``sys.stdout`` and the like stay None where they are.
+    """
+    while (file := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest that is free
+        os.set_inheritable(file, True)
+    os.close(file)
+
+
 def outlast_readers() -> _Lasting | None:
     """Replace ``sys.stdout`` and ``sys.stderr`` by streams that no closed pipe ends.
 

@@ -72,10 +72,8 @@ def walk(url: str, suffixes: Collection[str] = (), *, deep: bool = True) -> Iter
     url = cleaned(url)
     with explain(url):
         store, root = _open(url)
-        paged = deep and protocol_of(url) in ("s3", "s3a")
-        listed = _pages(store, root) if paged else _folders(store, root, deep=deep)
         empty = deep  # a folder of folders alone is there
-        for found in listed:
+        for found in _listed(url, store, root, deep=deep):
             empty = False
             name = str(found["name"])
             if not suffixes or name.lower().endswith(tuple(suffixes)):
@@ -112,12 +110,11 @@ def exists(url: str, doing: str = "read") -> bool:
     with explain(url, doing):
         store, path = _open(url)
         try:
-            found = store.info(path)
+            if store.info(path)["type"] != "directory":
+                return True
+            return any(True for _ in _listed(url, store, path))
         except FileNotFoundError:
             return False
-        if found["type"] != "directory" or protocol_of(url) in _AT_ONCE:
-            return True  # the latter know no folders but by what is in them
-        return bool(store.ls(path, detail=False))
 
 
 def read(url: str) -> bytes:
@@ -201,8 +198,17 @@ def _open(url: str) -> tuple[Any, str]:
         of_user = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
         network |= {"max_pool_connections": 32}
         options = {"config_kwargs": {**network, **of_user}, "max_concurrency": 1}
-    store, path = fsspec.url_to_fs(url, use_listings_cache=False, **options)
-    return store, str(path)
+    # Not fsspec.url_to_fs, to which :: in a name is a store within another.
+    kind = fsspec.get_filesystem_class(protocol_of(url))
+    options |= {"use_listings_cache": False, **kind._get_kwargs_from_urls(url)}
+    return kind(**options), str(kind._strip_protocol(url))
+
+
+def _listed(url: str, store: Any, root: str, *, deep: bool = True) -> Iterator[dict[str, Any]]:
+    """The files below a place, as :func:`walk` takes them."""
+    if deep and protocol_of(url) in ("s3", "s3a"):
+        return _pages(store, root)
+    return _folders(store, root, deep=deep)
 
 
 def _pages(store: Any, root: str) -> Iterator[dict[str, Any]]:
@@ -241,7 +247,8 @@ def _folders(store: Any, root: str, *, deep: bool = True) -> Iterator[dict[str, 
         for found in store.ls(folder, detail=True):
             same = found["name"].rstrip("/") == folder.rstrip("/")
             if found["type"] != "directory":
-                if not found["name"].endswith("/"):
+                # On a disk there are pipes, too, which nobody may write to.
+                if found["type"] != "other" and not found["name"].endswith("/"):
                     yield found
             elif deep and not same:
                 inner.append(found["name"])

@@ -214,6 +214,52 @@ def test_rows_that_a_kill_has_left_twice_are_dropped(bulk: Bulk) -> None:
     assert bulk.names() == [f"{number}.png" for number in range(5)]
 
 
+def test_a_file_that_changes_back_after_a_kill_has_its_own_row(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = bulk.images / "a.png"
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    contents = {name: image_bytes(brightness) for name, brightness in (("old", 20), ("new", 90))}
+
+    def change(name: str) -> None:
+        place.write_bytes(contents[name])
+        os.utime(place, ns=(10**18, 10**18 if name == "old" else 2 * 10**18))
+
+    change("old")
+    bulk.score()
+    change("new")
+    with monkeypatch.context() as patched:  # killed before it drops the older row
+        patched.setattr("nsa.runs.bulk.work.drop_older_rows", killed)
+        with pytest.raises(SystemExit):
+            bulk.score()
+    assert len(bulk.rows()) == 2
+    change("old")
+    assert bulk.score() == 1
+    assert [row["sha256"] for row in bulk.rows()] == [hashlib.sha256(contents["old"]).hexdigest()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no links, no pipes")
+def test_what_is_no_file_is_left_out(bulk: Bulk) -> None:
+    put(bulk.images / "a.png")
+    (bulk.images / "folder.png").symlink_to(bulk.images)
+    os.mkfifo(bulk.images / "pipe.png")  # which nobody writes to
+    assert bulk.score() == 1
+    assert bulk.score(bulk.images.as_uri()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no links")
+def test_a_link_to_itself_costs_no_other_file(bulk: Bulk) -> None:
+    for name in ("a.png", "z.png"):
+        put(bulk.images / name)
+    (bulk.images / "link.png").symlink_to("link.png")
+    with pytest.raises(InputError, match=r"1 of 3 files cannot be read .*link\.png"):
+        bulk.score()
+    assert bulk.names() == ["a.png", "z.png"]
+
+
 def test_a_folder_that_cannot_be_listed_is_told(
     bulk: Bulk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +274,8 @@ def test_a_folder_that_cannot_be_listed_is_told(
         return real(place)
 
     monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match="closed cannot be read: Permission denied"):
+        bulk.score(closed)
     with pytest.raises(InputError, match=r"1 of 2 files cannot be read \(The folder"):
         bulk.score()
     monkeypatch.undo()

@@ -36,6 +36,7 @@ def test_sources(bulk: Bulk, tmp_path: Path) -> None:
     (empty := tmp_path / "empty" / "below").mkdir(parents=True)
     (text := tmp_path / "text.txt").write_text("none")
     refused(bulk, "nowhere does not exist; check the path", tmp_path / "nowhere")
+    refused(bulk, "~nobody-here/x does not exist; check the path", "~nobody-here/x")
     refused(bulk, "text.txt is not an image file", text)
     refused(bulk, "in is named twice", bulk.images, bulk.images)
     refused(bulk, "a.png is named twice", bulk.images / "a.png", bulk.images)

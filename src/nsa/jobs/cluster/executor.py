@@ -146,7 +146,14 @@ class ClusterExecutor:
         wait([handed.future for handed in list(self._handed)], seconds)
 
     def _end(self, handed: _Handed, done: Future[str | None]) -> None:
-        """Take note of how a task ended, or have the job done again."""
+        """Take note of how a task ended, or have the job done again; whatever that raises counts."""
+        try:
+            self._take(handed, done)
+        except Exception as error:  # for the thread that waits, which would wait for ever
+            self._handed.discard(handed)
+            handed.future.set_exception(error)
+
+    def _take(self, handed: _Handed, done: Future[str | None]) -> None:
         outcome = _outcome(done)
         failure = outcome.failure
         if outcome.lost is not None:

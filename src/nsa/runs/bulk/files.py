@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from nsa.errors import InputError
 from nsa.images.files import PYDICOM, has_pydicom, is_dicom, is_named_image, suffix_list
 from nsa.system import urls
+from nsa.system.places import as_path
 from nsa.system.urls import is_url
 
 Told = Callable[[str, str], None]  # gets a place that cannot be read, and why
@@ -60,7 +62,7 @@ class Source:
         if is_url(given):
             self.place = urls.cleaned(given)
             return
-        path = Path(given).expanduser()
+        path = as_path(given)
         if not path.exists():
             raise InputError(f"{given} does not exist; check the path.")
         self._is_file = path.is_file()
@@ -77,8 +79,16 @@ class Source:
         Raises:
             InputError: there are none, or a URL cannot be listed.
         """
-        found = self._files(told)
+        reasons: list[str] = []
+
+        def noting(place: str, reason: str) -> None:
+            reasons.append(reason)
+            told(place, reason)
+
+        found = self._files(noting)
         first = next(found, None)
+        if first is None and reasons:
+            raise InputError(reasons[0])
         if first is None:
             raise InputError(
                 f"{self._given} holds no images, nor does any folder below it ({suffix_list()}); "
@@ -144,7 +154,7 @@ def _below(folder: str, told: Told) -> Iterator[File]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
-                    elif is_named_image(Path(entry.name)) and not entry.is_dir():
+                    elif is_named_image(Path(entry.name)):
                         yield from _file(entry.path, entry.stat, told)
         except FileNotFoundError:  # gone since it was listed
             continue
@@ -159,7 +169,8 @@ def _file(place: str, status: Callable[[], os.stat_result], told: Told) -> Itera
         if os.path.lexists(place):  # a broken link; else it is gone since it was listed
             told(place, f"{place} cannot be read: {error.strerror or error}.")
         return
-    yield File(place, found.st_size, str(found.st_mtime_ns))
+    if stat.S_ISREG(found.st_mode):  # no folder, nor a pipe that nobody writes to
+        yield File(place, found.st_size, str(found.st_mtime_ns))
 
 
 def _as_uri(place: str) -> str:

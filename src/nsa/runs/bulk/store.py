@@ -13,6 +13,7 @@ from nsa.errors import InputError
 from nsa.system import urls
 from nsa.system.files import make_folder, remove, remove_unfinished, write_atomically
 from nsa.system.lock import FolderLock
+from nsa.system.places import as_path, protocol_of
 from nsa.system.readers import read_text
 
 
@@ -135,8 +136,8 @@ def open_store(output: str) -> LocalStore | UrlStore:
     Raises:
         InputError: the URL names nothing.
     """
-    if not urls.is_url(output):
-        return LocalStore(Path(output).expanduser())
-    url = urls.cleaned(output)
-    protocol, _, place = url.partition("://")
-    return LocalStore(Path(place)) if protocol in ("file", "local") else UrlStore(url)
+    if urls.is_url(output):
+        url = urls.cleaned(output)
+        if protocol_of(url) not in ("file", "local"):
+            return UrlStore(url)
+    return LocalStore(as_path(output))

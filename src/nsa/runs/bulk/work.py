@@ -73,9 +73,10 @@ class Work:
             Interrupted: Ctrl-C; what was judged is written.
         """
         tried_before = self._unreadable.names()
-        for column in self._scores.column(KEY):
-            self._keys += key_bytes(column)
-        known = KnownKeys(bytes(self._keys))
+        known = self._known()
+        if len(known.repeated):  # since a kill: a row that was replaced is none
+            drop_older_rows(self._scores, known.repeated)
+            known = self._known()
         left = self._unknown(self._files, known)
         with self._keeping():
             with self.standing, contextlib.closing(judge(left)) as tables:
@@ -87,6 +88,13 @@ class Work:
             merge_small(self._scores)
             drop_tried(self._unreadable, tried_before, self._sources)
             merge_small(self._unreadable)
+
+    def _known(self) -> KnownKeys:
+        """The keys of the rows that are there."""
+        self._keys = bytearray()
+        for column in self._scores.column(KEY):
+            self._keys += key_bytes(column)
+        return KnownKeys(bytes(self._keys))
 
     def _unknown(self, files: Iterable[File], known: KnownKeys) -> Iterator[File]:
         """Those of files that have no row."""
