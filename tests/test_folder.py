@@ -151,10 +151,13 @@ def test_a_beginning_that_succeeds_stays(tmp_path: Path) -> None:
 
 
 def test_no_run_folder_is_said_to_be_none(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "nowhere"):
+    for path, said in (
+        (tmp_path, "is not a run folder: there is no config.yaml in it."),
+        (tmp_path / "nowhere", "does not exist; name a run folder."),
+    ):
         with pytest.raises(InputError) as raised:
             read_config(path)
-        assert str(raised.value) == f"{path} is not a run folder: there is no config.yaml in it."
+        assert str(raised.value) == f"{path} {said}"
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,8 @@ def read_config(path: Path) -> dict[str, Any]:
         InputError: it is no run folder, or of a format this version does not know.
     """
     config = path / _CONFIG
+    if not path.exists():
+        raise InputError(f"{path} does not exist; name a run folder.")
     if not config.is_file():
         raise InputError(f"{path} is not a run folder: there is no config.yaml in it.")
     values = read_yaml(config)

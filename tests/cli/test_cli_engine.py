@@ -94,7 +94,7 @@ def test_serve(gaussian_run: Path, monkeypatch: pytest.MonkeyPatch, calls: Seque
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--engine", "onnx"), "Error: engine must be 'torch' or 'onnxruntime', got 'onnx'."),
+        (("--engine", "onnx"), "Error: --engine must be torch or onnxruntime, got 'onnx'."),
         ((*ENGINE, "--device", "cuda"), "Error: --engine onnxruntime is for the CPU, and the"),
     ],
 )

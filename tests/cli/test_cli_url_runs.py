@@ -136,8 +136,8 @@ def test_a_run_that_cannot_be_sent_is_kept(
         said = sentence(train_gaussian(data, small_gaussian, url))  # type: ignore[arg-type]
     folder = as_path(url)
     assert said == (
-        f"Error: The store is gone. The results for {url} are in {folder}; nsa train --resume "
-        f"{url} sends them."
+        f"Error: The store is gone. The results for {url} are in the copy {folder}; nsa train "
+        f"--resume {url} sends them."
     )
     assert "config.yaml" not in held(url)  # so nobody takes it for a run
     before = (folder / "gaussian.safetensors").read_bytes()
@@ -150,13 +150,24 @@ def test_what_cannot_be_written_is_said_before_the_work(
     s3: str, store: str, data: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     said = sentence(nsa("train", "--data-root", data, "--output", f"{s3}-other/run"))
-    assert said.startswith(f"Error: Cannot write {s3}-other/run/")
-    assert said.endswith("there is no such bucket; check its name.")
+    there_is_none = f"Error: Cannot write {s3}-other/run: there is no such bucket; check its name."
+    assert said == there_is_none
+    source = put(data, f"{s3}/products")
+    for output, expected in (
+        (f"{s3}-other/run", there_is_none),
+        (source, f"Error: The folder {source} is not empty; choose another --output."),
+    ):
+        for more in ((), ("--seeds", 2)):
+            given = ("train", "--data-root", source, "--output", output, *more)
+            assert sentence(nsa(*given)) == expected
+        images = f"{source}/disc/test/good"
+        assert sentence(nsa("predict", "nowhere", images, "--output", output)) == expected
+    assert not cache.exists()  # nothing was fetched before
 
-    def refusing(url: str, _: bytes) -> None:
+    def refusing(url: str) -> None:
         raise InputError(f"Access to {url} is refused.")
 
-    monkeypatch.setattr(sending, "write", refusing)
+    monkeypatch.setattr(sending, "try_writing", refusing)
     said = sentence(nsa("train", "--data-root", data, "--output", f"{store}/run"))
     assert re.search("Access to .* is refused", said)
     assert not cache.exists()

@@ -194,22 +194,22 @@ def test_a_change_there_is_seen(s3: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("watch", "RUN", "URL", "--output", "o"),
-        ("watch", "RUN", "f", "--output", "URL"),
-        ("export", "RUN", "--output", "URL"),
-        ("reproduce", "--data-root", "f", "--output", "URL"),
-        ("synthesize", "--output", "URL"),
-        ("combine", "RUN", "RUN", "--output", "URL"),
-        ("serve", "RUN", "--token-file=URL"),
+        ("FOLDER", "watch", "RUN", "URL", "--output", "o"),
+        ("--output", "watch", "RUN", "f", "--output", "URL"),
+        ("--output", "export", "RUN", "--output", "URL"),
+        ("--output", "reproduce", "--data-root", "f", "--output", "URL"),
+        ("--output", "synthesize", "--output", "URL"),
+        ("--output", "combine", "RUN", "RUN", "--output", "URL"),
+        ("--token-file", "serve", "RUN", "--token-file=URL"),
     ],
 )
 def test_what_takes_no_url(
     arguments: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = nsa(*(one.replace("URL", "s3://bucket/x") for one in arguments))
-    assert result.exit_code == 2
-    assert "takes no URL" in " ".join(result.stderr.replace("│", "").split())
+    called, *given = arguments
+    said = sentence(nsa(*(one.replace("URL", "s3://bucket/x") for one in given)))
+    assert said == f"Error: {called} takes no URL; name a file or folder of this machine."
     assert list(tmp_path.iterdir()) == []
 
 
@@ -228,6 +228,28 @@ def test_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert [one.path.name for one in open_dataset(name, "disc").train][:2] == ["0.png", "1.png"]
     result = nsa("train", "--data-root", "./s3://bucket", "--category", "no")
     assert "s3:/bucket has no category" in sentence(result)
+
+
+def test_a_slash_too_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = "Error: s3:/b/new does not exist; did you mean s3://b/new?"
+    for arguments in (
+        ("train", "--data-root", "s3:/b/new"),
+        ("train", "--output", "s3:/b/new"),
+        ("predict", "RUN", "x.png", "s3:/b/new", "--output", "o"),
+    ):
+        assert sentence(nsa(*arguments)) == said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_messages_name_the_url(s3: str, data: Path, tmp_path: Path, cache: Path) -> None:
+    url = upload(data, f"{s3}/products")
+    result = nsa("train", "--data-root", url, "--category", "no", "--output", tmp_path / "run")
+    assert sentence(result).startswith(f"Error: {url} has no category 'no'")
+    write_url(f"{url}/disc/train/good/0.png", b"broken")
+    result = nsa("train", "--data-root", url, "--category", "disc", "--output", tmp_path / "run")
+    assert f"{url}/disc/train/good/0.png" in sentence(result)
+    assert str(cache) not in result.output
 
 
 def test_a_store_that_fails_is_a_sentence(s3: str, tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_a_method_without_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "onnx"}, "engine must be 'torch' or 'onnxruntime', got 'onnx'"),
+        ({"engine": "onnx"}, "engine must be torch or onnxruntime, got 'onnx'"),
         ({"engine": "onnxruntime", "device": "cuda"}, "is for the CPU, and the device 'cuda' was"),
         ({"engine": "onnxruntime", "device": torch.device("cuda:0")}, "the device 'cuda:0' was"),
     ],

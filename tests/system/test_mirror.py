@@ -14,7 +14,7 @@ import pytest
 from nsa.errors import InputError
 from nsa.system import mirror, sending
 from nsa.system.mirror import fetch, send, sent
-from nsa.system.places import as_path, named, url_of
+from nsa.system.places import as_path, named, url_of, with_urls_named
 from nsa.system.sending import begin
 from nsa.system.urls import Entry, exists, read, remove, walk, write
 
@@ -87,6 +87,15 @@ def test_places_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert as_path("s3://b/x") == (tmp_path / "xdg").resolve() / "nsa" / "s3" / "b" / "x"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # which the rules forbid
     assert as_path("s3://b/x") == (Path.home() / ".cache").resolve() / "nsa" / "s3" / "b" / "x"
+
+
+def test_messages_name_urls(cache: Path) -> None:
+    path = as_path("s3://bucket/a b/x.png")
+    with_urls = with_urls_named(f"Error: '{path}' and {path.parent}; not {cache}, {cache}/s3")
+    assert with_urls == (
+        f"Error: 's3://bucket/a b/x.png' and s3://bucket/a b; not {cache}, {cache}/s3"
+    )
+    assert with_urls_named(f"It is in the copy {path}.") == f"It is in the copy {path}."
 
 
 def test_a_cache_behind_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +236,7 @@ def test_a_file_of_our_own_is_sent_and_never_lost(url: str) -> None:
     }
     (path / "3.txt").write_bytes(b"newer")
     fill(url, "4.txt")  # by another machine
-    with pytest.raises(InputError, match=r"3\.txt is not at"):
+    with pytest.raises(InputError, match=r"3\.txt in the copy .* is not at"):
         fetch(path)
     assert (path / "3.txt").read_bytes() == b"newer"
 

@@ -16,7 +16,18 @@ import pytest
 from nsa.errors import InputError
 from nsa.system import urls
 from nsa.system.places import cleaned
-from nsa.system.urls import Entry, entry, exists, is_url, joined, read, remove, walk, write
+from nsa.system.urls import (
+    Entry,
+    entry,
+    exists,
+    is_url,
+    joined,
+    read,
+    remove,
+    try_writing,
+    walk,
+    write,
+)
 
 pytest.importorskip("fsspec")
 
@@ -192,6 +203,20 @@ def refused(url: str, monkeypatch: pytest.MonkeyPatch, **environment: str | None
     return str(said.value)
 
 
+def test_a_folder_is_tried_before_it_is_written(store: str, tmp_path: Path) -> None:
+    try_writing(f"{store}/new")
+    assert not exists(f"{store}/new")  # an empty folder may be left where there are such
+    write(f"{store}/new/x", b"x")
+    assert exists(f"{store}/new")
+    (tmp_path / "a").mkdir()
+    assert not exists((tmp_path / "a").as_uri())
+
+
+def test_a_folder_that_cannot_be_written_is_named_as_it_was(s3: str) -> None:
+    with pytest.raises(InputError, match=f"Cannot write {s3}-other/x: there is no such bucket"):
+        try_writing(f"{s3}-other/x")
+
+
 def test_no_such_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said = refused(f"{s3}-other/x", monkeypatch)
     assert said == f"Cannot read {s3}-other/x: there is no such bucket; check its name."
@@ -207,7 +232,14 @@ def test_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_profile_that_there_is_not(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no valid credentials" in refused(s3, monkeypatch, AWS_PROFILE="nobody")
+    said = refused(s3, monkeypatch, AWS_PROFILE="nobody")
+    assert said.endswith("(nobody) could not be found; check AWS_PROFILE in the environment.")
+
+
+def test_an_endpoint_without_a_protocol(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused(s3, monkeypatch, AWS_ENDPOINT_URL="localhost:9000")
+    assert said.startswith(f"Cannot read {s3}: ")
+    assert said.endswith("must begin with http:// or https://.")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])

@@ -75,8 +75,7 @@ def _friendly(command: Callable[..., None]) -> Callable[..., None]:
                 keep_freed_memory()
                 command(*args, **keywords)
         except InputError as error:
-            console.print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
-            raise typer.Exit(2) from None
+            raise _refused(error) from None
         except Interrupted as stop:
             console.print(str(stop), style="yellow", markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
@@ -86,6 +85,11 @@ def _friendly(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return wrapper
+
+
+def _refused(error: InputError) -> typer.Exit:
+    console.print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
+    return typer.Exit(2)
 
 
 class _Command(TyperCommand):
@@ -100,10 +104,11 @@ class _Command(TyperCommand):
         rest = super().parse_args(ctx, args)
         for param in order:
             name = param.name or ""
+            called = max(param.opts, key=len) if isinstance(param, TyperOption) else name.upper()
             try:
-                value = with_urls(self.name or "", name, given[name], ctx.params[name])
+                value = with_urls(self.name or "", name, called, given[name], ctx.params[name])
             except InputError as error:
-                raise typer.BadParameter(f"{name}: {error}", ctx) from error
+                raise _refused(error) from None
             ctx.params[name] = value
         return rest
 

@@ -67,6 +67,8 @@ def evaluate_command(
     from nsa.system.lock import FolderLock
     from nsa.system.sending import begin, sending
 
+    if output is not None:
+        begin(output, overwrite=overwrite)  # before images are fetched
     opened, detector = open_run(run), load(run, device or "auto")
     if data_root is None:
         dataset = open_dataset(
@@ -84,7 +86,6 @@ def evaluate_command(
         given = ignored_by(opened.path, place)
     dataset = dataset.ignoring(given)
     if output is not None:
-        begin(output, overwrite=overwrite)
         check_output(opened, dataset, output, overwrite=overwrite)
     elif (data_root or category) and not _are_its_own(opened, dataset):
         raise InputError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nsa.errors import InputError
-from nsa.system.places import as_path, is_url
+from nsa.system.places import as_path, is_url, refuse_cut
 
 _DATA = ("data_root", "normal_dir", "ignore", "images", "normals", "config", "verdicts")
 _TAKE_URLS: dict[str, tuple[str, ...]] = {
@@ -23,11 +23,12 @@ _TAKE_URLS: dict[str, tuple[str, ...]] = {
 }
 
 
-def with_urls(command: str, name: str, given: Any, read: Any) -> Any:
+def with_urls(command: str, name: str, called: str, given: Any, read: Any) -> Any:
     """The value of an option or argument; where that is a path, a URL has lost a slash in it.
 
     Args:
         command, name: whose value it is.
+        called: what a person calls that, such as ``--output``.
         given: what stands on the command line, text or several.
         read: what has been made of that.
 
@@ -36,9 +37,12 @@ def with_urls(command: str, name: str, given: Any, read: Any) -> Any:
     """
     several = isinstance(read, list | tuple)
     texts, paths = (given or (), read) if several else ([given], [read])
+    for text in texts:
+        if isinstance(text, str):
+            refuse_cut(text)
     if not all(isinstance(path, Path) for path in paths) or not any(map(is_url, texts)):
         return read
     if name not in _TAKE_URLS.get(command, ()):
-        raise InputError("it takes no URL; name a file or folder of this machine.")
+        raise InputError(f"{called} takes no URL; name a file or folder of this machine.")
     found = [as_path(text) for text in texts]
     return found if several else found[0]

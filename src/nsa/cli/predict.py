@@ -108,9 +108,9 @@ def predict_command(
     from nsa.system.places import as_path
     from nsa.system.sending import begin, sending
 
-    opened, detector = open_run(run), load(run, device or "auto", engine=engine)
     paths, folder = [as_path(one) for one in images], as_path(output)
     begin(folder, overwrite=overwrite)
+    opened, detector = open_run(run), load(run, device or "auto", engine=engine)
     with sending(folder, ("scores.csv",)):
         predict(
             opened, detector, paths, folder, fpr=fpr, mask_fpr=mask_fpr, mask_share=mask_share,

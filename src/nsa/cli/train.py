@@ -14,6 +14,7 @@ from nsa.settings.options import CLUSTER, Request, option, parse_seeds
 from nsa.system.console import console
 from nsa.system.mirror import fetch
 from nsa.system.places import named
+from nsa.system.sending import begin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ def train_command(**given: Any) -> None:
         if not ranks.leads:
             follow(request, ranks)
             return
+        if request.output is not None:
+            begin(request.output)  # before images are fetched and examined
         if how.seeds and how.resume is None:
             request = use_demo_data(request)
         many = None

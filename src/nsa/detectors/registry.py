@@ -178,7 +178,7 @@ def load(
 def _check_engine(engine: str, device: str | torch.device) -> str | torch.device:
     """The device of an engine."""
     if engine not in ENGINES:
-        raise InputError(f"engine must be {' or '.join(map(repr, ENGINES))}, got {shown(engine)}.")
+        raise InputError(f"--engine must be {' or '.join(ENGINES)}, got {shown(engine)}.")
     if engine == TORCH:
         return device
     if str(device) not in ("auto", "cpu"):

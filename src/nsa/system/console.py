@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from nsa.system.places import named
+from nsa.system.places import named, with_urls_named
 
 
 def printable(text: str) -> str:
@@ -36,7 +36,8 @@ def as_argument(path: str | Path) -> str:
 class PlainConsole(Console):
     """Prints text as it is, in messages and tables: names of files may hold anything.
 
-    Brackets are no markup, ``:key:`` is no picture, and control characters show themselves.
+    Brackets are no markup, ``:key:`` is no picture, and control characters show themselves. Copies
+    of what lies at URLs are called by those.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -49,7 +50,7 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """See :meth:`rich.console.Console.render_str`, which all text passes."""
-        return super().render_str(printable(text), **options)
+        return super().render_str(printable(with_urls_named(text)), **options)
 
 
 # Results go to standard output, everything else here, so that results can be piped.

@@ -21,7 +21,7 @@ from typing import TypeVar
 from nsa.errors import InputError
 from nsa.system.console import console
 from nsa.system.files import atomic_file, remove
-from nsa.system.places import CACHE, as_path, url_of
+from nsa.system.places import CACHE, as_path, cache_folder, url_of
 from nsa.system.progress import progress_bar
 from nsa.system.url_errors import NothingThereError
 from nsa.system.urls import Entry, entry, joined, read, walk, write
@@ -72,8 +72,8 @@ def fetch(path: Path, wanted: Callable[[str], bool] | None = None, *, deep: bool
     ]
     if left and own:
         raise InputError(
-            f"{path / own[0]} is not at {url} yet, where other files have changed meanwhile; move "
-            f"{path} away to go on with what is there."
+            f"{own[0]} in the copy {path} is not at {url} yet, where other files have changed "
+            f"meanwhile; move the copy {path} away to go on with what is there."
         )
     for name in here:
         if name not in there and name not in own:
@@ -237,8 +237,9 @@ def _check_space(path: Path, left: list[tuple[Path, Entry]]) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
         raise InputError(
-            f"{folder} has {free / 1e6:.0f} MB free, but the copies need {size / 1e6:.0f} MB; free "
-            f"some, or name a folder on another drive by {CACHE} in the environment."
+            f"{cache_folder()} has {free / 1e6:.0f} MB free, but the copies need "
+            f"{size / 1e6:.0f} MB; free some, or name a folder on another drive by {CACHE} in the "
+            "environment."
         )
 
 
@@ -249,7 +250,7 @@ def _make_folders(path: Path, kept: set[Path], *, deep: bool) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"Cannot create the folder {error.filename}: {error.strerror}; remove what is in the "
+            f"Cannot create the copy {error.filename}: {error.strerror}; remove what is in the "
             f"way, or name another folder for copies by {CACHE} in the environment."
         ) from error
     if deep:

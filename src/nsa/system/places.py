@@ -15,6 +15,8 @@ from nsa.errors import InputError, shown
 
 CACHE = "NSA_CACHE"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # one letter is a drive
+# With one slash it is a path, and most likely a mistake.
+_CUT = re.compile(r"(s3a?|gs|gcs|az|abfss?|https?):/(?!/)(.+)", re.DOTALL)
 _PASSWORD = re.compile(r"[^/@]*:[^/]*@")
 
 
@@ -96,6 +98,23 @@ def url_of(path: Path) -> str | None:
 def named(path: Path) -> str:
     """What a person calls a file or a folder: its URL where it is a copy, else its path."""
     return url_of(path) or str(path)
+
+
+def with_urls_named(text: str) -> str:
+    """A message in which copies are called by their URLs; where one is ``the copy``, it stays."""
+    below = re.escape(str(cache_folder()) + os.sep)
+    return re.sub(rf"(?<!the copy ){below}([A-Za-z][A-Za-z0-9+.-]+)[/\\\\]", r"\1://", text)
+
+
+def refuse_cut(text: str) -> None:
+    """Refuse a URL with a slash too few, unless there is a folder that is called so.
+
+    Raises:
+        InputError: it is one.
+    """
+    found = _CUT.fullmatch(text)
+    if found is not None and not Path(f"{found[1]}:").exists():
+        raise InputError(f"{text} does not exist; did you mean {found[1]}://{found[2]}?")
 
 
 def unnamed(name: str) -> str:

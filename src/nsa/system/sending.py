@@ -11,11 +11,10 @@ from pathlib import Path
 from nsa.errors import InputError
 from nsa.system.mirror import clear, fetch, held, send, sent
 from nsa.system.places import named, url_of
-from nsa.system.urls import exists, joined, remove, write
+from nsa.system.urls import exists, joined, remove, try_writing
 
 _log = logging.getLogger("nsa")
 
-_TRIED = ".nsa-write-test"
 _SECONDS = 300.0  # between what is sent of a run that goes on
 
 
@@ -31,12 +30,11 @@ def begin(folder: Path, *, overwrite: bool = False) -> None:
     url = url_of(folder)
     if url is None:
         return
-    there = exists(url)
+    there = exists(url, "write")
     if there and not overwrite:
         raise InputError(f"The folder {url} is not empty; choose another --output.")
     # Or a long training would end with what nobody may write.
-    write(joined(url, _TRIED), b"")
-    remove(joined(url, _TRIED))
+    try_writing(url)
     if there:
         fetch(folder)
     else:
@@ -106,5 +104,5 @@ def _send(folder: Path, before: set[str], last: Collection[str], remedy: str) ->
     except InputError as error:
         more = f"; {remedy}" if remedy else ""
         raise InputError(
-            f"{str(error).rstrip('.')}. The results for {url} are in {folder}{more}."
+            f"{str(error).rstrip('.')}. The results for {url} are in the copy {folder}{more}."
         ) from error

@@ -43,7 +43,7 @@ _STORES = {"s3": _S3, "s3a": _S3, "gs": _GS, "gcs": _GS, "az": _AZ, "abfs": _AZ,
 
 # The stores' packages, which may not be installed, have types of their own for what happened.
 _NO_CREDENTIALS = {
-    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound",
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
     "TokenRetrievalError", "UnauthorizedSSOTokenError", "SSOTokenLoadError",  # botocore
     "DefaultCredentialsError", "RefreshError",  # Google
     "ClientAuthenticationError", "CredentialUnavailableError",  # Azure
@@ -94,6 +94,13 @@ def _sentence(url: str, error: Exception, doing: str) -> str:
             "others, and ./ before it names a local folder."
         )
     look = "" if store is None else f"; {store.credentials}"
+    if "ProfileNotFound" in kinds:
+        return f"Cannot {doing} {url}: {said}; check AWS_PROFILE in the environment."
+    if isinstance(error, ValueError) and said.startswith("Invalid endpoint"):
+        return (
+            f"Cannot {doing} {url}: {said}; the address of the store, such as AWS_ENDPOINT_URL in "
+            "the environment, must begin with http:// or https://."
+        )
     if kinds & _NO_CREDENTIALS:
         return f"There are no valid credentials for {url} ({said}){look}."
     if isinstance(error, PermissionError):

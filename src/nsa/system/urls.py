@@ -29,9 +29,11 @@ __all__ = [
     "exists",
     "read",
     "write",
+    "try_writing",
     "remove",
 ]
 
+_TRIED = ".nsa-write-test"
 _AT_ONCE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}  # a file is there whole
 
 
@@ -95,14 +97,17 @@ def entry(url: str) -> Entry:
         return _entry(url, found, store)
 
 
-def exists(url: str) -> bool:
+def exists(url: str, doing: str = "read") -> bool:
     """Whether there is a file, or a folder with something in it.
+
+    Args:
+        doing: what it is asked for, as in ``"Cannot read"``.
 
     Raises:
         InputError: the store cannot be reached or refuses.
     """
     url = cleaned(url)
-    with explain(url):
+    with explain(url, doing):
         store, path = _open(url)
         try:
             if store.info(path)["type"] != "directory":
@@ -133,23 +138,20 @@ def write(url: str, content: bytes) -> None:
     """
     url = cleaned(url)
     with explain(url, "write"):
-        store, path = _open(url)
-        parent, _, name = path.rpartition("/")
-        if protocol_of(url) in _AT_ONCE:
-            store.pipe_file(path, content)
-            return
-        store.makedirs(parent or "/", exist_ok=True)
-        if protocol_of(url) in ("file", "local"):
-            write_atomically(Path(path), content)
-            return
-        unfinished = f"{parent}/.{name}.{secrets.token_hex(8)}"
-        try:
-            store.pipe_file(unfinished, content)
-            store.mv(unfinished, path)
-        except BaseException:
-            with contextlib.suppress(Exception):  # what failed first is what counts
-                store.rm_file(unfinished)
-            raise
+        _write(url, content)
+
+
+def try_writing(folder: str) -> None:
+    """Check that files can be written below a URL.
+
+    Raises:
+        InputError: the store cannot be reached or refuses; it names the folder, not a file of ours.
+    """
+    folder = cleaned(folder)
+    with explain(folder, "write"):
+        tried = joined(folder, _TRIED)
+        _write(tried, b"")
+        remove(tried)
 
 
 def remove(url: str) -> None:
@@ -162,6 +164,26 @@ def remove(url: str) -> None:
     with explain(url, "remove"), contextlib.suppress(FileNotFoundError):
         store, path = _open(url)
         store.rm_file(path)
+
+
+def _write(url: str, content: bytes) -> None:
+    store, path = _open(url)
+    parent, _, name = path.rpartition("/")
+    if protocol_of(url) in _AT_ONCE:
+        store.pipe_file(path, content)
+        return
+    store.makedirs(parent or "/", exist_ok=True)
+    if protocol_of(url) in ("file", "local"):
+        write_atomically(Path(path), content)
+        return
+    unfinished = f"{parent}/.{name}.{secrets.token_hex(8)}"
+    try:
+        store.pipe_file(unfinished, content)
+        store.mv(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(Exception):  # what failed first is what counts
+            store.rm_file(unfinished)
+        raise
 
 
 def _open(url: str) -> tuple[Any, str]:

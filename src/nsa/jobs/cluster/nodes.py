@@ -16,6 +16,7 @@ from typing import Any
 
 from nsa.errors import InputError
 from nsa.system.files import open_unfinished
+from nsa.system.places import CACHE, cache_folder, url_of
 
 _SECONDS_TO_ANSWER = 120.0  # for nodes that start a process and import this package
 _SECONDS_TO_SEE = 5.0  # for what has just been written, on a network drive
@@ -115,10 +116,21 @@ def _check(own: Versions, answer: Any, node: str) -> None:
     if different is not None:
         raise InputError(f"The node {node} {different}; install the same versions everywhere.")
     if seen.missing is not None:
-        raise InputError(
-            f"The node {node} does not see {seen.missing} as this machine does; images and results "
-            "must lie on a drive that all nodes share, at the same path."
+        raise InputError(_unseen(Path(seen.missing), node))
+
+
+def _unseen(path: Path, node: str) -> str:
+    url = url_of(path)
+    if url is not None:
+        return (
+            f"The node {node} does not see the copy of {url} in {cache_folder()} of this machine; "
+            f"name a folder on a drive that all nodes share by {CACHE} in the environment, here "
+            "and where Ray is started."
         )
+    return (
+        f"The node {node} does not see {path} as this machine does; images and results "
+        "must lie on a drive that all nodes share, at the same path."
+    )
 
 
 def look(expected: Mapping[str, str | list[str]]) -> Seen:
