@@ -75,7 +75,8 @@ def test_one_image_large(page, tmp_path):
     assert page.text("viewer-place") == "1 of 24"
     page.keys("END", "ESCAPE")
     assert page.current() == by_score()[-1].path
-    assert page("return document.activeElement.closest('.card').classList.contains('current')")
+    # The focus comes back when the browser has closed the dialog.
+    page.until(lambda: page("return document.activeElement.closest('.card.current') !== null"))
 
 
 def test_verdicts_follow_the_filter(page):

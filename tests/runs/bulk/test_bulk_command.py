@@ -18,9 +18,10 @@ from watched import DEADLINE, put
 from nsa.system import urls
 
 KILLED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from bulked import Bulk
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job may ignore
 from nsa.runs.bulk import parts
 parts._SECONDS = 0.0
 bulk = Bulk(Path(sys.argv[1]))
