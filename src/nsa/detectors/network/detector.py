@@ -39,6 +39,7 @@ _BATCH = {"cpu": 16, "cuda": 64}  # images at a time, at most: what keeps either
 MEMORY = 3 << 30
 """Bytes that a pass of the network may take on a CPU, where so many and as many again are free."""
 _SHORT = 1 << 20  # pixels of a pass for which the number of threads is found out
+_LITTLE = 1 << 16  # pixels: a pass that takes some MB, for which nobody asks what memory is free
 PIXEL_BYTES = {"cpu": 112, "cuda": 192}
 """Bytes that a pass takes for each pixel of colour images, float32, rounded up.
 
@@ -197,7 +198,9 @@ class NetworkDetector(Detector):
             )
         result = torch.empty((len(images), height, width), dtype=torch.float32, device="cpu")
         count = min(len(images), _BATCH[self._device.type])
-        most = min(self._room(), count * height * width)  # pixels at a time
+        most = count * height * width  # pixels at a time
+        if most > _LITTLE:
+            most = min(most, self._room())
         first = 0
         with FULL_FLOAT32:
             while first < len(images):
