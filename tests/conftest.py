@@ -17,6 +17,7 @@ from nsa.system.cores import usable_cores
 from nsa.system.interrupt import StopRequest
 
 SEED = "NSA_TEST_SEED"
+_PICKED = "NSA_TEST_PICKED"  # for the workers, which do not know how the tests were called
 _MOST_WORKERS = 8  # each holds a torch of its own, up to 2 GB
 
 
@@ -28,10 +29,21 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """
     whole = config.args_source is not pytest.Config.ArgsSource.ARGS
     worker = hasattr(config, "workerinput")
+    if not worker:
+        os.environ[_PICKED] = "" if whole and not config.option.markexpr else "yes"
     if whole and not worker and not torch.cuda.is_available():
         option = config.option
         if getattr(option, "numprocesses", 0) is None and option.dist == "no":  # pytest-xdist
             option.numprocesses, option.dist = "auto", "worksteal"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what takes minutes to those who pick tests, by name or by mark."""
+    if not os.environ.get(_PICKED):
+        later = pytest.mark.skip(reason="takes minutes: pytest -m thorough, or name the file")
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(later)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -67,6 +67,7 @@ def test_a_training_into_a_url(s3: str, data: Path, one_epoch: Path, tmp_path: P
     assert f"{url} is not empty" in sentence(nsa("train", *options, "--output", url))
 
 
+@pytest.mark.thorough
 def test_a_run_is_used_and_changed_from_another_machine(
     s3: str, gaussian_run: Path, more_data: Path, normals: Path, tmp_path: Path, cache: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_a_run_that_was_removed_there_may_be_trained_again(
     assert "calibration.csv" not in held(url)
 
 
+@pytest.mark.thorough
 def test_several_categories(s3: str, data: Path, one_epoch: Path, cache: Path) -> None:
     url = f"{s3}/runs"
     run(
@@ -200,6 +202,7 @@ def test_several_categories(s3: str, data: Path, one_epoch: Path, cache: Path) -
     assert held(url)["disc/model.safetensors"] == there["disc/model.safetensors"]
 
 
+@pytest.mark.thorough
 def test_a_run_to_combine_is_read_from_its_url(
     store: str, gaussian_run: Path, normals: Path, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_training_from_a_url_is_that_from_the_folder(
     assert len(files(tmp_path / "other")) == len(files(data / "disc"))
 
 
+@pytest.mark.thorough
 def test_an_interrupted_training_goes_on_elsewhere(
     s3: str, data: Path, tmp_path: Path, stop_after: Callable[[int], None],
     monkeypatch: pytest.MonkeyPatch,
@@ -130,6 +131,7 @@ def test_a_plain_folder_a_mask_and_images_to_predict(
     run("calibrate", output, "--verdicts", verdicts)
 
 
+@pytest.mark.thorough
 def test_several_categories(s3: str, data: Path, tmp_path: Path, one_epoch: Path) -> None:
     upload(data, f"{s3}/products")
     output = tmp_path / "all"

@@ -107,7 +107,11 @@ def check_judgements(one: Detector, two: Detector, random: np.random.Generator) 
 
 
 @pytest.mark.parametrize(
-    ("channels", "frame"), [(1, "stretch"), (1, "native"), *((3, frame) for frame in FRAMES)]
+    ("channels", "frame"),
+    [
+        *(pytest.param(1, frame, marks=pytest.mark.thorough) for frame in ("stretch", "native")),
+        *((3, frame) for frame in FRAMES),
+    ],
 )
 def test_a_network(
     network: Callable[[int, str], Pair], channels: int, frame: str, fresh_seed: int, tmp_path: Path
@@ -191,6 +195,7 @@ def test_a_gaussian_run(gaussian: Path, fresh_seed: int) -> None:
     check_judgements(one, two, random)
 
 
+@pytest.mark.thorough
 def test_an_ensemble(network: Callable[[int, str], Pair], gaussian: Path, fresh_seed: int) -> None:
     """Each member keeps its own."""
     random = np.random.default_rng(fresh_seed)

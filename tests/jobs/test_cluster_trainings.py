@@ -16,6 +16,8 @@ from tiny import nsa, write_config, write_product
 
 from nsa.jobs.inline import InlineExecutor
 
+pytestmark = pytest.mark.thorough
+
 NAMES = ("disc", "plate", "ring")
 
 

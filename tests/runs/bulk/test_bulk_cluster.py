@@ -11,6 +11,8 @@ from bulked import rows_in
 from isolated import run_isolated
 from tiny import nsa, picture, write
 
+pytestmark = pytest.mark.thorough
+
 SCRIPT = Path(__file__).parents[1] / "bulk_on_ray.py"
 COUNT, SIDE = 40, 1000  # 120 MB, more than an object store holds
 

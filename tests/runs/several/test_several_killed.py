@@ -15,6 +15,8 @@ from tiny import nsa, write_config, write_product
 
 from nsa.jobs.inline import InlineExecutor
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
 def test_what_a_killed_command_left_is_continued(
