@@ -172,7 +172,6 @@ def test_masks_of_single_images(
     assert resumed.exit_code == 0, resumed.output
 
 
-@pytest.mark.thorough
 def test_both_parts_of_a_joint_training_are_blind(
     more_data: Path, one_epoch: Path, mask: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -92,7 +92,6 @@ def test_it_is_what_combine_makes_of_both(joint_run: Path, tmp_path: Path) -> No
     assert sorted(path.name for path in (tmp_path / "new" / "members").iterdir()) == list(PARTS)
 
 
-@pytest.mark.thorough
 def test_exported_files_give_the_same(joint_run: Path, normals: Path, tmp_path: Path) -> None:
     onnx, pt2 = tmp_path / "detector.onnx", tmp_path / "detector.pt2"
     for path in (onnx, pt2):
@@ -128,7 +127,6 @@ def results(run: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.thorough
 def test_a_stopped_training_goes_on_to_the_same_result(
     joint_run: Path,
     more_data: Path,

@@ -165,7 +165,6 @@ def test_a_network_goes_on_with_good_images_and_its_own_held_out_ones(
     assert held_out(last) == held_out(calibrated)
 
 
-@pytest.mark.thorough
 def test_weights_are_the_start_and_an_interruption_changes_nothing(
     calibrated: Path,
     judged: Path,
@@ -213,7 +212,6 @@ def test_a_gaussian_detector_is_fitted_again(
     assert not (tmp_path / "no").exists()
 
 
-@pytest.mark.thorough
 def test_both_methods_together_go_on(more_data: Path, judged: Path, tmp_path: Path) -> None:
     both = {"method": "nsa+gaussian", "network": "resnet18", "weights": "random", "holdout": 0.5}
     (tmp_path / "o.yaml").write_text(yaml.safe_dump({**OPTIONS, **both, "epochs": 1}))

@@ -181,7 +181,6 @@ def test_what_counts_of_maps() -> None:
     assert [one.tolist() for one in each] == [[[[1, 2, 3]]], [[[6, 10, 11]]]]
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_choice_of_a_score_is_blind(whole: bool, fresh_seed: int) -> None:
     random = np.random.default_rng(fresh_seed)

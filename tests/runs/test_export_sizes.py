@@ -37,7 +37,6 @@ def judge(network_run: Path) -> NetworkDetector:
     return detector(network_run, "none")
 
 
-@pytest.mark.thorough
 def test_files_take_any_height_and_width(
     network_run: Path, judge: NetworkDetector, tmp_path: Path, fresh_seed: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from nsa.detectors.detector import Detector
 from nsa.errors import InputError
 from nsa.metrics.conformal import ConformalThreshold
 from nsa.runs.calibrate import FILE, Calibration, read_pixels
+from nsa.system.console import as_argument
+
+_log = logging.getLogger("nsa")
 
 NORMAL, ANOMALOUS = "normal", "anomalous"
 DECIDED = PREDICTED, SCORE, RAW = "predicted", "score", "raw_score"
@@ -125,3 +129,11 @@ def decided(decisions: Decisions | None, raw: Sequence[float]) -> dict[str, list
 def pixel_threshold(decisions: Decisions | None) -> float | None:
     """Above which value of a map a pixel is defective; None: nothing says so."""
     return None if decisions is None or decisions.pixels is None else decisions.pixels.threshold
+
+
+def say_undecided(run: Path) -> None:
+    """Say in the log that images of a run that is not calibrated get no labels."""
+    _log.info(
+        "Raw scores only: the run is not calibrated, so nothing is called anomalous; nsa calibrate "
+        "%s FOLDER does that, with normal images that were not trained on.", as_argument(run),
+    )  # fmt: skip

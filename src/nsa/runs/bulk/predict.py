@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,12 +18,10 @@ from nsa.runs.bulk.files import open_sources
 from nsa.runs.bulk.here import judge_here
 from nsa.runs.bulk.store import open_store
 from nsa.runs.bulk.work import Judge, Work
-from nsa.runs.decisions import Decisions
+from nsa.runs.decisions import Decisions, say_undecided
 from nsa.runs.ignoring import ignoring
-from nsa.system.console import as_argument, console, counted
+from nsa.system.console import console, counted
 from nsa.system.urls import is_url
-
-_log = logging.getLogger("nsa")
 
 
 def predict_bulk(
@@ -105,11 +102,7 @@ def predict_bulk(
         work.run(judge)
     standing = work.standing
     if decisions is None:
-        _log.info(
-            "Raw scores only: the run is not calibrated, so nothing is called anomalous; nsa "
-            "calibrate %s FOLDER does that, with normal images that were not trained on.",
-            as_argument(run.path),
-        )  # fmt: skip
+        say_undecided(run.path)
     else:
         new = f" ({standing.anomalous} of them new)" if work.rows > standing.judged else ""
         console.print(

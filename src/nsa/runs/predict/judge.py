@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -27,6 +26,7 @@ from nsa.runs.decisions import (
     Decisions,
     decided,
     pixel_threshold,
+    say_undecided,
 )
 from nsa.runs.growing import GrowingTable
 from nsa.runs.ignoring import ignoring
@@ -49,13 +49,11 @@ from nsa.runs.predict.results import (
 )
 from nsa.runs.regions import COCO, REGIONS, RegionTables
 from nsa.runs.review import REVIEW, page_entry, start_page
-from nsa.system.console import as_argument, console, counted
+from nsa.system.console import console, counted
 from nsa.system.files import make_folder, remove, write_atomically, write_csv
 from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock
 from nsa.system.places import named
-
-_log = logging.getLogger("nsa")
 
 _SPREAD, _SHARE = "spread", "defect_share"
 
@@ -160,11 +158,7 @@ def predict(
         _tidy(job, results, earlier, output, has_page=page is not None)
     failures = job.failures
     if decisions is None:
-        _log.info(
-            "Raw scores only: the run is not calibrated, so nothing is called anomalous; nsa "
-            "calibrate %s FOLDER does that, with normal images that were not trained on.",
-            as_argument(run.path),
-        )  # fmt: skip
+        say_undecided(run.path)
     else:
         console.print(
             f"{counted(job.anomalous, 'image')} anomalous at a false positive rate of "
