@@ -3,9 +3,11 @@
     python benchmarks/one_image.py                    # NSA's network, 256 px, on all cores
     python benchmarks/one_image.py --threads 1 --busy 1 --run runs/bottle-001
 
-All judge the same image, of the detector's size, in turns, so that they meet the same machine, with
-a pause, since threads that have just worked wait in a loop for more, on the other's core. What is
-told of each engine is the median of its ratios to the exported file. Needs nsa[export].
+All judge the same image, of the detector's size, in turns, so that they meet the same machine, and
+in another order each time. A turn is some images in a row, of which the first does not count: it
+finds the caches as another has left them. Before it is a pause: threads that have just worked wait
+in a loop for more, on the other's core. What is told of each engine is the median of its ratios to
+the exported file. Needs nsa[export].
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from nsa.runs.export.formats import to_onnx, traced
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.system.cores import usable_cores
 
+_IMAGES = 4  # of a turn
 _SPIN = "while True: pass"
 _PAUSE = 0.03  # seconds, after which the threads of the one before have stopped waiting in a loop
 
@@ -64,18 +67,19 @@ def turns(engines: list[Detector], threads: int, count: int) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
     shape = 1, engines[0].channels, *engines[0].size
     image = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
-    given, times = {"images": image.numpy()}, []
+    given = {"images": image.numpy()}
     judges = [functools.partial(detector.predict, image) for detector in engines]
     judges.append(lambda: session.run(None, given))
-    for _ in range(count + 8):
-        each = []
-        for judge_one in judges:
+    random, times = np.random.default_rng(0), np.empty((count + 8, len(judges)))
+    for turn in times:
+        for number in random.permutation(len(judges)):
             time.sleep(_PAUSE)
+            judges[number]()
             begin = time.perf_counter()
-            judge_one()
-            each.append(time.perf_counter() - begin)
-        times.append(each)
-    return np.array(times[8:])  # before, the number of threads is found out
+            for _ in range(_IMAGES):
+                judges[number]()
+            turn[number] = (time.perf_counter() - begin) / _IMAGES
+    return times[8:]  # before, the number of threads is found out
 
 
 def main() -> None:
@@ -83,7 +87,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run folder; else an untrained network")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--busy", type=int, default=0, help="processes that compute beside it")
-    parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=60)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     with tempfile.TemporaryDirectory() as folder:
