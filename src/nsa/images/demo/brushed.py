@@ -1,0 +1,192 @@
+"""A brushed steel sheet under a lamp that stands elsewhere in every picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from nsa.images.demo.canvas import (
+    SIDE,
+    Mask,
+    Pixels,
+    Plane,
+    Random,
+    X,
+    Y,
+    blob,
+    cover,
+    curve,
+    distance_to,
+    expose,
+    floats,
+    mix,
+    smooth_noise,
+    to_mask,
+)
+
+DEFECTS = ("pit", "crack", "grind", "stain", "scratch")
+COUNTS = (160, 24, 40)  # for training, good and defective
+
+_REACH = 480  # px, side of a square that covers the picture however it is turned
+_GRAIN = ((0.6, 45, 0.065), (1.2, 110, 0.034), (2.5, 200, 0.024), (9.0, 480, 0.016))
+# Width and length of lines, px, and how far their tones spread.
+
+
+@dataclass
+class _Sheet:
+    """How a sheet lies and shines.
+
+    Attributes:
+        turn: direction of the grain, radians.
+        light: brightness by place, without the grain.
+        grain: what the grain adds, as a share of it.
+        tint: float32 (3,), its colour.
+    """
+
+    turn: float
+    light: Plane
+    grain: Plane
+    tint: Plane
+
+    def seen(self) -> Plane:
+        """The picture before the camera."""
+        shown: Plane = (self.light * (1 + self.grain))[:, :, None] * self.tint
+        return shown
+
+
+def draw(random: Random, defect: str | None = None) -> tuple[Pixels, Mask]:
+    """One picture and its mask.
+
+    Args:
+        random: the only source of variation.
+        defect: one of ``DEFECTS``; None for a good sheet.
+
+    Returns:
+        uint8 (SIDE, SIDE, 3) RGB and uint8 (SIDE, SIDE), 255 on the defect.
+    """
+    sheet = _roll(random)
+    picture, mask = sheet.seen(), np.zeros((SIDE, SIDE), np.uint8)
+    if defect is not None:
+        picture, mask = _DEFECTS[defect](picture, sheet, random)
+    return expose(picture, random), mask
+
+
+def _roll(random: Random) -> _Sheet:
+    turn = math.radians(random.normal(0, 3))
+    along, across = _turned(turn)
+    grain = _brush(random, turn) * random.uniform(0.75, 1.25)
+    # Where the brush overlapped, its lines are crossed by some of a slightly other direction.
+    for _ in range(int(random.integers(0, 3))):
+        middle, half = random.uniform(-150, 150), random.uniform(12, 45)
+        share = cover(np.abs(across - middle) - half, random.uniform(4, 16))
+        again = _brush(random, turn + math.radians(random.normal(0, 2)))
+        grain = grain + share * (0.5 * again - 0.3 * grain + random.normal(0, 0.02))
+
+    light = np.full((SIDE, SIDE), random.uniform(0.40, 0.60), np.float32)
+    light *= 1 + 0.05 * smooth_noise(random, 160)
+    light *= 1 + (random.normal(0, 0.09) * along + random.normal(0, 0.07) * across) / 160
+    # A lamp is mirrored in a band across the grain, which bends with the sheet.
+    for width, most in ((random.uniform(30, 70), 0.22), (random.uniform(80, 140), 0.16)):
+        bent = random.normal(0, 0.2) * across + 6 * smooth_noise(random, 120)
+        away = (along - random.uniform(-220, 220) + bent) / width
+        light *= 1 + random.uniform(0.3, 1) * most * np.exp(-away * away)
+    tint = floats([0.995, 1.0, 1.005]) * floats(1 + random.normal(0, 0.006, 3))
+    return _Sheet(turn, light, grain, tint)
+
+
+def _turned(turn: float) -> tuple[Plane, Plane]:
+    """Coordinates along and across a direction, px from the picture's middle."""
+    c, s = math.cos(turn), math.sin(turn)
+    dx, dy = X - SIDE / 2, Y - SIDE / 2
+    return c * dx + s * dy, c * dy - s * dx
+
+
+def _brush(random: Random, turn: float) -> Plane:
+    """Lines along a direction, of many widths, lengths and tones; about 0."""
+    fine = 2  # rows per px
+    lines = np.zeros((_REACH * fine, 64), np.float32)
+    for width, length, spread in _GRAIN:
+        rows = round(_REACH / width)
+        tones = random.standard_normal((rows, max(3, round(_REACH / length) + 1)), dtype=np.float32)
+        tones += 0.12 * tones**3  # some stand out
+        lines += spread * cv2.resize(tones, lines.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    lines = floats(cv2.GaussianBlur(lines, (1, 5), 0, sigmaY=0.8))  # no finer than pixels
+    along, across = _turned(turn)
+    column = (along + _REACH / 2) * (lines.shape[1] / _REACH)
+    return cv2.remap(lines, column, (across + _REACH / 2) * fine, cv2.INTER_LINEAR)
+
+
+def _place(random: Random, margin: float) -> tuple[float, float]:
+    return random.uniform(margin, SIDE - margin), random.uniform(margin, SIDE - margin)
+
+
+def _pit(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
+    """Dark spots where rust ate into the steel, the largest with a bright rim."""
+    x, y = _place(random, 30)
+    depth, mask = random.uniform(0.25, 0.7), np.zeros((SIDE, SIDE), np.float32)
+    for _ in range(int(random.integers(1, 6))):
+        a, b, radius = x + random.normal(0, 9), y + random.normal(0, 9), random.uniform(1.0, 3.4)
+        outline = blob(random, a, b, radius, 0.6)
+        hollow = cover(outline, 1.6)
+        rim = cover(np.abs(blob(random, a + 0.7, b + 0.7, radius + 0.6, 0.3)) - 0.6) * (1 - hollow)
+        picture = picture * (1 + 0.3 * depth * rim - depth * hollow)[:, :, None]
+        mask = np.maximum(mask, np.maximum(hollow, 0.8 * rim))
+    return picture, to_mask(mask)
+
+
+def _crack(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
+    """A thin dark line that wanders and branches."""
+    length, heading = random.uniform(30, 80), random.uniform(0, 2 * math.pi)
+    line = curve(_place(random, 55), heading, length, random.normal(0, 0.16, round(length / 3)))
+    pieces = [(line, random.uniform(0.45, 0.8))]
+    for _ in range(int(random.integers(1, 4))):
+        fork = line[int(random.uniform(0.2, 0.8) * len(line))]
+        part = length * random.uniform(0.2, 0.45)
+        aside = heading + random.choice([-1, 1]) * random.uniform(0.5, 1.1)
+        branch = curve(fork, aside, part, random.normal(0, 0.16, round(part / 3)))
+        pieces.append((branch, 0.4))
+    share = np.max([cover(distance_to(points) - half) for points, half in pieces], axis=0)
+    depth = np.clip(random.uniform(0.3, 0.75) + 0.12 * smooth_noise(random, 9), 0.15, 0.9)
+    return picture * (1 - depth * share)[:, :, None], to_mask(share)
+
+
+def _grind(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
+    """A patch that was ground again in another direction, and reflects a little otherwise."""
+    x, y = _place(random, 40)
+    outline = blob(random, x, y, random.uniform(12, 26), 0.5) + 1.5 * smooth_noise(random, 4)
+    share = cover(outline, 3.0)
+    turn = sheet.turn + random.choice([-1, 1]) * math.radians(random.uniform(20, 90))
+    grain = random.uniform(0.8, 1.3) * _brush(random, turn) + random.normal(0, 0.03)
+    ground = (sheet.light * (1 + grain))[:, :, None] * sheet.tint
+    return mix(picture, ground, share), to_mask(share)
+
+
+def _stain(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
+    """A drop that dried: a faint film with a slightly darker edge."""
+    x, y = _place(random, 35)
+    outline = blob(random, x, y, random.uniform(9, 22), 0.5) + smooth_noise(random, 6)
+    share = cover(outline, 4.0)
+    edge = np.exp(-(((outline + 1.5) / 2) ** 2)) * share
+    colour = floats([(0.86, 0.85, 0.82), (0.87, 0.88, 0.91)][int(random.integers(2))])
+    depth = random.uniform(0.45, 1.2)
+    return mix(picture, picture * colour, depth * (share + 0.5 * edge)), to_mask(share)
+
+
+def _scratch(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
+    """A bright groove across the grain, dark on one side."""
+    heading = sheet.turn + random.choice([-1, 1]) * random.uniform(0.5, math.pi - 0.5)
+    line = curve(_place(random, 60), heading, random.uniform(25, 90), random.normal(0, 0.012, 4))
+    half, strength = random.uniform(0.5, 1.1), random.uniform(0.14, 0.4)
+    wear = np.clip(0.8 + 0.3 * smooth_noise(random, 10), 0.3, 1.2)
+    bright = cover(distance_to(line) - half)
+    dark = cover(distance_to(line + floats([1.1, 1.1])) - 0.7 * half)
+    changed = 1 + strength * wear * (bright - 0.6 * dark * (1 - bright))
+    return picture * changed[:, :, None], to_mask(np.maximum(bright, dark))
+
+
+_DEFECTS = {
+    "pit": _pit, "crack": _crack, "grind": _grind, "stain": _stain, "scratch": _scratch,
+}  # fmt: skip
