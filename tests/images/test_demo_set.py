@@ -131,8 +131,9 @@ def with_and_without(
     if category == "screw":
         metal = screw._lay(np.random.default_rng(seed))
         good = canvas.mix(screw._TABLE, *screw._render(metal))
-        mask = screw._spoil(metal, kind, random)
-        return good, canvas.mix(screw._TABLE, *screw._render(metal)), mask
+        screw._DEFECTS[kind](metal, random)
+        defective = canvas.mix(screw._TABLE, *screw._render(metal))
+        return good, defective, screw._difference(good, defective)
     if category == "brushed":
         sheet = brushed._roll(np.random.default_rng(seed))
         return sheet.seen(), *brushed._DEFECTS[kind](sheet.seen(), sheet, random)

@@ -76,10 +76,13 @@ def draw(random: Random, defect: str | None = None) -> tuple[Pixels, Mask]:
         uint8 (SIDE, SIDE, 3) RGB and uint8 (SIDE, SIDE), 255 on the defect.
     """
     screw = _lay(random)
+    metal, share = _render(screw)
     mask = np.zeros((SIDE, SIDE), np.uint8)
     if defect is not None:
-        mask = _spoil(screw, defect, random)
-    metal, share = _render(screw)
+        good = mix(_TABLE, metal, share)
+        _DEFECTS[defect](screw, random)
+        metal, share = _render(screw)
+        mask = _difference(good, mix(_TABLE, metal, share))
     return expose(mix(_table(random, share, screw.light), metal, share), random), mask
 
 
@@ -131,13 +134,13 @@ def _render(screw: _Screw) -> tuple[Plane, Plane]:
     angle = np.arcsin(np.clip(t / (core + height), -1, 1))
     winding = s / _PITCH + (angle + screw.roll) / (2 * math.pi)
     aside = winding - np.floor(winding) - 0.5
-    ridge = np.clip(1.2 - np.abs(aside) / 0.3, 0, 1)
-    flank = np.where((ridge > 0) & (ridge < 1), -np.sign(aside) / (0.3 * _PITCH), 0)
-    ridge, flank = ridge * (1 - screw.worn), flank * (1 - screw.worn)
+    ridge = np.clip(1.2 - np.abs(aside) / 0.3, 0, 1) * (1 - screw.worn)
+    flank = np.where(np.abs(aside) < 0.36, np.sin(aside * (-math.pi / 0.36)), 0)
+    flank *= (1 - screw.worn) / (0.27 * _PITCH)  # rounder than the outline
     radius, slope = core + height * ridge, slope + height * flank
     body = np.maximum(np.maximum(np.abs(t) - radius, -s), s - screw.length)
     shade = _shade(screw, slope, np.clip(t / radius, -1, 1))
-    shade *= 1 - 0.4 * (1 - ridge) * (height / _RIDGE)
+    shade *= 1 + (0.65 * ridge - 0.4) * (height / _RIDGE)  # crests are bare, valleys dark
     shade += screw.marks
 
     # The slot ends at the rim, towards the camera; along it one looks through.
@@ -145,13 +148,15 @@ def _render(screw: _Screw) -> tuple[Plane, Plane]:
     through = np.maximum(np.abs(t) - _SLOT_WIDTH / 2 * seen + abs(exit_), s - _SLOT_DEPTH)
     exit_ *= math.copysign(1, math.cos(screw.roll))
     slot = np.maximum(np.abs(t - exit_) - _SLOT_WIDTH / 2 * seen, s - _SLOT_DEPTH)
-    shade *= 1 - 0.75 * cover(slot)
+    shade *= 1 - 0.68 * cover(slot)
     body = np.maximum(body, -through)
     if screw.bite is not None:
         shade += 0.2 * cover(np.abs(screw.bite) - 1.3, 1.5)
         body = np.maximum(body, -screw.bite)
     if screw.burr is not None:
-        raised = np.clip(0.55 - 0.06 * screw.burr, 0.3, 0.9)
+        lit = math.cos(screw.light) * cv2.Sobel(screw.burr, cv2.CV_32F, 1, 0, scale=0.125)
+        lit += math.sin(screw.light) * cv2.Sobel(screw.burr, cv2.CV_32F, 0, 1, scale=0.125)
+        raised = 0.46 + 0.26 * lit
         shade += (raised - shade) * cover(screw.burr, 1.5)
         body = np.minimum(body, screw.burr)
     return (shade * screw.grain)[:, :, None] * screw.tint, cover(body)
@@ -178,20 +183,17 @@ def _table(random: Random, share: Plane, light: float) -> Plane:
     """The table, unevenly lit, with the screw's soft shadow on it."""
     tone = 1 + random.normal(0, 0.012) + 0.012 * smooth_noise(random, 130)
     tone += 0.008 * smooth_noise(random, 2.5)
-    for far, blur, depth in ((3, 2.5, 0.22), (8, 7, 0.30)):
+    for far, blur, depth in ((3, 2.5, 0.27), (8, 7, 0.34)):
         shift = floats([[1, 0, -far * math.cos(light)], [0, 1, -far * math.sin(light)]])
         shadow = cv2.GaussianBlur(cv2.warpAffine(share, shift, (SIDE, SIDE)), (0, 0), blur)
         tone *= 1 - depth * shadow
     return tone[:, :, None] * _TABLE
 
 
-def _spoil(screw: _Screw, defect: str, random: Random) -> Mask:
-    """Damage a screw; returns where that is seen, without gaps and specks."""
-    good = mix(_TABLE, *_render(screw))
-    _DEFECTS[defect](screw, random)
-    bad = mix(_TABLE, *_render(screw))
+def _difference(good: Plane, bad: Plane) -> Mask:
+    """Where a defect is seen, without gaps and specks."""
     changed = (np.abs(bad - good).max(axis=2) > _SEEN).astype(np.uint8) * 255
-    around = np.ones((5, 5), np.uint8)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     whole = cv2.morphologyEx(changed, cv2.MORPH_CLOSE, around)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(whole)
     large = stats[:, cv2.CC_STAT_AREA] >= 6
@@ -209,9 +211,10 @@ def _side(random: Random) -> float:
 
 def _thread_worn(screw: _Screw, random: Random) -> None:
     """Two or three turns whose ridge was ground down."""
-    x, y = screw.point(_on_thread(screw, random), random.uniform(-10, 10))
-    outline = blob(random, x, y, random.uniform(7, 11), 0.3)
-    screw.worn = cover(outline, 3.0) * random.uniform(0.6, 0.95)
+    x, y = screw.point(_on_thread(screw, random), random.uniform(-9, 9))
+    share = cover(blob(random, x, y, random.uniform(7.5, 11), 0.3), 3.0)
+    screw.worn = share * random.uniform(0.7, 1.0)
+    screw.marks = share * random.uniform(0.0, 0.14)  # polished, or not
 
 
 def _thread_side(screw: _Screw, random: Random) -> None:
@@ -253,7 +256,7 @@ def _head_burr(screw: _Screw, random: Random) -> None:
 def _tip(screw: _Screw, random: Random) -> None:
     """A tip that is bent aside, or broken off."""
     if random.random() < 0.5:
-        reach = random.uniform(20, 34)
+        reach = random.uniform(16, 26)
         beyond = np.clip(screw.s - (screw.length - reach), 0, None) / reach
         screw.t = screw.t - _side(random) * random.uniform(4, 9) * beyond * beyond
     else:
