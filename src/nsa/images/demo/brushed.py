@@ -31,7 +31,7 @@ DEFECTS = ("pit", "crack", "grind", "stain", "scratch")
 COUNTS = (160, 24, 40)  # for training, good and defective
 
 _REACH = 480  # px, side of a square that covers the picture however it is turned
-_GRAIN = ((0.6, 45, 0.065), (1.2, 110, 0.034), (2.5, 200, 0.024), (9.0, 480, 0.016))
+_GRAIN = ((0.5, 40, 0.10), (1.0, 100, 0.045), (2.5, 200, 0.022), (9.0, 480, 0.014))
 # Width and length of lines, px, and how far their tones spread.
 
 
@@ -82,8 +82,8 @@ def _roll(random: Random) -> _Sheet:
     for _ in range(int(random.integers(0, 3))):
         middle, half = random.uniform(-150, 150), random.uniform(12, 45)
         share = cover(np.abs(across - middle) - half, random.uniform(4, 16))
-        again = _brush(random, turn + math.radians(random.normal(0, 2)))
-        grain = grain + share * (0.5 * again - 0.3 * grain + random.normal(0, 0.02))
+        again = _brush(random, turn + math.radians(random.normal(0, 3)))
+        grain = grain + share * (0.5 * again - 0.3 * grain + random.normal(0, 0.03))
 
     light = np.full((SIDE, SIDE), random.uniform(0.40, 0.60), np.float32)
     light *= 1 + 0.05 * smooth_noise(random, 160)
@@ -123,33 +123,39 @@ def _place(random: Random, margin: float) -> tuple[float, float]:
     return random.uniform(margin, SIDE - margin), random.uniform(margin, SIDE - margin)
 
 
+def _side(random: Random) -> float:
+    return 1.0 if random.random() < 0.5 else -1.0
+
+
 def _pit(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
-    """Dark spots where rust ate into the steel, the largest with a bright rim."""
+    """Dark spots where rust ate into the steel, with bright rims away from the light."""
     x, y = _place(random, 30)
-    depth, mask = random.uniform(0.25, 0.7), np.zeros((SIDE, SIDE), np.float32)
+    depth, share = random.uniform(0.18, 0.6), np.zeros((SIDE, SIDE), np.float32)
     for _ in range(int(random.integers(1, 6))):
-        a, b, radius = x + random.normal(0, 9), y + random.normal(0, 9), random.uniform(1.0, 3.4)
-        outline = blob(random, a, b, radius, 0.6)
-        hollow = cover(outline, 1.6)
+        a, b, radius = x + random.normal(0, 9), y + random.normal(0, 9), random.uniform(1.0, 3.0)
+        hollow = cover(blob(random, a, b, radius, 0.6), 1.6)
         rim = cover(np.abs(blob(random, a + 0.7, b + 0.7, radius + 0.6, 0.3)) - 0.6) * (1 - hollow)
         picture = picture * (1 + 0.3 * depth * rim - depth * hollow)[:, :, None]
-        mask = np.maximum(mask, np.maximum(hollow, 0.8 * rim))
-    return picture, to_mask(mask)
+        share = np.maximum(share, np.maximum(hollow, 0.8 * rim))
+    return picture, to_mask(share)
 
 
 def _crack(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
-    """A thin dark line that wanders and branches."""
+    """A thin dark line that zigzags and branches."""
+
+    def zigzag(start: Plane | tuple[float, float], heading: float, length: float) -> Plane:
+        corners = random.normal(0, 0.5, round(length / 4) + 2)
+        return curve(start, heading, length, np.diff(corners) / 4 + random.normal(0, 0.006))
+
     length, heading = random.uniform(30, 80), random.uniform(0, 2 * math.pi)
-    line = curve(_place(random, 55), heading, length, random.normal(0, 0.16, round(length / 3)))
+    line = zigzag(_place(random, 60), heading, length)
     pieces = [(line, random.uniform(0.45, 0.8))]
     for _ in range(int(random.integers(1, 4))):
         fork = line[int(random.uniform(0.2, 0.8) * len(line))]
-        part = length * random.uniform(0.2, 0.45)
-        aside = heading + random.choice([-1, 1]) * random.uniform(0.5, 1.1)
-        branch = curve(fork, aside, part, random.normal(0, 0.16, round(part / 3)))
-        pieces.append((branch, 0.4))
+        aside = heading + _side(random) * random.uniform(0.4, 1.0)
+        pieces.append((zigzag(fork, aside, length * random.uniform(0.2, 0.45)), 0.4))
     share = np.max([cover(distance_to(points) - half) for points, half in pieces], axis=0)
-    depth = np.clip(random.uniform(0.3, 0.75) + 0.12 * smooth_noise(random, 9), 0.15, 0.9)
+    depth = np.clip(random.uniform(0.2, 0.65) + 0.12 * smooth_noise(random, 9), 0.12, 0.8)
     return picture * (1 - depth * share)[:, :, None], to_mask(share)
 
 
@@ -157,29 +163,30 @@ def _grind(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """A patch that was ground again in another direction, and reflects a little otherwise."""
     x, y = _place(random, 40)
     outline = blob(random, x, y, random.uniform(12, 26), 0.5) + 1.5 * smooth_noise(random, 4)
-    share = cover(outline, 3.0)
-    turn = sheet.turn + random.choice([-1, 1]) * math.radians(random.uniform(20, 90))
-    grain = random.uniform(0.8, 1.3) * _brush(random, turn) + random.normal(0, 0.03)
+    share = cover(outline, random.uniform(2, 9))
+    turn = sheet.turn + _side(random) * math.radians(random.uniform(20, 90))
+    grain = random.uniform(0.7, 1.1) * _brush(random, turn) + random.normal(0, 0.03)
     ground = (sheet.light * (1 + grain))[:, :, None] * sheet.tint
     return mix(picture, ground, share), to_mask(share)
 
 
 def _stain(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
-    """A drop that dried: a faint film with a slightly darker edge."""
-    x, y = _place(random, 35)
-    outline = blob(random, x, y, random.uniform(9, 22), 0.5) + smooth_noise(random, 6)
-    share = cover(outline, 4.0)
-    edge = np.exp(-(((outline + 1.5) / 2) ** 2)) * share
-    colour = floats([(0.86, 0.85, 0.82), (0.87, 0.88, 0.91)][int(random.integers(2))])
-    depth = random.uniform(0.45, 1.2)
-    return mix(picture, picture * colour, depth * (share + 0.5 * edge)), to_mask(share)
+    """A film of oil or dried water: soft, and hardly coloured."""
+    x, y = _place(random, 40)
+    softness = random.uniform(4, 12)
+    outline = blob(random, x, y, random.uniform(11, 24), 0.5) + 1.5 * smooth_noise(random, 7)
+    share = cover(outline, softness)
+    edge = np.exp(-(((outline + 0.2 * softness) / 2) ** 2)) * share
+    colour = floats([(0.87, 0.868, 0.86), (0.87, 0.873, 0.88)][int(random.integers(2))])
+    film = random.uniform(0.6, 1.3) * share + random.uniform(0, 0.5) * edge
+    return mix(picture, picture * colour, film), to_mask(share)
 
 
 def _scratch(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """A bright groove across the grain, dark on one side."""
-    heading = sheet.turn + random.choice([-1, 1]) * random.uniform(0.5, math.pi - 0.5)
+    heading = sheet.turn + _side(random) * random.uniform(0.5, math.pi - 0.5)
     line = curve(_place(random, 60), heading, random.uniform(25, 90), random.normal(0, 0.012, 4))
-    half, strength = random.uniform(0.5, 1.1), random.uniform(0.14, 0.4)
+    half, strength = random.uniform(0.5, 1.0), random.uniform(0.12, 0.36)
     wear = np.clip(0.8 + 0.3 * smooth_noise(random, 10), 0.3, 1.2)
     bright = cover(distance_to(line) - half)
     dark = cover(distance_to(line + floats([1.1, 1.1])) - 0.7 * half)

@@ -136,7 +136,7 @@ def _render(screw: _Screw) -> tuple[Plane, Plane]:
     aside = winding - np.floor(winding) - 0.5
     ridge = np.clip(1.2 - np.abs(aside) / 0.3, 0, 1) * (1 - screw.worn)
     flank = np.where(np.abs(aside) < 0.36, np.sin(aside * (-math.pi / 0.36)), 0)
-    flank *= (1 - screw.worn) / (0.27 * _PITCH)  # rounder than the outline
+    flank *= (1 - screw.worn) / (0.42 * _PITCH)  # rounder than the outline
     radius, slope = core + height * ridge, slope + height * flank
     body = np.maximum(np.maximum(np.abs(t) - radius, -s), s - screw.length)
     shade = _shade(screw, slope, np.clip(t / radius, -1, 1))
@@ -154,8 +154,9 @@ def _render(screw: _Screw) -> tuple[Plane, Plane]:
         shade += 0.2 * cover(np.abs(screw.bite) - 1.3, 1.5)
         body = np.maximum(body, -screw.bite)
     if screw.burr is not None:
-        lit = math.cos(screw.light) * cv2.Sobel(screw.burr, cv2.CV_32F, 1, 0, scale=0.125)
-        lit += math.sin(screw.light) * cv2.Sobel(screw.burr, cv2.CV_32F, 0, 1, scale=0.125)
+        hill = cv2.GaussianBlur(screw.burr, (0, 0), 1.2)
+        lit = math.cos(screw.light) * cv2.Sobel(hill, cv2.CV_32F, 1, 0, scale=0.125)
+        lit += math.sin(screw.light) * cv2.Sobel(hill, cv2.CV_32F, 0, 1, scale=0.125)
         raised = 0.46 + 0.26 * lit
         shade += (raised - shade) * cover(screw.burr, 1.5)
         body = np.minimum(body, screw.burr)
@@ -220,7 +221,9 @@ def _thread_worn(screw: _Screw, random: Random) -> None:
 def _thread_side(screw: _Screw, random: Random) -> None:
     """A nick in the thread's outline."""
     side = _side(random)
-    x, y = screw.point(_on_thread(screw, random), side * (_CORE + _RIDGE + random.uniform(-2, 1)))
+    crest = 0.5 - side * 0.25 - screw.roll / (2 * math.pi)  # of a turn, on this side
+    s = (round(_on_thread(screw, random) / _PITCH - crest) + crest) * _PITCH
+    x, y = screw.point(s + random.normal(0, 1), side * (_CORE + _RIDGE + random.uniform(-3, 0)))
     outline = blob(random, x, y, random.uniform(4, 8), 0.5)
     core, _, _ = _profile(screw)
     screw.bite = np.maximum(outline, core + 0.3 - np.abs(screw.t))
