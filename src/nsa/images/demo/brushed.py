@@ -31,7 +31,7 @@ DEFECTS = ("pit", "crack", "grind", "stain", "scratch")
 COUNTS = (160, 24, 40)  # for training, good and defective
 
 _REACH = 480  # px, side of a square that covers the picture however it is turned
-_GRAIN = ((0.5, 40, 0.10), (1.0, 100, 0.045), (2.5, 200, 0.022), (9.0, 480, 0.014))
+_GRAIN = ((0.5, 40, 0.10), (1.0, 100, 0.045), (2.5, 200, 0.022), (9.0, 300, 0.020))
 # Width and length of lines, px, and how far their tones spread.
 
 
@@ -77,7 +77,7 @@ def draw(random: Random, defect: str | None = None) -> tuple[Pixels, Mask]:
 def _roll(random: Random) -> _Sheet:
     turn = math.radians(random.normal(0, 3))
     along, across = _turned(turn)
-    grain = _brush(random, turn) * random.uniform(0.75, 1.25)
+    grain = _brush(random, turn) * random.uniform(0.65, 1.35)
     # Where the brush overlapped, its lines are crossed by some of a slightly other direction.
     for _ in range(int(random.integers(0, 3))):
         middle, half = random.uniform(-150, 150), random.uniform(12, 45)
@@ -86,7 +86,7 @@ def _roll(random: Random) -> _Sheet:
         grain = grain + share * (0.5 * again - 0.3 * grain + random.normal(0, 0.03))
 
     light = np.full((SIDE, SIDE), random.uniform(0.40, 0.60), np.float32)
-    light *= 1 + 0.05 * smooth_noise(random, 160)
+    light *= 1 + 0.05 * smooth_noise(random, 160) + 0.014 * smooth_noise(random, 35)
     light *= 1 + (random.normal(0, 0.09) * along + random.normal(0, 0.07) * across) / 160
     # A lamp is mirrored in a band across the grain, which bends with the sheet.
     for width, most in ((random.uniform(30, 70), 0.22), (random.uniform(80, 140), 0.16)):
@@ -105,7 +105,7 @@ def _turned(turn: float) -> tuple[Plane, Plane]:
 
 
 def _brush(random: Random, turn: float) -> Plane:
-    """Lines along a direction, of many widths, lengths and tones; about 0."""
+    """Lines along a direction, of many widths, lengths and tones, and short strokes; about 0."""
     fine = 2  # rows per px
     lines = np.zeros((_REACH * fine, 64), np.float32)
     for width, length, spread in _GRAIN:
@@ -113,6 +113,8 @@ def _brush(random: Random, turn: float) -> Plane:
         tones = random.standard_normal((rows, max(3, round(_REACH / length) + 1)), dtype=np.float32)
         tones += 0.12 * tones**3  # some stand out
         lines += spread * cv2.resize(tones, lines.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    flecks = random.integers(0, lines.size, int(random.integers(40, 120)))
+    lines.reshape(-1)[flecks] += floats(random.normal(0, 0.35, len(flecks)))
     lines = floats(cv2.GaussianBlur(lines, (1, 5), 0, sigmaY=0.8))  # no finer than pixels
     along, across = _turned(turn)
     column = (along + _REACH / 2) * (lines.shape[1] / _REACH)
@@ -130,9 +132,9 @@ def _side(random: Random) -> float:
 def _pit(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """Dark spots where rust ate into the steel, with bright rims away from the light."""
     x, y = _place(random, 30)
-    depth, share = random.uniform(0.18, 0.6), np.zeros((SIDE, SIDE), np.float32)
-    for _ in range(int(random.integers(1, 6))):
-        a, b, radius = x + random.normal(0, 9), y + random.normal(0, 9), random.uniform(1.0, 3.0)
+    depth, share = random.uniform(0.12, 0.5), np.zeros((SIDE, SIDE), np.float32)
+    for _ in range(int(random.integers(1, 5))):
+        a, b, radius = x + random.normal(0, 9), y + random.normal(0, 9), random.uniform(0.9, 2.6)
         hollow = cover(blob(random, a, b, radius, 0.6), 1.6)
         rim = cover(np.abs(blob(random, a + 0.7, b + 0.7, radius + 0.6, 0.3)) - 0.6) * (1 - hollow)
         picture = picture * (1 + 0.3 * depth * rim - depth * hollow)[:, :, None]
@@ -155,19 +157,19 @@ def _crack(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]
         aside = heading + _side(random) * random.uniform(0.4, 1.0)
         pieces.append((zigzag(fork, aside, length * random.uniform(0.2, 0.45)), 0.4))
     share = np.max([cover(distance_to(points) - half) for points, half in pieces], axis=0)
-    depth = np.clip(random.uniform(0.2, 0.65) + 0.12 * smooth_noise(random, 9), 0.12, 0.8)
+    depth = np.clip(random.uniform(0.15, 0.5) + 0.1 * smooth_noise(random, 9), 0.1, 0.7)
     return picture * (1 - depth * share)[:, :, None], to_mask(share)
 
 
 def _grind(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """A patch that was ground again in another direction, and reflects a little otherwise."""
     x, y = _place(random, 40)
-    outline = blob(random, x, y, random.uniform(12, 26), 0.5) + 1.5 * smooth_noise(random, 4)
-    share = cover(outline, random.uniform(2, 9))
-    turn = sheet.turn + _side(random) * math.radians(random.uniform(20, 90))
+    outline = blob(random, x, y, random.uniform(10, 24), 0.5) + 1.5 * smooth_noise(random, 4)
+    share = cover(outline, random.uniform(2, 9)) * random.uniform(0.5, 1)
+    turn = sheet.turn + _side(random) * math.radians(random.uniform(15, 90))
     grain = random.uniform(0.7, 1.1) * _brush(random, turn) + random.normal(0, 0.03)
     ground = (sheet.light * (1 + grain))[:, :, None] * sheet.tint
-    return mix(picture, ground, share), to_mask(share)
+    return mix(picture, ground, share), to_mask(share, 0.3 * share.max())
 
 
 def _stain(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
@@ -177,8 +179,9 @@ def _stain(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]
     outline = blob(random, x, y, random.uniform(11, 24), 0.5) + 1.5 * smooth_noise(random, 7)
     share = cover(outline, softness)
     edge = np.exp(-(((outline + 0.2 * softness) / 2) ** 2)) * share
-    colour = floats([(0.87, 0.868, 0.86), (0.87, 0.873, 0.88)][int(random.integers(2))])
-    film = random.uniform(0.6, 1.3) * share + random.uniform(0, 0.5) * edge
+    tones = ((0.88, 0.878, 0.87), (0.88, 0.883, 0.89), (1.12, 1.12, 1.125))
+    colour = floats(tones[int(random.integers(len(tones)))])
+    film = random.uniform(0.6, 1.2) * share + random.uniform(0, 0.5) * edge
     return mix(picture, picture * colour, film), to_mask(share)
 
 
@@ -186,7 +189,7 @@ def _scratch(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask
     """A bright groove across the grain, dark on one side."""
     heading = sheet.turn + _side(random) * random.uniform(0.5, math.pi - 0.5)
     line = curve(_place(random, 60), heading, random.uniform(25, 90), random.normal(0, 0.012, 4))
-    half, strength = random.uniform(0.5, 1.0), random.uniform(0.12, 0.36)
+    half, strength = random.uniform(0.5, 1.0), random.uniform(0.12, 0.32)
     wear = np.clip(0.8 + 0.3 * smooth_noise(random, 10), 0.3, 1.2)
     bright = cover(distance_to(line) - half)
     dark = cover(distance_to(line + floats([1.1, 1.1])) - 0.7 * half)
