@@ -16,7 +16,7 @@ import pytest
 
 from nsa.errors import InputError
 from nsa.images import demo, load_images, load_mask, open_dataset
-from nsa.images.demo import board, brushed, canvas, circuit, fabric, flange, screw
+from nsa.images.demo import board, brushed, canvas, circuit, fabric, flange, screw, screw_body
 
 SMALL = {"train": 3, "test_good": 2, "test_defective": 6, "progress": False}
 DRAWERS = {
@@ -129,13 +129,13 @@ def with_and_without(
         mask = circuit._spoil(photo, kind, random)
         return good, photo.picture, mask
     if category == "screw":
-        metal = screw._lay(np.random.default_rng(seed))
-        good = canvas.mix(screw._TABLE, *screw._render(metal))
+        metal = screw_body.lay(np.random.default_rng(texture))
+        good = canvas.mix(screw._TABLE, *screw_body.render(metal))
         screw._DEFECTS[kind](metal, random)
-        defective = canvas.mix(screw._TABLE, *screw._render(metal))
+        defective = canvas.mix(screw._TABLE, *screw_body.render(metal))
         return good, defective, screw._difference(good, defective)
     if category == "brushed":
-        sheet = brushed._roll(np.random.default_rng(seed))
+        sheet = brushed._roll(np.random.default_rng(texture))
         return sheet.seen(), *brushed._DEFECTS[kind](sheet.seen(), sheet, random)
     cloth, same = (fabric._lay(np.random.default_rng(seed)) for _ in range(2))
     good = fabric._weave(cloth, np.random.default_rng(texture))
@@ -155,8 +155,9 @@ def test_defects_lie_under_their_masks(category: str, kind: str) -> None:
         assert change[mask > 0].mean() > 0.025
         assert change[mask == 0].mean() < 0.002
         # Shadows and soft edges may reach a little further; a thread's shadow is as wide as it.
-        clear = mask[change > 0.08] > 0  # nothing of what is faint
-        assert clear.sum() > (~clear).sum() or (kind == "stain" and not clear.size)
+        clear = mask[change > 0.08] > 0
+        faint = category == "brushed" and not clear.size
+        assert clear.sum() > (~clear).sum() or faint
 
 
 @pytest.mark.parametrize("category", demo.CATEGORIES)
@@ -170,6 +171,26 @@ def test_brightness_alone_does_not_tell(category: str) -> None:
     ]
     below = np.mean([g < b for g in good for b in bad])
     assert 0.1 < below < 0.9
+
+
+@pytest.mark.parametrize("kind", screw.DEFECTS)
+def test_defects_of_the_screw_are_small(kind: str, fresh_seed: int) -> None:
+    for seed in np.random.default_rng(fresh_seed).integers(2**32, size=3):
+        good, defective, mask = with_and_without("screw", kind, int(seed))
+        x, y, width, height = cv2.boundingRect(mask)
+        assert 4 <= max(width, height) <= 40
+        assert min(x, y, 320 - x - width, 320 - y - height) >= 12
+        changed = np.abs(defective - good).max(axis=2) > screw._SEEN
+        assert (mask[changed] > 0).mean() > 0.9
+
+
+def test_screws_lie_anyhow_and_sheets_are_grey(fresh_seed: int) -> None:
+    rng = np.random.default_rng(fresh_seed)
+    turns = np.array([screw_body.lay(rng).turn for _ in range(40)])
+    assert np.hypot(np.cos(turns).mean(), np.sin(turns).mean()) < 0.6
+    sheets = [brushed.draw(rng)[0].astype(float) for _ in range(12)]
+    assert max(np.ptp(sheet.mean(axis=(0, 1))) for sheet in sheets) < 20
+    assert np.ptp([sheet.mean() for sheet in sheets]) > 15
 
 
 @pytest.mark.parametrize("kind", circuit.DEFECTS)

@@ -20,6 +20,7 @@ from nsa.images.demo.canvas import (
     cover,
     curve,
     distance_to,
+    either_sign,
     expose,
     floats,
     mix,
@@ -125,14 +126,10 @@ def _place(random: Random, margin: float) -> tuple[float, float]:
     return random.uniform(margin, SIDE - margin), random.uniform(margin, SIDE - margin)
 
 
-def _side(random: Random) -> float:
-    return 1.0 if random.random() < 0.5 else -1.0
-
-
 def _pit(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """Dark spots where rust ate into the steel, with bright rims away from the light."""
     x, y = _place(random, 30)
-    depth, share = random.uniform(0.12, 0.5), np.zeros((SIDE, SIDE), np.float32)
+    depth, share = random.uniform(0.17, 0.5), np.zeros((SIDE, SIDE), np.float32)
     for _ in range(int(random.integers(1, 5))):
         a, b, radius = x + random.normal(0, 9), y + random.normal(0, 9), random.uniform(0.9, 2.6)
         hollow = cover(blob(random, a, b, radius, 0.6), 1.6)
@@ -154,7 +151,7 @@ def _crack(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]
     pieces = [(line, random.uniform(0.45, 0.8))]
     for _ in range(int(random.integers(1, 4))):
         fork = line[int(random.uniform(0.2, 0.8) * len(line))]
-        aside = heading + _side(random) * random.uniform(0.4, 1.0)
+        aside = heading + either_sign(random) * random.uniform(0.4, 1.0)
         pieces.append((zigzag(fork, aside, length * random.uniform(0.2, 0.45)), 0.4))
     share = np.max([cover(distance_to(points) - half) for points, half in pieces], axis=0)
     depth = np.clip(random.uniform(0.15, 0.5) + 0.1 * smooth_noise(random, 9), 0.1, 0.7)
@@ -165,11 +162,12 @@ def _grind(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """A patch that was ground again in another direction, and reflects a little otherwise."""
     x, y = _place(random, 40)
     outline = blob(random, x, y, random.uniform(10, 24), 0.5) + 1.5 * smooth_noise(random, 4)
-    share = cover(outline, random.uniform(2, 9)) * random.uniform(0.5, 1)
-    turn = sheet.turn + _side(random) * math.radians(random.uniform(15, 90))
-    grain = random.uniform(0.7, 1.1) * _brush(random, turn) + random.normal(0, 0.03)
+    share = cover(outline, random.uniform(2, 7)) * random.uniform(0.7, 1)
+    turn = sheet.turn + either_sign(random) * math.radians(random.uniform(15, 90))
+    grain = random.uniform(0.8, 1.2) * _brush(random, turn)
+    grain += either_sign(random) * random.uniform(0.03, 0.06)
     ground = (sheet.light * (1 + grain))[:, :, None] * sheet.tint
-    return mix(picture, ground, share), to_mask(share, 0.3 * share.max())
+    return mix(picture, ground, share), to_mask(share, 0.3)
 
 
 def _stain(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
@@ -187,10 +185,10 @@ def _stain(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]
 
 def _scratch(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """A bright groove across the grain, dark on one side."""
-    heading = sheet.turn + _side(random) * random.uniform(0.5, math.pi - 0.5)
+    heading = sheet.turn + either_sign(random) * random.uniform(0.5, math.pi - 0.5)
     line = curve(_place(random, 60), heading, random.uniform(25, 90), random.normal(0, 0.012, 4))
     half, strength = random.uniform(0.5, 1.0), random.uniform(0.12, 0.32)
-    wear = np.clip(0.8 + 0.3 * smooth_noise(random, 10), 0.3, 1.2)
+    wear = np.clip(0.8 + 0.3 * smooth_noise(random, 10), 0.45, 1.2)
     bright = cover(distance_to(line) - half)
     dark = cover(distance_to(line + floats([1.1, 1.1])) - 0.7 * half)
     changed = 1 + strength * wear * (bright - 0.6 * dark * (1 - bright))
