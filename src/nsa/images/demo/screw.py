@@ -109,8 +109,9 @@ def _scratch_neck(screw: Screw, random: Random) -> None:
             place, screw.turn + heading + random.normal(0, 0.12), random.uniform(9, 17),
             random.normal(0, 0.015, 3),
         )  # fmt: skip
-        bright = cover(distance_to(line) - random.uniform(0.5, 1.0))
-        dark = cover(distance_to(line + floats([1.2, 1.2])) - 0.7)
+        distance = distance_to(line)
+        bright = cover(distance - random.uniform(0.5, 1.0))
+        dark = cover(np.roll(distance, (1, 1), (0, 1)) - 0.7)
         marks = np.maximum(marks * (bright < 0.1), 0) + 0.34 * bright - 0.15 * dark
     screw.marks = marks
 
