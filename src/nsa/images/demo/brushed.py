@@ -115,7 +115,7 @@ def _brush(random: Random, turn: float) -> Plane:
         tones += 0.12 * tones**3  # some stand out
         lines += spread * cv2.resize(tones, lines.shape[::-1], interpolation=cv2.INTER_CUBIC)
     flecks = random.integers(0, lines.size, int(random.integers(40, 120)))
-    lines.reshape(-1)[flecks] += floats(random.normal(0, 0.35, len(flecks)))
+    lines.reshape(-1)[flecks] += floats(np.clip(random.normal(0, 0.33, len(flecks)), -0.7, 0.7))
     lines = floats(cv2.GaussianBlur(lines, (1, 5), 0, sigmaY=0.8))  # no finer than pixels
     along, across = _turned(turn)
     column = (along + _REACH / 2) * (lines.shape[1] / _REACH)
@@ -129,8 +129,8 @@ def _place(random: Random, margin: float) -> tuple[float, float]:
 def _pit(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     """Dark spots where rust ate into the steel, with bright rims away from the light."""
     x, y = _place(random, 30)
-    depth, share = random.uniform(0.17, 0.5), np.zeros((SIDE, SIDE), np.float32)
-    for _ in range(int(random.integers(1, 5))):
+    depth, share = random.uniform(0.16, 0.42), np.zeros((SIDE, SIDE), np.float32)
+    for _ in range(int(random.integers(1, 4))):
         a, b, radius = x + random.normal(0, 9), y + random.normal(0, 9), random.uniform(0.9, 2.6)
         hollow = cover(blob(random, a, b, radius, 0.6), 1.6)
         rim = cover(np.abs(blob(random, a + 0.7, b + 0.7, radius + 0.6, 0.3)) - 0.6) * (1 - hollow)
@@ -154,7 +154,7 @@ def _crack(picture: Plane, _sheet: _Sheet, random: Random) -> tuple[Plane, Mask]
         aside = heading + either_sign(random) * random.uniform(0.4, 1.0)
         pieces.append((zigzag(fork, aside, length * random.uniform(0.2, 0.45)), 0.4))
     share = np.max([cover(distance_to(points) - half) for points, half in pieces], axis=0)
-    depth = np.clip(random.uniform(0.15, 0.5) + 0.1 * smooth_noise(random, 9), 0.1, 0.7)
+    depth = np.clip(random.uniform(0.12, 0.4) + 0.08 * smooth_noise(random, 9), 0.09, 0.6)
     return picture * (1 - depth * share)[:, :, None], to_mask(share)
 
 
@@ -163,7 +163,7 @@ def _grind(picture: Plane, sheet: _Sheet, random: Random) -> tuple[Plane, Mask]:
     x, y = _place(random, 40)
     outline = blob(random, x, y, random.uniform(10, 24), 0.5) + 1.5 * smooth_noise(random, 4)
     share = cover(outline, random.uniform(2, 7)) * random.uniform(0.7, 1)
-    turn = sheet.turn + either_sign(random) * math.radians(random.uniform(15, 90))
+    turn = sheet.turn + either_sign(random) * math.radians(random.uniform(12, 90))
     grain = random.uniform(0.8, 1.2) * _brush(random, turn)
     grain += either_sign(random) * random.uniform(0.03, 0.06)
     ground = (sheet.light * (1 + grain))[:, :, None] * sheet.tint
