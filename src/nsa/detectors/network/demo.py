@@ -21,7 +21,7 @@ _IMAGES: dict[str, dict[str, dict[str, Any]]] = {
     "flange": _OBJECT,
     "fabric": _TEXTURE,
     "circuit": {WHOLE: {"size": [256, 256]}},
-    "screw": _OBJECT,
+    "woodscrew": _OBJECT,
     "brushed": _TEXTURE,
 }
 # Defects of 4 to 12 px in images of 1,536 x 1,152 px: at their own size, with small patches, and

@@ -23,7 +23,7 @@ from nsa.images.demo.canvas import (
     mix,
     smooth_noise,
 )
-from nsa.images.demo.screw_body import CORE, HEAD, PITCH, RIDGE, Screw, lay, profile, render
+from nsa.images.demo.woodscrew_body import CORE, HEAD, PITCH, RIDGE, Screw, lay, profile, render
 
 DEFECTS = ("thread_worn", "thread_side", "scratch_neck", "head_burr", "tip")
 COUNTS = (160, 24, 40)  # for training, good and defective
