@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nsa.errors import InputError
-from nsa.images.demo import fabric, flange
+from nsa.images.demo import brushed, fabric, flange, woodscrew
 from nsa.settings.suggestions import suggest
 
 
@@ -91,7 +91,9 @@ def test_grey_images_get_one_channel(as_colour: bool) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 70])
 def test_demo_categories_are_told_apart(count: int) -> None:
-    for drawer, kind in ((flange, "object"), (fabric, "texture")):
+    for drawer, kind in (
+        (flange, "object"), (woodscrew, "object"), (fabric, "texture"), (brushed, "texture"),
+    ):  # fmt: skip
         few = [drawer.draw(np.random.default_rng(seed))[0] for seed in range(min(count, 4))]
         images = batch(few).repeat(-(-count // len(few)), 1, 1, 1)[:count]
         preset = suggest(images).preset if count < 70 or kind == "object" else None

@@ -12,13 +12,17 @@ RequestT = TypeVar("RequestT", bound=NetworkRequest)
 # About three minutes with bfloat16: many small steps teach more in that time than few large ones,
 # and at this size the finest defects are still several pixels wide.
 _TRAINING: dict[str, Any] = {"epochs": 32, "batch_size": 8}
+_OBJECT = {  # by frame, the usual one first
+    WHOLE: {"size": [184, 184]},
+    CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
+}
+_TEXTURE = {WHOLE: {"size": [168, 168], "center_crop": None, "crop": [160, 160]}}
 _IMAGES: dict[str, dict[str, dict[str, Any]]] = {
-    "flange": {  # by frame, the usual one first
-        WHOLE: {"size": [184, 184]},
-        CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
-    },
-    "fabric": {WHOLE: {"size": [168, 168], "center_crop": None, "crop": [160, 160]}},
+    "flange": _OBJECT,
+    "fabric": _TEXTURE,
     "circuit": {WHOLE: {"size": [256, 256]}},
+    "woodscrew": _OBJECT,
+    "brushed": _TEXTURE,
 }
 # Defects of 4 to 12 px in images of 1,536 x 1,152 px: at their own size, with small patches, and
 # with small crops, of which two cores see four times as many as of twice the side.

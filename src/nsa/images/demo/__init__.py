@@ -1,11 +1,12 @@
 """A data set that needs no download: pictures drawn by this package, in the layout of MVTec AD.
 
-Two categories of 320 x 320 pixels, one of each kind the paper tells apart: ``flange``, an object on
-a plain background, and ``fabric``, a texture. A third, ``circuit``, has 1,536 x 1,152 pixels and
-defects of 4 to 12, which are lost when such a picture is made small. Parts vary in position, light
-and texture as real ones do. The defects are drawn with lines, outlines, displaced coordinates and
-colour changes, never by blending patches, so that a detector trained on blended patches is tested
-on something it has not seen.
+Four categories of 320 x 320 pixels, two of each kind the paper tells apart: ``flange``, an object
+on a plain background, and ``woodscrew``, one that lies anyhow; ``fabric``, a texture, and
+``brushed``, steel whose light and tone differ much from picture to picture. A fifth, ``circuit``,
+has 1,536 x 1,152 pixels and defects of 4 to 12, which are lost when it is made small. Parts vary in
+position, light and texture as real ones do. The defects are drawn with lines, outlines, displaced
+coordinates and colour changes, never by blending patches, so that a detector trained on blended
+patches is tested on something it has not seen.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ import cv2
 import numpy as np
 
 from nsa.errors import InputError
-from nsa.images.demo import circuit, fabric, flange
+from nsa.images.demo import brushed, circuit, fabric, flange, woodscrew
 from nsa.system.cores import usable_cores
 from nsa.system.files import open_unfinished
 from nsa.system.progress import progress_bar
 from nsa.system.readers import read_json
 
-CATEGORIES = ("flange", "fabric", "circuit")
-
-_DRAWERS = {"flange": flange, "fabric": fabric, "circuit": circuit}
+_DRAWERS = {
+    "flange": flange, "fabric": fabric, "circuit": circuit, "woodscrew": woodscrew,
+    "brushed": brushed,
+}  # fmt: skip
+CATEGORIES = tuple(_DRAWERS)
 _VERSION = 1  # to be raised when the pictures change
 _MARKER = "demo.json"
 

@@ -80,6 +80,11 @@ def distance_to(points: Plane, side: int = SIDE) -> Plane:
     return cv2.resize(distance, (side, side), interpolation=cv2.INTER_AREA) / fine
 
 
+def either_sign(random: Random) -> float:
+    """1 or -1."""
+    return 1.0 if random.random() < 0.5 else -1.0
+
+
 def to_mask(share: Plane, threshold: float = 0.3) -> Mask:
     """Ground truth, 0 and 255, of what covers at least ``threshold`` of a pixel."""
     return np.where(share > threshold, np.uint8(255), np.uint8(0))
