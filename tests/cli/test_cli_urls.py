@@ -215,7 +215,7 @@ def test_what_takes_no_url(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3://b/../x", "foo://b/x"])
+@pytest.mark.parametrize("url", ["s3://", "s3://b/../x", "foo://b/x", f"s3://b/{'x' * 256}/y"])
 def test_urls_that_name_nothing(url: str, tmp_path: Path) -> None:
     result = nsa("train", "--data-root", url, "--output", tmp_path / "run")
     assert result.exit_code == 2

@@ -24,7 +24,7 @@ _TAKE_URLS: dict[str, tuple[str, ...]] = {
 
 
 def with_urls(command: str, name: str, called: str, given: Any, read: Any) -> Any:
-    """The value of an option or argument; where that is a path, a URL has lost a slash in it.
+    """The value of an option or argument; a path is made anew, of a URL it has lost a slash.
 
     Args:
         command, name: whose value it is.
@@ -33,16 +33,16 @@ def with_urls(command: str, name: str, called: str, given: Any, read: Any) -> An
         read: what has been made of that.
 
     Raises:
-        InputError: it takes no URL, or the URL cannot be used.
+        InputError: it takes no URL, or the URL or path cannot be used.
     """
     several = isinstance(read, list | tuple)
-    texts, paths = (given or (), read) if several else ([given], [read])
+    texts, values = (given or (), read) if several else ([given], [read])
     for text in texts:
         if isinstance(text, str):
             refuse_cut(text)
-    if not all(isinstance(path, Path) for path in paths) or not any(map(is_url, texts)):
+    if not all(isinstance(value, Path) for value in values):
         return read
-    if name not in _TAKE_URLS.get(command, ()):
+    if any(map(is_url, texts)) and name not in _TAKE_URLS.get(command, ()):
         raise InputError(f"{called} takes no URL; name a file or folder of this machine.")
     found = [as_path(text) for text in texts]
     return found if several else found[0]

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nsa.errors import InputError
-from nsa.system.places import named
+from nsa.system.places import LONGEST_NAME, named
 
 _UNFINISHED = ".nsa-tmp"  # ends the names of files that are being written
-_LONGEST_NAME = 255  # bytes, of the common file systems
 
 if sys.platform == "win32":
     import msvcrt
@@ -148,7 +147,7 @@ def same_file(file: int, path: Path) -> bool:
 def _unfinished(path: Path) -> Path:
     """What ``path`` is called while it is written; a name that any file system takes."""
     name = f".{path.name}{_UNFINISHED}"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
+    if len(os.fsencode(name)) > LONGEST_NAME:
         digest = hashlib.blake2b(os.fsencode(path.name), digest_size=16).hexdigest()
         name = f".{digest}{_UNFINISHED}"
     return path.with_name(name)
