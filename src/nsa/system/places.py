@@ -38,7 +38,8 @@ def cleaned(url: str) -> str:
     """A URL without slashes at its end, and without those that stand twice by mistake.
 
     Raises:
-        InputError: there is nothing behind the protocol, or a password in it.
+        InputError: there is nothing behind the protocol, a password in it, or a file is said to be
+            on another machine.
     """
     found = _URL.match(url)
     if found is None:
@@ -48,6 +49,12 @@ def cleaned(url: str) -> str:
         raise InputError(
             f"A {protocol}:// URL holds a password, which results would repeat; leave it out, and "
             "give it as the store's package reads it."
+        )
+    if protocol in ("file", "local") and rest[:1] not in ("", "/"):
+        host, _, below = rest.partition("/")
+        raise InputError(
+            f"{url} names a file of the machine {host}; one of this machine has three slashes, as "
+            f"in {protocol}:///{below if host == 'localhost' else rest}."
         )
     rooted = "/" if rest.startswith("/") and protocol in ("file", "local", "memory") else ""
     parts = [part for part in rest.split("/") if part]
