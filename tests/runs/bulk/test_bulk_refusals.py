@@ -75,7 +75,7 @@ def test_results_of_the_other_form(bulk: Bulk, name: str) -> None:
     (bulk.output / name).unlink()
     bulk.score()
     for overwrite in (False, True):
-        with pytest.raises(InputError, match="out holds results of nsa predict --format parquet"):
+        with pytest.raises(InputError, match="nsa predict --format parquet, which cont"):
             check_folder(bulk.output, ["scores.csv"], (), (), overwrite=overwrite)
 
 
