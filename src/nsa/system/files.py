@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nsa.errors import InputError
-from nsa.system.places import LONGEST_NAME, named
+from nsa.system.places import LONGEST_NAME, named, with_urls_named
 
 _UNFINISHED = ".nsa-tmp"  # ends the names of files that are being written
 
@@ -178,7 +178,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     """Lines of a table that end in a line feed alone, with values as for :func:`write_csv`.
 
-    A path that is the copy of a URL is that URL.
+    A path that is the copy of a URL is that URL, in the message of an error, too.
     """
     lines: list[str] = []
 
@@ -187,9 +187,15 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
             lines.append(line.removesuffix("\r\n") + "\n")
 
     # Up to Python 3.12 it quotes a carriage return only where its lines end in one.
-    plain = ([named(cell) if isinstance(cell, Path) else cell for cell in row] for row in rows)
+    plain = ([_cell(value) for value in row] for row in rows)
     csv.writer(Lines(), lineterminator="\r\n").writerows(plain)
     return "".join(lines)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Path):
+        return named(value)
+    return with_urls_named(str(value)) if isinstance(value, Exception) else value
 
 
 def need_space(folder: Path, size: int) -> None:

@@ -17,6 +17,7 @@ from nsa.runs.several.job import Training
 from nsa.runs.several.standing import state_of
 from nsa.system.console import as_argument, console, standard_output
 from nsa.system.files import write_csv
+from nsa.system.places import with_urls_named
 
 _COLUMNS = (
     "image_auroc", "pixel_auroc", "au_pro", "au_pro_05", "image_average_precision", "image_f1_max",
@@ -80,7 +81,7 @@ def report(folder: Path, trainings: Sequence[Training], failures: Mapping[str, s
     """
     results = {one.name: one.metrics() for one in trainings}
     reasons = {
-        name: failures.get(name, f"it has left no result in {folder}")
+        name: with_urls_named(failures.get(name, f"it has left no result in {folder}"))
         for name, metrics in results.items()
         if metrics is None
     }
