@@ -13,7 +13,7 @@ from nsa.jobs.attempt import last_line
 from nsa.jobs.execute import FINISHED, RUNS
 from nsa.reproduce.job import Job
 from nsa.reproduce.results import log_path, read_result, result_path
-from nsa.system.console import printable
+from nsa.system.console import counted, printable
 
 
 class LiveTable:
@@ -46,7 +46,7 @@ class LiveTable:
                 result = read_result(result_path(self._folder, job))
                 self._scores[job.name] = None if result is None else result.metric("image_auroc")
         systems = list(dict.fromkeys(job.system.name for job in self._jobs))
-        title = f"{len(self._scores)} of {len(self._jobs)} jobs finished; image AUROC %"
+        title = f"{len(self._scores)} of {counted(len(self._jobs), 'job')} finished; image AUROC %"
         table = RichTable(title=title, title_justify="left")
         table.add_column("category")
         for name in systems:
