@@ -111,8 +111,11 @@ def test_damaged_parts(bulk: Bulk) -> None:
     refused(bulk, f"{part.name} has no column 'key'; put back a copy")
     part.unlink()
     assert bulk.score() == 1
-    (bulk.output / "bulk.json").write_text("{")
-    refused(bulk, r"bulk.json is not valid JSON")
+    for damaged in (b"", b"{", b"[]", b"\xff\xfe"):
+        (bulk.output / "bulk.json").write_bytes(damaged)
+        refused(bulk, r"bulk.json .* damaged; put back a copy of it, or give --overwrite, which")
+    assert bulk.score(overwrite=True) == 1
+    assert bulk.score() == 0
 
 
 def test_masks(bulk: Bulk, tmp_path: Path) -> None:

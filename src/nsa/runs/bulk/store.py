@@ -77,7 +77,7 @@ class LocalStore:
 
     def text(self, name: str) -> str | None:
         path = self._path / name
-        return read_text(path) if path.is_file() else None
+        return read_text(path, errors="replace") if path.is_file() else None
 
     def write(self, name: str, content: bytes) -> None:
         path = self._path / name
