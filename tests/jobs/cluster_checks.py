@@ -158,6 +158,22 @@ def unshared(address: str) -> None:
     FOUND["left over"] = [path.name for path in FOLDER.rglob(".*")]
 
 
+def lost_head(cluster: Cluster, address: str) -> None:
+    """What leads the cluster is killed while two jobs run, and a third has finished."""
+    folder = FOLDER / "head"
+    folder.mkdir()
+    jobs = [Counting(folder, name, steps) for name, steps in (("x", 1), ("y", 900), ("z", 900))]
+    connect._SECONDS_WITHOUT_HEAD = 3.0
+
+    def kill() -> None:
+        while not (jobs[0].is_finished() and jobs[1].done()):
+            time.sleep(0.05)
+        cluster.head_node.kill_gcs_server(check_alive=False)
+
+    threading.Thread(target=kill, daemon=True).start()
+    FOUND["lost head"] = refusal(lambda: do(address, jobs))
+
+
 def main() -> None:
     refused_addresses()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1, **_SMALL})
@@ -168,6 +184,7 @@ def main() -> None:
             part(address)
         lost_node(cluster, address)
         unshared(address)
+    lost_head(cluster, address)
     (FOLDER / "found.json").write_text(json.dumps(FOUND))
     os._exit(0)  # the cluster ends with the namespace
 

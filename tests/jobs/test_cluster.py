@@ -109,6 +109,15 @@ def test_a_job_goes_on_elsewhere_when_its_node_is_lost(found: Mapping[str, Any])
     assert begun["third"] == 1
 
 
+def test_a_lost_head_is_told_with_what_continues(said: Said) -> None:
+    sentence = said("lost head")
+    assert sentence.startswith("The head of the Ray cluster, 127.0.0.1:")
+    assert sentence.endswith(
+        " is lost: nobody has answered there for 3 s (Connection refused); 2 of 3 left, what is "
+        "finished stays; Go on."
+    )
+
+
 def test_what_a_node_does_not_see_is_named(found: Mapping[str, Any], said: Said) -> None:
     for name, folder in (("results", "failures"), ("data", "images")):
         sentence = said(f"unshared {name}")

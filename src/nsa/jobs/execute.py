@@ -15,7 +15,8 @@ from queue import Empty, SimpleQueue
 
 from rich.console import RenderableType
 
-from nsa.jobs.executor import Executor
+from nsa.errors import InputError
+from nsa.jobs.executor import Executor, LostError
 from nsa.jobs.job import Job
 from nsa.system.console import LiveView, console
 from nsa.system.interrupt import Interrupted, StopRequest
@@ -49,7 +50,7 @@ def execute(
         Why the failed ones did, by name.
 
     Raises:
-        InputError: a job cannot be looked at, or the executor cannot do it.
+        InputError: a job cannot be looked at, or the executor cannot do it, or is lost.
         Interrupted: a signal came; what ran has saved and ended.
     """
     course = _Course(jobs, executor)
@@ -65,6 +66,9 @@ def execute(
                 course.wait(0 if started else _SECONDS_BETWEEN_LOOKS)
         except (Interrupted, KeyboardInterrupt):  # of a job in this process
             pass
+        except LostError as error:
+            said = f"{str(error).rstrip('.')}; {course.left} of {len(jobs)} left"
+            raise InputError(f"{said}, what is finished stays; {further}") from error
         view.update()
         if not course.left:
             return course.failures
@@ -98,7 +102,7 @@ class _Course:
 
     def start(self) -> bool:
         """Hand over the next job, if there is room for one."""
-        if not self._waiting or self._executor.room <= 0:
+        if self._executor.room <= 0 or not self._waiting:
             return False
         job = self._waiting.popleft()
         if job.is_finished():  # by others, meanwhile

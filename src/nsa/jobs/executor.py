@@ -6,7 +6,12 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Protocol
 
+from nsa.errors import InputError
 from nsa.jobs.job import Job
+
+
+class LostError(InputError):
+    """What does the jobs is gone; what they have saved is there."""
 
 
 class Executor(Protocol):
@@ -26,7 +31,11 @@ class Executor(Protocol):
 
     @property
     def room(self) -> int:
-        """How many more jobs it takes now."""
+        """How many more jobs it takes now; asked for again and again while jobs run.
+
+        Raises:
+            LostError: it can do no more.
+        """
 
     def start(self, job: Job) -> Future[str | None]:
         """Hand over a job, where there is room.

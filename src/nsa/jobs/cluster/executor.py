@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import Any
 
 from nsa.jobs.attempt import Crashed
-from nsa.jobs.cluster.connect import connected
+from nsa.jobs.cluster.connect import Head, connected
 from nsa.jobs.cluster.nodes import Versions, check_nodes
 from nsa.jobs.cluster.room import capacity, check_room
 from nsa.jobs.cluster.task import do
+from nsa.jobs.executor import LostError
 from nsa.jobs.job import Job, Needs
 from nsa.system.console import counted
 from nsa.system.interrupt import Interrupted
@@ -80,6 +81,7 @@ class ClusterExecutor:
             self._ends = stack.enter_context(ThreadPoolExecutor(1))
             stack.enter_context(connected(self._address))
             check_nodes([self._results], self._data)
+            self._head = Head()
             self._versions, self._here = Versions.here(), Path.cwd()
             self._open = stack.pop_all()
         return self
@@ -95,8 +97,14 @@ class ClusterExecutor:
 
     @property
     def room(self) -> int:
-        """What the cluster holds for jobs as the last one, and some that wait for a place there."""
+        """What the cluster holds for jobs as the last one, and some that wait for a place there.
+
+        Raises:
+            LostError: the cluster's head is.
+        """
         if self._tasks and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+            if not self._is_there():
+                return 0
             self._places = capacity(next(reversed(self._tasks)))
             self._looked = time.monotonic()
         return self._places + 2 + self._places // 4 - len(self._handed)
@@ -128,6 +136,13 @@ class ClusterExecutor:
         finally:
             self._cancel(force=True)
             self._wait(_SECONDS_TO_END)
+
+    def _is_there(self) -> bool:
+        try:
+            return self._head.answers()
+        except LostError:
+            self._stopping = True  # nobody is there to tell it to
+            raise
 
     def _hand_over(self, handed: _Handed) -> None:
         handed.ref = self._tasks[handed.job.needs].remote(handed.job, self._versions, self._here)
