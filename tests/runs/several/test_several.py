@@ -221,7 +221,7 @@ def test_reasons_name_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("NSA_CACHE", str(tmp_path / "cache"))
     [training] = [Training(tmp_path, "disc", None, TrainRequest())]
     reason = f"{as_path('s3://bucket/disc/1.png')} cannot be read: it is damaged."
-    with pytest.raises(InputError, match="1 of 1 training failed.*disc: s3://bucket/disc/1.png"):
+    with pytest.raises(InputError, match=r"1 of 1 training failed.*disc: s3://bucket/disc/1.png"):
         report(tmp_path, [training], {"disc": reason})
     expected = "s3://bucket/disc/1.png cannot be read: it is damaged."
     assert rows(tmp_path)["disc"]["failure"] == expected

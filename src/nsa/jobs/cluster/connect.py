@@ -19,12 +19,14 @@ from pathlib import Path
 
 from nsa.errors import InputError, shown
 from nsa.jobs.executor import LostError
+from nsa.system.interrupt import Interrupted
 
 AUTO = "auto"
 _SECONDS_TO_ANSWER = 30.0
 _SECONDS_TO_REACH = 10.0
 # Less than the minute after which Ray ends a process that has lost its cluster's head.
 _SECONDS_WITHOUT_HEAD, _SECONDS_TO_MEET_HEAD = 40.0, 2.0
+_SECONDS_BETWEEN_LOOKS = 2.0
 # What the user has set wins. Ray prints what happens to its nodes on standard output, where results
 # go; whoever wants to know finds it in Ray's own logs.
 _QUIET = {
@@ -111,6 +113,41 @@ class Head:
             return False
         self._silent = None
         return True
+
+
+@contextlib.contextmanager
+def interrupted_without_head() -> Iterator[None]:
+    """Interrupt the block, as Ctrl-C would, when the head of its cluster is lost.
+
+    It is for what waits for Ray in the main thread.
+
+    Raises:
+        LostError: it was; with what the block said of its interruption.
+    """
+    head, ended, main = Head(), threading.Event(), threading.main_thread()
+
+    def watch() -> None:
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            try:
+                head.answers()
+            except LostError:
+                if not ended.is_set():
+                    signal.pthread_kill(main.ident or 0, signal.SIGINT)
+                return
+
+    if threading.current_thread() is not main or sys.platform == "win32":
+        yield
+        return
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as stop:
+        if head.lost is None:
+            raise
+        said = str(stop).removeprefix("Interrupted; ")
+        raise LostError(f"{head.lost}; {said or 'the same command continues.'}") from stop
+    finally:
+        ended.set()
 
 
 @functools.cache
