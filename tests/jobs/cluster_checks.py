@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import logging
 import os
 import signal
 import socket
@@ -112,13 +114,18 @@ def interrupted(address: str) -> None:
     def interrupt() -> None:
         while sum(job.log.is_file() and "Working" in job.log.read_text() for job in jobs) < 2:
             time.sleep(0.05)
+        time.sleep(1.0)  # so that it is seen
         os.kill(os.getpid(), signal.SIGINT)
 
+    said = logging.StreamHandler(io.StringIO())
+    logging.getLogger("nsa").addHandler(said)
+    logging.getLogger("nsa").setLevel("INFO")
     threading.Thread(target=interrupt, daemon=True).start()
     try:
         do(address, jobs)
     except Interrupted as stop:
         FOUND["interrupted"] = str(stop)
+    FOUND["said"] = said.stream.getvalue()
     FOUND["saved"] = sorted(path.name for path in folder.glob("*.saved"))
 
 

@@ -93,6 +93,9 @@ def test_a_share_of_a_gpu(found: Mapping[str, Any]) -> None:
 
 
 def test_a_signal_lets_jobs_save(found: Mapping[str, Any]) -> None:
+    began = found["said"].splitlines()
+    assert sorted(began[:2]) == ["left runs.", "right runs."]
+    assert "third runs." not in began  # it has waited for a place
     assert found["interrupted"] == "Stopped and saved, 3 of 3 left; Go on."
     assert found["saved"] == ["left.saved", "right.saved"]  # and the third had not begun
 

@@ -18,7 +18,12 @@ class Executor(Protocol):
     """Does jobs, several at once; a job that fails, or ends its worker, stops no other.
 
     It is used in a ``with`` block, which ends its workers, and by one thread.
+
+    Attributes:
+        queues: whether it takes jobs that wait for a place; their futures say whether they run.
     """
+
+    queues: bool
 
     def __enter__(self) -> Executor: ...
 

@@ -9,12 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from nsa.jobs.attempt import Crashed
+from nsa.jobs.attempt import Crashed, changed
 from nsa.jobs.cluster.connect import Head, connected
 from nsa.jobs.cluster.nodes import Versions, check_nodes
 from nsa.jobs.cluster.room import capacity, check_room
@@ -34,7 +34,6 @@ _SECONDS_TO_SAVE, _SECONDS_TO_END = 120.0, 10.0
 _SECONDS_BETWEEN_LOOKS = 5.0  # at what the cluster has: nodes join and leave
 
 
-@dataclass(eq=False)
 class _Handed:
     """A job that is Ray's.
 
@@ -43,10 +42,21 @@ class _Handed:
         lost: how often by each of :data:`_MOST`.
     """
 
-    job: Job
-    future: Future[str | None] = field(default_factory=Future)
-    ref: Any = None
-    lost: Counter[str] = field(default_factory=Counter)
+    def __init__(self, job: Job) -> None:
+        self.job, self.future = job, _Waiting(job.log)
+        self.ref: Any = None
+        self.lost: Counter[str] = Counter()
+
+
+class _Waiting(Future["str | None"]):
+    """Of a job that waits for a place: it runs once its log has changed, which is cheap to see."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self._log, self._before = log, changed(log)
+
+    def running(self) -> bool:
+        return not self.done() and changed(self._log) != self._before
 
 
 class ClusterExecutor:
@@ -61,6 +71,8 @@ class ClusterExecutor:
         results: the folder that holds the folders of all jobs.
         data: folders that the jobs read.
     """
+
+    queues = True
 
     def __init__(self, address: str, results: Path, data: Sequence[Path] = ()) -> None:
         self._address, self._results, self._data = address, results, data
