@@ -9,10 +9,10 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from nsa.jobs.attempt import last_line
 from nsa.jobs.execute import FINISHED, RUNS
 from nsa.reproduce.job import Job
 from nsa.reproduce.results import log_path, read_result, result_path
+from nsa.runs.several.standing import state_of
 from nsa.system.console import counted, printable
 
 
@@ -34,7 +34,7 @@ class LiveTable:
     def draw(self, states: Mapping[str, str]) -> Group:
         """The state of all jobs, by name, as :func:`nsa.jobs.execute.execute` has it."""
         lines = [
-            Text(printable(f"{job.name}: {last_line(log_path(self._folder, job))}"),
+            Text(printable(f"{job.name}: {state_of(log_path(self._folder, job))}"),
                  overflow="ellipsis", no_wrap=True, style="dim")
             for job in self._jobs if states[job.name] == RUNS
         ]  # fmt: skip
