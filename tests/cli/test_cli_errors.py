@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -93,6 +94,10 @@ def test_paths_that_no_file_system_takes(
         assert said.endswith(f" cannot be the name of a file: {why}; check it.")
         assert len(said) < 200
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "loop").symlink_to("loop")  # who may not look into a folder meets another error
+    path = "loop/x"
+    said = sentence(nsa(*(path if word == "PATH" else word for word in command.split())))
+    assert re.search(r"loop/x cannot be looked at: .*; check the path, and who may read", said)
 
 
 def test_a_category_with_a_name_that_no_file_system_takes(

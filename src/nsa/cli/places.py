@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,27 @@ def with_urls(command: str, name: str, called: str, given: Any, read: Any) -> An
     for text in texts:
         if isinstance(text, str):
             refuse_cut(text)
+    takes_urls = name in _TAKE_URLS.get(command, ())
     if not all(isinstance(value, Path) for value in values):
+        if takes_urls:  # by itself, and not always by a copy
+            _check_visible(called, [as_path(text) for text in texts if not is_url(text)])
         return read
-    if any(map(is_url, texts)) and name not in _TAKE_URLS.get(command, ()):
+    if any(map(is_url, texts)) and not takes_urls:
         raise InputError(f"{called} takes no URL; name a file or folder of this machine.")
     found = [as_path(text) for text in texts]
+    _check_visible(called, found)
     return found if several else found[0]
+
+
+def _check_visible(called: str, paths: Sequence[Path]) -> None:
+    """Refuse what cannot be looked at, which whoever asks whether it is there would not expect."""
+    for path in paths:
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise InputError(
+                f"{called} {path} cannot be looked at: {error.strerror or error}; check the path, "
+                "and who may read its folders."
+            ) from error
