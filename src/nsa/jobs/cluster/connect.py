@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from nsa.errors import InputError, shown
 from nsa.jobs.executor import LostError
@@ -131,14 +132,19 @@ def interrupted_without_head() -> Iterator[None]:
             try:
                 head.answers()
             except LostError:
-                if not ended.is_set():
-                    signal.pthread_kill(main.ident or 0, signal.SIGINT)
+                signal.pthread_kill(main.ident or 0, signal.SIGUSR1)
                 return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if not ended.is_set():
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not main or sys.platform == "win32":
         yield
         return
-    threading.Thread(target=watch, daemon=True).start()
+    before = signal.signal(signal.SIGUSR1, interrupt)  # SIGINT may be ignored
+    watching = threading.Thread(target=watch, name="head", daemon=True)
+    watching.start()
     try:
         yield
     except (KeyboardInterrupt, Interrupted) as stop:
@@ -148,6 +154,8 @@ def interrupted_without_head() -> Iterator[None]:
         raise LostError(f"{head.lost}; {said or 'the same command continues.'}") from stop
     finally:
         ended.set()
+        watching.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 @functools.cache
