@@ -94,7 +94,8 @@ def test_detectors_are_loaded_and_used_the_same(
 
 @pytest.mark.parametrize("run", [None, 7, b"x", "a\0b", "x" * 300])
 def test_a_run_is_named_by_a_path(run: Any) -> None:
-    with pytest.raises(nsa.InputError, match=r"^The run folder must be a path, got "):
+    wrong = r"^The run folder must be a path, got |^'.* cannot be the name of a file: "
+    with pytest.raises(nsa.InputError, match=wrong):
         nsa.load(run)
     with pytest.raises(nsa.InputError, match=r"^~nobody-at-all/x does not exist; name a run"):
         nsa.load("~nobody-at-all/x")

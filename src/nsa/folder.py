@@ -37,6 +37,7 @@ from nsa.system.console import as_argument
 from nsa.system.files import check_utf8, make_folder, to_yaml, write_atomically
 from nsa.system.lock import is_unused
 from nsa.system.mirror import fetch
+from nsa.system.places import as_path
 from nsa.system.readers import read_json, read_yaml
 from nsa.system.sending import begin, sending
 
@@ -304,7 +305,7 @@ def make_output(path: Path | None, category: str) -> Path:
     number = 0
     while True:
         number += 1
-        path = Path("runs") / f"{category}-{number:03d}"
+        path = as_path(Path("runs") / f"{category}-{number:03d}")  # the category may be anything
         try:
             path.mkdir()  # and not what another process makes at this moment
         except FileExistsError:

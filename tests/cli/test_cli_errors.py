@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -64,6 +66,46 @@ def test_missing_and_empty_folders(tmp_path: Path) -> None:
     assert "nowhere" in sentence(missing)
     (tmp_path / "empty").mkdir()
     assert "empty" in sentence(nsa("train", "--normal-dir", tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train --data-root PATH", "train --normal-dir PATH", "train --output PATH",
+        "train --config PATH", "train --resume PATH", "train --resume-from PATH",
+        "train --verdicts PATH", "train --ignore PATH", "evaluate PATH", "evaluate x --output PATH",
+        "evaluate x --data-root PATH", "calibrate x PATH", "calibrate x --verdicts PATH",
+        "predict PATH x --output x", "predict x x PATH --output x", "predict x x --output PATH",
+        "combine x PATH --output x", "watch x PATH --output x", "watch x x --output PATH",
+        "export x --output PATH", "serve x --token-file PATH", "synthesize --output PATH",
+        "reproduce --data-root PATH", "reproduce --data-root x --output PATH",
+    ],
+)  # fmt: skip
+def test_paths_that_no_file_system_takes(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "".join(random.choices("aä ", k=256))
+    for path, why in (
+        (f"x/{name}/y", "a part of it is longer than 255 bytes"),
+        (name[:120] + "/" + "x/" * 2048, "it is longer than 4095 bytes"),
+    ):
+        said = sentence(nsa(*(path if word == "PATH" else word for word in command.split())))
+        assert said.endswith(f" cannot be the name of a file: {why}; check it.")
+        assert len(said) < 200
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "loop").symlink_to("loop")  # who may not look into a folder meets another error
+    path = "loop/x"
+    said = sentence(nsa(*(path if word == "PATH" else word for word in command.split())))
+    assert re.search(r"loop/x cannot be looked at: .*; check the path, and who may read", said)
+
+
+def test_a_category_with_a_name_that_no_file_system_takes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ("train", "--normal-dir", data / "disc" / "train" / "good", "--category", "x" * 300)
+    assert "longer than 255 bytes; check it." in sentence(nsa(*given))
 
 
 def test_a_category_without_images() -> None:

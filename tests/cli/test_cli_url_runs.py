@@ -163,6 +163,13 @@ def test_what_cannot_be_written_is_said_before_the_work(
             assert sentence(nsa(*given)) == expected
         images = f"{source}/disc/test/good"
         assert sentence(nsa("predict", "nowhere", images, "--output", output)) == expected
+    write_url(f"{s3}/tables/bulk.json", b"{}")
+    for command in (("predict", "nowhere", images), ("evaluate", "nowhere")):
+        for more in ((), ("--overwrite",)):
+            assert sentence(nsa(*command, "--output", f"{s3}/tables", *more)) == (
+                f"Error: The folder {s3}/tables holds results of nsa predict --format parquet, "
+                "which continues them; choose another --output."
+            )
     assert not cache.exists()  # nothing was fetched before
 
     def refusing(url: str) -> None:

@@ -126,6 +126,12 @@ def test_a_plain_folder_a_mask_and_images_to_predict(
     assert f"{s3}/new/a.png" in (output / "calibration.csv").read_text()
     said = sentence(nsa("calibrate", output, f"{s3}/b.png"))
     assert "1 are not among these" in said
+    write_url(broken := f"{s3}/broken/1.png", b"no image")
+    result = nsa("predict", output, broken, f"{s3}/b.png", "--output", tmp_path / "other")
+    assert broken in sentence(result)
+    [row] = rows(tmp_path / "other" / "unreadable.csv")
+    assert row["path"] == broken
+    assert row["reason"].startswith(f"{broken} cannot be read")
     verdicts = tmp_path / "verdicts.csv"
     verdicts.write_text(f"path,verdict\n{s3}/b.png,good\n")
     run("calibrate", output, "--verdicts", verdicts)
@@ -215,7 +221,7 @@ def test_what_takes_no_url(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3://b/../x", "foo://b/x"])
+@pytest.mark.parametrize("url", ["s3://", "s3://b/../x", "foo://b/x", f"s3://b/{'x' * 256}/y"])
 def test_urls_that_name_nothing(url: str, tmp_path: Path) -> None:
     result = nsa("train", "--data-root", url, "--output", tmp_path / "run")
     assert result.exit_code == 2

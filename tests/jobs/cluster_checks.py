@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import logging
 import os
 import signal
 import socket
@@ -112,13 +114,18 @@ def interrupted(address: str) -> None:
     def interrupt() -> None:
         while sum(job.log.is_file() and "Working" in job.log.read_text() for job in jobs) < 2:
             time.sleep(0.05)
+        time.sleep(1.0)  # so that it is seen
         os.kill(os.getpid(), signal.SIGINT)
 
+    said = logging.StreamHandler(io.StringIO())
+    logging.getLogger("nsa").addHandler(said)
+    logging.getLogger("nsa").setLevel("INFO")
     threading.Thread(target=interrupt, daemon=True).start()
     try:
         do(address, jobs)
     except Interrupted as stop:
         FOUND["interrupted"] = str(stop)
+    FOUND["said"] = said.stream.getvalue()
     FOUND["saved"] = sorted(path.name for path in folder.glob("*.saved"))
 
 
@@ -158,6 +165,22 @@ def unshared(address: str) -> None:
     FOUND["left over"] = [path.name for path in FOLDER.rglob(".*")]
 
 
+def lost_head(cluster: Cluster, address: str) -> None:
+    """What leads the cluster is killed while two jobs run, and a third has finished."""
+    folder = FOLDER / "head"
+    folder.mkdir()
+    jobs = [Counting(folder, name, steps) for name, steps in (("x", 1), ("y", 900), ("z", 900))]
+    connect._SECONDS_WITHOUT_HEAD = 3.0
+
+    def kill() -> None:
+        while not (jobs[0].is_finished() and jobs[1].done()):
+            time.sleep(0.05)
+        cluster.head_node.kill_gcs_server(check_alive=False)
+
+    threading.Thread(target=kill, daemon=True).start()
+    FOUND["lost head"] = refusal(lambda: do(address, jobs))
+
+
 def main() -> None:
     refused_addresses()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1, **_SMALL})
@@ -168,6 +191,7 @@ def main() -> None:
             part(address)
         lost_node(cluster, address)
         unshared(address)
+    lost_head(cluster, address)
     (FOLDER / "found.json").write_text(json.dumps(FOUND))
     os._exit(0)  # the cluster ends with the namespace
 

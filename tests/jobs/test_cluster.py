@@ -93,6 +93,9 @@ def test_a_share_of_a_gpu(found: Mapping[str, Any]) -> None:
 
 
 def test_a_signal_lets_jobs_save(found: Mapping[str, Any]) -> None:
+    began = found["said"].splitlines()
+    assert sorted(began[:2]) == ["left runs.", "right runs."]
+    assert "third runs." not in began  # it has waited for a place
     assert found["interrupted"] == "Stopped and saved, 3 of 3 left; Go on."
     assert found["saved"] == ["left.saved", "right.saved"]  # and the third had not begun
 
@@ -107,6 +110,15 @@ def test_a_job_goes_on_elsewhere_when_its_node_is_lost(found: Mapping[str, Any])
         begun[name] = sum(line.startswith("begins") for line in lines)
     assert sorted(begun.values()) == [1, 1, 2]
     assert begun["third"] == 1
+
+
+def test_a_lost_head_is_told_with_what_continues(said: Said) -> None:
+    sentence = said("lost head")
+    assert sentence.startswith("The head of the Ray cluster, 127.0.0.1:")
+    assert sentence.endswith(
+        " is lost: nobody has answered there for 3 s (Connection refused); 2 of 3 left, what is "
+        "finished stays; Go on."
+    )
 
 
 def test_what_a_node_does_not_see_is_named(found: Mapping[str, Any], said: Said) -> None:

@@ -19,7 +19,7 @@ from rich.console import Console
 from small_jobs import Small, small
 
 from nsa.errors import InputError
-from nsa.jobs.execute import FAILED, FINISHED, RUNS, WAITS, execute
+from nsa.jobs.execute import FAILED, FINISHED, QUEUED, RUNS, WAITS, execute
 from nsa.jobs.inline import InlineExecutor
 from nsa.jobs.job import Needs
 from nsa.system.interrupt import Interrupted
@@ -40,7 +40,7 @@ class Later:
     """
 
     def __init__(self, room: int = 1, answer: dict[str, str | BaseException] | None = None) -> None:
-        self.room, self.stops, self.answer = room, 0, answer
+        self.room, self.stops, self.answer, self.queues = room, 0, answer, False
         self.started: list[str] = []
 
     def __enter__(self) -> Later:
@@ -89,7 +89,10 @@ def test_what_is_left_is_done_in_order(
     assert "two" not in caplog.text
 
 
-def test_a_terminal_shows_the_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("queues", [False, True])
+def test_a_terminal_shows_the_states(
+    queues: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=200)
     monkeypatch.setattr("nsa.system.console.console", console)
@@ -101,6 +104,7 @@ def test_a_terminal_shows_the_states(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return " ".join(states.values())
 
     executor = Later(1)
+    executor.queues = queues
     futures: SimpleQueue[Future[str | None]] = SimpleQueue()
     start = executor.start
 
@@ -114,6 +118,9 @@ def test_a_terminal_shows_the_states(tmp_path: Path, monkeypatch: pytest.MonkeyP
         first = futures.get(timeout=30)
         while not seen:
             time.sleep(0.02)
+        first.set_running_or_notify_cancel()
+        while seen[-1]["one"] != RUNS:
+            time.sleep(0.02)
         executor.room = 1
         first.set_result("No.")
         futures.get(timeout=30).set_result(None)
@@ -123,7 +130,7 @@ def test_a_terminal_shows_the_states(tmp_path: Path, monkeypatch: pytest.MonkeyP
     hand.start()
     execute(small(tmp_path, "one", "two"), executor, draw, "go on")
     hand.join()
-    assert seen[0] == {"one": RUNS, "two": WAITS}
+    assert seen[0] == {"one": QUEUED if queues else RUNS, "two": WAITS}
     assert seen[-1] == {"one": FAILED, "two": FINISHED}
     assert f"{FAILED} {FINISHED}" in shown.getvalue()
 

@@ -211,12 +211,12 @@ def test_the_live_table_shows_what_is_finished(finished: Path, data: Path, one_e
     jobs = plan_jobs(request)
     assert pickle.loads(pickle.dumps(jobs)) == jobs  # as they get to workers
     states = {job.name: WAITS for job in jobs} | {jobs[0].name: FINISHED, jobs[1].name: RUNS}
-    (finished / "logs" / f"{jobs[1].name}.log").write_text("Looking at the images.\nTraining.\n")
+    (finished / "logs" / f"{jobs[1].name}.log").write_text("epoch 2/9, loss 0.41\nA warning.\n")
     text = io.StringIO()
     Console(file=text, width=120).print(LiveTable(finished, jobs).draw(states))
     assert "1 of 4 jobs finished" in text.getvalue()
     assert re.search(r"disc .* \d+\.\d 1/2 .* 0/2", text.getvalue())
-    assert text.getvalue().splitlines()[-1].strip() == f"{jobs[1].name}: Training."
+    assert text.getvalue().splitlines()[-1].strip() == f"{jobs[1].name}: epoch 2/9, loss 0.41"
 
 
 def test_a_job_that_fails_does_not_stop_the_others(

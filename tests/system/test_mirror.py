@@ -107,7 +107,7 @@ def test_a_cache_behind_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("url", ["s3://b/../x", "s3://b/./x", "s3://../x", "memory://a/\0"])
 def test_no_copy_lies_elsewhere(url: str) -> None:
-    with pytest.raises(InputError, match="no name of a file"):
+    with pytest.raises(InputError, match="name of a file"):
         as_path(url)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from nsa.errors import InputError
 from nsa.system import urls
-from nsa.system.places import cleaned
+from nsa.system.places import as_path, cleaned
 from nsa.system.urls import (
     Entry,
     entry,
@@ -78,6 +78,20 @@ def test_slashes_do_not_matter(url: str, clean: str) -> None:
 def test_nothing_behind_the_protocol(url: str) -> None:
     with pytest.raises(InputError, match="names nothing"):
         cleaned(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("file://x/y", "file:///x/y"), ("File://x", "file:///x"),
+        ("local://./x.png", "local:///./x.png"), ("file://localhost/x", "file:///x"),
+    ],
+)  # fmt: skip
+def test_a_file_of_another_machine(url: str, meant: str) -> None:
+    for use in (cleaned, as_path):
+        with pytest.raises(InputError, match=r"names a file of the machine") as refused:
+            use(url)
+        assert str(refused.value).endswith(f"has three slashes, as in {meant}.")
 
 
 def test_a_password_is_refused_and_not_repeated() -> None:

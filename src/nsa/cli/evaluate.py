@@ -62,13 +62,14 @@ def evaluate_command(
     from nsa.runs.copies import kept_training_contents, warn_about_test
     from nsa.runs.decisions import Decisions, pixel_threshold
     from nsa.runs.evaluate import check_output, evaluate, write_evaluation
+    from nsa.runs.outputs import begin_results
     from nsa.runs.review import add_sample, start_page
     from nsa.runs.working_point import add_working_point
     from nsa.system.lock import FolderLock
-    from nsa.system.sending import begin, sending
+    from nsa.system.sending import sending
 
     if output is not None:
-        begin(output, overwrite=overwrite)  # before images are fetched
+        begin_results(output, overwrite=overwrite)  # before images are fetched
     opened, detector = open_run(run), load(run, device or "auto")
     if data_root is None:
         dataset = open_dataset(

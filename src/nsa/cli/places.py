@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _TAKE_URLS: dict[str, tuple[str, ...]] = {
 
 
 def with_urls(command: str, name: str, called: str, given: Any, read: Any) -> Any:
-    """The value of an option or argument; where that is a path, a URL has lost a slash in it.
+    """The value of an option or argument; a path is made anew, of a URL it has lost a slash.
 
     Args:
         command, name: whose value it is.
@@ -33,16 +34,34 @@ def with_urls(command: str, name: str, called: str, given: Any, read: Any) -> An
         read: what has been made of that.
 
     Raises:
-        InputError: it takes no URL, or the URL cannot be used.
+        InputError: it takes no URL, or the URL or path cannot be used.
     """
     several = isinstance(read, list | tuple)
-    texts, paths = (given or (), read) if several else ([given], [read])
+    texts, values = (given or (), read) if several else ([given], [read])
     for text in texts:
         if isinstance(text, str):
             refuse_cut(text)
-    if not all(isinstance(path, Path) for path in paths) or not any(map(is_url, texts)):
+    takes_urls = name in _TAKE_URLS.get(command, ())
+    if not all(isinstance(value, Path) for value in values):
+        if takes_urls:  # by itself, and not always by a copy
+            _check_visible(called, [as_path(text) for text in texts if not is_url(text)])
         return read
-    if name not in _TAKE_URLS.get(command, ()):
+    if any(map(is_url, texts)) and not takes_urls:
         raise InputError(f"{called} takes no URL; name a file or folder of this machine.")
     found = [as_path(text) for text in texts]
+    _check_visible(called, found)
     return found if several else found[0]
+
+
+def _check_visible(called: str, paths: Sequence[Path]) -> None:
+    """Refuse what cannot be looked at, which whoever asks whether it is there would not expect."""
+    for path in paths:
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise InputError(
+                f"{called} {path} cannot be looked at: {error.strerror or error}; check the path, "
+                "and who may read its folders."
+            ) from error

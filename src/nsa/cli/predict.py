@@ -104,12 +104,13 @@ def predict_command(
         )  # fmt: skip
         return
     from nsa.detectors.registry import load, open_run
+    from nsa.runs.outputs import begin_results
     from nsa.runs.predict import predict
     from nsa.system.places import as_path
-    from nsa.system.sending import begin, sending
+    from nsa.system.sending import sending
 
     paths, folder = [as_path(one) for one in images], as_path(output)
-    begin(folder, overwrite=overwrite)
+    begin_results(folder, overwrite=overwrite)
     opened, detector = open_run(run), load(run, device or "auto", engine=engine)
     with sending(folder, ("scores.csv",)):
         predict(

@@ -12,7 +12,7 @@ from nsa.cli.options import options_of, with_options
 from nsa.errors import InputError
 from nsa.reproduce.request import ReproduceRequest
 from nsa.settings.options import CLUSTER, Request, option
-from nsa.system.console import console
+from nsa.system.console import console, counted
 
 _log = logging.getLogger("nsa")
 
@@ -67,7 +67,7 @@ def reproduce_command(**given: Any) -> None:
     with FolderLock(folder):
         prepare_folder(folder)
         check_consistent(read_results(folder), jobs)
-        _log.info("%d jobs, results go to %s.", len(jobs), folder)
+        _log.info("%s, results go to %s.", counted(len(jobs), "job"), folder)
         failures = run_jobs(jobs, request, per_device, cluster)
         tables = write_report(folder, paper, request.tables, jobs)
     if tables:

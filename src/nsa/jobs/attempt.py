@@ -62,14 +62,26 @@ def attempt(job: Job) -> str | None:
         sys.stderr.flush()
 
 
+def changed(log: Path) -> tuple[int, int] | None:
+    """When a log was changed, and its size: others once a job has begun; None: there is none."""
+    try:
+        found = log.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 def print_into(log: Path) -> None:
     """Append what this process prints from now on to a file, without colours.
+
+    The file counts as changed at once, see :func:`changed`.
 
     Raises:
         InputError: it cannot be written.
     """
     try:
         file = log.open("ab")
+        os.utime(log)
     except OSError as error:
         raise InputError(f"Cannot write {log}: {error.strerror or error}.") from error
     sys.stdout.flush()

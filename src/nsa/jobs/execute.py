@@ -15,14 +15,16 @@ from queue import Empty, SimpleQueue
 
 from rich.console import RenderableType
 
-from nsa.jobs.executor import Executor
+from nsa.errors import InputError
+from nsa.jobs.executor import Executor, LostError
 from nsa.jobs.job import Job
 from nsa.system.console import LiveView, console
 from nsa.system.interrupt import Interrupted, StopRequest
 
 _log = logging.getLogger("nsa")
 
-WAITS, RUNS, FINISHED, FAILED = "waits", "runs", "is finished", "failed"
+WAITS, QUEUED, RUNS = "waits", "waits for a place", "runs"
+FINISHED, FAILED = "is finished", "failed"
 _SECONDS_BETWEEN_LOOKS = 0.5  # at signals, at places that become free elsewhere, and of a person
 
 
@@ -40,8 +42,8 @@ def execute(
         jobs: in the order in which they begin; each has a name of its own.
         executor: does them; it is entered and left here.
         draw: what a person at a terminal sees, made of the states by name: :data:`WAITS`,
-            :data:`RUNS`, :data:`FINISHED` or :data:`FAILED`. Elsewhere the log says what begins and
-            what ends.
+            :data:`QUEUED`, :data:`RUNS`, :data:`FINISHED` or :data:`FAILED`. Elsewhere the log says
+            what begins and what ends.
         further: how to continue after a signal, which ends what is said then.
         lasting: what was drawn last stays at the terminal; else it vanishes.
 
@@ -49,7 +51,7 @@ def execute(
         Why the failed ones did, by name.
 
     Raises:
-        InputError: a job cannot be looked at, or the executor cannot do it.
+        InputError: a job cannot be looked at, or the executor cannot do it, or is lost.
         Interrupted: a signal came; what ran has saved and ended.
     """
     course = _Course(jobs, executor)
@@ -60,11 +62,15 @@ def execute(
             while course.left and not stop.made:
                 started = course.start()
                 if time.monotonic() - drawn >= _SECONDS_BETWEEN_LOOKS:
+                    course.look()
                     view.update()
                     drawn = time.monotonic()
                 course.wait(0 if started else _SECONDS_BETWEEN_LOOKS)
         except (Interrupted, KeyboardInterrupt):  # of a job in this process
             pass
+        except LostError as error:
+            said = f"{str(error).rstrip('.')}; {course.left} of {len(jobs)} left"
+            raise InputError(f"{said}, what is finished stays; {further}") from error
         view.update()
         if not course.left:
             return course.failures
@@ -89,6 +95,7 @@ class _Course:
         self.left = len(self._waiting)
         self.failures: dict[str, str] = {}
         self._running: dict[Future[str | None], Job] = {}
+        self._queued: set[Future[str | None]] = set()  # of these
         self._done: SimpleQueue[Future[str | None]] = SimpleQueue()
 
     @property
@@ -98,19 +105,33 @@ class _Course:
 
     def start(self) -> bool:
         """Hand over the next job, if there is room for one."""
-        if not self._waiting or self._executor.room <= 0:
+        if self._executor.room <= 0 or not self._waiting:
             return False
         job = self._waiting.popleft()
         if job.is_finished():  # by others, meanwhile
             self._end(job, FINISHED)
             return True
+        if self._executor.queues:
+            self.states[job.name] = QUEUED
+        else:
+            self._begin(job)
+        future = self._executor.start(job)
+        self._running[future] = job
+        if self._executor.queues:
+            self._queued.add(future)
+        future.add_done_callback(self._done.put)
+        return True
+
+    def look(self) -> None:
+        """Note which jobs have got a place."""
+        for future in [future for future in self._queued if future.running()]:
+            self._queued.remove(future)
+            self._begin(self._running[future])
+
+    def _begin(self, job: Job) -> None:
         self.states[job.name] = RUNS
         if not console.is_terminal:
             _log.info("%s runs.", job.name)
-        future = self._executor.start(job)
-        self._running[future] = job
-        future.add_done_callback(self._done.put)
-        return True
 
     def wait(self, seconds: float) -> None:
         """Note how a job has ended; wait for one, but not longer than this."""
@@ -119,6 +140,7 @@ class _Course:
         except Empty:
             return
         job = self._running.pop(future)
+        self._queued.discard(future)
         try:
             failure = future.result()
         except (Interrupted, KeyboardInterrupt) as stop:  # which came to its worker alone

@@ -6,14 +6,24 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Protocol
 
+from nsa.errors import InputError
 from nsa.jobs.job import Job
+
+
+class LostError(InputError):
+    """What does the jobs is gone; what they have saved is there."""
 
 
 class Executor(Protocol):
     """Does jobs, several at once; a job that fails, or ends its worker, stops no other.
 
     It is used in a ``with`` block, which ends its workers, and by one thread.
+
+    Attributes:
+        queues: whether it takes jobs that wait for a place; their futures say whether they run.
     """
+
+    queues: bool
 
     def __enter__(self) -> Executor: ...
 
@@ -26,7 +36,11 @@ class Executor(Protocol):
 
     @property
     def room(self) -> int:
-        """How many more jobs it takes now."""
+        """How many more jobs it takes now; asked for again and again while jobs run.
+
+        Raises:
+            LostError: it can do no more.
+        """
 
     def start(self, job: Job) -> Future[str | None]:
         """Hand over a job, where there is room.

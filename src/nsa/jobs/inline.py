@@ -19,7 +19,7 @@ _log = logging.getLogger("nsa")
 class InlineExecutor:
     """Does a job when it is handed over; an error that nobody foresaw is raised."""
 
-    room = 1
+    room, queues = 1, False
 
     def __enter__(self) -> InlineExecutor:
         use_own_gpu()

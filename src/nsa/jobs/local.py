@@ -34,6 +34,8 @@ class LocalExecutor:
         at_once: most jobs side by side, on all of them together.
     """
 
+    queues = False
+
     def __init__(self, devices: int, at_once: int) -> None:
         self._free = [
             _Place(worker_environment(number % devices, at_once))

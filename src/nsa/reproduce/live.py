@@ -9,11 +9,11 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from nsa.jobs.attempt import last_line
 from nsa.jobs.execute import FINISHED, RUNS
 from nsa.reproduce.job import Job
 from nsa.reproduce.results import log_path, read_result, result_path
-from nsa.system.console import printable
+from nsa.runs.several.standing import state_of
+from nsa.system.console import counted, printable
 
 
 class LiveTable:
@@ -34,7 +34,7 @@ class LiveTable:
     def draw(self, states: Mapping[str, str]) -> Group:
         """The state of all jobs, by name, as :func:`nsa.jobs.execute.execute` has it."""
         lines = [
-            Text(printable(f"{job.name}: {last_line(log_path(self._folder, job))}"),
+            Text(printable(f"{job.name}: {state_of(log_path(self._folder, job))}"),
                  overflow="ellipsis", no_wrap=True, style="dim")
             for job in self._jobs if states[job.name] == RUNS
         ]  # fmt: skip
@@ -46,7 +46,7 @@ class LiveTable:
                 result = read_result(result_path(self._folder, job))
                 self._scores[job.name] = None if result is None else result.metric("image_auroc")
         systems = list(dict.fromkeys(job.system.name for job in self._jobs))
-        title = f"{len(self._scores)} of {len(self._jobs)} jobs finished; image AUROC %"
+        title = f"{len(self._scores)} of {counted(len(self._jobs), 'job')} finished; image AUROC %"
         table = RichTable(title=title, title_justify="left")
         table.add_column("category")
         for name in systems:

@@ -11,8 +11,33 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from nsa.errors import InputError
+from nsa.system.places import url_of
+from nsa.system.sending import begin
+from nsa.system.urls import exists, joined
 
 BULK = "bulk.json"  # is in a folder of nsa predict --format parquet, and says of what it is
+
+
+def begin_results(folder: Path, *, overwrite: bool) -> None:
+    """Check before any work that a folder's URL, if it has one, takes the results of a command.
+
+    Args:
+        overwrite: whether it may hold those of an earlier call.
+
+    Raises:
+        InputError: something else is there, or the store cannot be reached or refuses.
+    """
+    url = url_of(folder)
+    if url is not None and exists(url, "write") and exists(joined(url, BULK)):
+        raise InputError(_bulk_in(url))
+    begin(folder, overwrite=overwrite)
+
+
+def _bulk_in(folder: Path | str) -> str:
+    return (
+        f"The folder {folder} holds results of nsa predict --format parquet, which continues them; "
+        "choose another --output."
+    )
 
 
 def check_file(path: Path, mark: bytes, inputs: Iterable[Path], *, overwrite: bool) -> None:
@@ -83,10 +108,7 @@ def check_folder(
     if not taken and all(entry.name.startswith(".") for entry in found):
         return
     if any(entry.name == BULK for entry in found):
-        raise InputError(
-            f"The folder {folder} holds results of nsa predict --format parquet; choose another "
-            "--output."
-        )
+        raise InputError(_bulk_in(folder))
     if not overwrite:
         further = ", or replace the results in it with --overwrite" if earlier else ""
         raise InputError(f"The folder {folder} is not empty; choose another --output{further}.")

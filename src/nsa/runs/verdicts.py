@@ -128,8 +128,12 @@ class Verdicts:
 
 def _find(name: str, beside: Path) -> Path | None:
     """The file that a table names; None: there is none."""
-    if not name or "\0" in name:
+    if not name:
         return None
-    found = next((path for path in (as_path(name), beside / name) if path.is_file()), None)
+    try:
+        places = (as_path(name), beside / name)
+    except InputError:  # nothing can be called that
+        return None
+    found = next((path for path in places if path.is_file()), None)
     # The parent alone is resolved, so that a link stays the name that a person knows.
     return None if found is None else found.parent.resolve() / found.name

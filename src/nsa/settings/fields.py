@@ -23,8 +23,6 @@ _WORDS: dict[Any, str] = {
     Path: "a path",
 }  # fmt: skip
 
-_LONGEST_NAME = 255  # bytes, of a file on the common file systems
-
 
 class Checked:
     """A dataclass whose values have the types of its fields, however it is made.
@@ -189,13 +187,7 @@ def _plain(value: Any, wanted: Any) -> Any:
                 return int(value) if isinstance(value, numbers.Integral) else number
         return None
     if wanted is Path and isinstance(value, str | os.PathLike):
-        # A user for ~ that there is not, or what no file system takes.
-        with contextlib.suppress(RuntimeError, UnicodeEncodeError):
-            path = as_path(os.fsdecode(value))
-            longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
-            if longest <= _LONGEST_NAME and "\0" not in str(path):
-                return path
-        return None
+        return as_path(os.fsdecode(value))
     return value if isinstance(value, wanted) else None
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nsa.errors import InputError
-from nsa.system.places import named
+from nsa.system.places import LONGEST_NAME, named, with_urls_named
 
 _UNFINISHED = ".nsa-tmp"  # ends the names of files that are being written
-_LONGEST_NAME = 255  # bytes, of the common file systems
 
 if sys.platform == "win32":
     import msvcrt
@@ -148,7 +147,7 @@ def same_file(file: int, path: Path) -> bool:
 def _unfinished(path: Path) -> Path:
     """What ``path`` is called while it is written; a name that any file system takes."""
     name = f".{path.name}{_UNFINISHED}"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
+    if len(os.fsencode(name)) > LONGEST_NAME:
         digest = hashlib.blake2b(os.fsencode(path.name), digest_size=16).hexdigest()
         name = f".{digest}{_UNFINISHED}"
     return path.with_name(name)
@@ -179,7 +178,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     """Lines of a table that end in a line feed alone, with values as for :func:`write_csv`.
 
-    A path that is the copy of a URL is that URL.
+    A path that is the copy of a URL is that URL, in the message of an error, too.
     """
     lines: list[str] = []
 
@@ -188,9 +187,15 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
             lines.append(line.removesuffix("\r\n") + "\n")
 
     # Up to Python 3.12 it quotes a carriage return only where its lines end in one.
-    plain = ([named(cell) if isinstance(cell, Path) else cell for cell in row] for row in rows)
+    plain = ([_cell(value) for value in row] for row in rows)
     csv.writer(Lines(), lineterminator="\r\n").writerows(plain)
     return "".join(lines)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Path):
+        return named(value)
+    return with_urls_named(str(value)) if isinstance(value, Exception) else value
 
 
 def need_space(folder: Path, size: int) -> None:

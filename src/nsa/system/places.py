@@ -18,6 +18,8 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # one letter 
 # With one slash it is a path, and most likely a mistake.
 _CUT = re.compile(r"(s3a?|gs|gcs|az|abfss?|https?):/(?!/)(.+)", re.DOTALL)
 _PASSWORD = re.compile(r"[^/@]*:[^/]*@")
+LONGEST_NAME = 255  # bytes of a file's name, of the common file systems
+_LONGEST_PATH = 4095  # bytes, of Linux
 
 
 def is_url(place: object) -> bool:
@@ -36,7 +38,8 @@ def cleaned(url: str) -> str:
     """A URL without slashes at its end, and without those that stand twice by mistake.
 
     Raises:
-        InputError: there is nothing behind the protocol, or a password in it.
+        InputError: there is nothing behind the protocol, a password in it, or a file is said to be
+            on another machine.
     """
     found = _URL.match(url)
     if found is None:
@@ -46,6 +49,12 @@ def cleaned(url: str) -> str:
         raise InputError(
             f"A {protocol}:// URL holds a password, which results would repeat; leave it out, and "
             "give it as the store's package reads it."
+        )
+    if protocol in ("file", "local") and rest[:1] not in ("", "/"):
+        host, _, below = rest.partition("/")
+        raise InputError(
+            f"{url} names a file of the machine {host}; one of this machine has three slashes, as "
+            f"in {protocol}:///{below if host == 'localhost' else rest}."
         )
     rooted = "/" if rest.startswith("/") and protocol in ("file", "local", "memory") else ""
     parts = [part for part in rest.split("/") if part]
@@ -72,8 +81,16 @@ def as_path(place: str | os.PathLike[str]) -> Path:
     """A path, of a URL that of its copy, whether that is there or not; of ``file://`` the file's.
 
     Raises:
-        InputError: the URL names nothing, or what no folder can hold.
+        InputError: the URL names nothing, or no file can be called that.
     """
+    path = _as_path(place)
+    wrong = _why_impossible(path)
+    if wrong is not None:
+        raise InputError(f"{shown(str(place))} cannot be the name of a file: {wrong}; check it.")
+    return path
+
+
+def _as_path(place: str | os.PathLike[str]) -> Path:
     if not is_url(place):
         return _expanded(place)
     url = cleaned(str(place))
@@ -81,9 +98,24 @@ def as_path(place: str | os.PathLike[str]) -> Path:
     if protocol in ("file", "local"):
         return Path(rest)
     parts = rest.strip("/").split("/")
-    if any(part in (".", "..") or "\0" in part for part in parts):
+    if any(part in (".", "..") for part in parts):
         raise InputError(f"{shown(url)} has a part that is no name of a file; write it without.")
     return cache_folder().joinpath(protocol, *parts)
+
+
+def _why_impossible(path: Path) -> str | None:
+    """Why no file system takes a path, of which even looking whether it is there fails."""
+    try:
+        sizes = [len(os.fsencode(part)) for part in path.parts]
+    except UnicodeEncodeError:
+        return "it holds what is no character"
+    if "\0" in str(path):
+        return "it holds a zero"
+    if max(sizes, default=0) > LONGEST_NAME:
+        return f"a part of it is longer than {LONGEST_NAME} bytes"
+    if sum(sizes) + len(sizes) > _LONGEST_PATH:
+        return f"it is longer than {_LONGEST_PATH} bytes"
+    return None
 
 
 def url_of(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ def test_a_cluster_that_loses_a_node_gives_the_same_rows(
         assert said[name].startswith(f"1 of {COUNT} files cannot be read (")
     unknown = "device must be 'auto', 'cpu' or 'cuda', got 'abacus'; 0 images of this call"
     assert said["nothing"].startswith(unknown)
+    lost = (
+        r"The head of the Ray cluster, \S+, is lost: .*; \d+ images? of this call scored in .*/lost"
+    )
+    assert re.fullmatch(f"{lost}; the same command continues.", said["lost head"])
     expected = comparable(tmp_path / "here" / "scores")
     assert len(expected) == COUNT - 1
     for name in ("cores", "gpu"):

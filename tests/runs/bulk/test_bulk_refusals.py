@@ -38,6 +38,7 @@ def test_sources(bulk: Bulk, tmp_path: Path) -> None:
     (text := tmp_path / "text.txt").write_text("none")
     refused(bulk, "nowhere does not exist; check the path", tmp_path / "nowhere")
     refused(bulk, "~nobody-here/x does not exist; check the path", "~nobody-here/x")
+    refused(bulk, "x' cannot be the name of a file: a part of it is longer than", "x" * 256)
     refused(bulk, "text.txt is not an image file", text)
     refused(bulk, "in is named twice", bulk.images, bulk.images)
     refused(bulk, "a.png is named twice", bulk.images / "a.png", bulk.images)
@@ -74,8 +75,14 @@ def test_results_of_the_other_form(bulk: Bulk, name: str) -> None:
     (bulk.output / name).unlink()
     bulk.score()
     for overwrite in (False, True):
-        with pytest.raises(InputError, match="out holds results of nsa predict --format parquet"):
+        with pytest.raises(InputError, match="nsa predict --format parquet, which cont"):
             check_folder(bulk.output, ["scores.csv"], (), (), overwrite=overwrite)
+
+
+def test_an_output_that_cannot_be(bulk: Bulk) -> None:
+    bulk.output = bulk.output / ("x" * 256)
+    with pytest.raises(InputError, match="cannot be the name of a file: a part of it is longer"):
+        bulk.score()
 
 
 def test_a_file_as_output(bulk: Bulk) -> None:
@@ -104,8 +111,11 @@ def test_damaged_parts(bulk: Bulk) -> None:
     refused(bulk, f"{part.name} has no column 'key'; put back a copy")
     part.unlink()
     assert bulk.score() == 1
-    (bulk.output / "bulk.json").write_text("{")
-    refused(bulk, r"bulk.json is not valid JSON")
+    for damaged in (b"", b"{", b"[]", b"\xff\xfe"):
+        (bulk.output / "bulk.json").write_bytes(damaged)
+        refused(bulk, r"bulk.json .* damaged; put back a copy of it, or give --overwrite, which")
+    assert bulk.score(overwrite=True) == 1
+    assert bulk.score() == 0
 
 
 def test_masks(bulk: Bulk, tmp_path: Path) -> None:

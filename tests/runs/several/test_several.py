@@ -19,13 +19,17 @@ from rich.console import Console
 from safetensors.torch import load_file
 from tiny import nsa, picture, sentence, write, write_config, write_product
 
+from nsa.errors import InputError
+from nsa.folder import Metrics
 from nsa.images import list_categories
 from nsa.jobs.execute import FAILED, FINISHED, RUNS
 from nsa.jobs.inline import InlineExecutor
 from nsa.runs.several.job import Training
-from nsa.runs.several.results import StateTable
+from nsa.runs.several.results import StateTable, report
 from nsa.runs.several.standing import state_of
+from nsa.runs.several.trainings import Trainings
 from nsa.settings.options import TrainRequest
+from nsa.system.places import as_path
 
 
 @pytest.fixture
@@ -211,6 +215,28 @@ def test_seeds_of_a_plain_folder(
     for seed in (0, 1):
         settings = yaml.safe_load((folder / f"disc-seed{seed}" / "config.yaml").read_text())
         assert (settings["category"], settings["training"]["seed"]) == ("disc", seed)
+
+
+def test_reasons_name_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NSA_CACHE", str(tmp_path / "cache"))
+    [training] = [Training(tmp_path, "disc", None, TrainRequest())]
+    reason = f"{as_path('s3://bucket/disc/1.png')} cannot be read: it is damaged."
+    with pytest.raises(InputError, match=r"1 of 1 training failed.*disc: s3://bucket/disc/1.png"):
+        report(tmp_path, [training], {"disc": reason})
+    expected = "s3://bucket/disc/1.png cannot be read: it is damaged."
+    assert rows(tmp_path)["disc"]["failure"] == expected
+
+
+def test_a_single_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("nsa.runs.several.trainings._log.propagate", True)
+    caplog.set_level("INFO", "nsa")
+    monkeypatch.setattr(
+        Training, "metrics", lambda _: {**dict.fromkeys(Metrics.names()), "times": {}}
+    )
+    Trainings(tmp_path, ["disc"], {"device": "cpu"}).train()
+    assert f"The training is finished; results in {tmp_path}." in caplog.messages
 
 
 def test_a_terminal_with_few_lines_shows_what_runs(

@@ -13,14 +13,21 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from nsa.errors import InputError, shown
+from nsa.jobs.executor import LostError
+from nsa.system.interrupt import Interrupted
 
 AUTO = "auto"
 _SECONDS_TO_ANSWER = 30.0
 _SECONDS_TO_REACH = 10.0
+# Less than the minute after which Ray ends a process that has lost its cluster's head.
+_SECONDS_WITHOUT_HEAD, _SECONDS_TO_MEET_HEAD = 40.0, 2.0
+_SECONDS_BETWEEN_LOOKS = 2.0
 # What the user has set wins. Ray prints what happens to its nodes on standard output, where results
 # go; whoever wants to know finds it in Ray's own logs.
 _QUIET = {
@@ -70,6 +77,85 @@ def connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+class Head:
+    """The head of the cluster that this process is connected to.
+
+    Attributes:
+        lost: what is to be said if it is.
+    """
+
+    def __init__(self) -> None:
+        import ray
+
+        self._address: str = ray.get_runtime_context().gcs_address
+        self._silent: float | None = None  # since when
+        self.lost: str | None = None
+
+    def answers(self) -> bool:
+        """Look whether it does; if not, whatever asks Ray for something may wait for ever.
+
+        Raises:
+            LostError: it has not answered for long.
+        """
+        host, _, port = self._address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_MEET_HEAD).close()
+        except OSError as error:
+            now = time.monotonic()
+            self._silent = now if self._silent is None else self._silent
+            if now - self._silent >= _SECONDS_WITHOUT_HEAD:
+                self.lost = (
+                    f"The head of the Ray cluster, {self._address}, is lost: nobody has answered "
+                    f"there for {_SECONDS_WITHOUT_HEAD:.0f} s ({error.strerror or error})"
+                )
+                raise LostError(f"{self.lost}.") from error
+            return False
+        self._silent = None
+        return True
+
+
+@contextlib.contextmanager
+def interrupted_without_head() -> Iterator[None]:
+    """Interrupt the block, as Ctrl-C would, when the head of its cluster is lost.
+
+    It is for what waits for Ray in the main thread.
+
+    Raises:
+        LostError: it was; with what the block said of its interruption.
+    """
+    head, ended, main = Head(), threading.Event(), threading.main_thread()
+
+    def watch() -> None:
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            try:
+                head.answers()
+            except LostError:
+                signal.pthread_kill(main.ident or 0, signal.SIGUSR1)
+                return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if not ended.is_set():
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not main or sys.platform == "win32":
+        yield
+        return
+    before = signal.signal(signal.SIGUSR1, interrupt)  # SIGINT may be ignored
+    watching = threading.Thread(target=watch, name="head", daemon=True)
+    watching.start()
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as stop:
+        if head.lost is None:
+            raise
+        said = str(stop).removeprefix("Interrupted; ")
+        raise LostError(f"{head.lost}; {said or 'the same command continues.'}") from stop
+    finally:
+        ended.set()
+        watching.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 @functools.cache

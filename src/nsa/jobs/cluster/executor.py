@@ -9,16 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from nsa.jobs.attempt import Crashed
-from nsa.jobs.cluster.connect import connected
+from nsa.jobs.attempt import Crashed, changed
+from nsa.jobs.cluster.connect import Head, connected
 from nsa.jobs.cluster.nodes import Versions, check_nodes
 from nsa.jobs.cluster.room import capacity, check_room
 from nsa.jobs.cluster.task import do
+from nsa.jobs.executor import LostError
 from nsa.jobs.job import Job, Needs
 from nsa.system.console import counted
 from nsa.system.interrupt import Interrupted
@@ -33,7 +34,6 @@ _SECONDS_TO_SAVE, _SECONDS_TO_END = 120.0, 10.0
 _SECONDS_BETWEEN_LOOKS = 5.0  # at what the cluster has: nodes join and leave
 
 
-@dataclass(eq=False)
 class _Handed:
     """A job that is Ray's.
 
@@ -42,10 +42,21 @@ class _Handed:
         lost: how often by each of :data:`_MOST`.
     """
 
-    job: Job
-    future: Future[str | None] = field(default_factory=Future)
-    ref: Any = None
-    lost: Counter[str] = field(default_factory=Counter)
+    def __init__(self, job: Job) -> None:
+        self.job, self.future = job, _Waiting(job.log)
+        self.ref: Any = None
+        self.lost: Counter[str] = Counter()
+
+
+class _Waiting(Future["str | None"]):
+    """Of a job that waits for a place: it runs once its log has changed, which is cheap to see."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self._log, self._before = log, changed(log)
+
+    def running(self) -> bool:
+        return not self.done() and changed(self._log) != self._before
 
 
 class ClusterExecutor:
@@ -60,6 +71,8 @@ class ClusterExecutor:
         results: the folder that holds the folders of all jobs.
         data: folders that the jobs read.
     """
+
+    queues = True
 
     def __init__(self, address: str, results: Path, data: Sequence[Path] = ()) -> None:
         self._address, self._results, self._data = address, results, data
@@ -80,6 +93,7 @@ class ClusterExecutor:
             self._ends = stack.enter_context(ThreadPoolExecutor(1))
             stack.enter_context(connected(self._address))
             check_nodes([self._results], self._data)
+            self._head = Head()
             self._versions, self._here = Versions.here(), Path.cwd()
             self._open = stack.pop_all()
         return self
@@ -95,8 +109,14 @@ class ClusterExecutor:
 
     @property
     def room(self) -> int:
-        """What the cluster holds for jobs as the last one, and some that wait for a place there."""
+        """What the cluster holds for jobs as the last one, and some that wait for a place there.
+
+        Raises:
+            LostError: the cluster's head is.
+        """
         if self._tasks and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+            if not self._is_there():
+                return 0
             self._places = capacity(next(reversed(self._tasks)))
             self._looked = time.monotonic()
         return self._places + 2 + self._places // 4 - len(self._handed)
@@ -128,6 +148,13 @@ class ClusterExecutor:
         finally:
             self._cancel(force=True)
             self._wait(_SECONDS_TO_END)
+
+    def _is_there(self) -> bool:
+        try:
+            return self._head.answers()
+        except LostError:
+            self._stopping = True  # nobody is there to tell it to
+            raise
 
     def _hand_over(self, handed: _Handed) -> None:
         handed.ref = self._tasks[handed.job.needs].remote(handed.job, self._versions, self._here)

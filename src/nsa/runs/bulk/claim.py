@@ -66,7 +66,15 @@ def check_claim(store: Store, claim: dict[str, Any], *, overwrite: bool) -> bool
         else:
             what = "is not empty"
         raise InputError(f"The folder {store} {what}; choose another --output.")
-    there = parse_json(text, f"{store}/{BULK}")
+    try:
+        there = parse_json(text, f"{store}/{BULK}")
+    except InputError as error:
+        if overwrite:
+            return True
+        raise InputError(
+            f"{str(error).rstrip('.')}; put back a copy of it, or give --overwrite, which judges "
+            "all images again."
+        ) from error
     differing = next((name for name in claim if there.get(name) != claim[name]), None)
     if differing is not None and not overwrite:
         raise InputError(

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from nsa.errors import InputError
 from nsa.images.ignored import Ignored
-from nsa.jobs.cluster.connect import connected
+from nsa.jobs.cluster.connect import connected, interrupted_without_head
 from nsa.jobs.cluster.nodes import Versions, check_nodes, working_nodes
 from nsa.runs.bulk.files import File, name_of
 from nsa.runs.bulk.here import judge_here
@@ -226,7 +226,8 @@ def cluster_judge(
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what it says, we say
-        yield ClusterJudge(loading, decisions)
+        with interrupted_without_head():
+            yield ClusterJudge(loading, decisions)
 
 
 def _sentence(error: BaseException) -> str:

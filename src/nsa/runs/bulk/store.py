@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Protocol
 
 from nsa.errors import InputError
+from nsa.runs.bulk.turn import NAME as TURN
+from nsa.runs.bulk.turn import Turn
 from nsa.system import urls
 from nsa.system.files import make_folder, remove, remove_unfinished, write_atomically
 from nsa.system.lock import FolderLock
 from nsa.system.places import as_path, protocol_of
 from nsa.system.readers import read_text
+from nsa.system.url_errors import NothingThereError
 
 
 class Store(Protocol):
     """A folder of files, each of which is there whole or not at all."""
 
     def lock(self) -> AbstractContextManager[None]:
-        """Make the folder, and keep other calls from it where that can be done."""
+        """Make the folder, and keep other calls from it."""
 
     def is_empty(self) -> bool:
         """Whether nothing is in it, or there is no such folder."""
@@ -77,7 +80,7 @@ class LocalStore:
 
     def text(self, name: str) -> str | None:
         path = self._path / name
-        return read_text(path) if path.is_file() else None
+        return read_text(path, errors="replace") if path.is_file() else None
 
     def write(self, name: str, content: bytes) -> None:
         path = self._path / name
@@ -89,19 +92,22 @@ class LocalStore:
 
 
 class UrlStore:
-    """A :class:`Store` at a URL, without a slash at its end, which nothing locks."""
+    """A :class:`Store` at a URL, without a slash at its end."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url, self._turn = url, Turn(url)
 
     def __str__(self) -> str:
         return self._url
 
     def lock(self) -> AbstractContextManager[None]:
-        return contextlib.nullcontext()
+        return self._turn
 
     def is_empty(self) -> bool:
-        return not urls.exists(self._url)
+        try:
+            return all(entry.url == urls.joined(self._url, TURN) for entry in urls.walk(self._url))
+        except NothingThereError:
+            return True
 
     def names(self, folder: str, suffix: str) -> list[str]:
         if not urls.exists(self._url):
@@ -124,9 +130,11 @@ class UrlStore:
         return urls.read(url).decode(errors="replace")
 
     def write(self, name: str, content: bytes) -> None:
+        self._turn.check()
         urls.write(urls.joined(self._url, name), content)
 
     def remove(self, name: str) -> None:
+        self._turn.check()
         urls.remove(urls.joined(self._url, name))
 
 

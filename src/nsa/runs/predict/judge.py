@@ -176,7 +176,7 @@ def predict(
 
 def _told_of(failures: dict[int, InputError], paths: list[Path], output: Path) -> str:
     """List the images that cannot be read; what is said of them."""
-    lines = [(paths[index], str(reason)) for index, reason in failures.items()]
+    lines = [(paths[index], reason) for index, reason in failures.items()]
     write_csv(output / UNREADABLE, REASONS, lines)
     told = describe([*failures.values()], len(paths))
     return f"{told} All are listed in {output / UNREADABLE}."

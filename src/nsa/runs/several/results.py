@@ -15,8 +15,9 @@ from nsa.jobs.execute import FAILED, FINISHED, RUNS
 from nsa.report.tables import categories_table
 from nsa.runs.several.job import Training
 from nsa.runs.several.standing import state_of
-from nsa.system.console import as_argument, console, standard_output
+from nsa.system.console import as_argument, console, counted, standard_output
 from nsa.system.files import write_csv
+from nsa.system.places import with_urls_named
 
 _COLUMNS = (
     "image_auroc", "pixel_auroc", "au_pro", "au_pro_05", "image_average_precision", "image_f1_max",
@@ -48,7 +49,7 @@ class StateTable:
         shown = self._trainings
         if len(shown) > console.height - _LINES_APART:
             shown = [one for one in shown if states[one.name] in (RUNS, FAILED)]
-        title = f"{finished} of {len(self._trainings)} trainings finished"
+        title = f"{finished} of {counted(len(self._trainings), 'training')} finished"
         table = Table(title=title, title_justify="left")
         table.add_column("training")
         table.add_column("image AUROC %", justify="right")
@@ -80,7 +81,7 @@ def report(folder: Path, trainings: Sequence[Training], failures: Mapping[str, s
     """
     results = {one.name: one.metrics() for one in trainings}
     reasons = {
-        name: failures.get(name, f"it has left no result in {folder}")
+        name: with_urls_named(failures.get(name, f"it has left no result in {folder}"))
         for name, metrics in results.items()
         if metrics is None
     }
@@ -99,8 +100,8 @@ def report(folder: Path, trainings: Sequence[Training], failures: Mapping[str, s
         if len(reasons) > len(named):
             listed += f"; and {len(reasons) - len(named)} more, see {folder / _SUMMARY}"
         raise InputError(
-            f"{len(reasons)} of {len(results)} trainings failed; mend the cause, and --resume "
-            f"{as_argument(folder)} tries them again. {listed}."
+            f"{len(reasons)} of {counted(len(results), 'training')} failed; mend the cause, and "
+            f"--resume {as_argument(folder)} tries again. {listed}."
         )
 
 

@@ -1,4 +1,4 @@
-"""What one of several trainings is at, as its log says."""
+"""What one of many trainings is at, as its log says."""
 
 from __future__ import annotations
 

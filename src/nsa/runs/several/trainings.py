@@ -19,7 +19,7 @@ from nsa.runs.several.job import Training
 from nsa.runs.several.results import StateTable, report
 from nsa.settings.fields import Checked, check_number, from_dict, reading
 from nsa.settings.options import TrainRequest
-from nsa.system.console import as_argument
+from nsa.system.console import as_argument, counted
 from nsa.system.device import choose_device
 from nsa.system.files import to_yaml, write_atomically
 from nsa.system.lock import FolderLock, is_unused
@@ -108,9 +108,11 @@ class Trainings(Checked):
             write_atomically(self.folder / _FILE, to_yaml(values))
             failures: dict[str, str] = {}
             if executor is None:
-                _log.info("All %d trainings are finished; results in %s.", len(jobs), self.folder)
+                all_are = f"All {len(jobs)} trainings are" if len(jobs) > 1 else "The training is"
+                _log.info("%s finished; results in %s.", all_are, self.folder)
             else:
-                _log.info("%d of %d trainings, into %s.", left, len(jobs), self.folder)
+                every = counted(len(jobs), "training")
+                _log.info("%d of %s, into %s.", left, every, self.folder)
                 further = f"continue with: nsa train --resume {as_argument(self.folder)}"
                 draw = StateTable(jobs).draw  # report() has all of it in the end
                 failures = execute(jobs, executor, draw, further, lasting=False)
