@@ -24,6 +24,7 @@ from unittest import mock
 import cv2
 import numpy as np
 import pyarrow as pa
+import torch
 from common import product_images, significant
 from torch import nn
 
@@ -133,6 +134,24 @@ def loop(folder: Path, run: Path, images: Path, rounds: int) -> None:
             f"images/s by the {name}: {rates['plain']:.2f} plain, {rates['bulk']:.2f} bulk, "
             f"{rates['bulk'] / rates['plain']:.1%}"
         )
+
+
+def on_one_core(run: Path, images: Path) -> None:
+    """What a node of a core is to reach: a process that has one, and nothing else to do."""
+    cores, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    os.sched_setaffinity(0, {min(cores)})
+    torch.set_num_threads(1)
+    detector, paths = load(run, "cpu"), sorted(images.iterdir())
+
+    def plain(some: Sequence[Path]) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            assert sum(map(len, judge_files(detector, some, pool))) == len(some)
+
+    plain(paths[:16])
+    seconds, _ = timed(functools.partial(plain, paths))
+    print(f"one process on a core: {len(paths) / seconds:.2f} images/s", flush=True)
+    os.sched_setaffinity(0, cores)
+    torch.set_num_threads(threads)
 
 
 def on_ray(folder: Path, run: Path, images: Path, nodes: int) -> None:
@@ -246,8 +265,10 @@ def main() -> None:
             run, images = make_run(folder), make_images(folder / "images", options.images)
             if "loop" in options.select:
                 loop(folder, run, images, options.rounds)
-            for nodes in (1, 2) * ("ray" in options.select):
-                on_ray(folder, run, images, nodes)
+            if "ray" in options.select:
+                on_one_core(run, images)
+                for nodes in (1, 2):
+                    on_ray(folder, run, images, nodes)
 
 
 if __name__ == "__main__":
