@@ -14,6 +14,7 @@ import torch
 
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.registry import load, open_run
+from nsa.model import EncoderDecoder
 from nsa.runs.export import SMALLEST, export
 from nsa.settings.config import Resize
 from nsa.settings.fields import replace
@@ -31,10 +32,13 @@ def detector(run: Path, resize: Resize, *, whole: bool = False) -> NetworkDetect
     return NetworkDetector(judge.network, settings, torch.device("cpu"))
 
 
-@pytest.fixture(scope="module")
-def judge(network_run: Path) -> NetworkDetector:
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "skips"])
+def judge(network_run: Path, request: pytest.FixtureRequest) -> NetworkDetector:
     """Its training images were of 72 x 72 px, of which its network saw crops."""
-    return detector(network_run, "none")
+    judge = detector(network_run, "none")
+    if request.param:
+        judge.network = EncoderDecoder(skips=True).eval()
+    return judge
 
 
 def test_files_take_any_height_and_width(
