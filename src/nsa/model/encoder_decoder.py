@@ -205,7 +205,9 @@ def add_finer(x: Tensor, finer: Tensor) -> Tensor:
         finer: (N, C, h, w), with h <= H and w <= W: zeros follow at the bottom and on the right.
     """
     rows, columns = x.shape[2] - finer.shape[2], x.shape[3] - finer.shape[3]
-    return F.relu(x + F.pad(finer, (0, columns, 0, rows)), inplace=True)
+    if torch.compiler.is_compiling() or rows or columns:  # a compiler is to ask nothing of a size
+        finer = F.pad(finer, (0, columns, 0, rows))
+    return F.relu(x + finer, inplace=True)
 
 
 def cover(logits: Tensor, size: tuple[int, int]) -> Tensor:
