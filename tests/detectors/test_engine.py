@@ -23,6 +23,7 @@ from nsa.graphs.kept import FILE
 from nsa.images import Contents
 from nsa.images.ignored import Ignored
 from nsa.model import EncoderDecoder
+from nsa.model.encoder_decoder import Activation
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.system.device import torch_threads
 
@@ -42,20 +43,25 @@ Pair = tuple[NetworkDetector, NetworkDetector]
 def network(
     tmp_path_factory: pytest.TempPathFactory, fresh_seed: int
 ) -> Callable[[int, str], Pair]:
-    """Makes detectors by torch and by ONNX Runtime; those of as many channels share weights."""
+    """Makes detectors by torch and by ONNX Runtime; those of native images have skip connections.
+
+    Those of as many channels share weights otherwise.
+    """
     folder = tmp_path_factory.mktemp("weights")
 
     def make(channels: int, frame: str) -> Pair:
+        skips = frame == "native"
         label = "logistic" if channels == 3 else "continuous"
         settings = NetworkSettings(
             category="disc", kind="object", synthesis=SynthesisConfig(label=label),
-            training=TrainConfig(),
+            training=TrainConfig(skips=skips),
             images=ImageConfig(channels=channels, rotation=0, center_crop=None, **FRAMES[frame]),
         )  # fmt: skip
         torch.manual_seed(fresh_seed)
-        weights = EncoderDecoder(channels, "relu" if settings.synthesis.unbounded else "sigmoid")
+        activation: Activation = "relu" if settings.synthesis.unbounded else "sigmoid"
+        weights = EncoderDecoder(channels, activation, skips)
         two = [NetworkDetector(weights, settings, torch.device("cpu")) for _ in range(2)]
-        own = folder / str(channels)
+        own = folder / f"{channels} {skips}"
         own.mkdir(exist_ok=True)
         two[1].use_onnxruntime(own)
         return two[0], two[1]
@@ -133,20 +139,27 @@ def test_a_network(
     check_judgements(one, two, random)
 
 
-def test_any_height_and_width(network: Callable[[int, str], Pair], fresh_seed: int) -> None:
+@pytest.mark.parametrize("frame", ["stretch", "native"])
+def test_any_height_and_width(
+    network: Callable[[int, str], Pair], frame: str, fresh_seed: int
+) -> None:
     """From the least that the network takes, also where torch.export knows of none as small."""
     random = np.random.default_rng(fresh_seed)
-    one, two = network(3, "native")
+    one, two = network(3, frame)
     shapes = [(32, 32), (32, 77), (100, 32), (33, 64), *random.integers(32, 300, (3, 2)).tolist()]
     for height, width in shapes:
         images = torch.randint(256, (2, 3, height, width), dtype=torch.uint8)
         alike(one.maps(images), two.maps(images))
 
 
+@pytest.mark.parametrize("frame", ["stretch", "native"])
 def test_tiles(
-    network: Callable[[int, str], Pair], fresh_seed: int, monkeypatch: pytest.MonkeyPatch
+    network: Callable[[int, str], Pair],
+    frame: str,
+    fresh_seed: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one, two = network(3, "native")
+    one, two = network(3, frame)
     random = np.random.default_rng(fresh_seed)
     long, wide = random.integers(1300, 1700), random.integers(161, 225)
     images = torch.randint(256, (1, 3, long, wide), dtype=torch.uint8)

@@ -65,7 +65,7 @@ def test_a_namesake_in_another_data_set_has_no_preset(caplog: pytest.LogCaptureF
 def test_what_the_user_asks_for_wins() -> None:
     request = NetworkRequest(
         method="pii", label="binary", background=NONE, seed=7, epochs=3, batch_size=9,
-        learning_rate=0.5, variant="paper",
+        learning_rate=0.5, variant="paper", skips=True,
         synthesis={"max_patches": 2, "label": "continuous"}, images={"rotation": 1},
         training={"epochs": 99},
     )  # fmt: skip
@@ -78,6 +78,11 @@ def test_what_the_user_asks_for_wins() -> None:
     assert settings.images.rotation == 1
     assert (training.epochs, training.batch_size, training.seed) == (3, 9, 7)
     assert training.learning_rate == 0.5
+    assert training.skips
+    assert NetworkSettings.from_dict(settings.to_dict()) == settings
+    assert contradictions(settings, NetworkRequest(skips=False)) == ["skips"]
+    assert contradictions(settings, NetworkRequest(skips=True)) == []
+    assert "skips" not in of_preset(SCREW, "screw").to_dict()["training"]
 
 
 def test_a_preset_keeps_the_papers_crop_and_all_else_sees_the_whole_image() -> None:

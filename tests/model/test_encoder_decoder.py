@@ -2,16 +2,20 @@
 
 import dataclasses
 import functools
+import itertools
 import subprocess
 import sys
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.utils import prune
 
 from nsa._native.layout import space_to_depth
 from nsa.errors import InputError
 from nsa.model import EncoderDecoder, Forms
+from nsa.model.encoder_decoder import UpBlock
+from nsa.model.resnet import resnet18_encoder
 
 NAMES = [field.name for field in dataclasses.fields(Forms)]
 FORMS = [*(Forms(**{name: True}) for name in NAMES), Forms(**dict.fromkeys(NAMES, True))]
@@ -23,6 +27,30 @@ def count(model: torch.nn.Module) -> int:
 
 def test_it_has_the_size_of_the_paper() -> None:
     assert round(count(EncoderDecoder()) / 1e6, 2) == 11.50
+    assert round(count(EncoderDecoder(skips=True)) / 1e6, 2) == 11.42
+
+
+@pytest.mark.parametrize("skips", [False, True])
+def test_a_seed_begins_with_the_same_weights_in_every_version(skips: bool, fresh_seed: int) -> None:
+    torch.manual_seed(fresh_seed)
+    network = EncoderDecoder(skips=skips)
+    torch.manual_seed(fresh_seed)
+    encoder, widths = resnet18_encoder(), (512, 128) if skips else (512, 256, 128)
+    between = [nn.Conv2d(*sides, 1, bias=False) for sides in itertools.pairwise(widths)]
+    decoder = [UpBlock(128, 64), UpBlock(64, 32), UpBlock(32, 16)]
+    head = nn.ConvTranspose2d(16, 1, 7)
+    for layer in (*between, *(block.conv for block in decoder)):
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    expected = nn.ModuleList([encoder, *between, *decoder, head])
+    for width in (64, 128, 256) if skips else ():  # after all else
+        layer = nn.Conv2d(width, width // 4, 1, bias=False)
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        expected.extend([layer, nn.BatchNorm2d(width // 4)])
+    nn.init.constant_(head.bias, -4.0)
+    pairs = zip(network.parameters(), expected.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    names = {name.partition(".")[0] for name in network.state_dict()}
+    assert names == {"encoder", "bottleneck", "decoder", "head", *(["lateral"] if skips else [])}
 
 
 def test_grey_images_only_change_the_first_convolution() -> None:
@@ -30,9 +58,9 @@ def test_grey_images_only_change_the_first_convolution() -> None:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 64), (33, 64), (47, 95), (100, 32), (65, 63)])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_output_covers_any_input(size: tuple[int, int], channels: int) -> None:
-    model = EncoderDecoder(channels).eval()
+@pytest.mark.parametrize(("channels", "skips"), [(1, False), (3, False), (3, True)])
+def test_the_output_covers_any_input(size: tuple[int, int], channels: int, skips: bool) -> None:
+    model = EncoderDecoder(channels, skips=skips).eval()
     with torch.inference_mode():
         logits = model(torch.rand(2, channels, *size))
     assert logits.shape == (2, 1, *size)
@@ -64,8 +92,9 @@ def test_an_untrained_network_calls_few_pixels_anomalous() -> None:
         assert 0.005 < EncoderDecoder()(torch.randn(4, 3, 64, 64)).sigmoid().mean() < 0.1
 
 
-def test_every_parameter_is_trained() -> None:
-    model = EncoderDecoder()
+@pytest.mark.parametrize("skips", [False, True])
+def test_every_parameter_is_trained(skips: bool) -> None:
+    model = EncoderDecoder(skips=skips)
     model(torch.randn(2, 3, 64, 64)).square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -73,10 +102,12 @@ def test_every_parameter_is_trained() -> None:
 
 
 @functools.lru_cache(maxsize=1)  # forms vary first, and their reference is computed once a size
-def logits_and_gradients(channels: int, size: tuple[int, int], forms: Forms) -> list[torch.Tensor]:
+def logits_and_gradients(
+    channels: int, skips: bool, size: tuple[int, int], forms: Forms
+) -> list[torch.Tensor]:
     """In float64, while training: logits and the gradients of the input and of all parameters."""
     torch.manual_seed(0)
-    model = EncoderDecoder(channels).double()
+    model = EncoderDecoder(channels, skips=skips).double()
     model.forms = forms
     x = torch.randn(3, channels, *size, dtype=torch.float64, requires_grad=True)
     outer = torch.rand(3, 1, *size, dtype=torch.float64)
@@ -85,19 +116,25 @@ def logits_and_gradients(channels: int, size: tuple[int, int], forms: Forms) -> 
 
 
 @pytest.mark.parametrize("forms", FORMS, ids=str)
-@pytest.mark.parametrize(("channels", "size"), [(1, (32, 32)), (3, (33, 62)), (3, (47, 95))])
-def test_forms_are_the_same_function(forms: Forms, channels: int, size: tuple[int, int]) -> None:
-    actual = logits_and_gradients.__wrapped__(channels, size, forms)
-    for one, expected in zip(actual, logits_and_gradients(channels, size, Forms()), strict=True):
+@pytest.mark.parametrize(
+    ("channels", "skips", "size"),
+    [(1, False, (32, 32)), (3, False, (33, 62)), (3, False, (47, 95)), (1, True, (47, 95))],
+)
+def test_forms_are_the_same_function(
+    forms: Forms, channels: int, skips: bool, size: tuple[int, int]
+) -> None:
+    actual = logits_and_gradients.__wrapped__(channels, skips, size, forms)
+    wanted = logits_and_gradients(channels, skips, size, Forms())
+    for one, expected in zip(actual, wanted, strict=True):
         # Gradients of weights before a batch normalisation are sums that nearly cancel.
         atol = 1e-11 * float(expected.abs().max())
         torch.testing.assert_close(one, expected, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_evaluation_without_gradients_is_the_same_function(channels: int) -> None:
+@pytest.mark.parametrize(("channels", "skips"), [(1, False), (3, True)])
+def test_evaluation_without_gradients_is_the_same_function(channels: int, skips: bool) -> None:
     """It saves memory in the first layers."""
-    model = EncoderDecoder(channels).double()
+    model = EncoderDecoder(channels, skips=skips).double()
     x = torch.randn(3, channels, 65, 47, dtype=torch.float64)
     model(x)  # statistics of batch normalisation that are none of its initial ones
     expected = model.eval()(x)
@@ -160,6 +197,8 @@ def test_an_export_with_forms_leaves_nothing_behind() -> None:
     program = """
 import torch
 from nsa.model import EncoderDecoder, Forms
+from nsa.model.encoder_decoder import UpBlock
+from nsa.model.resnet import resnet18_encoder
 
 model, image = EncoderDecoder().eval(), torch.rand(1, 3, 40, 48)
 expected = model(image)

@@ -14,7 +14,7 @@ from nsa.model.folded_levels import fold_levels
 from nsa.model.folded_network import FoldedNetwork
 from nsa.model.layers import Window
 
-SIZES = [(32, 32), (33, 64), (100, 77)]
+SIZES = [(32, 32), (33, 64), (33, 33), (100, 77)]
 
 
 def after_training(module: nn.Module, seed: int) -> None:
@@ -31,8 +31,8 @@ def after_training(module: nn.Module, seed: int) -> None:
     module.requires_grad_(False).eval()
 
 
-def trained(channels: int = 3, seed: int = 0) -> EncoderDecoder:
-    network = EncoderDecoder(channels, "sigmoid" if channels == 3 else "relu")
+def trained(channels: int = 3, seed: int = 0, skips: bool = False) -> EncoderDecoder:
+    network = EncoderDecoder(channels, "sigmoid" if channels == 3 else "relu", skips)
     after_training(network, seed)
     return network
 
@@ -46,9 +46,12 @@ def fused(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bo
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("skips", [False, True])
 @torch.inference_mode()
-def test_in_float64_logits_are_those_of_the_network(channels: int, fresh_seed: int) -> None:
-    network = trained(channels, fresh_seed).double()
+def test_in_float64_logits_are_those_of_the_network(
+    channels: int, skips: bool, fresh_seed: int
+) -> None:
+    network = trained(channels, fresh_seed, skips).double()
     folded = FoldedNetwork(network)
     for height, width in SIZES:
         x = torch.randn(2, channels, height, width, dtype=torch.float64)
@@ -58,8 +61,8 @@ def test_in_float64_logits_are_those_of_the_network(channels: int, fresh_seed: i
 @pytest.mark.usefixtures("fused")
 @torch.inference_mode()
 def test_in_float32_maps_differ_by_rounding(fresh_seed: int) -> None:
-    for channels in (1, 3):
-        network = trained(channels, fresh_seed)
+    for channels, skips in ((1, False), (3, False), (3, True)):
+        network = trained(channels, fresh_seed, skips)
         folded = FoldedNetwork(network)
         for height, width in SIZES:
             x = torch.randn(2, channels, height, width)

@@ -14,6 +14,7 @@ import torch
 
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.registry import load, open_run
+from nsa.model import EncoderDecoder
 from nsa.runs.export import SMALLEST, export
 from nsa.settings.config import Resize
 from nsa.settings.fields import replace
@@ -33,8 +34,14 @@ def detector(run: Path, resize: Resize, *, whole: bool = False) -> NetworkDetect
 
 @pytest.fixture(scope="module")
 def judge(network_run: Path) -> NetworkDetector:
-    """Its training images were of 72 x 72 px, of which its network saw crops."""
-    return detector(network_run, "none")
+    """Its training images were of 72 x 72 px, of which its network saw crops.
+
+    The network has skip connections: what is more about it depends on the size of the image, too.
+    """
+    judge = detector(network_run, "none")
+    judge.network = EncoderDecoder(skips=True).eval()
+    torch.nn.init.zeros_(judge.network.head.bias)  # type: ignore[arg-type]
+    return judge
 
 
 def test_files_take_any_height_and_width(

@@ -6,6 +6,8 @@ time.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.model import layers
-from nsa.model.encoder_decoder import EncoderDecoder, UpBlock, cover, place_of
+from nsa.model.encoder_decoder import EncoderDecoder, UpBlock, add_finer, cover, place_of
 from nsa.model.folding import FoldedConvolution, folded
 from nsa.model.forms import Forms
 from nsa.model.resnet import ResidualBlock
@@ -43,10 +45,13 @@ class FoldedNetwork(nn.Module):
         )
         self.whole_stem = FoldedConvolution(weight, bias, (2, 2), (3, 3), activation="relu")
         self.pool = cast(nn.MaxPool2d, encoder[3])
-        self.blocks = nn.ModuleList(
-            _Residual(cast(ResidualBlock, block))
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(_Residual(cast(ResidualBlock, block)) for block in stage.children()))
             for stage in (*encoder.children(),)[4:]
-            for block in stage.children()
+        )
+        self.lateral = nn.ModuleList(
+            FoldedConvolution.of(*cast(tuple[nn.Conv2d, nn.BatchNorm2d], tuple(lateral)))
+            for lateral in cast(Iterable[nn.Sequential], network.lateral)
         )
         convolutions = [layer for layer in network.bottleneck if isinstance(layer, nn.Conv2d)]
         self.bottleneck = nn.Sequential(
@@ -59,9 +64,16 @@ class FoldedNetwork(nn.Module):
         """Logits, as :meth:`EncoderDecoder.forward`."""
         height, width = x.shape[2:]
         x = self._begin(x.contiguous(memory_format=torch.channels_last))
-        for block in self.blocks:
+        finer = []
+        for stage, lateral in itertools.zip_longest(self.stages, self.lateral):
+            x = stage(x)
+            if lateral is not None:
+                finer.append(lateral(x))
+        x = self.bottleneck(x)
+        for block in self.decoder:
             x = block(x)
-        x = self.decoder(self.bottleneck(x))
+            if finer:
+                x = add_finer(x, finer.pop())
         place = None if window is None else place_of(window)
         return cover(self.network.enlarge(x, _HEAD, place), (height, width))
 

@@ -47,13 +47,14 @@ def reach(network: EncoderDecoder) -> int:
     """How far, in px, a pixel of the map depends on pixels of the image, along each axis.
 
     Every layer reads a range of positions for one of its own. Followed from the last layer to the
-    first, that is the range of the image; shortcuts read less than the layers beside them.
+    first, that is the range of the image; shortcuts, and the layers that lead from the encoder to
+    the decoder, read less than the layers beside them.
     """
     convolutions = [
         layer
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d)
-        and not {"downsample", "shortcut"} & {*name.split(".")}
+        and not {"downsample", "shortcut", "lateral"} & {*name.split(".")}
     ]
     furthest = 0
     for pixel in range(STRIDE):  # then it repeats itself

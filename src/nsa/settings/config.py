@@ -264,6 +264,8 @@ class TrainConfig(Checked):
             so many and large that each has to be decoded again for every epoch.
         learning_rate, final_learning_rate: ends of the cosine schedule, stepped once per epoch.
         seed: fixes initial weights, order, augmentation and anomalies.
+        skips: the network has skip connections, by which its decoder sees the encoder's finer
+            features, too; not in the paper. See :class:`nsa.model.EncoderDecoder`.
         image_score: what of its map is the score of an image: ``"mean"``, as in the paper;
             ``"top"``: mean of the highest 0.1 % of pixels; ``"maximum"``: over squares of 5 px;
             ``"auto"``: found out after the training, with images that are held out of it.
@@ -282,6 +284,7 @@ class TrainConfig(Checked):
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     seed: int = 0
+    skips: bool = False
     image_score: ImageScoreName = "mean"
     holdout: float | None = None
     fpr: float | None = None

@@ -123,7 +123,9 @@ class Trainer:
         unbounded = synthesis.unbounded
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(training.seed, WEIGHTS))
-            model = EncoderDecoder(image_config.channels, "relu" if unbounded else "sigmoid")
+            model = EncoderDecoder(
+                image_config.channels, "relu" if unbounded else "sigmoid", training.skips
+            )
         self.model = model.to(device, memory_format=memory_format(device, precision))  # type: ignore[call-overload]
         ranks.prepare(self.model)
         self.updater = Updater(

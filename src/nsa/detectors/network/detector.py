@@ -285,8 +285,11 @@ def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetecto
     """
     run.need_model()
     settings = run.settings
-    unbounded = settings.synthesis.unbounded
-    network = EncoderDecoder(settings.images.channels, "relu" if unbounded else "sigmoid")
+    network = EncoderDecoder(
+        settings.images.channels,
+        "relu" if settings.synthesis.unbounded else "sigmoid",
+        settings.training.skips,
+    )
     load_model(run.model, network)
     return NetworkDetector(network, settings, choose_device(device), read_score(run.model))
 

@@ -40,6 +40,11 @@ class NetworkRequest(TrainRequest):
     learning_rate: float | None = option(
         "Of the first epoch; follows a cosine. [default: 0.001]", section="training"
     )
+    skips: bool | None = option(
+        "A network with skip connections, which finds smaller defects; no-skips: the paper's. "
+        "[default: no-skips]",
+        section="training",
+    )
     variant: str | None = option(
         "released (the authors' code) or paper (the equations). [default: released]",
         section="synthesis",

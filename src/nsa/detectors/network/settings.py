@@ -21,6 +21,7 @@ _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are other
     "images": {"resize": "stretch", "reflection": 0, "levels": None},
     "training": {
         "crops_per_image": 1,
+        "skips": False,
         "extra_steps": 0,
         "former_epochs": [],
         "holdout": None,
