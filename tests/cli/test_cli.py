@@ -231,7 +231,7 @@ def test_without_images_the_demo_is_drawn_and_trained(
     written = yaml.safe_load(Path("runs/flange-001/config.yaml").read_text())
     assert written["training"]["epochs"] == 1
     assert written["kind"] == "object"
-    assert "Settings estimated from the images: object" in result.stderr
+    assert "Settings estimated from the images of 'flange': object" in result.stderr
 
 
 def test_a_package_by_another_name_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ def test_an_object_on_a_plain_background_is_recognised(
         preset = suggest_settings(dataset)
     assert preset.kind == "object"
     assert preset.synthesis.background == pytest.approx(220, abs=5)
-    assert "Settings estimated from the images" in caplog.text
+    assert f"Settings estimated from the images of {dataset.name!r}: object" in caplog.text
+    assert "(Set others by --kind, --background or a --config file.)" in caplog.text
 
 
 def test_the_kind_can_be_overridden(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Which jobs a request needs."""
 
+import logging
 import shutil
 from pathlib import Path
+
+import pytest
 
 from nsa.reproduce.nsa.jobs import plan_jobs
 from nsa.reproduce.request import ReproduceRequest
@@ -29,7 +32,10 @@ def test_xrays_given_as_lists(data: Path, tmp_path: Path) -> None:
     assert [job.seed for job in jobs] == [0] * 12 + [1] * 12
 
 
-def test_ablation_a_is_left_out_without_object_masks(data: Path, one_epoch: Path) -> None:
+def test_ablation_a_is_left_out_without_object_masks(
+    data: Path, one_epoch: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nsa")
     request = ReproduceRequest(
         data_root=data, output=Path(), categories=("disc",), seeds=(0,), tables=("7",),
         config=one_epoch,
@@ -39,3 +45,5 @@ def test_ablation_a_is_left_out_without_object_masks(data: Path, one_epoch: Path
         f"nsa_logistic{v}" for v in ("", "_single_patch", "_cutpaste_shapes", "_ellipses")
     ]
     assert len({job.hash for job in plan_jobs(request)}) == 4
+    assert "Settings estimated from the images of 'disc': " in caplog.text
+    assert "(Set others by a --config file.)" in caplog.text  # it has no other option for that

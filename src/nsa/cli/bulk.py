@@ -22,7 +22,7 @@ def is_bulk(form: str | None, cluster: str | None) -> bool:
     if form not in (None, "csv", "parquet"):
         raise InputError(f"--format must be csv or parquet, got {shown(form)}.")
     if form == "csv" and cluster is not None:
-        raise InputError("--cluster writes --format parquet; leave out one of --format csv and it.")
+        raise InputError("--cluster writes --format parquet; leave out --format csv, or --cluster.")
     return form == "parquet" or cluster is not None
 
 

@@ -107,7 +107,7 @@ def test_training_and_synthesis(tmp_path: Path, one_epoch: Path) -> None:
     trained = nsa("train", *picked, "--config", one_epoch, "--output", run)
     assert trained.exit_code == 0, trained.output
     assert said in trained.stderr
-    assert "Settings estimated from the images" in trained.stderr
+    assert "Settings estimated from the images of" in trained.stderr
     assert read_config(run)["synthesis"]["max_patches"] != 4  # as in the preset
 
 

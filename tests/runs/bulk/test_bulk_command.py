@@ -107,7 +107,7 @@ def test_other_mistakes(gaussian_run: Path, images: Path, tmp_path: Path) -> Non
     common = ("predict", gaussian_run, images, "--output", tmp_path / "out")
     assert "--format must be csv or parquet" in sentence(nsa(*common, "--format", "excel"))
     told = sentence(nsa(*common, "--format", "csv", "--cluster", "auto"))
-    assert "--cluster writes --format parquet" in told
+    assert "--cluster writes --format parquet; leave out --format csv, or --cluster." in told
     assert "does not exist" in sentence(
         nsa(*common[:2], "nowhere", *common[3:], "--format=parquet")
     )

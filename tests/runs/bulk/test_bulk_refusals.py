@@ -72,6 +72,10 @@ def test_results_of_the_other_form(bulk: Bulk, name: str) -> None:
     (bulk.output / name).write_text("path\n")
     for overwrite in (False, True):
         refused(bulk, "out holds results of nsa predict --format csv", overwrite=overwrite)
+    (bulk.output / "config.yaml").write_text("")
+    for overwrite in (False, True):
+        refused(bulk, "out is that of a run; choose another", overwrite=overwrite)
+    (bulk.output / "config.yaml").unlink()
     (bulk.output / name).unlink()
     bulk.score()
     for overwrite in (False, True):

@@ -43,7 +43,11 @@ def with_levels(request: NetworkRequest, dataset: Dataset) -> NetworkRequest:
 
 
 def suggest_settings(
-    dataset: Dataset, kind: str | None = None, levels: Levels | None = None
+    dataset: Dataset,
+    kind: str | None = None,
+    levels: Levels | None = None,
+    *,
+    others_by: str = "--kind, --background or a --config file",
 ) -> Preset:
     """Look at some training images and choose; the choice and its reason go to the log.
 
@@ -51,6 +55,7 @@ def suggest_settings(
         dataset: whose training images to look at.
         kind: ``"object"`` or ``"texture"`` where the user knows better; None: estimated too.
         levels: by which images of more than 8 bits are read.
+        others_by: what the command has to set others; for the log.
 
     Raises:
         InputError: ``kind`` is something else, or an image cannot be read.
@@ -60,8 +65,9 @@ def suggest_settings(
     suggestion = suggest(load_some(dataset.train, levels), dataset.name)
     preset = suggestion.preset
     if kind is None or kind == preset.kind:
-        _log.info("Settings estimated from the images: %s.", suggestion.reason.rstrip("."))
-        _log.info("(--kind, --background or a --config file override this.)")
+        reason = suggestion.reason.rstrip(".")
+        _log.info("Settings estimated from the images of %r: %s.", dataset.name, reason)
+        _log.info("(Set others by %s.)", others_by)
     else:
         preset = generic(dataset.name, kind, preset.images.channels)
         _log.info("Settings: the usual ones of kind '%s', as asked.", kind)

@@ -100,8 +100,9 @@ def _settings(dataset: Dataset, options: NetworkRequest) -> tuple[NetworkSetting
     options = with_levels(options, dataset)
     levels = options.images["levels"]
     preset = choose_preset(
-        options, dataset.name, lambda: suggest_settings(dataset, options.kind, levels)
-    )
+        options, dataset.name,
+        lambda: suggest_settings(dataset, options.kind, levels, others_by="a --config file"),
+    )  # fmt: skip
     return framed(of_preset(preset, dataset.name), options, CROP), preset.training.epochs
 
 

@@ -59,7 +59,9 @@ def check_claim(store: Store, claim: dict[str, Any], *, overwrite: bool) -> bool
     if text is None:
         if store.is_empty():
             return False
-        if any(store.text(name) is not None for name in GROWING):
+        if store.text("config.yaml") is not None:  # a run has a scores.csv, too
+            what = "is that of a run"
+        elif any(store.text(name) is not None for name in GROWING):
             what = "holds results of nsa predict --format csv"
         elif overwrite:
             what = "holds no results that --overwrite could replace"
