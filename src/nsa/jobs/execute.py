@@ -52,7 +52,7 @@ def execute(
 
     Raises:
         InputError: a job cannot be looked at, or the executor cannot do it, or is lost.
-        Interrupted: a signal came; what ran has saved and ended.
+        Interrupted: a signal came; what ran has saved and ended, or ended at a second Ctrl-C.
     """
     course = _Course(jobs, executor)
     view = LiveView(lambda: draw(course.states), lasting=lasting)
@@ -76,8 +76,12 @@ def execute(
             return course.failures
         if course.runs:
             _log.info("Stopping; every job saves first (Ctrl-C again does not wait).")
-        executor.stop()
-    raise Interrupted(f"Stopped and saved, {course.left} of {len(jobs)} left; {further}")
+        done = "Stopped and saved"
+        try:
+            executor.stop()
+        except KeyboardInterrupt:
+            done = "Interrupted"
+    raise Interrupted(f"{done}, {course.left} of {len(jobs)} left; {further}")
 
 
 class _Course:

@@ -175,8 +175,10 @@ def _describe_pixels(point: dict[str, Any]) -> str:
     )  # fmt: skip
     text = f"Pixels, for {asked} at most: defective above {point['threshold']:.6g}"
     if point["test_share"] is not None:
+        percent = 100 * point["test_share"]
+        told = "less than 0.001" if 0 < percent < 0.001 else f"{percent:.2g}"
         text += (
-            f"; {100 * point['test_share']:.2g} % of {point['test_normal_images']} normal test "
-            f"images is above it, some of {100 * point['test_fpr']:.1f} % of them"
+            f"; above it are {told} % of the pixels of {point['test_normal_images']} normal test "
+            f"images, and some of {100 * point['test_fpr']:.1f} % of these images"
         )
     return text + "."
