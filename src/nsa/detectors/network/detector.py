@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -203,7 +202,7 @@ class NetworkDetector(Detector):
         if most > _LITTLE:
             most = min(most, self._room())
         first = 0
-        with contextlib.nullcontext() if self._device.type == "cpu" else FULL_FLOAT32:
+        with FULL_FLOAT32:
             while first < len(images):
                 size = most // (height * width) if max(height, width) <= LARGEST else 0
                 try:
