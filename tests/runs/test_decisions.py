@@ -15,6 +15,7 @@ from nsa.metrics import ConformalThreshold
 from nsa.metrics.conformal_pixels import map_levels
 from nsa.runs.calibrate import Calibration
 from nsa.runs.decisions import Decisions, decided, pixel_threshold
+from nsa.runs.working_point import describe
 
 DRAWS = 3000
 
@@ -137,3 +138,17 @@ def test_columns_of_a_table() -> None:
     assert said["predicted"] == ["normal", "normal", "anomalous"]
     assert said["score"] == pytest.approx([0.0, 0.4, 0.9])
     assert said["raw_score"] == [-1.0, 3.5, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(0.0, "0 %"), (4.1e-7, "less than 0.001 %"), (0.0123, "1.2 %")]
+)
+def test_shares_of_pixels_can_be_read(share: float, told: str) -> None:
+    pixels = {
+        "fpr": 0.05, "threshold": 0.5, "test_share": share, "test_fpr": 0.042,
+        "test_normal_images": 24,
+    }  # fmt: skip
+    assert describe({"pixels": pixels}).endswith(
+        f"; above it are {told} of the pixels of 24 normal test images, and some of 4.2 % of these "
+        "images."
+    )
