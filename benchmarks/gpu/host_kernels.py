@@ -31,6 +31,7 @@ __all__ = [
     "blend_",
     "label",
     "augment",
+    "relight",
     "normalise",
     "normalise_in_blocks",
 ]
@@ -123,6 +124,13 @@ def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
     count = table.numel() // VIEW.itemsize
     out = torch.empty((count, rows, columns, store.shape[3]), dtype=torch.uint8)
     C.gather_cpu(store.contiguous().numpy(), table.numpy(), out.numpy(), 1)
+    return out
+
+
+@instead_of(kernels.relight)
+def relight(images: Tensor, table: Tensor) -> Tensor:
+    out = torch.empty_like(images)
+    C.relight_cpu(images.contiguous().numpy(), table.numpy(), out.numpy(), 1)
     return out
 
 

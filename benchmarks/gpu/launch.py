@@ -18,11 +18,14 @@ from torch import Tensor
 import nsa
 from nsa.blend import blend
 from nsa.images.augment import apply_augmentation
+from nsa.images.light import relight
 from nsa.images.network_input import to_network_input
 from nsa.label import label
 from nsa.plan import Plan, object_masks
 from nsa.plan.augmentation import draw_augmentation
+from nsa.plan.light import draw_lights
 from nsa.settings.config import ImageConfig, SynthesisConfig
+from nsa.settings.fields import replace
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "cuda"))
 
@@ -72,6 +75,10 @@ def launches(channels: int, *, every: bool) -> Iterator[tuple[str, Callable[[], 
         )
     augmentation = draw_augmentation(config, 4, seed=0)
     yield f"augment, {colours}", lambda: apply_augmentation(images, augmentation)
+    lit = replace(config, brightness=0.2, contrast=0.2, blur=0.8, noise=5.0)
+    lights = draw_lights(lit, 4, seed=0)
+    assert lights is not None
+    yield f"another light, {colours}", lambda: relight(images, lights)
     yield f"object masks, {colours}", lambda: object_masks(images, 120.0, 20.0)
     plan = random_plan(random, 4, (HEIGHT, WIDTH), (HEIGHT, WIDTH), rounds=2, masks=True)
     for mode in ("source", "mixed", "paste", "interpolate") if every else ("source",):

@@ -207,5 +207,12 @@ void bind_device(py::module_& module) {
         },
         py::arg("images"), py::arg("shape"), py::arg("low"), py::arg("extent"), py::arg("masks"),
         py::arg("stream"));
+    module.def(
+        "relight_cuda",
+        [](const Memory& images, const Shape& shape, const Memory& lights, const Memory& out,
+           uintptr_t stream) {
+            nsa::launch_relight(nsa::light_batch(images, shape, lights, out), shape[0], on(stream));
+        },
+        py::arg("images"), py::arg("shape"), py::arg("lights"), py::arg("out"), py::arg("stream"));
 #endif
 }

@@ -232,4 +232,17 @@ inline ObjectBatch object_batch(const Memory& images, const ImagesView& view, in
             elements<uint8_t>(masks, product({view.count, view.pixels()}, "masks"), "masks")};
 }
 
+// Whether lights are in range only the host knows that wrote them.
+inline LightBatch light_batch(const Memory& images, const std::array<int64_t, 4>& shape,
+                              const Memory& lights, const Memory& out) {
+    const ImagesView view = shape_view(shape, "images");
+    require_apart(out, {images, lights});
+    return {pixels_of(images, view, "images"),
+            view.height,
+            view.width,
+            view.channels,
+            elements<const Light>(lights, view.count, "lights"),
+            elements<uint8_t>(out, product({view.count, view.bytes()}, "out"), "out")};
+}
+
 }  // namespace nsa

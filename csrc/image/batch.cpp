@@ -8,6 +8,7 @@
 #include "bounds.h"
 #include "errors.h"
 #include "image/gather.h"
+#include "image/light.h"
 #include "image/position.h"
 #include "parallel.h"
 
@@ -15,7 +16,7 @@ namespace nsa {
 namespace {
 
 // `count` views, each of an image below `stored`.
-std::vector<View> checked_views(const ViewBytes& views, int64_t stored, int64_t count) {
+std::vector<View> checked_views(const TableBytes& views, int64_t stored, int64_t count) {
     if (views.size != product({count, sizeof(View)}, "views")) {
         throw InputError("views must be one a result.");
     }
@@ -28,6 +29,32 @@ std::vector<View> checked_views(const ViewBytes& views, int64_t stored, int64_t 
         // Of NaN both are false. Crops of anything but a rotation would be read anywhere.
         if (!(std::abs(view.cosine) <= 1.0 && std::abs(view.sine) <= 1.0)) {
             throw InputError("a view's angle is not a number.");
+        }
+    }
+    return copied;
+}
+
+bool within(int32_t value, int32_t low, int32_t high) {
+    return low <= value && value <= high;
+}
+
+// `count` lights, by which no sum leaves its 32 bits.
+std::vector<Light> checked_lights(const TableBytes& lights, int64_t count) {
+    if (lights.size != product({count, sizeof(Light)}, "lights")) {
+        throw InputError("lights must be one an image.");
+    }
+    std::vector<Light> copied(static_cast<size_t>(count));
+    if (count > 0) std::memcpy(copied.data(), lights.data, static_cast<size_t>(lights.size));
+    constexpr int32_t kWhole = 1 << kTapBits;
+    for (const Light& light : copied) {
+        bool fits = within(light.noise, 0, kMostNoise);
+        for (int i = 0; i < 3; ++i) {
+            fits = fits && within(light.gain[i], 0, kMostGain) &&
+                   within(light.shift[i], -kMostShift, kMostShift) &&
+                   within(light.taps[i], 0, kWhole);
+        }
+        if (!fits || light.taps[0] + 2 * (light.taps[1] + light.taps[2]) != kWhole) {
+            throw InputError("a light is out of range.");
         }
     }
     return copied;
@@ -48,7 +75,7 @@ void object_masks_cpu(const ImagesView& images, const BackgroundRange& backgroun
     });
 }
 
-void gather_cpu(const ImagesView& store, const ViewBytes& views, const ImagesView& results,
+void gather_cpu(const ImagesView& store, const TableBytes& views, const ImagesView& results,
                 uint8_t* out, int threads) {
     const std::vector<View> table = checked_views(views, store.count, results.count);
     std::vector<std::vector<int64_t>> starts(workers_for(results.count, threads));
@@ -63,7 +90,8 @@ void gather_cpu(const ImagesView& store, const ViewBytes& views, const ImagesVie
     });
 }
 
-void gather_masks_cpu(const MaskBatch& batch, const ViewBytes& views, uint8_t* masks, int threads) {
+void gather_masks_cpu(const MaskBatch& batch, const TableBytes& views, uint8_t* masks,
+                      int threads) {
     const std::vector<View> table = checked_views(views, batch.stored, batch.count);
     const int64_t words = batch.height * bit_words(batch.width);
     const int64_t pixels = static_cast<int64_t>(batch.rows) * batch.columns;
@@ -80,6 +108,18 @@ void gather_masks_cpu(const MaskBatch& batch, const ViewBytes& views, uint8_t* m
         NSA_PICK(gather_mask)
         (batch.foreground + view.image * words, batch.height, batch.width, batch.outside, crop,
          masks + index * pixels, scratch[worker].data());
+    });
+}
+
+void relight_cpu(const ImagesView& images, const TableBytes& lights, uint8_t* out, int threads) {
+    const std::vector<Light> table = checked_lights(lights, images.count);
+    const int64_t bytes = NSA_PICK(relight_scratch_bytes)(images.width, images.channels);
+    std::vector<std::vector<uint8_t>> scratch(workers_for(images.count, threads));
+    parallel_for(images.count, threads, [&](int64_t index, int worker) {
+        scratch[worker].resize(static_cast<size_t>(bytes));
+        NSA_PICK(relight)
+        (images.image(index), images.height, images.width, images.channels, table[index],
+         out + index * images.bytes(), scratch[worker].data());
     });
 }
 

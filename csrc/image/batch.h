@@ -12,15 +12,15 @@ namespace nsa {
 void object_masks_cpu(const ImagesView& images, const BackgroundRange& background, uint8_t* masks,
                       int threads);
 
-// The views of a batch as bytes, which may start anywhere: one View (position.h) a result.
-struct ViewBytes {
+// A table as bytes, which may start anywhere. Of views: one View (position.h) a result.
+struct TableBytes {
     const uint8_t* data;
     int64_t size;
 };
 
 // Crops of stored images as `views` say, into `out`, whose shape that of `results` is. Throws
 // InputError if a view names no stored image or is none.
-void gather_cpu(const ImagesView& store, const ViewBytes& views, const ImagesView& results,
+void gather_cpu(const ImagesView& store, const TableBytes& views, const ImagesView& results,
                 uint8_t* out, int threads);
 
 // Object masks of such crops, (count, rows, columns).
@@ -35,6 +35,10 @@ struct MaskBatch {
     int columns;
 };
 
-void gather_masks_cpu(const MaskBatch& batch, const ViewBytes& views, uint8_t* masks, int threads);
+void gather_masks_cpu(const MaskBatch& batch, const TableBytes& views, uint8_t* masks, int threads);
+
+// The images in the light that `lights` says: bytes, which may start anywhere, one Light (light.h)
+// an image. Throws InputError if one is out of range. out: like images, not the same.
+void relight_cpu(const ImagesView& images, const TableBytes& lights, uint8_t* out, int threads);
 
 }  // namespace nsa

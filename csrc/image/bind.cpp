@@ -4,6 +4,7 @@
 #include "arrays.h"
 #include "image/batch.h"
 #include "image/gather.h"
+#include "image/light.h"
 #include "image/position.h"
 
 namespace py = pybind11;
@@ -41,7 +42,7 @@ void gather(const Bytes& store, const Bytes& views, Bytes& out, int threads) {
         throw InputError("out must have the channels of store.");
     }
     nsa::require_apart(out, {&store, &views});
-    const nsa::ViewBytes bytes{views.data(), views.size()};
+    const nsa::TableBytes bytes{views.data(), views.size()};
     uint8_t* const to = out.mutable_data();
     const py::gil_scoped_release release;
     nsa::gather_cpu(images, bytes, results, to, threads);
@@ -68,10 +69,25 @@ void gather_masks(const nsa::Array<uint64_t>& foreground, int height, int width,
                                masks.shape(0),
                                nsa::side(masks.shape(1), "masks"),
                                nsa::side(masks.shape(2), "masks")};
-    const nsa::ViewBytes bytes{views.data(), views.size()};
+    const nsa::TableBytes bytes{views.data(), views.size()};
     uint8_t* const to = masks.mutable_data();
     const py::gil_scoped_release release;
     nsa::gather_masks_cpu(batch, bytes, to, threads);
+}
+
+// images (N, H, W, C) uint8, lights bytes, out like images, written.
+void relight(const Bytes& images, const Bytes& lights, Bytes& out, int threads) {
+    const nsa::ImagesView from = nsa::images_view(images, "images");
+    const nsa::ImagesView to = nsa::images_view(out, "out");
+    if (to.count != from.count || to.height != from.height || to.width != from.width ||
+        to.channels != from.channels) {
+        throw InputError("out must have the shape of images.");
+    }
+    nsa::require_apart(out, {&images, &lights});
+    const nsa::TableBytes bytes{lights.data(), lights.size()};
+    uint8_t* const written = out.mutable_data();
+    const py::gil_scoped_release release;
+    nsa::relight_cpu(from, bytes, written, threads);
 }
 
 }  // namespace
@@ -79,6 +95,8 @@ void gather_masks(const nsa::Array<uint64_t>& foreground, int height, int width,
 void bind_image(py::module_& module) {
     PYBIND11_NUMPY_DTYPE(nsa::View, cosine, sine, image, top, left, flip, unused);
     module.attr("view") = py::dtype::of<nsa::View>();
+    PYBIND11_NUMPY_DTYPE(nsa::Light, gain, shift, taps, noise, key, unused);
+    module.attr("light") = py::dtype::of<nsa::Light>();
     module.def(
         "background_range", &background_range, py::arg("channels"), py::arg("background"),
         py::arg("threshold"),
@@ -92,4 +110,6 @@ void bind_image(py::module_& module) {
     module.def("gather_masks_cpu", &gather_masks, py::arg("foreground").noconvert(),
                py::arg("height"), py::arg("width"), py::arg("outside"),
                py::arg("views").noconvert(), py::arg("masks").noconvert(), py::arg("threads"));
+    module.def("relight_cpu", &relight, py::arg("images").noconvert(),
+               py::arg("lights").noconvert(), py::arg("out").noconvert(), py::arg("threads"));
 }

@@ -2,6 +2,7 @@
 #include "image/augment_block.h"
 #include "image/image_cuda.h"
 #include "image/input_block.h"
+#include "image/light_block.h"
 #include "image/object_block.h"
 
 namespace nsa {
@@ -26,6 +27,12 @@ __global__ void __launch_bounds__(kInputThreads)
     for (int64_t line = blockIdx.x; line < lines; line += gridDim.x) {
         normalise_blocked_row(ThreadBlock(), batch, line / batch.rows,
                               static_cast<int>(line % batch.rows));
+    }
+}
+
+__global__ void __launch_bounds__(kRowThreads) relight_rows(const LightBatch batch, int64_t lines) {
+    for (int64_t line = blockIdx.x; line < lines; line += gridDim.x) {
+        light_row(ThreadBlock(), batch, line / batch.height, static_cast<int>(line % batch.height));
     }
 }
 
@@ -73,6 +80,14 @@ void launch_object_mask(const ObjectBatch& batch, int64_t count, void* stream) {
     object_tiles<<<blocks_for(tiles), kObjectThreads, 0, static_cast<cudaStream_t>(stream)>>>(
         batch, tiles, across, per_image);
     check_launch("object_tiles");
+}
+
+void launch_relight(const LightBatch& batch, int64_t count, void* stream) {
+    const int64_t lines = count * batch.height;
+    if (lines == 0) return;
+    relight_rows<<<blocks_for(lines), kRowThreads, 0, static_cast<cudaStream_t>(stream)>>>(batch,
+                                                                                           lines);
+    check_launch("relight_rows");
 }
 
 }  // namespace nsa

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "image/light.h"
 #include "image/position.h"
 
 namespace nsa {
@@ -54,6 +55,15 @@ struct ObjectBatch {
     uint8_t* masks;  // (count, height, width), 0 or 1
 };
 
+struct LightBatch {
+    const uint8_t* images;  // (count, height, width, channels)
+    int height;
+    int width;
+    int channels;
+    const Light* lights;  // (count)
+    uint8_t* out;         // as images
+};
+
 void launch_augment(const AugmentBatch& batch, int64_t count, void* stream);
 
 void launch_normalise(const InputBatch& batch, void* stream);
@@ -61,5 +71,7 @@ void launch_normalise(const InputBatch& batch, void* stream);
 void launch_normalise_in_blocks(const BlockedInput& batch, int64_t count, void* stream);
 
 void launch_object_mask(const ObjectBatch& batch, int64_t count, void* stream);
+
+void launch_relight(const LightBatch& batch, int64_t count, void* stream);
 
 }  // namespace nsa

@@ -23,7 +23,7 @@ from extremes import MEMORY, extremes, guarded
 
 from nsa._native import operators
 from nsa._native.extension import C
-from nsa._native.layout import VIEW
+from nsa._native.layout import LIGHT, VIEW
 from nsa.errors import InputError
 
 ALLOWED = (InputError, ValueError, TypeError, MemoryError)
@@ -55,6 +55,12 @@ def view_table() -> np.ndarray:
     return guarded(table.view(np.uint8))
 
 
+def light_table() -> np.ndarray:
+    table = np.zeros(2, LIGHT)
+    table["gain"], table["noise"], table["taps"] = 2048, 9000, [12288, 1536, 512]
+    return guarded(table.view(np.uint8))
+
+
 # Arguments by entry point, in order. Functions of C write into what they are given.
 def host_calls() -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     clone = {"masks": pixels(2, 16, 17), "centers": guarded(np.full((2, 2), 9, np.int64))}
@@ -80,6 +86,7 @@ def host_calls() -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "gather_masks_cpu": {"foreground": guarded(np.arange(words, dtype=np.uint64)),
                              "height": HEIGHT, "width": WIDTH, "outside": True,
                              "views": view_table(), "masks": pixels(2, 9, 8), "threads": 2},
+        "relight_cpu": {"images": images(), "lights": light_table(), "out": images(), "threads": 2},
         "sine_tables": {},
         "instruction_set": {},
         "keep_freed_memory": {},
@@ -151,7 +158,8 @@ def device_calls(
     named = {
         "label": guarded(floats), "entries": guarded(table_of_labels), "masks": masks,
         "images": images(), "others": pixels(*sources), "views": view_table(),
-        "crop": pixels(2, 9, 8, 3), "input": MEMORY.empty(2 * HEIGHT * WIDTH * 3).numpy(),
+        "lights": light_table(), "lit": images(), "crop": pixels(2, 9, 8, 3),
+        "input": MEMORY.empty(2 * HEIGHT * WIDTH * 3).numpy(),
         "blocks": MEMORY.empty(2 * 13 * 18 * 16).numpy(),
         "aligned": MEMORY.copy(torch.from_numpy(images()), 16).numpy(),
     }  # fmt: skip
@@ -175,13 +183,19 @@ def device_calls(
                                      "out": at["blocks"], "stream": 0},
         "object_masks_cuda": {"images": at["images"], "shape": shape, "low": 9, "extent": 99,
                               "masks": at["masks"], "stream": 0},
+        "relight_cuda": {"images": at["images"], "shape": shape, "lights": at["lights"],
+                         "out": at["lit"], "stream": 0},
         "use_cuda_device": {"index": 0},
         "device_limits": {}, "cuda_devices": {}, "cuda_versions": {},
     }  # fmt: skip
     return calls | {name: (getattr(native, name), given) for name, given in arguments.items()}
 
 
-DEVICES_OWN = ("buffer", "views")  # written by the host for kernels, which do not check it
+DEVICES_OWN = (
+    "buffer",
+    "views",
+    "lights",
+)  # written by the host for kernels, which do not check it
 HELD: list[np.ndarray] = []  # what the device's memory belongs to
 
 

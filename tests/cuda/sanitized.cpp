@@ -186,6 +186,13 @@ void other_kernels(const Case& made, const std::vector<uint8_t>& images, int tri
     nsa::launch_augment({images.data(), made.height, made.width, made.channels, &view, made.height,
                          made.width, crop.data()},
                         1, nullptr);
+    const nsa::Light light{{2000, 2100, 2200}, {1 << 19, 0, -(1 << 19)},     {6144, 4096, 1024},
+                           trial % 3 * 9000,   static_cast<uint32_t>(trial), 0};
+    const std::vector<nsa::Light> lights(static_cast<size_t>(made.count), light);
+    std::vector<uint8_t> lit(images.size());
+    nsa::launch_relight(
+        {images.data(), made.height, made.width, made.channels, lights.data(), lit.data()},
+        made.count, nullptr);
     // As PyTorch's, this memory begins at a multiple of 16 bytes.
     std::vector<float> normal(images.size());
     std::vector<uint16_t> half(images.size());

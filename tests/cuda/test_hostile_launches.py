@@ -24,6 +24,7 @@ SIZES = {
     "normalise_cuda": ("images", "out"),
     "normalise_in_blocks_cuda": ("images", "out"),
     "object_masks_cuda": ("images", "masks"),
+    "relight_cuda": ("images", "lights", "out"),
 }
 
 
@@ -47,7 +48,7 @@ def test_memory_that_is_short_missing_or_out_of_step_is_named(shim: ModuleType, 
                     value = [*several[:index], bad, *several[index + 1 :]]
                 with pytest.raises(InputError, match=r"must be \d+ bytes of device memory"):
                     launch(*{**given, key: value}.values())
-    for key, bytes_ in {"views": 8, "labels": 4, "table": 4, "buffer": 16}.items():
+    for key, bytes_ in {"views": 8, "lights": 4, "labels": 4, "table": 4, "buffer": 16}.items():
         if key in given:
             address, size = given[key]
             with pytest.raises(InputError, match=f"must start at a multiple of {bytes_} bytes"):

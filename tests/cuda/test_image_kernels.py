@@ -10,10 +10,12 @@ from host_device import HostDevice, guarded
 
 from nsa._native.cuda import kernels, operators
 from nsa._native.extension import C
-from nsa._native.layout import views
+from nsa._native.layout import lights_table, views
 from nsa.images.augment import apply_augmentation
+from nsa.images.light import relight
 from nsa.images.network_input import to_network_input
 from nsa.plan.augmentation import draw_augmentation
+from nsa.plan.light import draw_lights
 from nsa.settings.config import ImageConfig
 
 
@@ -83,3 +85,18 @@ def test_object_masks_equal_the_cpu(device: HostDevice, trial: int) -> None:
     device.arrange(seed=trial)
     actual = operators.object_masks(guarded(images), background, threshold)
     np.testing.assert_array_equal(actual.numpy(), expected)
+
+
+@pytest.mark.parametrize("trial", range(30))
+def test_another_light_equals_the_cpu(device: HostDevice, trial: int) -> None:
+    random = np.random.default_rng(trial)
+    channels = int(random.choice([1, 3]))
+    images = pictures(random, 3, *random.integers(1, 150, 2), channels)
+    most = {"brightness": 0.5, "contrast": 0.5, "blur": 1.5, "noise": 20.0}
+    chosen = {name: value for name, value in most.items() if random.random() < 0.7}
+    lights = draw_lights(ImageConfig(channels=channels, **{"contrast": 0.1, **chosen}), 3, trial)
+    assert lights is not None
+    expected = relight(torch.from_numpy(images).permute(0, 3, 1, 2), lights)
+    device.arrange(seed=trial)
+    actual = kernels.relight(guarded(images), device.memory.copy(lights_table(lights), align=8))
+    torch.testing.assert_close(actual.permute(0, 3, 1, 2), expected, rtol=0, atol=0)

@@ -14,11 +14,12 @@ from torch import Tensor
 import nsa
 from nsa._native.cuda import kernels, operators
 from nsa._native.cuda.plan import DevicePlan
-from nsa._native.layout import views
+from nsa._native.layout import lights_table, views
 from nsa.errors import InputError
 from nsa.label import label
 from nsa.plan import draw_plan
 from nsa.plan.augmentation import draw_augmentation
+from nsa.plan.light import draw_lights
 from nsa.plan.table import Plan
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.synthesis import on_gpu
@@ -37,6 +38,9 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start(device: HostDevic
     table = plan.tensors()
     config = ImageConfig(size=SHAPE[1:3], center_crop=None, crop=(40, 44))
     table_of_views = views(draw_augmentation(config, 3, 1), np.arange(3), 3)
+    lights = draw_lights(ImageConfig(noise=9.0), 3, 1)
+    assert lights is not None
+    table_of_lights = lights_table(lights)
     masks = torch.full(SHAPE[:3], 255, dtype=torch.uint8)
     masks[0, :9] = 7
     centers = torch.tensor([[25, 30]] * 3)
@@ -50,6 +54,7 @@ def test_each_kernel_is_reached_and_named_when_it_cannot_start(device: HostDevic
         "label_tiles": [lambda: operators.label(pixels, pixels, *table, *rule)],
         "object_tiles": [lambda: operators.object_masks(pixels, 90.0, 9.0)],
         "augment_rows": [lambda: kernels.augment(pixels, table_of_views, 40, 44)],
+        "relight_rows": [lambda: kernels.relight(pixels, table_of_lights)],
         "normalise": [
             lambda: kernels.normalise(pixels, [1.0] * 3, [0.0] * 3, torch.bfloat16),
             lambda: kernels.normalise(pixels[..., :1].contiguous(), [1.0], [0.0], torch.float32),

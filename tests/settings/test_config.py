@@ -185,6 +185,7 @@ def test_defaults_are_the_papers() -> None:
         "channels": 3, "size": (256, 256), "resize": "stretch", "levels": None,
         "reflection": 0, "rotation": 0.0, "center_crop": (230, 230),
         "crop": (224, 224), "vertical_flip": False,
+        "brightness": 0.0, "contrast": 0.0, "white_balance": 0.0, "blur": 0.0, "noise": 0.0,
     }  # fmt: skip
     assert dataclasses.asdict(TrainConfig()) == {
         "epochs": 320, "batch_size": 64, "crops_per_image": 1,

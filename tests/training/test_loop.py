@@ -18,6 +18,7 @@ from nsa.training.distributed import ALONE, Ranks
 IMAGES = ImageConfig(
     size=(72, 72), center_crop=(68, 68), crop=(64, 64), rotation=5, vertical_flip=True
 )
+LIGHT = {"brightness": 0.3, "contrast": 0.2, "blur": 0.6, "noise": 4.0}
 
 
 def pictures(count: int = 10, channels: int = 3) -> torch.Tensor:
@@ -31,6 +32,7 @@ def trainer(
     images: torch.Tensor | None = None,
     label: Any = "logistic",
     ranks: Ranks = ALONE,
+    relit: bool = False,
     **changes: Any,
 ) -> Trainer:
     settings = {"epochs": 2, "batch_size": 4, "seed": 0, **changes}
@@ -38,7 +40,7 @@ def trainer(
     return Trainer(
         images,
         SynthesisConfig(label=label),
-        replace(IMAGES, channels=images.shape[1]),
+        replace(IMAGES, channels=images.shape[1], **(LIGHT if relit else {})),
         TrainConfig(**settings),
         device=torch.device("cpu"),
         precision="fp32",
@@ -227,3 +229,28 @@ def test_a_changed_training_set_is_noticed(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "state", trainer())
     with pytest.raises(InputError, match="on 10 images, but now there are 9"):
         load_checkpoint(tmp_path / "state", trainer(pictures(9)))
+
+
+def test_another_light_changes_images_and_no_labels() -> None:
+    plain, relit = trainer(), trainer(relit=True)
+    for step in (0, 2):
+        images, labels = plain.make_batch(0, step)
+        seen, same = relit.make_batch(0, step)
+        torch.testing.assert_close(same, labels, rtol=0, atol=0)
+        assert seen.shape == images.shape
+        # Of each image another, and of each step.
+        ratios = seen.float().mean((1, 2, 3)) / images.float().mean((1, 2, 3))
+        assert ((ratios - 1).abs() > 0.005).all()
+        assert len(set(ratios.tolist())) == len(ratios)
+        assert ratios.max() < 1.31
+        torch.testing.assert_close(relit.make_batch(0, step)[0], seen, rtol=0, atol=0)
+
+
+def test_a_stopped_run_goes_on_in_the_same_light(tmp_path: Path) -> None:
+    whole, first, second = (trainer(relit=True) for _ in range(3))
+    whole.run(lambda *_: True)
+    first.run(steps(2))
+    save_checkpoint(tmp_path / "c", first)
+    load_checkpoint(tmp_path / "c", second)
+    second.run(lambda *_: True)
+    assert same_weights(whole, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -110,6 +111,25 @@ class Crops(Protocol):
     def flip(self) -> npt.NDArray[np.uint8]: ...
 
 
+class Lit(Protocol):
+    """In which light each image of a batch is seen.
+
+    Attributes:
+        blur, noise: float32 (N,). gain, shift: float32 (N, C). key: uint32 (N,).
+    """
+
+    @property
+    def blur(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def gain(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def shift(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def noise(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def key(self) -> npt.NDArray[np.uint32]: ...
+
+
 VIEW: np.dtype[np.void] = C.view  # one image of a batch, as the kernels that augment read it
 
 
@@ -131,4 +151,40 @@ def views(crops: Crops, image: npt.NDArray[np.int64], stored: int) -> Tensor:
     packed["cosine"], packed["sine"] = np.cos(radians), np.sin(radians)
     packed["image"], packed["flip"] = image, crops.flip
     packed["top"], packed["left"] = crops.top, crops.left
+    return torch.from_numpy(packed.view(np.uint8))
+
+
+LIGHT: np.dtype[np.void] = C.light  # of one image of a batch, as csrc/image/light.h has it
+_MOST_GAIN, _MOST_SHIFT, _MOST_NOISE = 8.0, 512.0, 50.0
+_HASH_DEVIATION = math.sqrt(4 * (256**2 - 1) / 12)  # of the sum of a hash's four bytes
+
+
+def lights_table(lights: Lit) -> Tensor:
+    """Lights in the whole numbers of the kernels, uint8 (N * LIGHT.itemsize,) on the CPU.
+
+    Raises:
+        InputError: one is no number, or beyond what the kernels compute with.
+    """
+    for name, values, low, high in (
+        ("blur", lights.blur, 0.0, math.inf),
+        ("gain", lights.gain, 0.0, _MOST_GAIN),
+        ("shift", lights.shift, -_MOST_SHIFT, _MOST_SHIFT),
+        ("noise", lights.noise, 0.0, _MOST_NOISE),
+    ):
+        if not ((values >= low) & (values <= high)).all():  # of NaN both are false
+            raise InputError(f"lights must have a {name} from {low:g} to {high:g}.")
+    packed = np.zeros(len(lights.blur), LIGHT)
+    channels = lights.gain.shape[1]
+    packed["gain"][:, :channels] = np.rint(lights.gain * np.float64(2**11))
+    packed["shift"][:, :channels] = np.rint(lights.shift * np.float64(2**19))
+    packed["noise"] = np.rint(lights.noise * (2**19 / _HASH_DEVIATION))
+    packed["key"] = lights.key
+    # exp(-d^2 / 2 blur^2) of pixels d = 1 and 2 px away, in 2^-14; the rest is the pixel's.
+    with np.errstate(divide="ignore", over="ignore"):
+        near = np.exp(-0.5 / np.square(lights.blur.astype(np.float64)))
+    far = near**4
+    whole = 1 + 2 * (near + far)
+    packed["taps"][:, 1] = np.rint(2**14 * near / whole)
+    packed["taps"][:, 2] = np.rint(2**14 * far / whole)
+    packed["taps"][:, 0] = 2**14 - 2 * packed["taps"][:, 1:].sum(1)
     return torch.from_numpy(packed.view(np.uint8))

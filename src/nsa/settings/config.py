@@ -146,6 +146,12 @@ class ImageConfig(Checked):
         crop: (height, width) of the network's input; random position in training, centre in
             evaluation, where not the whole image is judged.
         vertical_flip: flip top and bottom at random (textures).
+        brightness, contrast, white_balance: how far the light varies in training, not in the paper:
+            a training image as a whole, what it has beyond mid-grey, and each of its channels are
+            multiplied by factors of up to 1 + this or down to 1 / (1 + this); 0: they are not. Grey
+            images have no white balance.
+        blur: largest deviation, in px, of the Gaussian by which it is then blurred.
+        noise: largest deviation, in grey levels, of the noise that is then added to it.
         levels: (low, high), the values of images with more than 8 bits that become 0 and 255,
             linearly between and clipped beyond; None: fixed scales, see :mod:`nsa.images.decode`.
     """
@@ -158,6 +164,11 @@ class ImageConfig(Checked):
     center_crop: tuple[int, int] | None = (230, 230)
     crop: tuple[int, int] = (224, 224)
     vertical_flip: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+    white_balance: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
     levels: Levels | None = None
 
     def __post_init__(self) -> None:
@@ -168,6 +179,7 @@ class ImageConfig(Checked):
             )
         check_number(self, "rotation", 0, 180)
         check_levels(self.levels)
+        self._check_light()
         if self.cropped:
             self._check_cropped()
             return
@@ -195,6 +207,13 @@ class ImageConfig(Checked):
         # A pixel is mirrored once at most.
         check_number(self, "reflection", 0, min(self.size) - 1)
 
+    def _check_light(self) -> None:
+        check_number(self, "brightness", 0, 1)
+        check_number(self, "contrast", 0, 1)
+        check_number(self, "white_balance", 0, 1)
+        check_number(self, "blur", 0, 1.5)
+        check_number(self, "noise", 0, 50)
+
     def _check_cropped(self) -> None:
         if self.rotation or self.reflection or self.center_crop is not None:
             raise InputError(
@@ -206,6 +225,12 @@ class ImageConfig(Checked):
                 f"image sides must satisfy 32 <= crop <= size <= {_LARGEST_OWN}, got crop "
                 f"{shown(self.crop)} and size {shown(self.size)}."
             )
+
+    @property
+    def relit(self) -> bool:
+        """Whether training images are seen in more lights than their own."""
+        balance = self.white_balance if self.channels > 1 else 0
+        return any((self.brightness, self.contrast, balance, self.blur, self.noise))
 
     @property
     def cropped(self) -> bool:

@@ -280,7 +280,12 @@ class DeviceSteps:
         normal, images, labels = self._make(slot)
         if slot.ignored is not None:
             images, labels = undo(normal, images, labels, slot.ignored)
-        return images[: slot.own], labels[: slot.own]
+        images, labels = images[: slot.own], labels[: slot.own]
+        if slot.layout.relit:
+            pixels = images.permute(0, 2, 3, 1).contiguous()
+            lights = slot.layout.lights_of(slot.block, slot.own)
+            images = kernels.relight(pixels, lights).permute(0, 3, 1, 2)
+        return images, labels
 
     def _work(self, slot: _Slot, clock: Clock) -> None:
         """All of a step; what it reads and writes outside is in the slot and the network."""

@@ -14,10 +14,11 @@ from nsa.images.full_size import FullSizeImages
 from nsa.images.gather import gather
 from nsa.plan import Plan, draw_plan, object_masks
 from nsa.plan.augmentation import Augmentation, draw_augmentation, draw_crops, unchanged
+from nsa.plan.light import Lights, draw_lights
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.masks import AugmentedMasks, Pixels
-from nsa.training.schedule import AUGMENTATION, SYNTHESIS, derive_seed, epoch_batches
+from nsa.training.schedule import AUGMENTATION, LIGHT, SYNTHESIS, derive_seed, epoch_batches
 from nsa.training.share import take_share
 
 
@@ -34,6 +35,7 @@ class Drawn:
         pixels: uint8 (n, *crop, C), crops of images of their own sizes, to which nothing is to be
             done any more; None: pixels are those of the stored images.
         plan: the anomalies of the augmented images.
+        lights: in which each of the own images is seen with its anomalies; None: in its own.
         ignored: bool (n, *crop), pixels of these that do not count; None: all do.
     """
 
@@ -45,6 +47,7 @@ class Drawn:
     augmentation: Augmentation
     pixels: Pixels | None
     plan: Plan
+    lights: Lights | None = None
     ignored: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
@@ -142,7 +145,12 @@ class StepDrawer:
             image, augmentation = image[chosen], augmentation.of(chosen)
             pixels = None if pixels is None else pixels[chosen]
             ignored = None if ignored is None else ignored[chosen]
-        return Drawn(epoch, step, total, len(own), image, augmentation, pixels, plan, ignored)
+        lights = draw_lights(self._images, total, self._seed(LIGHT, epoch, step))
+        if lights is not None:
+            lights = lights.of(slice(own.start, own.stop))
+        return Drawn(
+            epoch, step, total, len(own), image, augmentation, pixels, plan, lights, ignored
+        )
 
     def _following(self, epoch: int, step: int) -> list[int]:
         """The images of the step after a step."""

@@ -1,4 +1,4 @@
-"""The input of a step on the GPU as one block of bytes: the packed plan, then the views.
+"""The input of a step on the GPU as one block of bytes: the packed plan, the views, the lights.
 
 A captured graph reads this block and nothing else that changes, so one copy makes a replay do
 another step.
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from nsa._native.extension import C
-from nsa._native.layout import VIEW, views
+from nsa._native.layout import LIGHT, VIEW, lights_table, views
 from nsa.plan.bounds import plan_bounds
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.training.draw import Drawn
@@ -33,6 +33,7 @@ class PackedStep:
         count: as given.
         plan: layout of the plan and bounds of its launches, for any plan of these settings.
         plan_bytes: bytes of the plan, which comes first.
+        relit: whether lights come last.
         bytes: of the whole.
     """
 
@@ -63,7 +64,9 @@ class PackedStep:
             count * bounds.mask_bytes,
         )
         self.plan_bytes = int(self.plan.bytes)
-        self.bytes = self.plan_bytes + count * VIEW.itemsize
+        self.relit = image_config.relit
+        self._lights = self.plan_bytes + count * VIEW.itemsize
+        self.bytes = self._lights + self.relit * count * LIGHT.itemsize
 
     def pack(self, drawn: Drawn, image: npt.NDArray[np.int64], out: Tensor) -> None:
         """Write a step into ``out``, uint8 (bytes,) on the CPU.
@@ -77,11 +80,18 @@ class PackedStep:
         """
         table = (part.numpy() for part in drawn.plan.tensors())
         self.plan.pack(*table, out[: self.plan_bytes].numpy())
-        out[self.plan_bytes :] = views(drawn.augmentation, image, self._stored)
+        out[self.plan_bytes : self._lights] = views(drawn.augmentation, image, self._stored)
+        if drawn.lights is not None:
+            lights = lights_table(drawn.lights)
+            out[self._lights : self._lights + len(lights)] = lights
 
     def views_of(self, block: Tensor) -> Tensor:
         """The part of a block that says how images are taken from the store."""
-        return block[self.plan_bytes :]
+        return block[self.plan_bytes : self._lights]
+
+    def lights_of(self, block: Tensor, own: int) -> Tensor:
+        """The part of a block that says in which light the first ``own`` images are seen."""
+        return block[self._lights : self._lights + own * LIGHT.itemsize]
 
     def plan_of(self, block: Tensor) -> Tensor:
         """The part of a block that holds the plan."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nsa.images.full_size import FullSizeImages
 from nsa.images.gather import gather
+from nsa.images.light import relight
 from nsa.synthesis import NSA
 from nsa.training.draw import Drawn
 from nsa.training.profile import SYNTHESIS, Clock
@@ -112,7 +113,8 @@ class HostSteps:
         blended, labels = self._synthesis.synthesize(images, drawn.plan)
         if drawn.ignored is not None:
             blended, labels = undo(images, blended, labels, torch.from_numpy(drawn.ignored))
-        return blended[: drawn.own], labels[: drawn.own]
+        blended, labels = blended[: drawn.own], labels[: drawn.own]
+        return blended if drawn.lights is None else relight(blended, drawn.lights), labels
 
     def run(self, prepared: Drawn, clock: Clock) -> None:
         """See :meth:`Steps.run`."""

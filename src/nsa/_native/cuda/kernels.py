@@ -155,6 +155,21 @@ def augment(store: Tensor, table: Tensor, rows: int, columns: int) -> Tensor:
     return out
 
 
+def relight(images: Tensor, table: Tensor) -> Tensor:
+    """The images in another light, see :func:`nsa.images.light.relight`.
+
+    Args:
+        table: of :func:`nsa._native.layout.lights_table`; copied to the GPU if it is on the CPU.
+    """
+    check_device(images.device)
+    there = table if table.is_cuda else table.pin_memory().to(images.device, non_blocking=True)
+    with memory_for("Lighting", images.numel(), _BATCH):
+        out = torch.empty_like(images)
+    with _stream(images.device) as stream:
+        C.relight_cuda(_memory(images), shape_of(images), _memory(there), _memory(out), stream)
+    return out
+
+
 def normalise(images: Tensor, scale: list[float], shift: list[float], dtype: torch.dtype) -> Tensor:
     """``images * scale + shift`` per channel, float32 or bfloat16 of the same shape."""
     # Whole 16-byte loads; a slice of a larger tensor may start anywhere.
