@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import cv2
 import numpy as np
 import pytest
@@ -100,6 +102,27 @@ def test_demo_categories_are_told_apart(count: int) -> None:
         if preset is not None:
             assert preset.kind == kind
             assert (preset.synthesis.background is not None) == (kind == "object")
+
+
+def uneven(height: int, width: int, light: str) -> np.ndarray:
+    """What a lamp makes of an evenly lit surface, as factors."""
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    surfaces = {
+        "dark corners": 1 - 0.35 * (x**2 + y**2),
+        "from a side": 0.9 + 0.3 * x,
+        "a spot": 0.8 + 0.4 * np.exp(-((x + 0.4) ** 2 + (y - 0.2) ** 2) / 0.3),
+    }
+    return surfaces[light][..., None]
+
+
+@pytest.mark.parametrize("light", ["dark corners", "from a side", "a spot"])
+@pytest.mark.parametrize("drawer", [brushed, fabric])
+def test_uneven_light_makes_no_object_of_a_texture(light: str, drawer: ModuleType) -> None:
+    """All pictures of it agree in their light, by 0.87 and less, and in nothing else."""
+    pictures = [drawer.draw(np.random.default_rng(seed))[0] for seed in range(6)]
+    lamp = uneven(*pictures[0].shape[:2], light)
+    lit = [np.clip(picture * lamp, 0, 255).astype(np.uint8) for picture in pictures]
+    assert suggest(batch(lit)).preset.kind == "texture"
 
 
 def test_wrong_input_is_explained() -> None:

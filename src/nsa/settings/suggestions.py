@@ -7,7 +7,8 @@ The rules are few and cautious, and every one is said in the reason:
   the image and at least twice as frequent as on the border. ``t`` is twice what 90 % of the border
   keep to, but at least 20. Then it is an object, and patches are confined to it.
 * Without a plain background the images are an **object**, filling the frame, if they agree with
-  one another (each correlates with the mean of the others by 0.5 or more), else a **texture**.
+  one another, else a **texture**: what they show apart from uneven light, a smooth surface that is
+  fitted to each and taken away, correlates with the mean of the others by 0.35 or more.
 * Labels keep the paper's usual ``y0``, ``k``: 15, 1/6 for objects and 7, 1/3 for textures.
 """
 
@@ -30,6 +31,8 @@ from nsa.settings.presets import Preset, generic
 _LOOK_AT = 64  # images; more do not change the verdict
 _BORDER = 0.03  # width of the border, relative to the image's side
 _PLAIN = 20  # grey levels, the smaller t_brightness of Table 4
+_LIGHT_DEGREE = 6  # of the polynomials in x and y that light is taken for
+_AGREE = 0.35
 _SMALLEST_SIDE = 0.06  # of a patch, as nearly everywhere in Table 4
 Floats = npt.NDArray[np.float32]
 
@@ -82,20 +85,20 @@ def suggest(images: Tensor, name: str = "custom") -> Suggestion:
     brightness: Floats = some.to(torch.float32).mean(1).numpy()
 
     background = _plain_background(brightness)
-    agreement = _agreement(brightness)
-    kind = "object" if background is not None or agreement >= 0.5 else "texture"
+    agreement = _agreement(_without_light(brightness))
+    kind = "object" if background is not None or agreement >= _AGREE else "texture"
     preset = generic(name, kind, channels)
     if background is not None:
-        preset, reason = _on_background(preset, background, brightness, agreement)
+        preset, reason = _on_background(preset, background, brightness)
     elif kind == "object":
         reason = (
             "object without a plain background (the border varies, but the images agree with a "
-            f"correlation of {agreement:.2f}): patches may lie anywhere"
+            f"correlation of {agreement:.2f}, uneven light apart): patches may lie anywhere"
         )
     else:
         reason = (
             "texture (no plain background, and the images correlate by only "
-            f"{agreement:.2f}): patches may lie anywhere, with mixed gradients"
+            f"{agreement:.2f}, uneven light apart): patches may lie anywhere, with mixed gradients"
         )
     colour = "" if channels == 3 else ", grey"
     return Suggestion(preset, f"{reason}{colour}.")
@@ -124,6 +127,22 @@ def _plain_background(brightness: Floats) -> _Background | None:
     return _Background(level, threshold)
 
 
+def _without_light(brightness: Floats) -> Floats:
+    """Each image less the smooth surface nearest to it, which pictures of one texture may share."""
+    count, height, width = brightness.shape
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = [
+        (x**i * y**j).ravel()
+        for i in range(_LIGHT_DEGREE + 1)
+        for j in range(_LIGHT_DEGREE + 1 - i)
+    ]
+    basis = np.linalg.qr(np.stack(terms, 1))[0].astype(np.float32)
+    flat = brightness.reshape(count, -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    rest: Floats = flat - (flat @ basis) @ basis.T
+    return rest.reshape(brightness.shape)
+
+
 def _agreement(brightness: Floats) -> float:
     """Mean correlation of each image with the mean of the others; 0 for a single image."""
     count = len(brightness)
@@ -137,7 +156,7 @@ def _agreement(brightness: Floats) -> float:
 
 
 def _on_background(
-    preset: Preset, background: _Background, brightness: Floats, agreement: float
+    preset: Preset, background: _Background, brightness: Floats
 ) -> tuple[Preset, str]:
     """The settings of an object, confined to what lies on a plain background; and the reason."""
     mask = np.abs(brightness - background.brightness) > background.threshold
@@ -154,7 +173,7 @@ def _on_background(
         background_threshold=background.threshold,
         min_object_share=0.70 if filled >= 0.5 else 0.50,
     )
-    rotation = 0.0 if agreement >= 0.9 or len(brightness) < 2 else 5.0
+    rotation = 0.0 if len(brightness) < 2 or _agreement(brightness) >= 0.9 else 5.0
     placed = "aligned" if rotation == 0 else "not aligned, so rotated by up to 5 degrees"
     reason = (
         f"object on a plain background of brightness {background.brightness} +- "
