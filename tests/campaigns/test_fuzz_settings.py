@@ -24,6 +24,7 @@ from nsa.detectors.registry import read_request
 from nsa.errors import InputError
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.settings.fields import from_dict
+from nsa.settings.light import LightSpread
 from nsa.settings.presets import preset
 from nsa.system.files import to_yaml
 
@@ -123,11 +124,15 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 
 def _resolve(request: Any, category: str) -> Any:
-    return resolve_network(request, category, _suggest)
+    return resolve_network(request, category, _suggest, _light)
 
 
 def _suggest() -> Any:
     return preset("bottle")
+
+
+def _light() -> LightSpread:
+    return LightSpread(0.2, 0.2, 0.1)
 
 
 def test_what_texts_are_made_of_is_yaml() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,19 +16,30 @@ from nsa.detectors.network.settings import (
     choose_preset,
     contradictions,
     of_preset,
-    resolve,
 )
+from nsa.detectors.network.settings import resolve as resolve_settings
 from nsa.errors import InputError
 from nsa.images.demo import CATEGORIES
 from nsa.settings.fields import replace
+from nsa.settings.light import LightSpread
 from nsa.settings.options import NONE
 from nsa.settings.presets import Preset, preset
 
 SCREW = preset("screw")
 
 
+SPREAD = LightSpread(brightness=0.25, contrast=0.3, white_balance=0.15)
+
+
 def never() -> Preset:
     raise AssertionError("a preset was there")
+
+
+def resolve(
+    request: NetworkRequest, category: str, suggest: Callable[[], Preset], **more: Any
+) -> NetworkSettings:
+    """With images whose light varies by :data:`SPREAD`."""
+    return resolve_settings(request, category, suggest, lambda: SPREAD, **more)
 
 
 def test_a_known_category_has_its_preset() -> None:
@@ -37,9 +49,16 @@ def test_a_known_category_has_its_preset() -> None:
 
 
 def automatic(suggested: Preset, category: str) -> NetworkSettings:
-    """The settings of what was suggested: more steps than the paper has, and a score found out."""
-    training = dataclasses.replace(suggested.training, image_score="auto", batch_size=16)
-    return of_preset(dataclasses.replace(suggested, training=training), category)
+    """The settings of what was suggested, by the tuned recipe."""
+    training = dataclasses.replace(
+        suggested.training,
+        image_score="auto",
+        batch_size=16,
+        skips=suggested.kind == "texture",
+    )
+    images = dataclasses.replace(suggested.images, **dataclasses.asdict(SPREAD))
+    suggested = dataclasses.replace(suggested, training=training, images=images)
+    return dataclasses.replace(of_preset(suggested, category), recipe="tuned")
 
 
 @pytest.mark.parametrize("request_of", [{}, {"kind": "texture"}])
@@ -49,6 +68,54 @@ def test_an_unknown_category_or_another_kind_is_suggested(request_of: dict[str, 
     settings = resolve(NetworkRequest(**request_of), category, lambda: carpet)
     assert settings == automatic(carpet, category)
     assert choose_preset(NetworkRequest(**request_of), category, lambda: carpet) is carpet
+
+
+def test_a_recipe_is_what_nothing_else_says() -> None:
+    bottle, carpet = preset("bottle"), preset("carpet")
+    for preset_, kind in ((bottle, "object"), (carpet, "texture")):
+        name = preset_.name
+        paper = resolve(NetworkRequest(recipe="paper"), name, never)
+        assert paper == resolve(NetworkRequest(), name, never) == of_preset(preset_, name)
+        tuned = resolve(NetworkRequest(recipe="tuned"), name, never)
+        images = replace(preset_.images, **vars(SPREAD))
+        assert tuned.images == (images.whole() if kind == "object" else images)
+        assert tuned.synthesis == preset_.synthesis
+        training = tuned.training
+        assert (training.batch_size, training.image_score) == (16, "auto")
+        assert training.skips == (kind == "texture")
+        # What is not seen as in the paper is trained by the other recipe, unless told.
+        for request in (NetworkRequest(frame="whole"), NetworkRequest(size=(300,))):
+            assert resolve(request, name, never) == tuned
+            asked = resolve(request.replace(recipe="paper"), name, never)
+            assert asked.training == preset_.training
+            assert not asked.light
+        # And what nobody has a preset for by the paper's, if told.
+        new = resolve(NetworkRequest(recipe="paper"), "thing", lambda preset_=preset_: preset_)
+        assert new == of_preset(preset_, "thing")
+        assert NetworkSettings.from_dict(yaml.safe_load(yaml.safe_dump(tuned.to_dict()))) == tuned
+        assert tuned.to_dict()["recipe"] == "tuned"
+        assert paper.to_dict()["recipe"] == "paper"
+        assert contradictions(tuned, NetworkRequest(recipe="paper")) == ["recipe"]
+        assert contradictions(tuned, NetworkRequest(recipe="tuned")) == []
+    with pytest.raises(InputError, match="recipe must be paper or tuned, got 'best'"):
+        resolve(NetworkRequest(recipe="best"), "bottle", never)
+
+
+def test_the_light_may_be_varied_by_either_recipe_or_not_at_all() -> None:
+    for recipe in ("paper", "tuned"):
+        request = NetworkRequest(recipe=recipe, light=True)
+        lit = resolve(request, "bottle", never)
+        assert lit.images.brightness == SPREAD.brightness
+        assert lit.light
+        assert contradictions(lit, NetworkRequest(light=False)) == ["light"]
+        assert contradictions(lit, NetworkRequest(light=True)) == []
+        own = resolve(request.replace(images={"contrast": 0.5, "noise": 3}), "bottle", never)
+        expected = replace(lit.images, contrast=0.5, noise=3)
+        assert own.images == expected
+        assert own.to_dict()["images"]["white_balance"] == SPREAD.white_balance
+        plain = resolve(request.replace(light=False), "bottle", never)
+        assert not plain.light
+        assert not {"brightness", "noise"} & set(plain.to_dict()["images"])
 
 
 def test_a_namesake_in_another_data_set_has_no_preset(caplog: pytest.LogCaptureFixture) -> None:
@@ -89,24 +156,24 @@ def test_a_preset_keeps_the_papers_crop_and_all_else_sees_the_whole_image() -> N
     crop = preset("bottle").images
     assert resolve(NetworkRequest(), "bottle", never).images == crop
     assert resolve(NetworkRequest(frame="crop"), "bottle", never).images == crop
-    whole = resolve(NetworkRequest(frame="whole"), "bottle", never)
+    whole = resolve(NetworkRequest(frame="whole", light=False), "bottle", never)
     assert whole.images == crop.whole()
     assert (whole.frame, whole.test_size, whole.images.crop) == ("whole", (256, 256), (256, 256))
     suggested = dataclasses.replace(preset("bottle"), name="thing")
-    assert resolve(NetworkRequest(), "thing", lambda: suggested).images == crop.whole()
-    asked = NetworkRequest(frame="crop")
+    assert resolve(NetworkRequest(light=False), "thing", lambda: suggested).images == crop.whole()
+    asked = NetworkRequest(frame="crop", light=False)
     assert resolve(asked, "thing", lambda: suggested).images == crop
     # Whoever says what is cut out has it so, and other settings of images count for the whole.
     for own in ({"crop": [200, 200]}, {"reflection": 8}, {"center_crop": None}):
-        images = resolve(NetworkRequest(images=own), "thing", lambda: suggested).images
+        images = resolve(NetworkRequest(images=own, light=False), "thing", lambda: suggested).images
         assert images == replace(crop, **own)
-    request = NetworkRequest(images={"rotation": 20, "size": [128, 160]})
+    request = NetworkRequest(images={"rotation": 20, "size": [128, 160]}, light=False)
     found = resolve(request, "thing", lambda: suggested).images
     assert found == replace(crop, rotation=20).whole((128, 160))
     assert (found.size, found.crop, found.rotation) == ((128, 160), (128, 160), 20)
     texture = preset("carpet")
     for frame in (None, "whole"):
-        settings = resolve(NetworkRequest(frame=frame), "thing", lambda: texture)
+        settings = resolve(NetworkRequest(frame=frame, light=False), "thing", lambda: texture)
         assert (settings.images, settings.frame) == (texture.images, "whole")
 
 

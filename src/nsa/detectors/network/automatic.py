@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 from nsa.detectors.levels import choose_levels
@@ -11,6 +12,7 @@ from nsa.detectors.network.sizes import sized
 from nsa.errors import InputError
 from nsa.images import Dataset, load_some
 from nsa.settings.config import Levels
+from nsa.settings.light import LightSpread, light_spread
 from nsa.settings.presets import Preset, generic
 from nsa.settings.suggestions import suggest
 
@@ -27,9 +29,19 @@ def settle(request: NetworkRequest, dataset: Dataset) -> NetworkSettings:
     levels = request.images["levels"]
     settings = resolve(
         request, dataset.name, lambda: suggest_settings(dataset, request.kind, levels),
-        presets=dataset.presets,
+        lambda: _light(dataset, levels), presets=dataset.presets,
     )  # fmt: skip
     return sized(settings, request, [sample.path for sample in dataset.train])
+
+
+def _light(dataset: Dataset, levels: Levels | None) -> LightSpread:
+    spread = light_spread(load_some(dataset.train, levels))
+    _log.info(
+        "The light is varied in training, so that its drift is no defect: brightness and contrast "
+        "by up to %d and %d %%, colours by %d %%.",
+        *(round(100 * part) for part in dataclasses.astuple(spread)),
+    )
+    return spread
 
 
 def with_levels(request: NetworkRequest, dataset: Dataset) -> NetworkRequest:

@@ -27,6 +27,12 @@ class NetworkRequest(TrainRequest):
         synthesis, images, training: fields of :mod:`nsa.settings.config`, by name.
     """
 
+    recipe: str | None = option(
+        "What the settings are where nothing else says: paper: as published; tuned: finds more in "
+        "as many epochs, by whole images in batches of 16, varied light, skip connections and a "
+        "score that the held-out images choose. [default: preset as in the paper: paper, else "
+        "tuned]"
+    )
     epochs: int | None = option(
         "Passes over the training images. With --resume a stopped run goes on to so many, from its "
         "next epoch on at the learning rate of a run of that length; with as many as are done it "
@@ -34,7 +40,7 @@ class NetworkRequest(TrainRequest):
         section="training",
     )
     batch_size: int | None = option(
-        "Most images per step, at least 2. [default: 64 in the paper's setting, else 16]",
+        "Most images per step, at least 2. [default: recipe: 64 or 16]",
         section="training",
     )
     learning_rate: float | None = option(
@@ -42,7 +48,7 @@ class NetworkRequest(TrainRequest):
     )
     skips: bool | None = option(
         "A network with skip connections, which finds smaller defects; no-skips: the paper's. "
-        "[default: no-skips]",
+        "[default: recipe]",
         section="training",
     )
     variant: str | None = option(
@@ -52,8 +58,7 @@ class NetworkRequest(TrainRequest):
     label: str | None = option(f"{', '.join(LABELS)}. [default: logistic]", section="synthesis")
     image_score: str | None = option(
         f"What of its map scores an image: {', '.join(IMAGE_SCORES)}; auto "
-        "chooses by images that are held out of the training. [default: preset without --size: "
-        "mean, else auto]",
+        "chooses by images that are held out of the training. [default: recipe: mean or auto]",
         section="training",
     )
     background: float | str | None = option(
@@ -65,9 +70,14 @@ class NetworkRequest(TrainRequest):
     kind: str | None = option(
         "object or texture, for automatic settings. [default: preset, or estimated]"
     )
+    light: bool | None = option(
+        "Vary brightness, contrast and colour of the light in training, as far as the training "
+        "images vary and at least by what a lamp drifts; no-light: see them as they are, where "
+        "light itself is what is inspected. [default: recipe: no-light or light]"
+    )
     frame: str | None = option(
         "whole: train on whole images, as they are judged; crop: on a crop of objects, whose "
-        "centre the paper judges. [default: preset: crop, else whole]"
+        "centre the paper judges. [default: recipe: crop or whole]"
     )
     size: Sides | None = option(
         "Images keep their shape: px of the longer side, height x width such as 768x1024 that they "

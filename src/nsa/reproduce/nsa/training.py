@@ -79,7 +79,7 @@ class TrainingJob(Job):
         settings = self.settings.to_dict()
         request = NetworkRequest(
             data_root=data_root, device=self.device, precision=self.precision, output=folder,
-            threads=self.threads,
+            threads=self.threads, recipe=self.settings.recipe,
             **{name: settings[name] for name in ("category", "kind", *SECTIONS)},
         )  # fmt: skip
         return train_or_resume(request, self.settings)
