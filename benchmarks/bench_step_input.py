@@ -6,6 +6,7 @@ import torch
 from common import product_images
 
 import nsa
+from nsa._native.extension import C
 from nsa.images.augment import apply_augmentation
 from nsa.images.gather import gather
 from nsa.plan.augmentation import draw_augmentation
@@ -14,7 +15,7 @@ from nsa.training.masks import AugmentedMasks
 from nsa.training.packed import PackedStep
 
 BATCH, STORED = 64, 192
-SHARED = 227 * 1024  # bytes of a block of an H100
+H100 = C.DeviceLimits(227 * 1024, 132)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_step(benchmark, scene):
     benchmark.group = f"input of a step of {BATCH} images, bottle, without their pixels"
     benchmark.extra_info.update(peer="nsa", images=BATCH)
     draw = StepDrawer(images, preset.synthesis, preset.images, preset.training, threads=1)
-    layout = PackedStep(BATCH, STORED, preset.synthesis, preset.images, SHARED)
+    layout = PackedStep(BATCH, STORED, preset.synthesis, preset.images, H100)
     block = torch.empty(layout.bytes, dtype=torch.uint8)
     turns = iter(range(10**9))
 

@@ -187,6 +187,18 @@ class Scene:
         views["flip"] = self.random.integers(0, 2, count)
         return views.view(np.uint8)
 
+    def lights(self, dtype: np.dtype[Any]) -> np.ndarray:
+        """Of every image another light, as bytes; half of them blur."""
+        lights = np.zeros(self.count, dtype)
+        lights["gain"] = self.random.integers(0, (8 << 11) + 1, (self.count, 3))
+        lights["shift"] = self.random.integers(-(512 << 19), (512 << 19) + 1, (self.count, 3))
+        lights["noise"] = self.random.choice([0, 1, 200_000], self.count)
+        lights["key"] = self.random.integers(0, 2**32, self.count)
+        lights["taps"][:, 1:] = self.random.integers(0, 4097, (self.count, 2))
+        lights["taps"][::2, 1:] = 0
+        lights["taps"][:, 0] = (1 << 14) - 2 * lights["taps"][:, 1:].sum(1)
+        return lights.view(np.uint8)
+
 
 def shape(array: np.ndarray) -> tuple[int, ...]:
     return array.shape
@@ -274,6 +286,15 @@ def gather_masks_cpu(draw: Draw, scene: Scene) -> Arguments:
         "outside": draw(st.booleans()), "views": scene.views(_view(), count),
         "masks": written(np.uint8, count, scene.high, scene.wide), "threads": scene.threads,
     }  # fmt: skip
+
+
+def relight_cpu(_draw: Draw, scene: Scene) -> Arguments:
+    from nsa._native.extension import C
+
+    images = scene.images()
+    out = written(np.uint8, *images.shape)
+    lights = scene.lights(C.light)
+    return {"images": images, "lights": lights, "out": out, "threads": scene.threads}
 
 
 def device_limits(draw: Draw, _scene: Scene) -> Arguments:

@@ -21,7 +21,7 @@ Target = tuple[Callable[[Any], None], st.SearchStrategy[Any]]
 # What a function writes to.
 OUTPUTS = {
     "blend_cpu": "out", "clone_cpu": "out", "label_cpu": "labels", "object_masks_cpu": "masks",
-    "gather_cpu": "out", "gather_masks_cpu": "masks",
+    "gather_cpu": "out", "gather_masks_cpu": "masks", "relight_cpu": "out",
 }  # fmt: skip
 # Its result may be of any size that is asked for.
 _LARGE = {"resize"}
