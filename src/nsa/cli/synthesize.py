@@ -32,7 +32,7 @@ class WhatToDraw(Request):
 
 _OF_A_TRAINING = (
     "data_root", "category", "normal_dir", "seed", "method", "variant", "label", "background",
-    "kind", "frame", "size", "crop",
+    "recipe", "kind", "light", "frame", "size", "crop",
 )  # fmt: skip
 
 

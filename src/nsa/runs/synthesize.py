@@ -13,6 +13,8 @@ from nsa.errors import InputError
 from nsa.images import open_dataset
 from nsa.images.augment import augment
 from nsa.images.full_size import load_to_train_on
+from nsa.images.light import relight
+from nsa.plan.light import draw_lights
 from nsa.report.canvas import SYNTHESIS_TITLE
 from nsa.report.grids import synthesis_grid
 from nsa.report.methods import Examples, method_grid
@@ -21,7 +23,7 @@ from nsa.settings.config import SynthesisConfig
 from nsa.settings.fields import replace
 from nsa.settings.methods import METHODS
 from nsa.synthesis import NSA
-from nsa.training.schedule import AUGMENTATION, SYNTHESIS, derive_seed
+from nsa.training.schedule import AUGMENTATION, LIGHT, SYNTHESIS, derive_seed
 
 _COUNT, _COUNT_OF_ALL = 8, 4
 
@@ -35,6 +37,9 @@ def synthesize(
     overwrite: bool = False,
 ) -> Path:
     """Write a grid of original, synthetic anomaly and label, or one of all methods.
+
+    Originals are in their own light, anomalies in that in which the training sees them, those of
+    all methods in their own again.
 
     Args:
         request: images and settings, as for a training.
@@ -65,20 +70,20 @@ def synthesize(
     images = load_to_train_on(paths, settings.images, progress=False)
     originals = augment(images, settings.images, seed=derive_seed(seed, AUGMENTATION))
     if not every_method:
-        examples = _examples(originals, settings.synthesis, seed)
-        return synthesis_grid(
-            list(originals), list(examples.anomalies), list(examples.labels), output
-        )
+        anomalies, labels = _blended(originals, settings.synthesis, seed)
+        lights = draw_lights(settings.images, len(originals), derive_seed(seed, LIGHT))
+        if lights is not None:
+            anomalies = relight(anomalies, lights)
+        return synthesis_grid(list(originals), list(anomalies), list(labels), output)
     configs = [replace(settings.synthesis, method=name) for name in METHODS]
     if settings.synthesis.mask_background is None:
         # Without a plain background this ablation is NSA itself.
         configs = [config for config in configs if config.method != "no_object_masks"]
-    return method_grid(
-        list(originals), [_examples(originals, config, seed) for config in configs], output
-    )
+    made = [(config.title, *_blended(originals, config, seed)) for config in configs]
+    rows = [Examples(title, list(anomalies), list(labels)) for title, anomalies, labels in made]
+    return method_grid(list(originals), rows, output)
 
 
-def _examples(originals: Tensor, config: SynthesisConfig, seed: int) -> Examples:
+def _blended(originals: Tensor, config: SynthesisConfig, seed: int) -> tuple[Tensor, Tensor]:
     nsa = NSA(config)
-    anomalies, labels = nsa.synthesize(originals, nsa.plan(originals, derive_seed(seed, SYNTHESIS)))
-    return Examples(config.title, list(anomalies), list(labels))
+    return nsa.synthesize(originals, nsa.plan(originals, derive_seed(seed, SYNTHESIS)))
