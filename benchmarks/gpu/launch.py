@@ -75,7 +75,7 @@ def launches(channels: int, *, every: bool) -> Iterator[tuple[str, Callable[[], 
         )
     augmentation = draw_augmentation(config, 4, seed=0)
     yield f"augment, {colours}", lambda: apply_augmentation(images, augmentation)
-    lit = replace(config, brightness=0.2, contrast=0.2, blur=0.8, noise=5.0)
+    lit = replace(config, brightness=0.2, contrast=0.2, white_balance=0.2, blur=0.8, noise=5.0)
     lights = draw_lights(lit, 4, seed=0)
     assert lights is not None
     yield f"another light, {colours}", lambda: relight(images, lights)

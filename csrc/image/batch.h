@@ -37,8 +37,8 @@ struct MaskBatch {
 
 void gather_masks_cpu(const MaskBatch& batch, const TableBytes& views, uint8_t* masks, int threads);
 
-// The images in the light that `lights` says: bytes, which may start anywhere, one Light (light.h)
-// an image. Throws InputError if one is out of range. out: like images, not the same.
+// The images in the lights of a table, into `out`, which is other memory. Throws InputError if a
+// light is out of range.
 void relight_cpu(const ImagesView& images, const TableBytes& lights, uint8_t* out, int threads);
 
 }  // namespace nsa

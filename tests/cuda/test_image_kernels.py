@@ -92,7 +92,9 @@ def test_another_light_equals_the_cpu(device: HostDevice, trial: int) -> None:
     random = np.random.default_rng(trial)
     channels = int(random.choice([1, 3]))
     images = pictures(random, 3, *random.integers(1, 150, 2), channels)
-    most = {"brightness": 0.5, "contrast": 0.5, "blur": 1.5, "noise": 20.0}
+    most = {
+        "brightness": 0.5, "contrast": 0.5, "white_balance": 0.5, "blur": 1.5, "noise": 20.0,
+    }  # fmt: skip
     chosen = {name: value for name, value in most.items() if random.random() < 0.7}
     lights = draw_lights(ImageConfig(channels=channels, **{"contrast": 0.1, **chosen}), 3, trial)
     assert lights is not None

@@ -102,20 +102,64 @@ def test_a_recipe_is_what_nothing_else_says() -> None:
 
 
 def test_the_light_may_be_varied_by_either_recipe_or_not_at_all() -> None:
+    numbers = {"contrast": 0.5, "noise": 3}
     for recipe in ("paper", "tuned"):
-        request = NetworkRequest(recipe=recipe, light=True)
-        lit = resolve(request, "bottle", never)
-        assert lit.images.brightness == SPREAD.brightness
+        asked = NetworkRequest(recipe=recipe, light=True)
+        lit = resolve(asked, "bottle", never)
+        assert vars(SPREAD).items() <= vars(lit.images).items()
         assert lit.light
         assert contradictions(lit, NetworkRequest(light=False)) == ["light"]
         assert contradictions(lit, NetworkRequest(light=True)) == []
-        own = resolve(request.replace(images={"contrast": 0.5, "noise": 3}), "bottle", never)
-        expected = replace(lit.images, contrast=0.5, noise=3)
-        assert own.images == expected
-        assert own.to_dict()["images"]["white_balance"] == SPREAD.white_balance
-        plain = resolve(request.replace(light=False), "bottle", never)
-        assert not plain.light
-        assert not {"brightness", "noise"} & set(plain.to_dict()["images"])
+        own = resolve(asked.replace(images=numbers), "bottle", never)
+        assert own.images == replace(lit.images, **numbers)
+        # A no is stronger than the numbers of a settings file, and a yes than its zeros.
+        file = {"brightness": 0.3, "contrast": 0.3, "white_balance": 0.3, "blur": 0.5, "noise": 3}
+        dark = resolve(NetworkRequest(recipe=recipe, light=False, images=file), "bottle", never)
+        assert not dark.light
+        zeros = dict.fromkeys(file, 0.0)
+        assert not resolve(NetworkRequest(recipe=recipe, images=zeros), "bottle", never).light
+        assert resolve(asked.replace(images=zeros), "bottle", never).images == lit.images
+    unasked = resolve(NetworkRequest(images=numbers), "bottle", never)
+    assert unasked.images == replace(preset("bottle").images, **numbers)
+
+    def unread() -> LightSpread:
+        raise AssertionError("images were read for what is given")
+
+    given = {"brightness": 0.1, "contrast": 0.1, "white_balance": 0.1}
+    request = NetworkRequest(recipe="tuned", images=given)
+    assert resolve_settings(request, "bottle", never, unread).images.brightness == 0.1
+
+
+@pytest.mark.parametrize("recipe", ["paper", "tuned"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {}, {"light": False}, {"light": True}, {"skips": False}, {"skips": True},
+        {"images": {"white_balance": 0.0}}, {"images": {"noise": 4.0}}, {"frame": "whole"},
+        {"image_score": "top", "batch_size": 5},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["bottle", "carpet"])
+def test_a_runs_settings_file_makes_the_same_settings(
+    recipe: str, asked: dict[str, Any], name: str
+) -> None:
+    """Though what is as usual is not said in it, and a recipe has its say where nothing is."""
+    own = preset(name)
+    first = resolve(NetworkRequest(recipe=recipe, **asked), "thing", lambda: own)
+    values = yaml.safe_load(yaml.safe_dump(first.to_dict()))
+    again = resolve(NetworkRequest.read(values), "thing", lambda: own)
+    assert again == first
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+@pytest.mark.parametrize("recipe", ["paper", "tuned"])
+def test_every_demo_set_has_either_recipe(category: str, recipe: str) -> None:
+    request = demo_settings(NetworkRequest(recipe=recipe), category)
+    kind = "carpet" if category in ("fabric", "brushed") else "cable"
+    settings = resolve(request, category, lambda: preset(kind))
+    assert (settings.recipe, settings.light) == (recipe, recipe == "tuned")
+    cropped = recipe == "paper" and category in ("flange", "woodscrew")
+    assert request.size is not None or settings.frame == ("crop" if cropped else "whole")
 
 
 def test_a_namesake_in_another_data_set_has_no_preset(caplog: pytest.LogCaptureFixture) -> None:

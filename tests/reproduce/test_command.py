@@ -77,6 +77,7 @@ def test_a_result_holds_everything(finished: Path) -> None:
     assert values["shortened"]
     assert values["settings"]["synthesis"]["method"] == "fpi"
     assert values["settings"]["training"]["batch_size"] == 4
+    assert not {"recipe", "light"} & set(values["settings"])  # as in results of earlier versions
     assert values["hardware"]["threads"] == 1
     assert values["times"]["training_seconds"] > 0
     # The harness itself: curves, pictures, file.

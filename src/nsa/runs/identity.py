@@ -32,7 +32,9 @@ def decision_values(decisions: Decisions | None) -> dict[str, Any] | None:
 def weights_digest(run: AnyRun) -> str:
     """Of the settings and the weights of a run, and of its members."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps(run.settings.to_dict(), sort_keys=True, default=str).encode())
+    values = run.settings.to_dict()
+    values.pop("recipe", None)  # earlier versions do not know it, and settings say all it decides
+    digest.update(json.dumps(values, sort_keys=True, default=str).encode())
     for path in sorted(run.path.rglob("*")):
         if path.suffix in (".safetensors", ".yaml") and path.name not in _OTHER_FILES:
             digest.update(path.relative_to(run.path).as_posix().encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 
 from nsa.detectors.levels import choose_levels
@@ -11,8 +10,8 @@ from nsa.detectors.network.settings import NetworkSettings, resolve
 from nsa.detectors.network.sizes import sized
 from nsa.errors import InputError
 from nsa.images import Dataset, load_some
-from nsa.settings.config import Levels
-from nsa.settings.light import LightSpread, light_spread
+from nsa.settings.config import ImageConfig, Levels
+from nsa.settings.light import light_spread
 from nsa.settings.presets import Preset, generic
 from nsa.settings.suggestions import suggest
 
@@ -29,19 +28,21 @@ def settle(request: NetworkRequest, dataset: Dataset) -> NetworkSettings:
     levels = request.images["levels"]
     settings = resolve(
         request, dataset.name, lambda: suggest_settings(dataset, request.kind, levels),
-        lambda: _light(dataset, levels), presets=dataset.presets,
+        lambda: light_spread(load_some(dataset.train, levels)), presets=dataset.presets,
     )  # fmt: skip
+    if settings.light:
+        _log.info("%s", _say_light(settings.images))
     return sized(settings, request, [sample.path for sample in dataset.train])
 
 
-def _light(dataset: Dataset, levels: Levels | None) -> LightSpread:
-    spread = light_spread(load_some(dataset.train, levels))
-    _log.info(
-        "The light is varied in training, so that its drift is no defect: brightness and contrast "
-        "by up to %d and %d %%, colours by %d %%.",
-        *(round(100 * part) for part in dataclasses.astuple(spread)),
-    )
-    return spread
+def _say_light(images: ImageConfig) -> str:
+    shares = {"brightness": images.brightness, "contrast": images.contrast}
+    if images.channels > 1:
+        shares["colours"] = images.white_balance
+    parts = [f"{name} by up to {100 * share:.0f} %" for name, share in shares.items() if share]
+    parts += [f"blur of up to {images.blur:g} px"] if images.blur else []
+    parts += [f"noise of up to {images.noise:g} grey levels"] if images.noise else []
+    return f"The light is varied in training, so that its drift is no defect: {', '.join(parts)}."
 
 
 def with_levels(request: NetworkRequest, dataset: Dataset) -> NetworkRequest:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.settings import CROP, WHOLE
+from nsa.detectors.network.settings import CROP, PAPER, WHOLE
 from nsa.settings.options import NATIVE
 
 RequestT = TypeVar("RequestT", bound=NetworkRequest)
 # About three minutes with bfloat16: many small steps teach more in that time than few large ones,
 # and at this size the finest defects are still several pixels wide.
 _TRAINING: dict[str, Any] = {"epochs": 32, "batch_size": 8}
-_OBJECT = {  # by frame, the usual one first
+_OBJECT = {  # by frame
     WHOLE: {"size": [184, 184]},
     CROP: {"size": [184, 184], "center_crop": [168, 168], "crop": [160, 160]},
 }
@@ -57,7 +57,8 @@ def demo_settings(request: RequestT, category: str, *, own_size: bool = True) ->
     images: dict[str, Any] = {}
     if request.size is None:
         frames = _IMAGES[category]
-        images = frames.get(request.frame or next(iter(frames)), {})
+        usual = CROP if request.recipe == PAPER and CROP in frames else WHOLE
+        images = frames.get(request.frame or usual, {})
     return request.replace(
         **suited, images={**images, **request.images}, frame=None if images else request.frame
     )

@@ -29,9 +29,9 @@ class NetworkRequest(TrainRequest):
 
     recipe: str | None = option(
         "What the settings are where nothing else says: paper: as published; tuned: finds more in "
-        "as many epochs, by whole images in batches of 16, varied light, skip connections and a "
-        "score that the held-out images choose. [default: preset as in the paper: paper, else "
-        "tuned]"
+        "as many epochs, by whole images in batches of 16, varied light, skip connections for "
+        "textures and a score that the held-out images choose. [default: preset without --size "
+        "and --frame whole: paper, else tuned]"
     )
     epochs: int | None = option(
         "Passes over the training images. With --resume a stopped run goes on to so many, from its "
@@ -58,7 +58,8 @@ class NetworkRequest(TrainRequest):
     label: str | None = option(f"{', '.join(LABELS)}. [default: logistic]", section="synthesis")
     image_score: str | None = option(
         f"What of its map scores an image: {', '.join(IMAGE_SCORES)}; auto "
-        "chooses by images that are held out of the training. [default: recipe: mean or auto]",
+        "chooses by images that are held out of the training. [default: recipe: mean or auto; "
+        "nsa+gaussian: mean]",
         section="training",
     )
     background: float | str | None = option(
@@ -77,7 +78,8 @@ class NetworkRequest(TrainRequest):
     )
     frame: str | None = option(
         "whole: train on whole images, as they are judged; crop: on a crop of objects, whose "
-        "centre the paper judges. [default: recipe: crop or whole]"
+        "centre the paper judges. With a preset, whole also means --recipe tuned, unless that is "
+        "given. [default: recipe: crop or whole]"
     )
     size: Sides | None = option(
         "Images keep their shape: px of the longer side, height x width such as 768x1024 that they "

@@ -39,11 +39,13 @@ _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are other
     },
 }
 SECTIONS = ("synthesis", "images", "training")
+# What the tuned recipe decides, which is said of its runs though it be as usual.
+_DECIDED = ("skips", "brightness", "contrast", "white_balance")
 WHOLE, CROP = "whole", "crop"
 PAPER, TUNED = "paper", "tuned"
 RECIPES = (PAPER, TUNED)
-# Images per step of the tuned recipe. In as many epochs, four times the steps teach more: whole
-# images of MVTec AD's bottle, 40 epochs, image AUROC 96.8 instead of 94.5.
+# Images per step of the tuned recipe: in as many epochs, many small steps teach more than few
+# large ones, and those of 8 take 11 % longer. What the recipe is worth: docs/recipe.md.
 _SMALL_BATCH = 16
 
 
@@ -95,7 +97,8 @@ class NetworkSettings(Checked):
         sections = {name: to_dict(getattr(self, name)) for name in SECTIONS}
         for section, usual in _SELDOM.items():
             for name, value in usual.items():
-                if sections[section][name] == value:
+                said = self.recipe == TUNED and name in _DECIDED
+                if sections[section][name] == value and not said:
                     del sections[section][name]
         return {"category": self.category, "kind": self.kind, "recipe": self.recipe, **sections}
 
@@ -169,19 +172,19 @@ def resolve(
     request: NetworkRequest,
     category: str,
     suggest: Callable[[], Preset],
-    light: Callable[[], LightSpread],
+    spread: Callable[[], LightSpread],
     *,
     presets: bool = True,
 ) -> NetworkSettings:
     """Combine preset or suggestion with a recipe, and with what the user asked for.
 
-    Presets are trained by the paper's recipe, unless what is seen of an image is not the paper's;
-    all else by the tuned one.
+    Presets are trained by the paper's recipe, unless a size or the whole frame is asked for; all
+    else by the tuned one.
 
     Args:
         category: name of the dataset.
         suggest: called for an unknown category, or where ``kind`` asks for automatic settings.
-        light: called where the light is to be varied in training.
+        spread: how far to vary the light in training, called where that is to be found out.
         presets: whether the name may choose a preset, see :class:`nsa.images.Dataset`.
 
     Raises:
@@ -197,20 +200,39 @@ def resolve(
             settings.training,
             batch_size=_SMALL_BATCH,
             image_score="auto",
-            # They find a texture's defects far sooner, and a bottle's less well: docs/recipe.md.
+            # They find a texture's defects far sooner, and a bottle's less well.
             skips=settings.kind == "texture",
         )
         settings = dataclasses.replace(settings, training=training)
-    if recipe == TUNED if request.light is None else request.light:
-        images = dataclasses.replace(settings.images, **dataclasses.asdict(light()))
-        settings = dataclasses.replace(settings, images=images)
     asked = request.overrides("training")
     if asked.get("image_score") == "auto" and asked.get("holdout") == 0:
         raise InputError(
             "--image-score auto chooses by images that are held out, and --holdout 0 holds none "
             "out; leave one of them out."
         )
-    return framed(settings, request, CROP if recipe == PAPER else WHOLE)
+    settings = framed(settings, request, CROP if recipe == PAPER else WHOLE)
+    return dataclasses.replace(settings, images=_lit(settings.images, request, recipe, spread))
+
+
+def _lit(
+    images: ImageConfig, request: NetworkRequest, recipe: str, spread: Callable[[], LightSpread]
+) -> ImageConfig:
+    """The settings of images with the light that is asked for, or that the recipe has.
+
+    A yes is what the images suggest, except for what has a number; a no is stronger than numbers,
+    which a settings file may have from a run.
+    """
+    if request.light is False:
+        none = dict.fromkeys(("brightness", "contrast", "white_balance", "blur", "noise"), 0.0)
+        return replace(images, **none)
+    names = {field.name for field in dataclasses.fields(LightSpread)}
+    missing = names - request.images.keys()
+    if request.light and not images.relit:
+        missing = names
+    if not missing or (request.light is None and recipe == PAPER):
+        return images
+    found = dataclasses.asdict(spread())
+    return replace(images, **{name: found[name] for name in missing})
 
 
 def _recipe(request: NetworkRequest, known: bool) -> str:

@@ -42,6 +42,7 @@ class TrainingJob(Job):
         if values["training"]["image_score"] == "mean":  # as in all results of earlier versions
             del values["training"]["image_score"]
         del values["training"]["holdout"]  # none is held out, now as then
+        del values["recipe"]  # the paper's, now as then
         return values
 
     def run(self, request: ReproduceRequest) -> dict[str, Any]:
