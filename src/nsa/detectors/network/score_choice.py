@@ -28,7 +28,7 @@ _Array = npt.NDArray[np.float64]
 # Synthetic images that are judged: those with the smallest anomalies of so many times as many,
 # since small defects are where scores differ, and to make one costs next to nothing.
 _JUDGED, _DRAWN = 256, 16
-_CERTAIN = 3.0  # standard errors by which another score must be better than the mean
+_CERTAIN = 2.0  # standard errors by which another score must be better than the mean
 _BATCH = 32
 LEAST = 8
 """Held-out images that a choice takes at least."""
