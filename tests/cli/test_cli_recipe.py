@@ -33,22 +33,11 @@ def test_a_product_without_a_preset_is_trained_by_the_tuned_recipe(tmp_path: Pat
     assert "The light is varied in training" in said
     assert "brightness by up to 20 %, contrast by up to 20 %, colours by up to 10 %." in said
     assert tuned["training"]["skips"] is False  # of an object
-    texture, _ = trained(tmp_path, "--kind", "texture")
-    assert texture["training"]["skips"] is True
-
     paper, said = trained(tmp_path, "--recipe", "paper", "--kind", "texture")
     assert paper["recipe"] == "paper"
     assert (paper["training"]["batch_size"], paper["training"]["image_score"]) == (64, "mean")
     assert not {"skips", "brightness"} & {*paper["training"], *paper["images"]}
     assert "light" not in said
-
-    plain, said = trained(tmp_path, "--no-light")
-    assert plain["recipe"] == "tuned"
-    assert plain["training"] == tuned["training"]
-    assert plain["images"]["brightness"] == 0
-    assert "light" not in said
-    lit, _ = trained(tmp_path, "--recipe", "paper", "--kind", "texture", "--light")
-    assert lit["images"]["white_balance"] == 0.1
 
 
 def test_a_run_keeps_its_light(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import ModuleType
 
 import cv2
@@ -104,6 +105,11 @@ def test_demo_categories_are_told_apart(count: int) -> None:
             assert (preset.synthesis.background is not None) == (kind == "object")
 
 
+@functools.cache
+def drawn(drawer: ModuleType) -> list[np.ndarray]:
+    return [drawer.draw(np.random.default_rng(seed))[0] for seed in range(5)]
+
+
 def uneven(height: int, width: int, light: str) -> np.ndarray:
     """What a lamp makes of an evenly lit surface, as factors."""
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
@@ -119,7 +125,7 @@ def uneven(height: int, width: int, light: str) -> np.ndarray:
 @pytest.mark.parametrize("drawer", [brushed, fabric])
 def test_uneven_light_makes_no_object_of_a_texture(light: str, drawer: ModuleType) -> None:
     """All pictures of it agree in their light, by 0.87 and less, and in nothing else."""
-    pictures = [drawer.draw(np.random.default_rng(seed))[0] for seed in range(6)]
+    pictures = drawn(drawer)
     lamp = uneven(*pictures[0].shape[:2], light)
     lit = [np.clip(picture * lamp, 0, 255).astype(np.uint8) for picture in pictures]
     assert suggest(batch(lit)).preset.kind == "texture"
