@@ -19,6 +19,7 @@ from yaml_texts import SCALARS, bomb, documents
 
 from nsa.detectors.gaussian.settings import GaussianConfig
 from nsa.detectors.gaussian.settings import resolve as resolve_gaussian
+from nsa.detectors.network.settings import lit
 from nsa.detectors.network.settings import resolve as resolve_network
 from nsa.detectors.registry import read_request
 from nsa.errors import InputError
@@ -124,7 +125,7 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 
 def _resolve(request: Any, category: str) -> Any:
-    return resolve_network(request, category, _suggest, _light)
+    return lit(resolve_network(request, category, _suggest), request, _light)
 
 
 def _suggest() -> Any:

@@ -15,6 +15,7 @@ from nsa.detectors.network.settings import (
     NetworkSettings,
     choose_preset,
     contradictions,
+    lit,
     of_preset,
 )
 from nsa.detectors.network.settings import resolve as resolve_settings
@@ -39,7 +40,7 @@ def resolve(
     request: NetworkRequest, category: str, suggest: Callable[[], Preset], **more: Any
 ) -> NetworkSettings:
     """With images whose light varies by :data:`SPREAD`."""
-    return resolve_settings(request, category, suggest, lambda: SPREAD, **more)
+    return lit(resolve_settings(request, category, suggest, **more), request, lambda: SPREAD)
 
 
 def test_a_known_category_has_its_preset() -> None:
@@ -105,20 +106,20 @@ def test_the_light_may_be_varied_by_either_recipe_or_not_at_all() -> None:
     numbers = {"contrast": 0.5, "noise": 3}
     for recipe in ("paper", "tuned"):
         asked = NetworkRequest(recipe=recipe, light=True)
-        lit = resolve(asked, "bottle", never)
-        assert vars(SPREAD).items() <= vars(lit.images).items()
-        assert lit.light
-        assert contradictions(lit, NetworkRequest(light=False)) == ["light"]
-        assert contradictions(lit, NetworkRequest(light=True)) == []
+        varied = resolve(asked, "bottle", never)
+        assert vars(SPREAD).items() <= vars(varied.images).items()
+        assert varied.light
+        assert contradictions(varied, NetworkRequest(light=False)) == ["light"]
+        assert contradictions(varied, NetworkRequest(light=True)) == []
         own = resolve(asked.replace(images=numbers), "bottle", never)
-        assert own.images == replace(lit.images, **numbers)
+        assert own.images == replace(varied.images, **numbers)
         # A no is stronger than the numbers of a settings file, and a yes than its zeros.
         file = {"brightness": 0.3, "contrast": 0.3, "white_balance": 0.3, "blur": 0.5, "noise": 3}
         dark = resolve(NetworkRequest(recipe=recipe, light=False, images=file), "bottle", never)
         assert not dark.light
         zeros = dict.fromkeys(file, 0.0)
         assert not resolve(NetworkRequest(recipe=recipe, images=zeros), "bottle", never).light
-        assert resolve(asked.replace(images=zeros), "bottle", never).images == lit.images
+        assert resolve(asked.replace(images=zeros), "bottle", never).images == varied.images
     unasked = resolve(NetworkRequest(images=numbers), "bottle", never)
     assert unasked.images == replace(preset("bottle").images, **numbers)
 
@@ -127,7 +128,14 @@ def test_the_light_may_be_varied_by_either_recipe_or_not_at_all() -> None:
 
     given = {"brightness": 0.1, "contrast": 0.1, "white_balance": 0.1}
     request = NetworkRequest(recipe="tuned", images=given)
-    assert resolve_settings(request, "bottle", never, unread).images.brightness == 0.1
+    settings = resolve_settings(request, "bottle", never)
+    assert lit(settings, request, unread).images.brightness == 0.1
+    # Crops are in their own light, unless asked for another.
+    crops = {"resize": "none", "size": [300, 400], "crop": [64, 64], "center_crop": None}
+    request = NetworkRequest(recipe="tuned", images={**crops, "rotation": 0})
+    assert not lit(resolve_settings(request, "bottle", never), request, unread).light
+    request = request.replace(light=True)
+    assert lit(resolve_settings(request, "bottle", never), request, lambda: SPREAD).light
 
 
 @pytest.mark.parametrize("recipe", ["paper", "tuned"])

@@ -6,7 +6,7 @@ import logging
 
 from nsa.detectors.levels import choose_levels
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.settings import NetworkSettings, resolve
+from nsa.detectors.network.settings import NetworkSettings, lit, resolve
 from nsa.detectors.network.sizes import sized
 from nsa.errors import InputError
 from nsa.images import Dataset, load_some
@@ -28,11 +28,13 @@ def settle(request: NetworkRequest, dataset: Dataset) -> NetworkSettings:
     levels = request.images["levels"]
     settings = resolve(
         request, dataset.name, lambda: suggest_settings(dataset, request.kind, levels),
-        lambda: light_spread(load_some(dataset.train, levels)), presets=dataset.presets,
+        presets=dataset.presets,
     )  # fmt: skip
+    settings = sized(settings, request, [sample.path for sample in dataset.train])
+    settings = lit(settings, request, lambda: light_spread(load_some(dataset.train, levels)))
     if settings.light:
         _log.info("%s", _say_light(settings.images))
-    return sized(settings, request, [sample.path for sample in dataset.train])
+    return settings
 
 
 def _say_light(images: ImageConfig) -> str:

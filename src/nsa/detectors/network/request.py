@@ -74,7 +74,7 @@ class NetworkRequest(TrainRequest):
     light: bool | None = option(
         "Vary brightness, contrast and colour of the light in training, as far as the training "
         "images vary and at least by what a lamp drifts; no-light: see them as they are, where "
-        "light itself is what is inspected. [default: recipe: no-light or light]"
+        "light itself is what is inspected. [default: recipe: no-light, or light of whole images]"
     )
     frame: str | None = option(
         "whole: train on whole images, as they are judged; crop: on a crop of objects, whose "

@@ -172,19 +172,17 @@ def resolve(
     request: NetworkRequest,
     category: str,
     suggest: Callable[[], Preset],
-    spread: Callable[[], LightSpread],
     *,
     presets: bool = True,
 ) -> NetworkSettings:
     """Combine preset or suggestion with a recipe, and with what the user asked for.
 
-    Presets are trained by the paper's recipe, unless a size or the whole frame is asked for; all
-    else by the tuned one.
+    The light comes last, see :func:`lit`. Presets are trained by the paper's recipe, unless a size
+    or the whole frame is asked for; all else by the tuned one.
 
     Args:
         category: name of the dataset.
         suggest: called for an unknown category, or where ``kind`` asks for automatic settings.
-        spread: how far to vary the light in training, called where that is to be found out.
         presets: whether the name may choose a preset, see :class:`nsa.images.Dataset`.
 
     Raises:
@@ -210,29 +208,37 @@ def resolve(
             "--image-score auto chooses by images that are held out, and --holdout 0 holds none "
             "out; leave one of them out."
         )
-    settings = framed(settings, request, CROP if recipe == PAPER else WHOLE)
-    return dataclasses.replace(settings, images=_lit(settings.images, request, recipe, spread))
+    return framed(settings, request, CROP if recipe == PAPER else WHOLE)
 
 
-def _lit(
-    images: ImageConfig, request: NetworkRequest, recipe: str, spread: Callable[[], LightSpread]
-) -> ImageConfig:
-    """The settings of images with the light that is asked for, or that the recipe has.
+def lit(
+    settings: NetworkSettings, request: NetworkRequest, spread: Callable[[], LightSpread]
+) -> NetworkSettings:
+    """Settings with the light that is asked for, or that the recipe has.
 
     A yes is what the images suggest, except for what has a number; a no is stronger than numbers,
-    which a settings file may have from a run.
+    which a settings file may have from a run. The tuned recipe varies the light of whole images: a
+    crop of a few pixels may not show what light it is in.
+
+    Args:
+        settings: with everything else that was asked for.
+        spread: how far to vary the light, called where that is to be found out.
     """
+    images = settings.images
     if request.light is False:
         none = dict.fromkeys(("brightness", "contrast", "white_balance", "blur", "noise"), 0.0)
-        return replace(images, **none)
+        return dataclasses.replace(settings, images=replace(images, **none))
+    if request.light is None and (settings.recipe == PAPER or images.cropped):
+        return settings
     names = {field.name for field in dataclasses.fields(LightSpread)}
     missing = names - request.images.keys()
     if request.light and not images.relit:
         missing = names
-    if not missing or (request.light is None and recipe == PAPER):
-        return images
+    if not missing:
+        return settings
     found = dataclasses.asdict(spread())
-    return replace(images, **{name: found[name] for name in missing})
+    images = replace(images, **{name: found[name] for name in missing})
+    return dataclasses.replace(settings, images=images)
 
 
 def _recipe(request: NetworkRequest, known: bool) -> str:
