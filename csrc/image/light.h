@@ -1,5 +1,5 @@
 // Another light on a picture: blur, then gain and shift of each channel, then noise. All in whole
-// numbers, so that CPU, GPU and the reference agree to the bit.
+// numbers, so that CPU and GPU agree to the bit.
 #pragma once
 
 #include <cstdint>
