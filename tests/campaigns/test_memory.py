@@ -10,7 +10,7 @@ from places import Place
 from tiny import GAUSSIAN, picture, write
 
 _FULL = 10  # the effort at which all predictions are made
-_NOISE = 80e6  # bytes by which two runs of the same may differ: blocks of 30 MB come and go
+_NOISE = 120e6  # bytes by which two runs of the same may differ: blocks of 30 MB come and go
 _PIXELS = 72 * 72 * 3  # of a training image: held in memory, one byte each
 
 
