@@ -6,6 +6,7 @@ metrics.json            scores as fractions, configuration, times, hardware, ver
 scores.csv              one line per test image
 log.csv                 mean loss and learning rate per epoch
 loss.png, examples.png  pictures
+synthesis.png           what a network is trained on
 checkpoint.safetensors  only while the training is unfinished
 calibration.csv         scores of held-out normal images, once there are any
 calibration_pixels.safetensors  what pixel thresholds need of their maps
@@ -53,9 +54,10 @@ HELD_OUT = "held_out_images.safetensors"
 VERDICTS = "verdicts_used.csv"  # not as the review page calls it, which anybody may put there
 MEMBERS = "members"  # folder of the runs that an ensemble is made of
 IGNORED = "ignore.png"
+SYNTHESIS = "synthesis.png"
 CALIBRATED_IGNORED = "calibration_ignore.png"
 # What a training writes before it has learnt anything.
-_FIRST = (_CONFIG, CONTENTS, IGNORED, VERDICTS)
+_FIRST = (_CONFIG, CONTENTS, IGNORED, VERDICTS, SYNTHESIS)
 START = "resume_from"
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
 _SELDOM = ("ignore",)  # places that are said only where there are some

@@ -15,9 +15,10 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny import nsa, picture, write, write_config
+from tiny import nsa, picture, sentence, write, write_config
 
 from nsa.detectors.registry import load
+from nsa.errors import InputError
 from nsa.images import demo
 from nsa.system import info
 
@@ -45,6 +46,26 @@ def test_training_writes_the_whole_run_folder(run: Path, data: Path) -> None:
     assert config["training"]["epochs"] == 4
     assert config["images"]["crop"] == [64, 64]
     assert config["data_root"] == str(data)
+
+
+def test_a_training_of_more_than_moments_shows_what_it_learns_from(
+    data: Path, one_epoch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsa.detectors.network.session._WORTH_A_PICTURE", 9)
+    command = ("train", "--data-root", data, "--config", one_epoch, "--output", tmp_path / "run")
+
+    def full(*_: object) -> None:
+        raise InputError("Cannot write it: No space left on device.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nsa.detectors.network.session.synthesis_grid", full)
+        assert "No space left" in sentence(nsa(*command))
+        assert not (tmp_path / "run").exists()
+    result = nsa(*command)
+    assert result.exit_code == 0, result.output
+    drawn = tmp_path / "run" / "synthesis.png"
+    assert f"is shown in {drawn}" in " ".join(result.stderr.split())
+    assert cv2.imread(str(drawn)).std() > 10
 
 
 def test_metrics_hold_fractions_configuration_and_times(run: Path) -> None:

@@ -257,6 +257,17 @@ class Trainer:
         with self._steps() as steps:
             return steps.make_batch(self.draw(epoch, step))
 
+    def first_batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What the first step learns from, made on the host whatever the device.
+
+        Returns:
+            This rank's share: uint8 images (n, C, *crop) before anything is blended into them, the
+            same with anomalies and in their light, and float32 labels (n, 1, *crop).
+        """
+        drawn = self.draw(0, 0)
+        steps = HostSteps(self.images, self.synthesis, self.updater)
+        return steps.normal_batch(drawn)[: drawn.own], *steps.make_batch(drawn)
+
     @torch.inference_mode(False)
     @torch.enable_grad()
     def train_step(self, batch: Tensor, labels: Tensor) -> float:

@@ -102,14 +102,18 @@ class HostSteps:
         """Nothing to do: the pixels are made where they are used."""
         return drawn
 
-    def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
-        """See :meth:`Steps.make_batch`."""
+    def normal_batch(self, drawn: Drawn) -> Tensor:
+        """The images of a step before anything is blended into them: uint8 (n, C, *crop)."""
         normal = drawn.pixels
         if normal is None:
             assert self._pixels is not None
             threads = torch.get_num_threads()
             normal = gather(self._pixels, drawn.image, drawn.augmentation, threads)
-        images = torch.from_numpy(normal).permute(0, 3, 1, 2)
+        return torch.from_numpy(normal).permute(0, 3, 1, 2)
+
+    def make_batch(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """See :meth:`Steps.make_batch`."""
+        images = self.normal_batch(drawn)
         blended, labels = self._synthesis.synthesize(images, drawn.plan)
         if drawn.ignored is not None:
             blended, labels = undo(images, blended, labels, torch.from_numpy(drawn.ignored))

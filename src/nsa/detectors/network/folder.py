@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nsa.detectors.network.settings import NetworkSettings
 from nsa.errors import InputError
-from nsa.folder import Run
+from nsa.folder import SYNTHESIS, Run
 from nsa.model.weights import read_metadata
 from nsa.system.console import as_argument
 
@@ -23,6 +23,11 @@ class NetworkRun(Run[NetworkSettings]):
     def checkpoint(self) -> Path:
         """The state of an unfinished training; there until the results are written, too."""
         return self.path / "checkpoint.safetensors"
+
+    @property
+    def synthesis(self) -> Path:
+        """The picture of what a training of more than moments begins with."""
+        return self.path / SYNTHESIS
 
     @property
     def log(self) -> Path:

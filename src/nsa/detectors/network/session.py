@@ -12,6 +12,7 @@ from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.threads import chosen_threads
 from nsa.errors import InputError
 from nsa.report.curves import loss_curve
+from nsa.report.grids import synthesis_grid
 from nsa.system.console import as_argument, counted, duration, standard_output
 from nsa.system.files import write_csv
 from nsa.system.interrupt import Interrupted, StopRequest
@@ -26,6 +27,8 @@ from nsa.training.schedule import epoch_batches, learning_rate
 _log = logging.getLogger("nsa")
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
+_EXAMPLES = 8
+_WORTH_A_PICTURE = 500  # images of a whole training; a shorter one is over before anybody looks
 _COLUMNS = ("epoch", "loss", "learning_rate")  # of the log
 
 
@@ -55,6 +58,8 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
     ):
         _describe(trainer, run)
         _note_checkpoint(trainer, run)
+        if trainer.ranks.leads and total >= _WORTH_A_PICTURE and not done:
+            draw_synthesis(trainer, run)
 
         def after_step(loss: float, count: int) -> bool:
             nonlocal last_save
@@ -136,6 +141,17 @@ def _note_checkpoint(trainer: Trainer, run: NetworkRun) -> None:
         (f"{state}{run.checkpoint}" if run.checkpoint.is_file() else "Nothing was saved yet")
         + f"; continue on any number of processes with --resume {as_argument(run.path)}"
     )
+
+
+def draw_synthesis(trainer: Trainer, run: NetworkRun) -> None:
+    """Draw the first images that the network learns from.
+
+    Raises:
+        InputError: the picture cannot be written.
+    """
+    shown = [list(images[:_EXAMPLES]) for images in trainer.first_batch()]
+    synthesis_grid(*shown, run.synthesis)
+    _log.info("What it learns from is shown in %s.", run.synthesis)
 
 
 def draw_loss_curve(run: NetworkRun) -> None:
