@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-WIDE = (cv2.NORMAL_CLONE_WIDE, cv2.MIXED_CLONE_WIDE, cv2.MONOCHROME_TRANSFER_WIDE)
+# Those that this OpenCV knows: they are younger than the oldest that nsa works with.
+_NAMES = ("NORMAL_CLONE_WIDE", "MIXED_CLONE_WIDE", "MONOCHROME_TRANSFER_WIDE")
+WIDE = tuple(getattr(cv2, name) for name in _NAMES if hasattr(cv2, name))
 FLAGS = (cv2.NORMAL_CLONE, cv2.MIXED_CLONE, cv2.MONOCHROME_TRANSFER, *WIDE)
 SMALLEST = 7  # a box with a side below this is left as it is
 
