@@ -248,11 +248,11 @@ def test_without_images_the_demo_is_drawn_and_trained(
     result = nsa("train", "--config", config)
     assert result.exit_code == 0, result.output
     assert "runs/demo-data" in result.stderr
-    assert "runs/flange-001" in result.stderr
-    written = yaml.safe_load(Path("runs/flange-001/config.yaml").read_text())
+    assert "runs/fabric-001" in result.stderr
+    written = yaml.safe_load(Path("runs/fabric-001/config.yaml").read_text())
     assert written["training"]["epochs"] == 1
-    assert written["kind"] == "object"
-    assert "Settings estimated from the images of 'flange': object" in result.stderr
+    assert written["kind"] == "texture"
+    assert "Settings estimated from the images of 'fabric': texture" in result.stderr
 
 
 def test_a_package_by_another_name_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

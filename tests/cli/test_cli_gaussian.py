@@ -137,7 +137,7 @@ def test_the_demo_set_serves_the_gaussian_detector(
     monkeypatch.setattr("nsa.runs.demo.demo.write", draw)
     result = nsa("train", *GAUSSIAN, "--distribution", "l2")
     assert result.exit_code == 0, result.output
-    (run,) = (tmp_path / "runs").glob("flange-*")
+    (run,) = (tmp_path / "runs").glob("fabric-*")
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["configuration"]["gaussian"]["distribution"] == "l2"
     # As where a run goes on.

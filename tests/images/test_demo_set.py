@@ -255,7 +255,7 @@ def test_a_board_fills_its_picture_wherever_it_lies() -> None:
 def test_mistakes_are_explained(tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match="no demo category 'cup'; there are flange, fabric, circuit, woodscrew, brushed",
+        match="no demo category 'cup'; there are fabric, flange, circuit, woodscrew, brushed",
     ):
         demo.write(tmp_path, "cup")
     with pytest.raises(InputError, match="counts of at least 0, and one training image"):
