@@ -22,7 +22,7 @@ from nsa.detectors.registry import load, open_run
 from nsa.gaussian import DISTRIBUTIONS, DistributionName, fit_distribution
 from nsa.images import load_images, stack
 from nsa.metrics import ConformalThreshold
-from nsa.runs.calibrate import Calibration
+from nsa.runs.calibrate import Calibration, read_pixels
 from nsa.runs.export import export
 
 FPR = 0.1
@@ -68,6 +68,8 @@ def test_onnx_gives_what_the_detector_gives(
     maps, scores, threshold = expected
     assert float(notes["threshold"]) == threshold
     assert float(notes["fpr"]) == FPR
+    limit = read_pixels(calibrated).for_images(FPR)
+    assert float(notes["pixel_threshold"]) == limit
     for count in (5, 1):  # any number of images
         found = session.run(None, {"images": images[:count].numpy()})
         np.testing.assert_allclose(found[0], maps[:count], atol=1e-5)

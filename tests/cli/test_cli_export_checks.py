@@ -48,6 +48,7 @@ def test_a_file_in_8_bits_labels_by_its_own_scores(
     file = session(path)
     notes = file.get_modelmeta().custom_metadata_map
     assert notes["int8"].startswith("convolutions in 8 bits")
+    assert "pixel_threshold" not in notes  # it would be that of maps in float32
     threshold = float(notes["threshold"])
     images = load_images(sorted(normals.iterdir()), (72, 72), progress=False).numpy()
     found = [file.run(None, {"images": image[None]}) for image in images]

@@ -54,7 +54,8 @@ def test_files_take_any_height_and_width(
         notes = export(open_run(network_run), judge, path).notes
         assert "(N, 3, height, width), RGB, of any height and width from 33 px" in notes["inputs"]
         assert "maps: float32 (N, height, width)" in notes["outputs"]
-        assert notes["resize"] == "none"
+        assert (notes["resize"], notes["resize_rule"]) == ("none", "none")
+        assert notes["smallest"] == str(SMALLEST)
     session, module = onnxruntime.InferenceSession(onnx), torch.export.load(pt2).module()
     axes = {value.name: value.shape for value in (*session.get_inputs(), *session.get_outputs())}
     assert axes == {
@@ -83,16 +84,20 @@ def test_a_file_of_fitted_images_says_how_they_are_scaled(
     assert json.loads(extra["nsa.json"]) == notes
     assert notes["resize"].startswith("in its own shape until it just fits into 72 x 72 px, bilin")
     assert "of any height and width" in notes["inputs"]
+    assert (notes["resize_rule"], notes["smallest"]) == ("fit", str(SMALLEST))
     whole = detector(network_run, "fit", whole=True)
     notes = export(open_run(network_run), whole, tmp_path / "whole.pt2").notes
     assert "until it just fits into the middle of 72 x 72 px, the rest filled by" in notes["resize"]
     assert "(N, 3, 72, 72), RGB" in notes["inputs"]
+    assert notes["resize_rule"] == "frame"
+    assert "smallest" not in notes
 
 
 def test_a_file_for_one_size_says_so(network_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "detector.onnx"
     notes = export(open_run(network_run), detector(network_run, "stretch"), path).notes
     assert "(N, 3, 72, 72), RGB" in notes["inputs"]
+    assert notes["resize_rule"] == "stretch"
     session = onnxruntime.InferenceSession(path)
     assert session.get_inputs()[0].shape == ["images", 3, 72, 72]
     assert [value.shape for value in session.get_outputs()] == [["images", 72, 72], ["images"]]
