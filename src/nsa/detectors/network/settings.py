@@ -45,7 +45,7 @@ WHOLE, CROP = "whole", "crop"
 PAPER, TUNED = "paper", "tuned"
 RECIPES = (PAPER, TUNED)
 # Images per step of the tuned recipe: in as many epochs, many small steps teach more than few
-# large ones, and those of 8 take 11 % longer. What the recipe is worth: docs/recipe.md.
+# large ones, and those of 8 take 11 % longer. What the recipe is worth: docs/explain/recipe.md.
 _SMALL_BATCH = 16
 
 
