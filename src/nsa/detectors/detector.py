@@ -104,8 +104,8 @@ class Detector(Ignoring, ABC):
         """Judge images that already have the detector's size; nothing is resized.
 
         Args:
-            images: uint8 (N, channels, *size).
-            ignored: bool (N or 1, *size), what does not count beside what :meth:`ignore` said.
+            images: uint8 ``(N, channels, *size)``.
+            ignored: bool ``(N or 1, *size)``, what does not count beside what :meth:`ignore` said.
         """
 
     @abstractmethod

@@ -75,7 +75,7 @@ class ConformalThreshold:
         """The smallest false positive rate that n images can set: ``1 / (n + 1)``."""
         return 1 / (len(self.scores) + 1)
 
-    def p_value(self, scores: Values) -> _Array:
+    def p_value(self, scores: Values) -> npt.NDArray[np.float64]:
         """p-value of each score, float64 of the same shape: small means anomalous.
 
         Raises:
