@@ -1,6 +1,7 @@
 """Natural Synthetic Anomalies: train a visual anomaly detector from normal images only.
 
->>> import nsa
+>>> import nsa, torch
+>>> images = torch.randint(256, (4, 3, 224, 224), dtype=torch.uint8)
 >>> images, labels = nsa.NSA.from_preset("bottle")(images)
 """
 

@@ -42,6 +42,11 @@ def seamless_clone(src: Any, dst: Any, mask: Any, center: Any, flags: Any) -> An
     mask between 0 and 255 mixes the gradients linearly. A mask of zeros, or one whose bounding box
     has a side below 7 px, changes nothing. No argument is written to.
 
+    >>> patch, image = np.full((40, 40, 3), 200, np.uint8), np.full((99, 99, 3), 90, np.uint8)
+    >>> cloned = seamless_clone(patch, image, None, (50, 50), 1)  # 1: cv2.NORMAL_CLONE
+    >>> int(cloned.max())  # a flat patch has no gradients, so nothing is seen of it
+    90
+
     Args:
         src: uint8 image: NumPy (h, w) or (h, w, C), or a tensor (C, h, w) or (N, C, h, w); C is 1,
             which stands for every channel of ``dst``, 3, or 4 with an alpha channel, which is not

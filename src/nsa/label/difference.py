@@ -77,6 +77,13 @@ def difference_label(
 ) -> Tensor:
     """Labels of image pairs, without a plan.
 
+    >>> good = torch.full((1, 3, 32, 32), 90, dtype=torch.uint8)
+    >>> changed = good.clone()
+    >>> changed[..., 8:24, 8:24] += 60
+    >>> label = difference_label(good, changed, label="binary")
+    >>> int(label.sum())  # all pixels of the square, but for its corners
+    244
+
     Args:
         original: uint8 (N, C, H, W), C 1 or 3.
         blended: the same shape.

@@ -22,6 +22,9 @@ Curve = npt.NDArray[np.float64]
 def auroc(labels: Values, scores: Values) -> float:
     """Area under the ROC curve: the chance that a defective score exceeds a normal one.
 
+    >>> auroc([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9])
+    0.75
+
     Args:
         labels: of any shape, boolean or 0 (normal) and 1 (defective).
         scores: numbers of the same shape, higher is more anomalous.

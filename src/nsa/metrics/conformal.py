@@ -51,6 +51,12 @@ class ConformalThreshold:
     A threshold is a number of float32, which means the same in a file that computes in it. Where a
     gap has none, it is half-way in float64, or the lower score if all scores are of float32.
 
+    >>> point = ConformalThreshold([0.1, 0.4, 0.2, 0.3])
+    >>> point.smallest_rate
+    0.2
+    >>> 0.4 < point.threshold(0.2) < 0.401
+    True
+
     Args:
         scores: of n normal images that were not trained on; higher is more anomalous.
         rounding: by how much the scores of one image differ at most between machines and runtimes;

@@ -23,6 +23,13 @@ def au_pro(masks: Values, maps: Values, max_fpr: float = 0.3) -> float:
     mask, every distinct score is a threshold, PRO is the mean over regions of the share found, and
     the curve is linear between thresholds and at the limit. The result is exact.
 
+    >>> masks = np.zeros((1, 8, 8), bool)
+    >>> masks[0, 2:4, 2:4] = masks[0, 6, 6] = True  # two regions, of 4 px and 1 px
+    >>> maps = np.zeros((1, 8, 8), np.float32)
+    >>> maps[0, 2:4, 2:4] = 1  # finds the larger one
+    >>> round(au_pro(masks, maps), 3)
+    0.575
+
     Args:
         masks: (N, H, W) boolean or 0 (normal) and 1 (defective).
         maps: (N, H, W) scores, higher is more anomalous.

@@ -37,9 +37,11 @@ class PixelMetrics:
     only what is in use: some 20 MB for maps between 0 and 1, 400 MB for any.
 
     >>> metrics = PixelMetrics()
-    >>> for mask, anomaly_map in images:
-    ...     metrics.update(mask, anomaly_map)
-    >>> metrics.auroc(), metrics.au_pro(0.05)
+    >>> mask = np.eye(8, dtype=np.uint8)
+    >>> for quality in (1, 2):
+    ...     metrics.update(mask, (quality * mask).astype(np.float32))
+    >>> metrics.auroc()
+    1.0
 
     Args:
         thresholds: for which :meth:`f1_at` can be asked.

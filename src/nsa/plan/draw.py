@@ -42,6 +42,10 @@ def draw_plan(
             :func:`nsa.plan.object_masks` makes them. Needed where ``config.background`` is set;
             where given, they are used, unless the method is one without object masks.
 
+    >>> plan = draw_plan(SynthesisConfig(max_patches=1), 4, 256, 256, seed=0)
+    >>> plan.column("source").tolist()  # patches come from the image before
+    [3, 0, 1, 2]
+
     Raises:
         InputError: the masks are missing, of another shape or type, or hold other values than 0
             and 1; the size is not positive.

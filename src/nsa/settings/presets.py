@@ -139,6 +139,9 @@ def find_preset(category: str) -> Preset | None:
 def preset(name: str) -> Preset:
     """The preset of a category.
 
+    >>> preset("screw").synthesis.max_patches
+    4
+
     Raises:
         InputError: no such category; the nearest one is suggested.
     """

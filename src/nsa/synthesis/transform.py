@@ -24,8 +24,11 @@ from nsa.synthesis.on_gpu import synthesize as synthesize_on_gpu
 class NSA(nn.Module):
     """Turn normal images into training pairs: images with anomalies, and a label for every pixel.
 
+    >>> images = torch.randint(256, (4, 3, 224, 224), dtype=torch.uint8)
     >>> synthesize = NSA.from_preset("bottle", label="binary")
     >>> images, labels = synthesize(images)
+    >>> images.shape, labels.shape
+    (torch.Size([4, 3, 224, 224]), torch.Size([4, 1, 224, 224]))
 
     Every image of the batch gets one to ``max_patches`` patches of another image of the batch
     (now and then none, where no place for one is found). ``method="pii"`` and others make the
