@@ -6,14 +6,23 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+_NOTHING = ".."  # an empty comment: a first line in which there is no colon
+
 
 def _keep_colons(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
-    """Let a property's first line be a sentence, in which Napoleon takes a colon to end a type."""
+    """Let sentences have a colon where Napoleon takes one to end a type.
+
+    That is the first line of what a property or a function returns.
+    """
     del app, name, obj, options
     if what in ("property", "attribute", "data"):
-        lines[:0] = ["..", ""]  # an empty comment
+        lines[:0] = [_NOTHING, ""]
+    for number in reversed(range(len(lines))):
+        if lines[number].strip() == "Returns:":
+            indent = " " * (lines[number].index("R") + 4)
+            lines[number + 1 : number + 1] = [indent + _NOTHING, ""]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
