@@ -21,6 +21,7 @@ _PAGES = {  # of files outside docs
     "CHANGELOG.md": "project/changelog.md",
     "benchmarks/README.md": "figures/measuring.md",
     "benchmarks/results.md": "figures/results.md",
+    "examples/cpp/README.md": "how-to/cpp.md",
 }
 _LINK = re.compile(r"(?<=\]\()([^)\s#:]+\.[\w]+)(#[\w-]+)?(?=\))")
 
