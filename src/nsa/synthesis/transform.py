@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -71,19 +71,44 @@ class NSA(nn.Module):
         """
         return cls(preset(name).synthesis, generator=generator, **fields)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    @overload
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def forward(self, images: Any, *others: Any) -> Any: ...
+
+    def forward(self, images: Any, *others: Any) -> Any:
         """Make one training batch.
+
+        In torchvision's v2 pipelines, too: a sample may also be a ``tv_tensors.Image``, several
+        arguments, or a tuple, list or dictionary. Its images are the ``Image`` in it, else the
+        first plain tensor. It comes back with the changed images in their place and the labels as
+        a ``tv_tensors.Mask``: in the place of the sample's own mask, where that is empty, else
+        behind all others, and in a dictionary as ``"mask"``. Everything else passes through.
+
+        >>> batch = NSA()({"image": images, "name": ["a", "b", "c"]})
+        >>> [type(value).__name__ for value in batch.values()]
+        ['Tensor', 'list', 'Mask']
 
         Args:
             images: uint8 (N, C, H, W) in [0, 255], C in {1, 3}, normal images; left unchanged.
+                Or a sample that holds such, a batch as after the data loader.
+            others: of a sample.
 
         Returns:
             The changed images, uint8 (N, C, H, W) stored channels-last, and the labels, float32
-            (N, 1, H, W): in [0, 1], or grey levels for continuous labels.
+            (N, 1, H, W): in [0, 1], or grey levels for continuous labels. Of a sample all of it.
 
         Raises:
-            InputError: ``images`` has another type, shape or device.
+            InputError: ``images`` has another type, shape or device; or a sample has no images,
+                several, or a mask that marks a pixel.
         """
+        if others or not _is_plain(images):
+            from nsa.synthesis.sample import change_sample
+
+            return change_sample((images, *others), self._make)
+        return self._make(images)
+
+    def _make(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.synthesize(images, self.plan(images, self._draw_seed()))
 
     def plan(self, images: Tensor, seed: int) -> Plan:
@@ -142,6 +167,13 @@ class NSA(nn.Module):
         if worker is not None and self.generator is not None:
             seed ^= worker.seed
         return seed
+
+
+def _is_plain(images: object) -> bool:
+    """Whether it is no sample of torchvision's, which need not be imported then."""
+    if isinstance(images, tuple | list | dict):
+        return False
+    return not isinstance(images, Tensor) or type(images) in (Tensor, nn.Parameter)
 
 
 def _check(images: Tensor) -> None:
