@@ -15,6 +15,8 @@ calibration_ignore.png  the same of the calibration
 training_images.safetensors  what the training images hold, so that copies of them are known
 held_out_images.safetensors  the same of those that the training held out, whatever calibrates it
 verdicts_used.csv       what a person has said of further images, where it was trained with that
+tensorboard/            event files, with ``--logger tensorboard``
+mlflow.json             which run of an MLflow store this is, with ``--logger mlflow``
 onnxruntime.onnx        what judges by ONNX Runtime, once it was asked for; :mod:`nsa.graphs.kept`
 members/                the runs that an ensemble is made of
 
@@ -60,7 +62,7 @@ CALIBRATED_IGNORED = "calibration_ignore.png"
 _FIRST = (_CONFIG, CONTENTS, IGNORED, VERDICTS, SYNTHESIS)
 START = "resume_from"
 _PLACES = ("data_root", "normal_dir", "device", "precision", "threads")
-_SELDOM = ("ignore",)  # places that are said only where there are some
+_SELDOM = ("ignore", "logger")  # places that are said only where there are some
 
 
 class AnySettings(Protocol):
@@ -83,7 +85,7 @@ class Run(Generic[SettingsT]):
         path: the folder.
         settings: what decides the outcome.
         places: ``data_root``, ``normal_dir``, ``device``, ``precision`` and ``threads`` of the
-            training, and ``ignore`` where it was asked for.
+            training, and ``ignore`` and ``logger`` where they were asked for.
     """
 
     path: Path

@@ -10,6 +10,7 @@ from nsa.cli.options import options_of, with_options
 from nsa.cli.results import print_results
 from nsa.detectors.registry import method_of, read_request, train_options
 from nsa.errors import InputError
+from nsa.loggers import need_loggers
 from nsa.settings.options import CLUSTER, Request, option, parse_seeds
 from nsa.system.console import console
 from nsa.system.mirror import fetch
@@ -77,6 +78,7 @@ def train_command(**given: Any) -> None:
         if not ranks.leads:
             follow(request, ranks)
             return
+        need_loggers(request.loggers())  # once, where there are many trainings
         if request.output is not None:
             begin(request.output)  # before images are fetched and examined
         if how.seeds and how.resume is None:

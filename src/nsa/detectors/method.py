@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from nsa.errors import InputError
 from nsa.folder import START, AnyRun, AnySettings
+from nsa.loggers.log import SILENT, TrainingLog
 from nsa.settings.config import Levels, Resize
 from nsa.settings.options import TrainRequest
 from nsa.system.places import named
@@ -58,6 +59,7 @@ class Fitting(ABC, Generic[RunT]):
         complete: whether nothing is left to train, only to evaluate.
         start: the run whose training it continues, absolute; None: it begins anew.
         tries_threads: whether it finds out how many threads are fastest, unless it is told.
+        log: is told of what the training measures.
     """
 
     settings: AnySettings
@@ -71,6 +73,7 @@ class Fitting(ABC, Generic[RunT]):
     complete: bool = False
     start: Path | None = None
     tries_threads: bool = False
+    log: TrainingLog = SILENT
 
     def places(self) -> dict[str, str]:
         """Where and how it computes, as a run folder has it."""

@@ -116,6 +116,8 @@ def begin_further(request: TrainRequest, ranks: Ranks, *, profile: bool = False)
     dataset = dataclasses.replace(dataset, further=[Sample(path) for path in verdicts.good])
     places = {**run.places, "threads": request.threads or run.places["threads"]}
     places |= {**fitting.places(), START: named(start)}
+    if request.logger is not None:
+        places["logger"] = [*request.logger]
     if request.verdicts is not None:
         places["verdicts"] = named(request.verdicts)
     return Begun(method, dataset, fitting, verdicts, places)

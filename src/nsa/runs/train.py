@@ -27,9 +27,10 @@ from nsa.folder import (
 )
 from nsa.images import Dataset, open_dataset
 from nsa.images.ignored import Ignored
+from nsa.loggers import need_loggers
 from nsa.runs.further import Begun, begin_further, further_method, with_verdicts
 from nsa.runs.verdicts import Verdicts
-from nsa.runs.work import Trained, work
+from nsa.runs.work import Trained, run_loggers, work
 from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument
 from nsa.system.device import own_threads, torch_threads
@@ -71,6 +72,7 @@ def train(request: TrainRequest, ranks: Ranks = ALONE, *, profile: bool = False)
 
 def _begin(request: TrainRequest, ranks: Ranks, profile: bool) -> Begun:
     """Check a training before anything is written; the request's paths are absolute."""
+    need_loggers(request.loggers())
     if request.resume_from is not None:
         method = further_method(request)
         _check_steps(method, ranks, profile)
@@ -88,6 +90,8 @@ def _begin(request: TrainRequest, ranks: Ranks, profile: bool) -> Begun:
         dataset = dataset.ignoring(Ignored.open(request.ignore))
     fitting = method.begin(request, dataset, ranks, profile=profile)
     places = {**request.places(), **fitting.places(), "threads": request.threads}
+    if request.loggers():
+        places["logger"] = [*request.loggers()]
     return Begun(method, dataset, fitting, Verdicts([], []), places)
 
 
@@ -100,8 +104,8 @@ def resume(
         folder: the run folder.
         request: only ``data_root``, ``normal_dir`` and a folder of masks to ``ignore`` (where they
             have moved), ``device``,
-            ``precision`` and ``threads`` may differ from the run's own, and what its method lets
-            change, such as ``epochs``; from then on the run folder has them.
+            ``precision``, ``threads`` and ``logger`` may differ from the run's own, and what its
+            method lets change, such as ``epochs``; from then on the run folder has them.
         ranks: as for :func:`train`; their number may differ from before.
         profile: as for :func:`train`.
 
@@ -140,6 +144,9 @@ def resume(
         run.places.update(changes)
         for name in ("device", "precision", "threads"):
             run.places[name] = getattr(request, name) or run.places[name]
+        if request.logger is not None:
+            run.places["logger"] = [*request.logger]
+        need_loggers(run_loggers(run))
         fitting = method.resume(run, request, ranks, profile=profile)
         dataset = with_verdicts(folder, open_run_dataset(run))
         run.places.update(fitting.places())

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from nsa.detectors.detector import Calibrated, Detector
-from nsa.detectors.method import Compound, Fitting, Part
+from nsa.detectors.method import Compound, Fitted, Fitting, Part
 from nsa.detectors.registry import config_name, load
 from nsa.errors import InputError
 from nsa.folder import HELD_OUT, IGNORED, MEMBERS, AnyRun, change_run, create_run
 from nsa.images import Contents, Dataset, LoadedTest, load_test_set
 from nsa.images.test_set import check_shapes, check_test_set
+from nsa.loggers.log import TrainingLog, flat, open_log
 from nsa.runs.calibrate import FILE as CALIBRATION
 from nsa.runs.calibrate import Calibration, calibrate, say_if_scaled, warn_about_outlier
 from nsa.runs.copies import (
@@ -28,11 +29,13 @@ from nsa.runs.copies import (
 from nsa.runs.decisions import Decisions, pixel_threshold
 from nsa.runs.evaluate import Evaluation, evaluate, write_evaluation
 from nsa.runs.working_point import add_working_point
+from nsa.settings.options import TrainRequest
 from nsa.system.console import as_argument, console, counted
 from nsa.system.files import make_folder
 from nsa.system.interrupt import Interrupted
 from nsa.system.lock import FolderLock, empty_folder
 from nsa.system.progress import Stages
+from nsa.system.readers import read_json
 
 _log = logging.getLogger("nsa")
 
@@ -98,6 +101,22 @@ def _complete(
     else:
         keep_training_contents(run.path, contents)
     warn_about_test(dataset.test, tested, contents)
+    settings = {**run.places, **run.settings.to_dict()}
+    with open_log(run_loggers(run), run.path, _title(run.path), settings) as log:
+        fitting.log = log
+        return _fit(run, dataset, fitting, test, tested, contents, further)
+
+
+def _fit(
+    run: AnyRun,
+    dataset: Dataset,
+    fitting: Fitting[Any],
+    test: LoadedTest | Contents,
+    tested: Contents,
+    contents: Contents | None,
+    further: str | None,
+) -> Trained:
+    """See :func:`work`, with the training images loaded, too: what they hold is ``contents``."""
     fitted = fitting.fit(run, dataset)
     fitted.detector.ignore(dataset.ignored)
     try:
@@ -113,6 +132,7 @@ def _complete(
         result = add_working_point(fitted.detector, run, result, dataset, decisions)
         write_evaluation(run, result, dataset, fitted.times)
         fitting.finish(run)
+        _log_results(run, fitting.log, fitted, decisions)
     except InputError as error:
         further = further or (
             f"The training itself is saved; nsa train --resume {as_argument(run.path)} does the "
@@ -120,6 +140,42 @@ def _complete(
         )
         raise InputError(f"{error} {further}") from error
     return Trained(run, result)
+
+
+def run_loggers(run: AnyRun) -> tuple[str, ...]:
+    """Names of what a run's training also reports to."""
+    return TrainRequest.read({"logger": run.places.get("logger")}).loggers()
+
+
+def _title(path: Path) -> str:
+    """What a run is called among others; a part goes with its whole."""
+    whole = path.absolute().parent
+    return f"{whole.parent.name}/{path.name}" if whole.name == MEMBERS else path.name
+
+
+def _log_results(
+    run: AnyRun, log: TrainingLog, fitted: Fitted, decisions: Decisions | None
+) -> None:
+    """Tell a log all numbers that are final, and the pictures."""
+    report = read_json(run.path / "metrics.json")
+    kept = ("configuration", "hardware", "versions", "not_computed", "test_images", "times")
+    told = flat({"test": {name: value for name, value in report.items() if name not in kept}})
+    told |= flat({"times": report["times"]})
+    if fitted.held_out is not None:
+        scores = fitted.held_out[1].scores
+        held_out = {"images": len(scores), "mean_score": scores.mean(), "highest": scores.max()}
+        told |= flat({"held_out": held_out})
+    if decisions is not None:
+        told |= flat({"decisions": {"threshold": decisions.threshold, "fpr": decisions.fpr}})
+    numbers = {
+        name.replace(".", "/"): float(value)
+        for name, value in told.items()
+        if not isinstance(value, str | bool)
+    }
+    log.results(numbers)
+    for name in ("examples.png", "loss.png"):
+        if (run.path / name).is_file():
+            log.picture(run.path / name)
 
 
 def _keep_ignored(run: AnyRun, dataset: Dataset) -> None:

@@ -187,6 +187,7 @@ CLUSTER = "auto, or HOST:PORT, of a Ray cluster that does the jobs. [default: th
 """Help of the option ``--cluster``, which several commands have."""
 
 NONE = "none"  # of an option whose setting may be None
+LOGGERS = "tensorboard", "mlflow"
 
 
 def parse_background(value: object) -> float | str:
@@ -278,6 +279,11 @@ class TrainRequest(Request):
         low=1,
         high=1024,
     )
+    logger: tuple[str, ...] | None = option(
+        f"What the training also reports to: {' or '.join(LOGGERS)} (pip install 'nsa[NAME]'), or "
+        f"{NONE}. May be given several times; a run that goes on goes on with its own. It changes "
+        "nothing in the results. [default: none]"
+    )
     resume_from: Path | None = option(
         "Train the finished run in this folder further, into a new one, with its settings: a fifth "
         "of its epochs at 0.3 of its learning rate, or --epochs and --learning-rate; a Gaussian "
@@ -289,10 +295,25 @@ class TrainRequest(Request):
     )
     output: Path | None = option("New folder for the results. [default: runs/<category>-<number>]")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = self.logger or ()
+        for name in names:
+            if name not in (*LOGGERS, NONE):
+                raise InputError(
+                    f"--logger must be one of {', '.join((*LOGGERS, NONE))}, got {shown(name)}."
+                )
+        if NONE in names and len(names) > 1:
+            raise InputError(f"--logger {NONE} goes with no other; leave it or the others out.")
+
     def held_out(self) -> dict[str, float]:
         """What was asked for about images that are held out, by name; part of overrides."""
         asked = {"holdout": self.holdout, "fpr": self.fpr}
         return {name: value for name, value in asked.items() if value is not None}
+
+    def loggers(self) -> tuple[str, ...]:
+        """Names of what the training also reports to."""
+        return tuple(dict.fromkeys(name for name in self.logger or () if name != NONE))
 
     def absolute(self) -> Self:
         """The same with absolute paths of the images, so that files are named alike ever after."""

@@ -126,7 +126,7 @@ class NetworkFitting(Fitting[NetworkRun]):
             load_model(run.model, trainer.model)
         else:
             share_state(trainer, run.checkpoint)
-            train_to_the_end(trainer, run, self._profile)
+            train_to_the_end(trainer, run, self._profile, self.log)
             trainer.ranks.leave()
             save_model(run.model, trainer.model, self._choose_score().note)
         if trainer.finished:

@@ -11,6 +11,7 @@ import torch
 from nsa.detectors.network.folder import NetworkRun
 from nsa.detectors.network.threads import chosen_threads
 from nsa.errors import InputError
+from nsa.loggers.log import SILENT, TrainingLog
 from nsa.report.curves import loss_curve
 from nsa.report.grids import synthesis_grid
 from nsa.system.console import as_argument, counted, duration, standard_output
@@ -32,11 +33,14 @@ _WORTH_A_PICTURE = 500  # images of a whole training; a shorter one is over befo
 _COLUMNS = ("epoch", "loss", "learning_rate")  # of the log
 
 
-def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
+def train_to_the_end(
+    trainer: Trainer, run: NetworkRun, profile: bool, log: TrainingLog = SILENT
+) -> None:
     """Train from where the trainer stands, and write the log.
 
     Args:
         profile: also measure where the time of a step goes, print it and write ``trace.json``.
+        log: is told of every step and epoch.
 
     Raises:
         InputError: the training diverged, the device's memory does not suffice, or a file cannot be
@@ -60,11 +64,18 @@ def train_to_the_end(trainer: Trainer, run: NetworkRun, profile: bool) -> None:
         _note_checkpoint(trainer, run)
         if trainer.ranks.leads and total >= _WORTH_A_PICTURE and not done:
             draw_synthesis(trainer, run)
+        log.go_on(_step(trainer))
+        epochs = len(position.losses)
 
         def after_step(loss: float, count: int) -> bool:
-            nonlocal last_save
+            nonlocal last_save, epochs
             progress.advance(trainer.position.epoch, loss, count)
             choose(count)
+            step = _step(trainer)
+            log.step(step, loss, count, learning_rate(training, (step - 1) // len(sizes)))
+            if len(position.losses) > epochs:
+                epochs = len(position.losses)
+                log.scalars({"training/epoch": epochs, "training/epoch_loss": position.losses[-1]})
             if stop.made:
                 return False
             if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
@@ -110,6 +121,11 @@ def training_times(trainer: Trainer) -> dict[str, float]:
             for number, seconds in position.seconds_by_threads.items()
         },
     }
+
+
+def _step(trainer: Trainer) -> int:
+    """The next step, counted over all epochs."""
+    return trainer.position.epoch * trainer.steps_per_epoch + trainer.position.step
 
 
 def _describe(trainer: Trainer, run: NetworkRun) -> None:
