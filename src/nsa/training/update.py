@@ -7,10 +7,10 @@ convolutions, which it leaves as they are, already run near the peak of the core
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.images import to_network_input
@@ -52,18 +52,10 @@ class Updater:
         self._model = model
         self._images = image_config
         self._device, self._precision, self._ranks = device, precision, ranks
-        self._loss: Callable[[Tensor, Tensor], Tensor] = (
-            _squared_error if unbounded else F.binary_cross_entropy_with_logits
-        )
-        on_gpu = device.type == "cuda"
+        self._loss = loss_of(unbounded)
         # On the GPU the rate is read from its memory, so that a captured graph sees it change.
-        rate = (
-            torch.tensor(learning_rate, dtype=torch.float32, device=device)
-            if on_gpu
-            else learning_rate
-        )
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), lr=rate, fused=True, capturable=on_gpu
+        self.optimizer = adam(
+            model.parameters(), learning_rate, device, captured=device.type == "cuda"
         )
 
     def set_learning_rate(self, value: float) -> None:
@@ -105,6 +97,30 @@ class Updater:
         with clock.part(OPTIMISER):
             self.optimizer.step()
         return loss.detach()
+
+
+def loss_of(unbounded: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of logits and labels: squared error of the ReLU where labels are grey levels."""
+    return _squared_error if unbounded else F.binary_cross_entropy_with_logits
+
+
+def adam(
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    device: torch.device,
+    *,
+    captured: bool = False,
+) -> torch.optim.Adam:
+    """The optimiser of every training.
+
+    Args:
+        captured: by a CUDA graph, for which its learning rate is a tensor on the device.
+    """
+    rate = torch.tensor(learning_rate, dtype=torch.float32, device=device)
+    fused = device.type in ("cpu", "cuda")
+    return torch.optim.Adam(
+        parameters, lr=rate if captured else learning_rate, fused=fused, capturable=captured
+    )
 
 
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
