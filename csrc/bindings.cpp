@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #include "bind.h"
+#include "cuda_kernels.h"  // CMake writes it
 #include "dispatch.h"
 #include "errors.h"
 #include "memory.h"

@@ -113,7 +113,7 @@ def gpu_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(device: torch.device) -> None:
         raise InputError(
             f"The tensors are on {device}, but this build of nsa has no CUDA kernels, because "
-            "nvcc was missing; install a CUDA toolkit and run `x`, or move them to the CPU."
+            "no GPU was seen when the package was built; run `x`, or move them to the CPU."
         )
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -125,8 +125,8 @@ def test_cuda_without_kernels_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         choose_training_device("cuda")
     assert str(caught.value) == (
-        "device 'cuda' cannot be used: this build of nsa has no CUDA kernels, because nvcc was "
-        "missing; install a CUDA toolkit and run `x`, or use --device cpu."
+        "device 'cuda' cannot be used: this build of nsa has no CUDA kernels, because no GPU was "
+        "seen when the package was built; run `x`, or use --device cpu."
     )
 
 

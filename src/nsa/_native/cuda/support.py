@@ -40,7 +40,7 @@ def check_build(where: str) -> None:
     if reason:
         raise InputError(
             f"The tensors are on {where}, but this build of nsa has no CUDA kernels, because "
-            f"{reason}; install a CUDA toolkit and run `{_REBUILD}`, or move them to the CPU."
+            f"{reason}, or move them to the CPU."
         )
 
 
