@@ -32,7 +32,8 @@ def notes_of(
     channels, colours = detector.channels, "RGB" if detector.channels == 3 else "grey"
     height, width = detector.size
     inputs = f"images: uint8 (N, {channels}, {height}, {width}), {colours}"
-    resize, rule = "bilinear with antialiasing, as PIL.Image.resize does", detector.resize
+    resize = "bilinear with antialiasing, as PIL.Image.resize does"
+    rule: str = detector.resize
     if detector.any_size:
         inputs = f"images: uint8 (N, {channels}, height, width), {colours}, of any height and width"
         inputs += f" from {SMALLEST} px"
