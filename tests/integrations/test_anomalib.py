@@ -179,7 +179,7 @@ def test_a_step_is_that_of_nsa_train(flange: Path, monkeypatch: pytest.MonkeyPat
     assert torch.allclose(loss.detach(), update(pixels, labels, NO_CLOCK), rtol=1e-5)
     # Adam's first step is of one size whatever the gradient's, where only rounding may decide.
     for mine, theirs in zip(own.parameters(), model.model.network.parameters(), strict=True):
-        assert float((mine - theirs).abs().mean()) < 0.02 * settings.training.learning_rate
+        assert float((mine - theirs).detach().abs().mean()) < 0.02 * settings.training.learning_rate
 
 
 def test_maps_are_those_of_the_network(flange: Path) -> None:
