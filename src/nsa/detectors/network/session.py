@@ -165,8 +165,8 @@ def draw_synthesis(trainer: Trainer, run: NetworkRun) -> None:
     Raises:
         InputError: the picture cannot be written.
     """
-    shown = [list(images[:_EXAMPLES]) for images in trainer.first_batch()]
-    synthesis_grid(*shown, run.synthesis)
+    images, anomalies, labels = (list(found[:_EXAMPLES]) for found in trainer.first_batch())
+    synthesis_grid(images, anomalies, labels, run.synthesis)
     _log.info("What it learns from is shown in %s.", run.synthesis)
 
 
