@@ -32,6 +32,7 @@ from nsa.settings.light import light_spread
 from nsa.settings.options import STAMPS
 from nsa.settings.presets import generic
 from nsa.synthesis import NSA
+from nsa.system.device import memory_format
 from nsa.training.schedule import learning_rate
 from nsa.training.update import adam, loss_of
 
@@ -142,6 +143,9 @@ class Nsa(NsaModule):
             return None
         pixels, labels = self.make_batch(images)
         inputs = to_network_input(pixels.to(self.device), self.settings.images)
+        half = torch.is_autocast_enabled(self.device.type)
+        layout = memory_format(self.device, "bf16" if half else "fp32")
+        inputs = inputs.contiguous(memory_format=layout)
         logits = self.model.network(inputs)
         loss: Tensor = self.loss(logits.float(), labels.to(self.device))
         self.log("train_loss", loss.detach(), on_epoch=True, prog_bar=True, batch_size=len(images))
