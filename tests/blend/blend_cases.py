@@ -88,7 +88,7 @@ def clones(seed: int, count: int, kind: str, largest: int) -> Iterator[Clone]:
         if made % 2:  # a bounding box off the middle
             drawn[: rng.integers(0, height // 2), :] = 0
             drawn[:, rng.integers(width // 2 + 1, width + 1) :] = 0
-        flags = FLAGS[made // 2 % 6]
+        flags = FLAGS[made // 2 % len(FLAGS)]
         _, _, box_width, box_height = box_of(drawn, (0, 0))
         if min(box_width, box_height) < 3:
             continue
