@@ -36,7 +36,7 @@ endfunction()
 
 if(NSA_NATIVE)
     nsa_add_instruction_set(baseline -march=native)
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT MSVC)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT WIN32)
     set(NSA_DISPATCH ON)
     nsa_add_instruction_set(baseline -march=x86-64-v2)
     nsa_add_instruction_set(avx2 -march=x86-64-v3)

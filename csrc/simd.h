@@ -1,25 +1,22 @@
-// Float vectors as wide as the instruction set of this translation unit, through the vector
-// extensions of GCC and Clang; other compilers get vectors of one lane, that is plain loops. Only
-// for *_cpu.cpp files: everything is in an unnamed namespace so that the linker merges nothing
-// across instruction sets.
+// Float vectors as wide as the instruction set of this translation unit; without vectors of the
+// language (compiler.h) they have one lane, that is, loops are plain ones. Only for *_cpu.cpp
+// files: everything is in an unnamed namespace so that the linker merges nothing across instruction
+// sets.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
+#include "compiler.h"
+
 namespace nsa {
 namespace NSA_ISA {
 namespace {
 
-#if !defined(__GNUC__)
-#define NSA_INLINE __forceinline
-#define NSA_RESTRICT __restrict
+#if !defined(NSA_VECTORS)
 constexpr int kLanes = 1;
 using Floats = float;
 #else
-#define NSA_INLINE inline __attribute__((always_inline))
-#define NSA_RESTRICT __restrict__
-#define NSA_VECTORS
 #if defined(__AVX512F__)
 constexpr int kLanes = 16;
 #elif defined(__AVX__)

@@ -41,8 +41,9 @@ NSA_INLINE int stretch_groups(const uint8_t* in, int input, const ResizeAxis& ax
 
 // One input row to the output's columns, in 1/128 grey levels.
 template <int kChannels>
-void stretch_row(const uint8_t* NSA_RESTRICT in, int input, const ResizeAxis& axis, int output,
-                 [[maybe_unused]] const int32_t* NSA_RESTRICT spread, int16_t* NSA_RESTRICT out) {
+void stretch_row(const uint8_t* NSA_RESTRICT in, [[maybe_unused]] int input, const ResizeAxis& axis,
+                 int output, [[maybe_unused]] const int32_t* NSA_RESTRICT spread,
+                 int16_t* NSA_RESTRICT out) {
     int x = 0;
 #if defined(NSA_VECTORS)
     if (kChannels == 3) x = stretch_groups(in, input, axis, output, spread, out);

@@ -55,14 +55,14 @@ NSA_INLINE void product(const float* NSA_RESTRICT panel, int count,
     for (int j = 0; j < count; ++j) {
         Vector row[kVectors];
         for (int v = 0; v < kVectors; ++v) row[v] = load<Vector>(matrix + v * kWidth);
-#pragma GCC unroll 16
+        NSA_UNROLLED
         for (int t = 0; t < kSignals; ++t) {
             for (int v = 0; v < kVectors; ++v) sum[t][v] += panel[t] * row[v];
         }
         panel += kPanel;
         matrix += columns;
     }
-#pragma GCC unroll 16
+    NSA_UNROLLED
     for (int t = 0; t < kSignals; ++t) {
         for (int v = 0; v < kVectors; ++v) store(out + t * stride + v * kWidth, sum[t][v]);
     }
@@ -80,7 +80,7 @@ void forward_half(const float* panel, int count, const float* matrix, int column
         product<Floats, 1>(panel, count, matrix + column, columns, out + column, stride);
         column += kLanes;
     }
-#if defined(__AVX512F__)
+#if defined(NSA_VECTORS) && defined(__AVX512F__)
     if (column < columns) {
         product<Floats8, 1>(panel, count, matrix + column, columns, out + column, stride);
     }
@@ -101,7 +101,7 @@ NSA_INLINE void inverse_block(const float* NSA_RESTRICT spectrum, const SineTabl
     for (int k = 0; k < table.antisymmetric; ++k) {
         const Vector in_even = load<Vector>(even_row);
         const Vector in_odd = load<Vector>(odd_row);
-#pragma GCC unroll 16
+        NSA_UNROLLED
         for (int t = 0; t < kSignals; ++t) {
             even[t] += spectrum[t * signal + k] * in_even;
             odd[t] += spectrum[t * signal + columns + k] * in_odd;
@@ -111,12 +111,12 @@ NSA_INLINE void inverse_block(const float* NSA_RESTRICT spectrum, const SineTabl
     }
     if (table.symmetric > table.antisymmetric) {
         const Vector in_even = load<Vector>(even_row);
-#pragma GCC unroll 16
+        NSA_UNROLLED
         for (int t = 0; t < kSignals; ++t) {
             even[t] += spectrum[t * signal + table.antisymmetric] * in_even;
         }
     }
-#pragma GCC unroll 16
+    NSA_UNROLLED
     for (int t = 0; t < kSignals; ++t) {
         store(out + t * stride + column, even[t] + odd[t]);
         store(out + t * stride + table.length - kWidth - column, reversed(even[t] - odd[t]));
@@ -130,7 +130,7 @@ void inverse(const float* spectrum, const SineTable& table, float* out, int64_t 
     for (; column + kLanes <= table.padded; column += kLanes) {
         inverse_block<Floats>(spectrum, table, column, out, stride);
     }
-#if defined(__AVX512F__)
+#if defined(NSA_VECTORS) && defined(__AVX512F__)
     if (column < table.padded) inverse_block<Floats8>(spectrum, table, column, out, stride);
 #endif
 }

@@ -89,19 +89,19 @@ Range range_around(const int8_t* centre) {
     for (int dy = -kRadius; dy < kRows + kRadius; ++dy) {
         for (int dx = -kRadius; dx <= kRadius; dx += 2 * kRadius) {
             const Lanes value = load(centre + dy * kTileStride + dx);
-            low = value < low ? value : low;
-            high = value > high ? value : high;
+            low = smallest(value, low);
+            high = largest(value, high);
         }
     }
     alignas(kLanes) int8_t lows[kLanes], highs[kLanes];
     std::memcpy(lows, &low, kLanes);
     std::memcpy(highs, &high, kLanes);
-    int8_t smallest = lows[0], largest = highs[0];
+    Range range{lows[0], highs[0]};
     for (int i = 1; i < kLanes; ++i) {
-        smallest = lows[i] < smallest ? lows[i] : smallest;
-        largest = highs[i] > largest ? highs[i] : largest;
+        range.low = lows[i] < range.low ? lows[i] : range.low;
+        range.high = highs[i] > range.high ? highs[i] : range.high;
     }
-    return {smallest, largest};
+    return range;
 }
 
 // Medians of kRows x kLanes pixels, as values.

@@ -3,22 +3,12 @@
 // median_cpu.cpp alone, once per instruction set.
 #pragma once
 
+#include "label/byte_lanes.h"
 #include "label/median.h"
 
 namespace nsa {
 namespace NSA_ISA {
 namespace {
-
-// 32 lanes with AVX-512 too: its comparisons yield mask registers, at half the rate and of no use
-// where the results are summed, and narrow patches would leave more of 64 lanes empty.
-#if defined(__AVX2__)
-constexpr int kLanes = 32;
-#else
-constexpr int kLanes = 16;
-#endif
-typedef int8_t Lanes __attribute__((vector_size(kLanes)));
-typedef uint8_t UnsignedLanes __attribute__((vector_size(kLanes)));
-typedef int8_t UnalignedLanes __attribute__((vector_size(kLanes), aligned(1), may_alias));
 
 constexpr int kRadius = kMedianRadius;
 constexpr int kRank = 40;  // pixels of 81 below the median
@@ -26,19 +16,6 @@ constexpr int kRows = 4;   // rows searched together share what they load
 constexpr int kTileHeight = 16;
 constexpr int kTileWidth = 64;
 constexpr int kTileStride = 128;  // 64 + 2 * 5 used, the rest is read but never matters
-
-inline Lanes load(const int8_t* from) {
-    return *reinterpret_cast<const UnalignedLanes*>(from);
-}
-
-inline Lanes splat(int value) {
-    return Lanes{} + static_cast<int8_t>(value);
-}
-
-inline Lanes wrapping_add(Lanes a, Lanes b) {
-    return reinterpret_cast<Lanes>(reinterpret_cast<UnsignedLanes>(a) +
-                                   reinterpret_cast<UnsignedLanes>(b));
-}
 
 // Largest dy of the disk in column dx.
 constexpr int half_height(int dx) {
@@ -56,9 +33,8 @@ constexpr int kSteps = kColumns * (kRows + 2 * kRadius);
 
 // One load, compared for each of the kRows output rows whose disk holds it.
 template <int kStep>
-__attribute__((always_inline)) inline void count_below(const int8_t* centre,
-                                                       const Lanes (&threshold)[kRows],
-                                                       Lanes (&count)[kRows]) {
+NSA_INLINE void count_below(const int8_t* centre, const Lanes (&threshold)[kRows],
+                            Lanes (&count)[kRows]) {
     constexpr int dx = kStep % kColumns - kRadius;
     constexpr int dy = kStep / kColumns - kRadius;
     if constexpr (in_disk(dx, dy) || in_disk(dx, dy - 1) || in_disk(dx, dy - 2) ||
@@ -74,8 +50,8 @@ __attribute__((always_inline)) inline void count_below(const int8_t* centre,
 static_assert(kRows == 4, "count_below names its rows");
 
 // Searches the upper bytes between `low` and low + 2^bits - 1. below: neighbours under the result.
-__attribute__((noinline)) void search_upper(const int8_t* centre, int low, int bits,
-                                            Lanes (&result)[kRows], Lanes (&below)[kRows]) {
+NSA_NOINLINE void search_upper(const int8_t* centre, int low, int bits, Lanes (&result)[kRows],
+                               Lanes (&below)[kRows]) {
     for (int row = 0; row < kRows; ++row) {
         result[row] = splat(low);
         below[row] = Lanes{};
@@ -97,8 +73,8 @@ __attribute__((noinline)) void search_upper(const int8_t* centre, int low, int b
 
 // The lower two bits of one row, given the upper byte of its medians. Only tiles that span more
 // than 255 get here, so it is kept short rather than fast.
-__attribute__((noinline)) Lanes search_lower(const int8_t* upper_centre, const int8_t* lower_centre,
-                                             Lanes upper, Lanes below) {
+NSA_NOINLINE Lanes search_lower(const int8_t* upper_centre, const int8_t* lower_centre, Lanes upper,
+                                Lanes below) {
     Lanes result{};
     for (int bit = 1; bit >= 0; --bit) {
         const Lanes candidate = result + splat(1 << bit);
