@@ -68,11 +68,16 @@ def has_compiler() -> bool:
 def _defined(name: str, settings: Settings) -> str:
     """A CMake variable, from where scikit-build-core takes it; empty: it is not set."""
     given = {key.removeprefix("skbuild."): value for key, value in (settings or {}).items()}
-    value = given.get(f"cmake.define.{name}")
-    if value:
-        return value if isinstance(value, str) else value[-1]
     arguments = given.get("cmake.args", "")
     texts = [arguments] if isinstance(arguments, str) else arguments
-    texts = [*texts, *(os.environ.get(key, "") for key in ("SKBUILD_CMAKE_DEFINE", "CMAKE_ARGS"))]
+    texts = [*texts, *(os.environ.get(key, "") for key in ("SKBUILD_CMAKE_ARGS", "CMAKE_ARGS"))]
+    found = _last(name, texts)  # which CMake reads after the definitions
+    value = given.get(f"cmake.define.{name}")
+    if value and not found:
+        return value if isinstance(value, str) else value[-1]
+    return found or _last(name, [os.environ.get("SKBUILD_CMAKE_DEFINE", "")])
+
+
+def _last(name: str, texts: list[str]) -> str:
     found = re.findall(rf"(?:^|[\s;]|-D){name}(?::\w+)?=([^\s;]*)", " ".join(texts))
     return found[-1].strip("\"'") if found else ""

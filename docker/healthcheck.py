@@ -10,7 +10,7 @@ from pathlib import Path
 
 def port_of(words: list[str]) -> int | None:
     """Where a command listens; None: it is no server."""
-    if "serve" not in words:
+    if not any(Path(one).name == "nsa" and then == "serve" for one, then in zip(words, words[1:])):
         return None
     port = "8000"
     for word, after in zip(words, [*words[1:], ""], strict=True):
@@ -29,7 +29,7 @@ def ask(port: int) -> None:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
         said = answer.read().decode()
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         sys.exit(f"No answer from the server: {error}")
     if answer.status != http.client.OK:
         sys.exit(f"The server is not well: {answer.status} {said}")

@@ -1,4 +1,4 @@
-"""The documentation site: ``python -m sphinx -W --keep-going -b html docs build/docs``."""
+"""The documentation site, built by ``.ci/docs``."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ import nsa
 _DOCS = Path(__file__).parents[1] / "docs"
 _PROMPT = ">>>"
 # Examples of what takes a finished run or fetched weights, which the tours of the documentation
-# run, or of a training that is going on.
+# run, of a training that is going on, or of a package that is not among those of the tests.
 _SHOWN = {"nsa.detectors.detector", "nsa.gaussian.detector", "nsa.gaussian.map_moments"}
 _SHOWN |= {"nsa.model.forms"}
+_SHOWN |= {f"nsa.integrations.anomalib.{name}" for name in ("features", "generator", "model", "run")}
 _SOURCE = Path(nsa.__file__).parent
 _MODULES = [
     ".".join(file.relative_to(_SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")

@@ -42,7 +42,12 @@ Notes read_notes(const Ort::Session& session, const std::string& path) {
     };
     const auto number = [&](const char* key) -> std::optional<double> {
         const auto text = find(key);
-        return text ? std::optional(std::stod(*text)) : std::nullopt;
+        if (!text) return std::nullopt;
+        double value = 0;
+        if (!(std::istringstream(*text) >> value)) {
+            throw std::runtime_error(path + " has no usable " + key + "; write it with nsa export.");
+        }
+        return value;
     };
     const auto rule = find("resize_rule");
     if (!rule) {
@@ -51,7 +56,11 @@ Notes read_notes(const Ort::Session& session, const std::string& path) {
     }
     Notes notes{};
     notes.rule = *rule;
-    const auto whole = [&](const char* key) { return static_cast<int>(number(key).value()); };
+    const auto whole = [&](const char* key) {
+        const auto value = number(key);
+        if (!value) throw std::runtime_error(path + " does not say its " + key + ".");
+        return static_cast<int>(*value);
+    };
     notes.size = {whole("height"), whole("width")};
     notes.channels = whole("channels");
     notes.smallest = static_cast<int>(number("smallest").value_or(1));
@@ -59,8 +68,10 @@ Notes read_notes(const Ort::Session& session, const std::string& path) {
     notes.pixel_threshold = number("pixel_threshold");
     if (const auto levels = find("levels")) {
         std::istringstream text(*levels);
-        int low, high;
-        text >> low >> high;
+        int low = 0, high = 0;
+        if (!(text >> low >> high) || low >= high) {
+            throw std::runtime_error(path + " has levels that are no two rising numbers.");
+        }
         notes.levels.emplace(low, high);
     }
     return notes;
@@ -91,6 +102,9 @@ Found judge(Ort::Session& session, const Image& image) {
                        ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE;
     const double score =
         twice ? *values[0].GetTensorData<double>() : *values[0].GetTensorData<float>();
+    if (values[1].GetTensorTypeAndShapeInfo().GetElementCount() != plane) {
+        throw std::runtime_error("The detector's map is not of the size of its image.");
+    }
     const float* map = values[1].GetTensorData<float>();
     return {score, {image.height, image.width, {map, map + plane}}};
 }
@@ -98,7 +112,7 @@ Found judge(Ort::Session& session, const Image& image) {
 void write_heat_map(const std::string& path, const Map& map, float white) {
     std::vector<uint8_t> grey;
     for (float value : map.values) {
-        grey.push_back(static_cast<uint8_t>(255 * std::clamp(value / white, 0.0f, 1.0f)));
+        grey.push_back(static_cast<uint8_t>(255 * (white > 0 ? std::clamp(value / white, 0.0f, 1.0f) : 0.0f)));
     }
     if (!stbi_write_png(path.c_str(), map.width, map.height, 1, grey.data(), map.width)) {
         throw std::runtime_error(path + " cannot be written.");

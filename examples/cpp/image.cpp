@@ -59,7 +59,8 @@ Image read_image(const std::string& path, int channels, const Levels& levels) {
                                  stbi_failure_reason() + ").");
     }
     const int full = deep ? 65535 : 255;
-    const auto [low, high] = deep ? levels.value_or(std::pair(0, full)) : std::pair(0, full);
+    const auto range = deep ? levels.value_or(std::pair(0, full)) : std::pair(0, full);
+    const int low = range.first, high = range.second;
     const bool upper_byte = deep && !levels && own > 2;  // as colours of 16 bits are read
     const auto value = [&](size_t at) -> int {
         const int found = deep ? static_cast<uint16_t*>(read)[at] : static_cast<uint8_t*>(read)[at];

@@ -145,10 +145,3 @@ def test_as_a_collate_function() -> None:
 def test_wrong_samples_are_refused(sample: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         nsa.NSA()(sample)
-
-
-def test_the_examples_of_the_documentation_run() -> None:
-    names = {"nsa": nsa, "images": IMAGES}
-    failed, tried = doctest.testmod(module, extraglobs=names)
-    assert failed == 0
-    assert tried == 4

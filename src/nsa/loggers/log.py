@@ -132,11 +132,15 @@ class _Channel:
             )  # fmt: skip
 
     def _work(self) -> None:
+        writer = None
         try:
             writer = self._open()
             for call in iter(self._calls.get, None):
                 call(writer)
         except Exception as error:  # of whatever kind: no training is to end by it
+            if writer is not None:
+                with contextlib.suppress(Exception):  # the first failure is what is said
+                    writer.close("failed")
             _log.warning(
                 "Logging to %s ends here, the training goes on: %s: %s",
                 self._name, type(error).__name__, str(error).strip().partition("\n")[0],

@@ -36,20 +36,20 @@ def change_sample(
     which = _images_in(entries)
     images = entries[which]
     check_images(images, _NAME)
+    masks = [at for at, entry in enumerate(entries) if isinstance(entry, tv_tensors.Mask)]
+    if not masks and isinstance(sample, dict) and KEY in sample:
+        raise InputError(
+            f"The sample has an entry {KEY!r} that is no torchvision.tv_tensors.Mask; make it "
+            "one, or call it otherwise."
+        )
     changed, labels = synthesize(images.as_subclass(Tensor))
     is_image = isinstance(images, tv_tensors.Image)
     entries[which] = tv_tensors.wrap(changed, like=images) if is_image else changed
-    masks = [at for at, entry in enumerate(entries) if isinstance(entry, tv_tensors.Mask)]
     if masks:
         entries[masks[0]] = _in_place_of([entries[at] for at in masks], labels)
         return tree_unflatten(entries, form)
     mask, result = tv_tensors.Mask(labels), tree_unflatten(entries, form)
     if isinstance(sample, dict):
-        if KEY in sample:
-            raise InputError(
-                f"The sample has an entry {KEY!r} that is no torchvision.tv_tensors.Mask; make it "
-                "one, or call it otherwise."
-            )
         return {**result, KEY: mask}
     if isinstance(result, list):
         return [*result, mask]

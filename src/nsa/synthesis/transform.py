@@ -85,6 +85,7 @@ class NSA(nn.Module):
         a ``tv_tensors.Mask``: in the place of the sample's own mask, where that is empty, else
         behind all others, and in a dictionary as ``"mask"``. Everything else passes through.
 
+        >>> images = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8)
         >>> batch = NSA()({"image": images, "name": ["a", "b", "c"]})
         >>> [type(value).__name__ for value in batch.values()]
         ['Tensor', 'list', 'Mask']

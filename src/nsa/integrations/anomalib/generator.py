@@ -62,8 +62,8 @@ class NSAAnomalyGenerator(nn.Module):
         """Change some images of a batch.
 
         Args:
-            images: float (N, C, H, W) in [0, 1], C in {1, 3}, normal images; left unchanged. With
-                a single one nothing is changed: patches come from other images.
+            images: float (N, C, H, W) in [0, 1], C in {1, 3}, normal images; left unchanged. Of
+                a single one the patches are its own.
 
         Returns:
             The images, changed where something was blended into them, and their masks, float32

@@ -12,9 +12,18 @@ _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114  # as a picture is made grey by image 
 
 
 def with_channels(images: Tensor, channels: int) -> Tensor:
-    """Images (N, 3, H, W) with as many channels as a detector takes."""
+    """Images (N, 3, H, W) with as many channels as a detector takes.
+
+    Raises:
+        InputError: they have others.
+    """
     if channels == images.shape[1]:
         return images
+    if (images.shape[1], channels) != (3, 1):
+        raise InputError(
+            f"images must have {channels} channels, or 3 for a grey detector, got "
+            f"{images.shape[1]}."
+        )
     red, green, blue = (images[:, channel : channel + 1] for channel in range(3))
     return _RED * red + _GREEN * green + _BLUE * blue
 
@@ -33,7 +42,7 @@ def to_levels(images: Tensor) -> Tensor:
             f"other images; got {images.dtype} with shape {tuple(images.shape)}."
         )
     low, high = (float(limit) for limit in torch.aminmax(images)) if images.numel() else (0.0, 1.0)
-    if low < -1e-3 or high > 1 + 1e-3:
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # of NaN too
         raise InputError(
             f"images must be in [0, 1], got {low:.3g} to {high:.3g}; leave Normalize out of the "
             "pre-processor's transform."
