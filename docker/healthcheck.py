@@ -4,13 +4,14 @@ The command is that of the first process (below docker run --init, its arguments
 """
 
 import http.client
+import itertools
 import sys
 from pathlib import Path
 
 
 def port_of(words: list[str]) -> int | None:
     """Where a command listens; None: it is no server."""
-    if not any(Path(one).name == "nsa" and then == "serve" for one, then in zip(words, words[1:])):
+    if ("nsa", "serve") not in itertools.pairwise(Path(word).name for word in words):
         return None
     port = "8000"
     for word, after in zip(words, [*words[1:], ""], strict=True):

@@ -16,7 +16,9 @@ _PROMPT = ">>>"
 # run, of a training that is going on, or of a package that is not among those of the tests.
 _SHOWN = {"nsa.detectors.detector", "nsa.gaussian.detector", "nsa.gaussian.map_moments"}
 _SHOWN |= {"nsa.model.forms"}
-_SHOWN |= {f"nsa.integrations.anomalib.{name}" for name in ("features", "generator", "model", "run")}
+_SHOWN |= {
+    f"nsa.integrations.anomalib.{name}" for name in ("features", "generator", "model", "run")
+}
 _SOURCE = Path(nsa.__file__).parent
 _MODULES = [
     ".".join(file.relative_to(_SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from torch.utils.data import DataLoader
 import nsa
 from nsa.errors import InputError
 from nsa.model._torchvision import torchvision_module
-from nsa.synthesis import transform as module
 
 tv_tensors, v2 = torchvision_module("tv_tensors"), torchvision_module("transforms.v2")
 IMAGES = torch.randint(256, (3, 3, 64, 48), dtype=torch.uint8)
