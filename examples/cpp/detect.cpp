@@ -45,7 +45,8 @@ Notes read_notes(const Ort::Session& session, const std::string& path) {
         if (!text) return std::nullopt;
         double value = 0;
         if (!(std::istringstream(*text) >> value)) {
-            throw std::runtime_error(path + " has no usable " + key + "; write it with nsa export.");
+            throw std::runtime_error(path + " has no usable " + key +
+                                     "; write it with nsa export.");
         }
         return value;
     };
@@ -112,7 +113,8 @@ Found judge(Ort::Session& session, const Image& image) {
 void write_heat_map(const std::string& path, const Map& map, float white) {
     std::vector<uint8_t> grey;
     for (float value : map.values) {
-        grey.push_back(static_cast<uint8_t>(255 * (white > 0 ? std::clamp(value / white, 0.0f, 1.0f) : 0.0f)));
+        grey.push_back(
+            static_cast<uint8_t>(255 * (white > 0 ? std::clamp(value / white, 0.0f, 1.0f) : 0.0f)));
     }
     if (!stbi_write_png(path.c_str(), map.width, map.height, 1, grey.data(), map.width)) {
         throw std::runtime_error(path + " cannot be written.");
