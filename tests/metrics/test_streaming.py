@@ -116,11 +116,12 @@ def test_with_as_many_pixels_as_in_images_what_is_lost_does_not_show(
         maps = 1e3 + np.exp(maps)
     maps = maps.astype(np.float32)
     metrics = streamed(masks, maps, (1.5,))
-    close = 2e-3  # measured: 4e-4, and 1.2e-3 in one of many runs; what a table shows ends there
+    close = 1e-3  # measured: 4e-4; what a table shows ends there
     assert metrics.auroc() == pytest.approx(auroc(masks, maps), abs=1e-4)
     assert metrics.average_precision() == pytest.approx(average_precision(masks, maps), abs=close)
     for limit in LIMITS:
-        assert metrics.au_pro(limit) == pytest.approx(au_pro(masks, maps, limit), abs=close)
+        # The region of a single pixel counts for a third: up to 1.4e-3 in 364 draws of distances.
+        assert metrics.au_pro(limit) == pytest.approx(au_pro(masks, maps, limit), abs=2e-3)
     assert metrics.f1_max() == pytest.approx(f1_max(masks, maps)[0], abs=close)
     assert metrics.f1_at(1.5) == f1_at(masks, maps, 1.5)
 
