@@ -31,6 +31,7 @@ ROOT = HERE.parents[1]
 PAGE = ROOT / "benchmarks" / "results_gpu.md"
 USAGE = "gpu.sh [first|second] [--site SITE] [--after ARCHIVE] [--rehearse] [FOLDER [DATA_ROOT]]"
 _PROBE_SECONDS = 90
+_stopped_by: list[int] = []  # signals; at most one
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,15 +88,27 @@ def main(arguments: list[str]) -> int:
         passed = True
         for call in chosen.calls:
             passed &= _call(call, scratch, chosen, environment, about)
+    _end_if_stopped()
     return 0 if passed else 1
 
 
-def _stop(number: int, _frame: object) -> NoReturn:
+def _stop(number: int, _frame: object) -> None:
     """Leave by the way of all exceptions, which no second signal interrupts."""
     for other in (signal.SIGINT, signal.SIGTERM):
         signal.signal(other, signal.SIG_IGN)
     print("gpu.sh: stopped; what was found so far is kept.", file=sys.stderr)
-    sys.exit(128 + number)
+    _stopped_by.append(number)
+    _end_if_stopped()
+
+
+def _end_if_stopped() -> None:
+    """Raise :class:`SystemExit` if a signal came.
+
+    Where it comes while a file is finalized, Python drops what its handler raises, so that whoever
+    works on has to ask.
+    """
+    if _stopped_by:
+        sys.exit(128 + _stopped_by[0])
 
 
 def _call(
@@ -117,7 +130,8 @@ def _call(
         (scratch / "report.md").write_text(report.render(scratch))
         archive(scratch, target)
 
-    runner = Runner(folder, environment, keep, math.inf if chosen.rehearse else DEADLINE)
+    deadline = math.inf if chosen.rehearse else DEADLINE
+    runner = Runner(folder, environment, keep, deadline, _end_if_stopped)
     passed = False
     try:
         if about["nsa"]:

@@ -44,12 +44,19 @@ class Runner:
         environment: of every stage, beyond that of this process and its own.
         keep: called after every stage and now and then, to save what there is.
         deadline: seconds from now on after which nothing runs any more.
+        check: called time and again; what it raises stops every stage.
     """
 
     def __init__(
-        self, folder: Path, environment: dict[str, str], keep: Callable[[], None], deadline: float
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        keep: Callable[[], None],
+        deadline: float,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder, self._environment, self._keep = folder, environment, keep
+        self._check = check
         self._end = time.monotonic() + deadline
         self._results: list[dict[str, Any]] = []
         self._running: list[Running] = []
@@ -62,6 +69,7 @@ class Runner:
                 for stage in group:
                     self._start(stage)
                 while self._running:
+                    self._check()
                     time.sleep(0.05)
                     for running in list(self._running):
                         self._look_after(running)
@@ -71,6 +79,7 @@ class Runner:
             for running in self._running:  # only when this process itself is being stopped
                 _signal(running.process, signal.SIGKILL)
             for running in self._running:
+                running.process.wait()
                 self._note(running.stage.name, "stopped from outside", running.began, running.log)
             self._running.clear()
         return all(result["result"] == "passed" for result in self._results)

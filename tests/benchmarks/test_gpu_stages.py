@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import sysconfig
 import tarfile
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -143,17 +145,43 @@ def test_a_call_that_is_stopped_leaves_its_archive_and_no_process(
     assert not [found for found in _environments() if f"NSA_STOPPED={tmp_path}\0" in found]
 
 
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[signal.Signals, ...]]:
+    """Those that stop a call, whose handlers are put back, as is what is known of them."""
+    monkeypatch.setattr(run, "_stopped_by", [])
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield numbers
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_no_second_signal_interrupts_what_is_being_saved(number: signal.Signals) -> None:
-    before = {other: signal.getsignal(other) for other in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with pytest.raises(SystemExit) as stopped:
-            run._stop(number, None)
-        assert stopped.value.code == 128 + number
-        assert {signal.getsignal(other) for other in before} == {signal.SIG_IGN}
-    finally:
-        for other, handler in before.items():
-            signal.signal(other, handler)
+def test_no_second_signal_interrupts_what_is_being_saved(
+    number: signal.Signals, signals: tuple[signal.Signals, ...]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run._stop(number, None)
+    assert stopped.value.code == 128 + number
+    assert {signal.getsignal(other) for other in signals} == {signal.SIG_IGN}
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_signal_that_comes_while_a_file_is_finalized_stops_a_call(tmp_path: Path) -> None:
+    """There Python drops what its handler raises."""
+
+    class Closed(io.RawIOBase):
+        def close(self) -> None:
+            run._stop(signal.SIGTERM, None)
+
+    folder = scratch(tmp_path)
+    file = Closed()
+    del file
+    runner = Runner(folder / "first", {}, lambda: None, 60, run._end_if_stopped)
+    with pytest.raises(SystemExit) as stopped:
+        runner.run(((stage(tmp_path, "hangs", HANGS),),))
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert results(folder) == {"hangs": "stopped from outside"}
 
 
 def _environments() -> list[str]:
