@@ -33,10 +33,11 @@ def test_a_product_without_a_preset_is_trained_by_the_tuned_recipe(tmp_path: Pat
     assert "The light is varied in training" in said
     assert "brightness by up to 20 %, contrast by up to 20 %, colours by up to 10 %." in said
     assert tuned["training"]["skips"] is False  # of an object
+    assert tuned["training"]["optimizer"] == "muon"
     paper, said = trained(tmp_path, "--recipe", "paper", "--kind", "texture")
     assert paper["recipe"] == "paper"
     assert (paper["training"]["batch_size"], paper["training"]["image_score"]) == (64, "mean")
-    assert not {"skips", "brightness"} & {*paper["training"], *paper["images"]}
+    assert not {"skips", "optimizer", "brightness"} & {*paper["training"], *paper["images"]}
     assert "light" not in said
 
 

@@ -39,11 +39,16 @@ def products(count: int = 37, channels: int = 3) -> Tensor:
 
 
 def trainer(
-    device: str, *, precision: str = "fp32", limit: int | None = None, channels: int = 3
+    device: str,
+    *,
+    precision: str = "fp32",
+    limit: int | None = None,
+    channels: int = 3,
+    optimizer: str = "adam",
 ) -> Trainer:
     return Trainer(
         products(channels=channels), SynthesisConfig(background=220, background_threshold=20),
-        replace(IMAGES, channels=channels), TRAINING,
+        replace(IMAGES, channels=channels), replace(TRAINING, optimizer=optimizer),
         device=torch.device(device), precision=precision, resident_limit=limit,
     )  # fmt: skip
 
@@ -59,13 +64,15 @@ def full_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("full_float32")
-def test_the_first_50_steps_agree_with_the_cpu() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_the_first_50_steps_agree_with_the_cpu(optimizer: str) -> None:
     """In float32, means of every five steps: within 1 % at first, within 5 % up to the end.
 
     Single grey levels and the order of sums differ, and Adam magnifies that. On the CPU, the same
-    steps drift apart by 1.5 % where three pixels in a thousand are changed by one grey level.
+    steps drift apart by 1.5 % where three pixels in a thousand are changed by one grey level; those
+    of Muon by less.
     """
-    cpu, gpu = trainer("cpu"), trainer("cuda")
+    cpu, gpu = trainer("cpu", optimizer=optimizer), trainer("cuda", optimizer=optimizer)
     first = [run.make_batch(0, 0) for run in (cpu, gpu)]
     assert (first[0][0].int() - first[1][0].cpu().int()).abs().max() <= 1
     # 5 steps an epoch, of 8, 8, 8, 8 and 5 images: captured graphs of two sizes, switched often.
@@ -82,9 +89,11 @@ def test_streamed_and_resident_sets_train_alike(channels: int) -> None:
     np.testing.assert_allclose(streamed, resident, rtol=0.02)
 
 
-def test_bf16_trains_like_float32() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_bf16_trains_like_float32(optimizer: str) -> None:
     """On the CPU they differ by 0.7 % at most; batches of few images differ by more."""
-    full, half = losses(trainer("cuda")), losses(trainer("cuda", precision="bf16"))
+    full = losses(trainer("cuda", optimizer=optimizer))
+    half = losses(trainer("cuda", optimizer=optimizer, precision="bf16"))
     np.testing.assert_allclose(half, full, rtol=0.05)
 
 

@@ -55,6 +55,7 @@ def automatic(suggested: Preset, category: str) -> NetworkSettings:
         suggested.training,
         image_score="auto",
         batch_size=16,
+        optimizer="muon",
         skips=suggested.kind == "texture",
     )
     images = dataclasses.replace(suggested.images, **dataclasses.asdict(SPREAD))
@@ -83,6 +84,7 @@ def test_a_recipe_is_what_nothing_else_says() -> None:
         assert tuned.synthesis == preset_.synthesis
         training = tuned.training
         assert (training.batch_size, training.image_score) == (16, "auto")
+        assert (paper.training.optimizer, training.optimizer) == ("adam", "muon")
         assert training.skips == (kind == "texture")
         # What is not seen as in the paper is trained by the other recipe, unless told.
         for request in (NetworkRequest(frame="whole"), NetworkRequest(size=(300,))):
@@ -184,7 +186,7 @@ def test_a_namesake_in_another_data_set_has_no_preset(caplog: pytest.LogCaptureF
 def test_what_the_user_asks_for_wins() -> None:
     request = NetworkRequest(
         method="pii", label="binary", background=NONE, seed=7, epochs=3, batch_size=9,
-        learning_rate=0.5, variant="paper", skips=True,
+        learning_rate=0.5, optimizer="muon", variant="paper", skips=True,
         synthesis={"max_patches": 2, "label": "continuous"}, images={"rotation": 1},
         training={"epochs": 99},
     )  # fmt: skip
@@ -198,10 +200,12 @@ def test_what_the_user_asks_for_wins() -> None:
     assert (training.epochs, training.batch_size, training.seed) == (3, 9, 7)
     assert training.learning_rate == 0.5
     assert training.skips
+    assert training.optimizer == "muon"
     assert NetworkSettings.from_dict(settings.to_dict()) == settings
     assert contradictions(settings, NetworkRequest(skips=False)) == ["skips"]
     assert contradictions(settings, NetworkRequest(skips=True)) == []
-    assert "skips" not in of_preset(SCREW, "screw").to_dict()["training"]
+    assert contradictions(settings, NetworkRequest(optimizer="adam")) == ["optimizer"]
+    assert not {"skips", "optimizer"} & of_preset(SCREW, "screw").to_dict()["training"].keys()
 
 
 def test_a_preset_keeps_the_papers_crop_and_all_else_sees_the_whole_image() -> None:

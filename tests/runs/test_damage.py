@@ -8,7 +8,7 @@ import random
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -134,11 +134,16 @@ def test_scores_that_are_not_finite_get_no_label(
 
 @pytest.fixture(scope="module")
 def trained() -> Trainer:
-    """A trainer after three of its four steps."""
+    """A trainer after three of its four steps by Adam."""
+    return after_three_steps("adam")
+
+
+def after_three_steps(optimizer: Literal["adam", "muon"]) -> Trainer:
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     config = ImageConfig(size=(32, 32), center_crop=None, crop=(32, 32))
+    training = TrainConfig(epochs=2, batch_size=2, optimizer=optimizer)
     trainer = Trainer(
-        images, nsa.SynthesisConfig(), config, TrainConfig(epochs=2, batch_size=2),
+        images, nsa.SynthesisConfig(), config, training,
         device=torch.device("cpu"), precision="fp32",
     )  # fmt: skip
     trainer.run(lambda _loss, _count: trainer.position.epoch * 2 + trainer.position.step < 3)
@@ -191,6 +196,15 @@ def test_damaged_checkpoints_are_refused(
     assert str(raised.value).startswith("c.safetensors ")
     assert str(raised.value).endswith(".")
     assert dataclasses.asdict(trained.position) == before
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(trained: Trainer, tmp_path: Path) -> None:
+    muon = after_three_steps("muon")
+    for one, other in ((trained, muon), (muon, trained)):
+        checkpoint.save_checkpoint(tmp_path / "c.safetensors", one)
+        load_checkpoint(tmp_path / "c.safetensors", one)
+        with pytest.raises(InputError, match="its optimiser state is of another network"):
+            load_checkpoint(tmp_path / "c.safetensors", other)
 
 
 def test_categories_and_a_plain_folder_exclude_one_another(data: Path, tmp_path: Path) -> None:

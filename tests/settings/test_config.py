@@ -189,7 +189,7 @@ def test_defaults_are_the_papers() -> None:
     }  # fmt: skip
     assert dataclasses.asdict(TrainConfig()) == {
         "epochs": 320, "batch_size": 64, "crops_per_image": 1,
-        "learning_rate": 1e-3, "final_learning_rate": 1e-6,
+        "optimizer": "adam", "learning_rate": 1e-3, "final_learning_rate": 1e-6,
         "seed": 0, "skips": False, "image_score": "mean", "holdout": None, "fpr": None,
         "extra_steps": 0, "former_epochs": (),
     }  # fmt: skip

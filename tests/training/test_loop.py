@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -133,14 +133,17 @@ def test_the_global_generator_is_left_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("stop", [2, 3, 4])  # within an epoch, at its end, in the next
-def test_resumed_equals_uninterrupted(tmp_path: Path, stop: int) -> None:
-    whole = trainer()
+@pytest.mark.parametrize(
+    ("stop", "optimizer"),
+    [(2, "adam"), (3, "adam"), (4, "adam"), (4, "muon")],  # in an epoch, at its end, in the next
+)
+def test_resumed_equals_uninterrupted(tmp_path: Path, stop: int, optimizer: str) -> None:
+    whole = trainer(optimizer=optimizer)
     whole.run(steps(10**9))
-    first = trainer()
+    first = trainer(optimizer=optimizer)
     first.run(steps(stop))
     save_checkpoint(tmp_path / "state", first)
-    second = trainer()
+    second = trainer(optimizer=optimizer)
     load_checkpoint(tmp_path / "state", second)
     assert second.position == first.position
     second.run(steps(10**9))
@@ -148,8 +151,12 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, stop: int) -> None:
     assert whole.position.losses == second.position.losses
 
 
-def test_resuming_keeps_the_memory_layout(tmp_path: Path) -> None:
-    settings = (SynthesisConfig(), IMAGES, TrainConfig(epochs=1, batch_size=4))
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_resuming_keeps_the_memory_layout(
+    tmp_path: Path, optimizer: Literal["adam", "muon"]
+) -> None:
+    training = TrainConfig(epochs=1, batch_size=4, optimizer=optimizer)
+    settings = (SynthesisConfig(), IMAGES, training)
     runs = [
         Trainer(pictures(), *settings, device=torch.device("cpu"), precision="bf16")
         for _ in range(2)

@@ -20,8 +20,10 @@ Variant = Literal["released", "paper"]
 Gradients = Literal["source", "mixed"]
 Resize = Literal["stretch", "fit", "none"]
 ImageScoreName = Literal["mean", "top", "maximum", "auto"]
+OptimizerName = Literal["adam", "muon"]
 LABELS = typing.get_args(Label)
 IMAGE_SCORES = typing.get_args(ImageScoreName)
+OPTIMIZERS = typing.get_args(OptimizerName)
 Bounds = tuple[float, float]
 Levels = tuple[int, int]
 _LARGEST = 8192  # side in px of a stored image of one size
@@ -287,6 +289,8 @@ class TrainConfig(Checked):
         batch_size: images per step at most; the batches of an epoch are of equal size.
         crops_per_image: crops that an epoch takes of every image; more than one where images are
             so many and large that each has to be decoded again for every epoch.
+        optimizer: ``"adam"``, as in the paper, or ``"muon"``, which learns more in as many epochs,
+            see :class:`nsa.training.optimizer.Muon`.
         learning_rate, final_learning_rate: ends of the cosine schedule, stepped once per epoch.
         seed: fixes initial weights, order, augmentation and anomalies.
         skips: the network has skip connections, by which its decoder sees the encoder's finer
@@ -306,6 +310,7 @@ class TrainConfig(Checked):
     epochs: int = 320
     batch_size: int = 64
     crops_per_image: int = 1
+    optimizer: OptimizerName = "adam"
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     seed: int = 0

@@ -19,10 +19,11 @@ from nsa.model.weights import assign_weights, read_metadata, read_tensors, write
 from nsa.settings.fields import Checked, from_dict, reading
 from nsa.system.readers import parse_json
 from nsa.training.loop import Position, Trainer
+from nsa.training.optimizer import ADAM_STATE, MUON_STATE, moved_by_muon
 
 _MODEL, _OPTIMIZER = "model/", "optimizer/"
 _POSITION, _IMAGES = "position", "images"  # entries of the file's metadata
-_MOMENTS, _STEP = ("exp_avg", "exp_avg_sq"), "step"  # as torch.optim.Adam calls them
+_, _SQUARES, _STEP = ADAM_STATE
 
 Read = TypeVar("Read")
 
@@ -144,18 +145,20 @@ def _check_position(position: Position, trainer: Trainer) -> None:
 
 
 def _check_moments(moments: dict[str, Tensor], trainer: Trainer, steps: int) -> None:
-    """Raise :class:`InputError` unless Adam's state is that after so many steps."""
+    """Raise :class:`InputError` unless the optimiser's state is that after so many steps."""
     wanted = {}
     for name, parameter in trainer.model.named_parameters():
-        for key in _MOMENTS:
+        muon = trainer.training.optimizer == "muon" and moved_by_muon(parameter)
+        for key in MUON_STATE if muon else ADAM_STATE:
             wanted[f"{name}/{key}"] = (parameter.dtype, parameter.shape)
-        wanted[f"{name}/{_STEP}"] = (torch.float32, torch.Size())
+            if key == _STEP:
+                wanted[f"{name}/{key}"] = (torch.float32, torch.Size())
     found = {name: (value.dtype, value.shape) for name, value in moments.items()}
     if found != (wanted if steps else {}):
         raise InputError("its optimiser state is of another network")
     for name, value in moments.items():
         key = name.rpartition("/")[2]
-        if (key == _STEP and value != steps) or (key == _MOMENTS[1] and value.min() < 0):
+        if (key == _STEP and value != steps) or (key == _SQUARES and value.min() < 0):
             raise InputError(f"the optimiser state of {name} is not that after {steps} steps")
 
 

@@ -78,7 +78,7 @@ class Trainer:
     Attributes:
         model: the network.
         updater: what changes it.
-        optimizer: Adam.
+        optimizer: what moves its weights.
         position: where the run stands.
         steps_per_epoch: of every epoch.
 
@@ -129,7 +129,7 @@ class Trainer:
         self.model = model.to(device, memory_format=memory_format(device, precision))  # type: ignore[call-overload]
         ranks.prepare(self.model)
         self.updater = Updater(
-            self.model, image_config, training.learning_rate,
+            self.model, image_config, training.optimizer, training.learning_rate,
             device=device, precision=precision, unbounded=unbounded, ranks=ranks,
         )  # fmt: skip
         self.optimizer = self.updater.optimizer

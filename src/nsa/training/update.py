@@ -1,4 +1,4 @@
-"""One update of the network: normalise, forward, loss, backward, Adam; nothing here waits.
+"""One update of the network: normalise, forward, loss, backward, optimise; nothing here waits.
 
 ``torch.compile`` was tried on two CPU cores with bfloat16 and does not pay: a step of 64 images
 took 8 % longer than without it (2.57 against 2.38 s), after a compilation as long as 34 steps. The
@@ -7,17 +7,18 @@ convolutions, which it leaves as they are, already run near the peak of the core
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from nsa.images import to_network_input
 from nsa.model import EncoderDecoder
-from nsa.settings.config import ImageConfig
+from nsa.settings.config import ImageConfig, OptimizerName
 from nsa.system.device import Precision, memory_format
 from nsa.training.distributed import ALONE, Ranks
+from nsa.training.optimizer import make_optimizer
 from nsa.training.profile import BACKWARD, FORWARD, OPTIMISER, SYNTHESIS, Clock
 
 _NORMAL = -1e4  # a logit that is so certain of the label 0 that its loss is 0, by any of the losses
@@ -29,19 +30,21 @@ class Updater:
     Args:
         model: the network, on its device.
         image_config: how images are normalised.
+        optimizer: how weights are moved, see :func:`nsa.training.optimizer.make_optimizer`.
         learning_rate: of the first step.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
         unbounded: labels are grey levels: squared error of the ReLU, else cross-entropy.
         ranks: the processes that share every batch.
 
     Attributes:
-        optimizer: Adam.
+        optimizer: what moves the weights.
     """
 
     def __init__(
         self,
         model: EncoderDecoder,
         image_config: ImageConfig,
+        optimizer: OptimizerName,
         learning_rate: float,
         *,
         device: torch.device,
@@ -54,9 +57,10 @@ class Updater:
         self._device, self._precision, self._ranks = device, precision, ranks
         self._loss = loss_of(unbounded)
         # On the GPU the rate is read from its memory, so that a captured graph sees it change.
-        self.optimizer = adam(
-            model.parameters(), learning_rate, device, captured=device.type == "cuda"
-        )
+        self.optimizer = make_optimizer(
+            optimizer, model.parameters(), learning_rate, device,
+            half=precision == "bf16", captured=device.type == "cuda",
+        )  # fmt: skip
 
     def set_learning_rate(self, value: float) -> None:
         """For the next steps."""
@@ -102,25 +106,6 @@ class Updater:
 def loss_of(unbounded: bool) -> Callable[[Tensor, Tensor], Tensor]:
     """The loss of logits and labels: squared error of the ReLU where labels are grey levels."""
     return _squared_error if unbounded else F.binary_cross_entropy_with_logits
-
-
-def adam(
-    parameters: Iterable[nn.Parameter],
-    learning_rate: float,
-    device: torch.device,
-    *,
-    captured: bool = False,
-) -> torch.optim.Adam:
-    """The optimiser of every training.
-
-    Args:
-        captured: by a CUDA graph, for which its learning rate is a tensor on the device.
-    """
-    rate = torch.tensor(learning_rate, dtype=torch.float32, device=device)
-    fused = device.type in ("cpu", "cuda")
-    return torch.optim.Adam(
-        parameters, lr=rate if captured else learning_rate, fused=fused, capturable=captured
-    )
 
 
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nsa.settings.config import IMAGE_SCORES, LABELS
+from nsa.settings.config import IMAGE_SCORES, LABELS, OPTIMIZERS
 from nsa.settings.options import (
     NATIVE,
     NONE,
@@ -29,9 +29,9 @@ class NetworkRequest(TrainRequest):
 
     recipe: str | None = option(
         "What the settings are where nothing else says: paper: as published; tuned: finds more in "
-        "as many epochs, by whole images in batches of 16, varied light, skip connections for "
-        "textures and a score that the held-out images choose. [default: preset without --size "
-        "and --frame whole: paper, else tuned]"
+        "as many epochs, by Muon, whole images in batches of 16, varied light, skip connections "
+        "for textures and a score that the held-out images choose. [default: preset without "
+        "--size and --frame whole: paper, else tuned]"
     )
     epochs: int | None = option(
         "Passes over the training images. With --resume a stopped run goes on to so many, from its "
@@ -41,6 +41,11 @@ class NetworkRequest(TrainRequest):
     )
     batch_size: int | None = option(
         "Most images per step, at least 2. [default: recipe: 64 or 16]",
+        section="training",
+    )
+    optimizer: str | None = option(
+        f"What moves the weights: {' or '.join(OPTIMIZERS)}; muon learns more in as many epochs. "
+        "[default: recipe: adam or muon]",
         section="training",
     )
     learning_rate: float | None = option(

@@ -32,6 +32,7 @@ _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are other
     "training": {
         "crops_per_image": 1,
         "skips": False,
+        "optimizer": "adam",
         "extra_steps": 0,
         "former_epochs": [],
         "holdout": None,
@@ -40,7 +41,7 @@ _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are other
 }
 SECTIONS = ("synthesis", "images", "training")
 # What the tuned recipe decides, which is said of its runs though it be as usual.
-_DECIDED = ("skips", "brightness", "contrast", "white_balance")
+_DECIDED = ("skips", "optimizer", "brightness", "contrast", "white_balance")
 WHOLE, CROP = "whole", "crop"
 PAPER, TUNED = "paper", "tuned"
 RECIPES = (PAPER, TUNED)
@@ -197,6 +198,7 @@ def resolve(
         training = dataclasses.replace(
             settings.training,
             batch_size=_SMALL_BATCH,
+            optimizer="muon",
             image_score="auto",
             # They find a texture's defects far sooner, and a bottle's less well.
             skips=settings.kind == "texture",

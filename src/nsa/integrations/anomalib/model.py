@@ -33,8 +33,9 @@ from nsa.settings.options import STAMPS
 from nsa.settings.presets import generic
 from nsa.synthesis import NSA
 from nsa.system.device import memory_format
+from nsa.training.optimizer import make_optimizer
 from nsa.training.schedule import learning_rate
-from nsa.training.update import adam, loss_of
+from nsa.training.update import loss_of
 
 _NAME = "custom"  # of a category that is not named
 
@@ -173,10 +174,12 @@ class Nsa(NsaModule):
         return (pixels if lights is None else relight(pixels, lights)), labels
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """Adam, and the cosine of the settings, stepped once an epoch."""
+        """The optimiser and the cosine of the settings, stepped once an epoch."""
         training = self.settings.training
         network = self.model.network
-        optimizer = adam(network.parameters(), training.learning_rate, self.device)
+        optimizer = make_optimizer(
+            training.optimizer, network.parameters(), training.learning_rate, self.device
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda epoch: learning_rate(training, epoch) / training.learning_rate
         )

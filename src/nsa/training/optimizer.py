@@ -1,0 +1,160 @@
+"""What turns gradients into steps: Adam, as in the paper, or Muon, which learns more in fewer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nsa.settings.config import OptimizerName
+
+# Of Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024).
+MOMENTUM = 0.9
+# Length of its steps as multiples of the learning rate: 0.02 where Adam's is 0.001.
+_LENGTH = 20.0
+# Odd polynomials a x + b x^3 + c x^5, applied in turn: each brings singular values as near to 1 as
+# one of its degree can, those from 0.01 to 1 to within 0.27 in the end (minimax, as those of Amsel
+# et al., "The Polar Express", 2025). Values above 1 would fly off, so that rounding has a margin.
+_QUINTICS = (
+    (8.0934, -23.6204, 17.4462),
+    (3.6366, -2.7219, 0.5365),
+    (2.6613, -1.9772, 0.4526),
+)
+_MARGIN = 1.02
+_SMALLEST_NORM = 1e-7
+# Kernels with more rows would be 86 % of the arithmetic, and gain nothing (docs/explain/recipe.md).
+_MOST_ROWS = 256
+# The names of their state, by parameter.
+ADAM_STATE, MUON_STATE = ("exp_avg", "exp_avg_sq", "step"), ("momentum_buffer",)
+
+
+def make_optimizer(
+    name: OptimizerName,
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    device: torch.device,
+    *,
+    half: bool = False,
+    captured: bool = False,
+) -> torch.optim.Optimizer:
+    """The optimiser of a network.
+
+    Args:
+        name: ``"adam"`` or ``"muon"``, see :class:`Muon`.
+        parameters: of the network, on its device.
+        learning_rate: of the first step.
+        device: where they are.
+        half: multiply Muon's matrices in bfloat16, as the network's.
+        captured: by a CUDA graph, for which the learning rate is a tensor on the device.
+    """
+    rate = torch.tensor(learning_rate, dtype=torch.float32, device=device)
+    options: dict[str, Any] = {
+        "lr": rate if captured else learning_rate,
+        "fused": device.type in ("cpu", "cuda"),
+        "capturable": captured,
+    }
+    if name == "muon":
+        return Muon(parameters, torch.bfloat16 if half else torch.float32, **options)
+    return torch.optim.Adam(parameters, **options)
+
+
+class Muon(torch.optim.Optimizer):
+    """Moves convolution kernels by their orthogonalised momentum, all else by Adam.
+
+    A kernel is a matrix M of a row for each index of its first dimension. With the gradient G, its
+    momentum is B = 0.9 B + 0.1 G, and it moves by -20 r sqrt(max(1, rows / columns)) times
+    0.9 B + 0.1 G, see :func:`orthogonalized`, where r is the learning rate, which is Adam's. So it
+    moves as far in every direction of its space, not mostly in the few that dominate its gradient.
+
+    :func:`moved_by_muon` says which kernels these are. Groups of parameters: Adam's, then one for
+    every shape of kernels, so that those of a shape are worked on together.
+
+    Args:
+        parameters: of a network.
+        dtype: of the products of matrices.
+        options: of :class:`torch.optim.Adam`; the learning rate is for both.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], dtype: torch.dtype, **options: Any
+    ) -> None:
+        others: list[nn.Parameter] = []
+        kernels: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+        for parameter in parameters:
+            (kernels[parameter.shape] if moved_by_muon(parameter) else others).append(parameter)
+        self._dtype = dtype
+        self._adam = torch.optim.Adam(others, **options)
+        groups = [*self._adam.param_groups, *({"params": group} for group in kernels.values())]
+        super().__init__(groups, self._adam.defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move all parameters that have a gradient.
+
+        Args:
+            closure: computes the loss and the gradients first, as for any optimiser.
+
+        Returns:
+            The loss of the closure.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        others, *kernels = self.param_groups
+        # A state that was loaded is another object.
+        self._adam.param_groups, self._adam.state = [others], self.state
+        self._adam.step()
+        for group in kernels:
+            self._move(group["params"], group["lr"])
+        return loss
+
+    def _move(self, kernels: list[nn.Parameter], learning_rate: float | Tensor) -> None:
+        """Kernels of one shape; the learning rate may be a tensor on their device."""
+        gradients = [kernel.grad for kernel in kernels if kernel.grad is not None]
+        kernels = [kernel for kernel in kernels if kernel.grad is not None]
+        if not kernels:
+            return
+        (name,) = MUON_STATE
+        for kernel in kernels:
+            if not self.state[kernel]:
+                self.state[kernel][name] = torch.zeros_like(kernel)
+        momenta = [self.state[kernel][name] for kernel in kernels]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        steps = torch._foreach_lerp(gradients, momenta, MOMENTUM)
+        matrices = torch.stack([step.flatten(1) for step in steps])
+        rows, columns = matrices.shape[1:]
+        length = learning_rate * (_LENGTH * max(1.0, rows / columns) ** 0.5)
+        moves = orthogonalized(matrices, self._dtype).float() * length
+        for kernel, move in zip(kernels, moves, strict=True):
+            kernel.sub_(move.view(kernel.shape))
+
+
+def moved_by_muon(parameter: Tensor) -> bool:
+    """Whether :class:`Muon` moves it as a matrix: a kernel of a convolution, of up to 256 rows."""
+    return parameter.ndim == 4 and len(parameter) <= _MOST_ROWS
+
+
+def orthogonalized(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """About the nearest matrices to these whose rows, or columns, are orthonormal.
+
+    With the singular value decomposition U diag(s) V^T of each, U diag(f(s / |s|)) V^T: f is a
+    polynomial that is between 0.7 and 1.3 except near 0, so that nothing has to be decomposed.
+
+    Args:
+        matrices: (n, rows, columns).
+        dtype: of the products, and of what is returned.
+    """
+    norms: Tensor = torch.linalg.matrix_norm(matrices, keepdim=True)
+    x = (matrices / (_MARGIN * norms).clamp_min(_SMALLEST_NORM)).to(dtype)
+    tall = x.shape[1] > x.shape[2]
+    if tall:
+        x = x.mT
+    for first, third, fifth in _QUINTICS:
+        gram = x @ x.mT
+        gram = torch.baddbmm(gram, gram, gram, beta=third, alpha=fifth)
+        x = torch.baddbmm(x, gram, x, beta=first)
+    return x.mT if tall else x
