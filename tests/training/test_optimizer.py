@@ -21,7 +21,7 @@ from nsa.training.optimizer import (
 )
 
 CPU = torch.device("cpu")
-SHAPES = [(1, 1, 1), (3, 1, 7), (2, 7, 1), (2, 5, 5), (4, 64, 147), (1, 65, 64)]
+SHAPES = [(1, 1, 1), (3, 1, 7), (2, 5, 5), (4, 64, 147), (1, 64, 65)]
 
 
 def decomposed(matrices: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def test_products_may_be_rounded(
 def test_a_single_direction_does_not_fly_off(dtype: torch.dtype, fresh_seed: int) -> None:
     """Its singular value is the norm itself, which rounding may take beyond."""
     generator = torch.Generator().manual_seed(fresh_seed)
-    for rows, columns in ((1, 1), (64, 64), (256, 2304), (200, 70)):
+    for rows, columns in ((1, 1), (64, 64), (256, 2304), (70, 200)):
         left = torch.randn(4, rows, 1, generator=generator)
         found = orthogonalized(left * torch.randn(4, 1, columns, generator=generator), dtype)
         assert torch.linalg.matrix_norm(found.float(), 2).max() < 1.5
@@ -106,12 +106,20 @@ def muon(model: nn.Module, *, half: bool = False) -> Muon:
     return made
 
 
-def test_a_step_is_what_its_docstring_says(fresh_seed: int) -> None:
-    """Muon's kernels by the decomposition, all else as by Adam alone."""
+@pytest.mark.parametrize(("on_gpu", "groups"), [(False, 2), (True, 1)])
+def test_a_step_is_what_its_docstring_says(
+    on_gpu: bool, groups: int, fresh_seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Muon's kernels by the decomposition, all else as by Adam alone.
+
+    Kernels are worked on with others of their shape, or as on a GPU with all of their side, padded.
+    """
+    monkeypatch.setattr(nn.Parameter, "is_cuda", on_gpu)
     model, adams = Mixed(fresh_seed), Mixed(fresh_seed)
     expected = {name: one.detach().clone().double() for name, one in model.named_parameters()}
     momenta = {name: torch.zeros_like(one) for name, one in expected.items()}
     ours = muon(model)
+    assert len(ours.param_groups) == 1 + groups
     adam = make_optimizer("adam", adams.parameters(), 1e-3, CPU)
     run(model, ours, fresh_seed, range(3))
     run(adams, adam, fresh_seed, range(3))

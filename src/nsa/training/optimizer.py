@@ -69,8 +69,9 @@ class Muon(torch.optim.Optimizer):
     0.9 B + 0.1 G, see :func:`orthogonalized`, where r is the learning rate, which is Adam's. So it
     moves as far in every direction of its space, not mostly in the few that dominate its gradient.
 
-    :func:`moved_by_muon` says which kernels these are. Groups of parameters: Adam's, then one for
-    every shape of kernels, so that those of a shape are worked on together.
+    :func:`moved_by_muon` says which kernels these are. Groups of parameters: Adam's, then those of
+    kernels that are worked on together, which are of one shape; or on a GPU, where a few launches
+    less are worth more than operations on zeros, as long on their shorter side.
 
     Args:
         parameters: of a network.
@@ -82,9 +83,10 @@ class Muon(torch.optim.Optimizer):
         self, parameters: Iterable[nn.Parameter], dtype: torch.dtype, **options: Any
     ) -> None:
         others: list[nn.Parameter] = []
-        kernels: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+        kernels: dict[Any, list[nn.Parameter]] = defaultdict(list)
         for parameter in parameters:
-            (kernels[parameter.shape] if moved_by_muon(parameter) else others).append(parameter)
+            alike = min(_sides(parameter)) if parameter.is_cuda else parameter.shape
+            (kernels[alike] if moved_by_muon(parameter) else others).append(parameter)
         self._dtype = dtype
         self._adam = torch.optim.Adam(others, **options)
         groups = [*self._adam.param_groups, *({"params": group} for group in kernels.values())]
@@ -113,7 +115,7 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _move(self, kernels: list[nn.Parameter], learning_rate: float | Tensor) -> None:
-        """Kernels of one shape; the learning rate may be a tensor on their device."""
+        """Kernels of one group; the learning rate may be a tensor on their device."""
         gradients = [kernel.grad for kernel in kernels if kernel.grad is not None]
         kernels = [kernel for kernel in kernels if kernel.grad is not None]
         if not kernels:
@@ -125,12 +127,26 @@ class Muon(torch.optim.Optimizer):
         momenta = [self.state[kernel][name] for kernel in kernels]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
         steps = torch._foreach_lerp(gradients, momenta, MOMENTUM)
-        matrices = torch.stack([step.flatten(1) for step in steps])
-        rows, columns = matrices.shape[1:]
-        length = learning_rate * (_LENGTH * max(1.0, rows / columns) ** 0.5)
-        moves = orthogonalized(matrices, self._dtype).float() * length
-        for kernel, move in zip(kernels, moves, strict=True):
-            kernel.sub_(move.view(kernel.shape))
+        sides = [_sides(kernel) for kernel in kernels]
+        longer = max(max(pair) for pair in sides)
+        matrices = kernels[0].new_zeros((len(kernels), min(sides[0]), longer))
+        for matrix, step, (rows, columns) in zip(matrices, steps, sides, strict=True):
+            _part(matrix, rows, columns).copy_(step.flatten(1))
+        moves = orthogonalized(matrices, self._dtype).float() * learning_rate
+        for kernel, move, (rows, columns) in zip(kernels, moves, sides, strict=True):
+            length = _LENGTH * max(1.0, rows / columns) ** 0.5
+            kernel.sub_(_part(move, rows, columns).reshape(kernel.shape), alpha=length)
+
+
+def _sides(kernel: Tensor) -> tuple[int, int]:
+    """Rows and columns of it as a matrix."""
+    return len(kernel), kernel[:1].numel()
+
+
+def _part(wide: Tensor, rows: int, columns: int) -> Tensor:
+    """A matrix of so many rows and columns, as it lies in one that has at most as many rows."""
+    part = wide[:, : max(rows, columns)]
+    return part.mT if rows > columns else part
 
 
 def moved_by_muon(parameter: Tensor) -> bool:
@@ -139,22 +155,19 @@ def moved_by_muon(parameter: Tensor) -> bool:
 
 
 def orthogonalized(matrices: Tensor, dtype: torch.dtype) -> Tensor:
-    """About the nearest matrices to these whose rows, or columns, are orthonormal.
+    """About the nearest matrices to these whose rows are orthonormal.
 
     With the singular value decomposition U diag(s) V^T of each, U diag(f(s / |s|)) V^T: f is a
     polynomial that is between 0.7 and 1.3 except near 0, so that nothing has to be decomposed.
 
     Args:
-        matrices: (n, rows, columns).
+        matrices: (n, rows, columns), no more rows than columns; columns of zeros stay.
         dtype: of the products, and of what is returned.
     """
     norms: Tensor = torch.linalg.matrix_norm(matrices, keepdim=True)
     x = (matrices / (_MARGIN * norms).clamp_min(_SMALLEST_NORM)).to(dtype)
-    tall = x.shape[1] > x.shape[2]
-    if tall:
-        x = x.mT
     for first, third, fifth in _QUINTICS:
         gram = x @ x.mT
         gram = torch.baddbmm(gram, gram, gram, beta=third, alpha=fifth)
         x = torch.baddbmm(x, gram, x, beta=first)
-    return x.mT if tall else x
+    return x
