@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize, PowerNorm
-from matplotlib.figure import Figure
 
-from nsa.report.canvas import INK, SYNTHESIS_TITLE, frameless, new_figure, save
+from nsa.report.canvas import SYNTHESIS_TITLE
 from nsa.report.examples import same_length
 from nsa.report.overlay import COLOURS, GAMMA, overlay, shared_limit
-from nsa.report.pixels import Image, Map, Rgb, plane, rgb
+from nsa.report.pixels import Image, Map, plane, rgb
+from nsa.report.tiles import Tiles
 from nsa.system.console import printable
 
-_TILE = 1.75  # inches
-# A dollar sign in a folder's name is no formula.
-_CAPTION: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False}
-_OUTLINE = "#12e0d0"  # seen on dark, light, grey and brown products, and not in the colour scale
+_SIDE, _NAMES = 1.67, 0.22  # inches
 
 
 def heat_map_grid(
@@ -56,26 +49,23 @@ def heat_map_grid(
         top = shared_limit(maps)
         limit = top if top > low else low + 1.0
     columns, bands = _arrangement(count)
-    figure = new_figure(columns * _TILE + 0.9, bands * (2 * _TILE + 0.5))
-    axes = figure.subplots(2 * bands, columns, squeeze=False)
-    for cell in axes.flat:
-        frameless(cell)
-    for index in range(count):
+    pictures = [rgb(image) for image in images]
+    tiles = Tiles(
+        [(len(picture), picture.shape[1]) for picture in pictures], columns, [2, 0] * bands,
+        side=_SIDE, names=_NAMES,
+    )  # fmt: skip
+    for index, picture in enumerate(pictures):
         band, column = divmod(index, columns)
-        top, bottom = axes[2 * band, column], axes[2 * band + 1, column]
-        image = rgb(images[index])
-        top.set_title(f"{_shorten(titles[index])}\n{scores[index]:.3g}", **_CAPTION)
-        _show(top, image)
-        _show(bottom, overlay(image, maps[index], limit, low))
-        if masks is not None:
-            for cell in (top, bottom):
-                _outline(cell, masks[index], image.shape[:2])
+        tiles.caption(2 * band, column, f"{_shorten(titles[index])}\n{scores[index]:.3g}")
+        mask = None if masks is None else masks[index]
+        tiles.show(2 * band, column, picture, mask)
+        tiles.show(2 * band + 1, column, overlay(picture, maps[index], limit, low), mask)
     for band in range(bands):
-        axes[2 * band, 0].set_ylabel("test image", fontsize=9, color=INK)
-        axes[2 * band + 1, 0].set_ylabel("anomaly score", fontsize=9, color=INK)
-    scale = ScalarMappable(PowerNorm(GAMMA, low, limit), ListedColormap(COLOURS / 255, "scores"))
-    _color_bar(figure, axes, scale, "anomaly score of a pixel")
-    return save(figure, path)
+        tiles.name(2 * band, "test image")
+        tiles.name(2 * band + 1, "anomaly score")
+    colours = ListedColormap(COLOURS / 255, "scores")
+    tiles.scale(ScalarMappable(PowerNorm(GAMMA, low, limit), colours), "anomaly score of a pixel")
+    return tiles.save(path)
 
 
 def synthesis_grid(
@@ -101,60 +91,33 @@ def synthesis_grid(
     """
     count = same_length(originals=originals, anomalies=anomalies, labels=labels, titles=titles)
     columns, bands = _arrangement(count)
-    heading = 0.25 if titles is not None else 0.0
-    figure = new_figure(columns * _TILE + 0.9, bands * (3 * _TILE + 0.25 + heading))
-    axes = figure.subplots(3 * bands, columns, squeeze=False)
-    for cell in axes.flat:
-        frameless(cell)
-    sizes = [rgb(image).shape[:2] for image in originals]
+    pictures = [rgb(image) for image in originals]
+    sizes = [(len(picture), picture.shape[1]) for picture in pictures]
     planes = [plane(label, size, smooth=False) for label, size in zip(labels, sizes, strict=True)]
     top = max(1.0, *(float(values.max()) for values in planes))
-    for index in range(count):
+    captions = [0 if titles is None else 1, 0, 0] * bands
+    tiles = Tiles(sizes, columns, captions, side=_SIDE, names=_NAMES)
+    for index, picture in enumerate(pictures):
         band, column = divmod(index, columns)
-        cells = axes[3 * band : 3 * band + 3, column]
         if titles is not None:
-            cells[0].set_title(_shorten(titles[index]), **_CAPTION)
-        _show(cells[0], rgb(originals[index]))
-        _show(cells[1], rgb(anomalies[index]))
-        cells[2].imshow(planes[index], cmap="inferno", vmin=0, vmax=top, interpolation="nearest")
+            tiles.caption(3 * band, column, _shorten(titles[index]))
+        tiles.show(3 * band, column, picture)
+        tiles.show(3 * band + 1, column, rgb(anomalies[index]))
+        tiles.show(
+            3 * band + 2, column, planes[index],
+            cmap="inferno", vmin=0, vmax=top, interpolation="nearest",
+        )  # fmt: skip
     for band in range(bands):
         for row, name in enumerate(("original", "synthetic anomaly", "label")):
-            axes[3 * band + row, 0].set_ylabel(name, fontsize=9, color=INK)
-    _color_bar(figure, axes, ScalarMappable(Normalize(0, top), "inferno"), "label")
-    return save(figure, path, SYNTHESIS_TITLE)
+            tiles.name(3 * band + row, name)
+    tiles.scale(ScalarMappable(Normalize(0, top), "inferno"), "label")
+    return tiles.save(path, SYNTHESIS_TITLE)
 
 
 def _arrangement(count: int, widest: int = 8) -> tuple[int, int]:
     """Columns and rows of ``count`` examples, as even as possible."""
     rows = -(-count // widest)
     return -(-count // rows), rows
-
-
-def _show(axes: Axes, image: Rgb) -> None:
-    axes.imshow(image, interpolation="antialiased")
-
-
-def _color_bar(
-    figure: Figure, axes: npt.NDArray[np.object_], scale: ScalarMappable, name: str
-) -> None:
-    """One scale for all ``axes``, of the same width in inches in every figure."""
-    width, height = figure.get_size_inches()
-    bar = figure.colorbar(
-        scale, ax=axes, fraction=0.2 / width, pad=0.1 / width, aspect=height / 0.2
-    )
-    bar.set_label(name, fontsize=9, color=INK)
-    bar.ax.tick_params(labelsize=8, colors=INK)
-    bar.outline.set_visible(False)
-
-
-def _outline(axes: Axes, mask: Map, size: tuple[int, ...]) -> None:
-    inside = plane(mask, (size[0], size[1]), smooth=False) > 0
-    if inside.any():
-        padded = np.pad(inside, 1)  # so that a defect at the border closes
-        rows, columns = (np.arange(-1, side + 1) for side in size)
-        axes.contour(columns, rows, padded, levels=[0.5], colors=_OUTLINE, linewidths=1.2)
-        axes.set_xlim(-0.5, size[1] - 0.5)
-        axes.set_ylim(size[0] - 0.5, -0.5)
 
 
 def _shorten(title: str, longest: int = 22) -> str:
