@@ -17,6 +17,7 @@ OPTIONS: dict[str, Any] = {
     "kind": "object",
     "epochs": 2,
     "batch_size": 4,
+    "optimizer": "adam",  # Muon's products would be most of so small a step
     "device": "cpu",
     "precision": "fp32",
     "images": {"size": [72, 72], "center_crop": None, "crop": [64, 64], "rotation": 0},

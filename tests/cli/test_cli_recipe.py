@@ -18,7 +18,9 @@ def trained(folder: Path, *options: object) -> tuple[dict[str, Any], str]:
         write_product(data)
     crop = {"size": [72, 72], "center_crop": None, "crop": [64, 64]}
     images = crop if "texture" in options else {"size": [64, 64]}
-    config = write_config(folder / "short.yaml", epochs=1, batch_size=None, images=images)
+    config = write_config(
+        folder / "short.yaml", epochs=1, batch_size=None, optimizer=None, images=images
+    )
     run = folder / f"run{len(list(folder.iterdir()))}"
     result = nsa("train", "--data-root", data, "--config", config, "--output", run, *options)
     assert result.exit_code == 0, result.output
