@@ -169,7 +169,7 @@ def test_matrices_move_as_by_the_muon_of_torch(
         theirs.step()
     for kernel, matrix, before in zip(kernels, matrices, start, strict=True):
         moved, wanted = (kernel - before).flatten(1), matrix - before.flatten(1)
-        assert torch.linalg.norm(moved - wanted) < 0.03 * torch.linalg.norm(wanted)
+        assert torch.linalg.norm(moved - wanted) < 0.06 * torch.linalg.norm(wanted)
 
 
 def test_a_state_that_is_loaded_goes_on(fresh_seed: int) -> None:

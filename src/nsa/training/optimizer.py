@@ -126,21 +126,31 @@ class Muon(torch.optim.Optimizer):
                 self.state[kernel][name] = torch.zeros_like(kernel)
         momenta = [self.state[kernel][name] for kernel in kernels]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
-        steps = torch._foreach_lerp(gradients, momenta, MOMENTUM)
         sides = [_sides(kernel) for kernel in kernels]
         longer = max(max(pair) for pair in sides)
         matrices = kernels[0].new_zeros((len(kernels), min(sides[0]), longer))
-        for matrix, step, (rows, columns) in zip(matrices, steps, sides, strict=True):
-            _part(matrix, rows, columns).copy_(step.flatten(1))
-        moves = orthogonalized(matrices, self._dtype).float() * learning_rate
+        for matrix, gradient, momentum in zip(matrices, gradients, momenta, strict=True):
+            part = _part(matrix, *_sides(gradient))
+            torch.lerp(_as_matrix(gradient), _as_matrix(momentum), MOMENTUM, out=part)
+        moves, length = orthogonalized(matrices, self._dtype), _LENGTH
+        if isinstance(learning_rate, Tensor):
+            moves = moves.float() * learning_rate
+        else:
+            length *= learning_rate
         for kernel, move, (rows, columns) in zip(kernels, moves, sides, strict=True):
-            length = _LENGTH * max(1.0, rows / columns) ** 0.5
-            kernel.sub_(_part(move, rows, columns).reshape(kernel.shape), alpha=length)
+            stretched = length * max(1.0, rows / columns) ** 0.5
+            _as_matrix(kernel).sub_(_part(move, rows, columns), alpha=stretched)
 
 
 def _sides(kernel: Tensor) -> tuple[int, int]:
     """Rows and columns of it as a matrix."""
     return len(kernel), kernel[:1].numel()
+
+
+def _as_matrix(kernel: Tensor) -> Tensor:
+    """A view of it; its columns in the order of its memory, which no product depends on."""
+    last = kernel if kernel.is_contiguous() else kernel.permute(0, 2, 3, 1)
+    return last.view(len(kernel), -1)
 
 
 def _part(wide: Tensor, rows: int, columns: int) -> Tensor:
@@ -166,8 +176,20 @@ def orthogonalized(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     """
     norms: Tensor = torch.linalg.matrix_norm(matrices, keepdim=True)
     x = (matrices / (_MARGIN * norms).clamp_min(_SMALLEST_NORM)).to(dtype)
-    for first, third, fifth in _QUINTICS:
-        gram = x @ x.mT
-        gram = torch.baddbmm(gram, gram, gram, beta=third, alpha=fifth)
-        x = torch.baddbmm(x, gram, x, beta=first)
-    return x
+    # Each polynomial of x is a factor times x, and all factors are polynomials of x's square, so
+    # that they commute: no more than two products of matrices have long rows.
+    square = x @ x.mT
+    factor = _factor(square, *_QUINTICS[0])
+    product = factor
+    for quintic in _QUINTICS[1:]:
+        square = factor @ square @ factor
+        factor = _factor(square, *quintic)
+        product = factor @ product
+    return product @ x
+
+
+def _factor(square: Tensor, first: float, third: float, fifth: float) -> Tensor:
+    """What an odd polynomial of a matrix is that matrix times, from the matrix's square."""
+    factor = torch.baddbmm(square, square, square, beta=third, alpha=fifth)
+    factor.diagonal(dim1=1, dim2=2).add_(first)
+    return factor
