@@ -15,7 +15,7 @@ from torch import Tensor
 from nsa.settings.config import TrainConfig
 
 # Streams of random numbers, kept apart so that a change to one leaves the others alone.
-WEIGHTS, ORDER, AUGMENTATION, SYNTHESIS, HELD_OUT, SCORE_CHOICE, LIGHT = range(7)
+WEIGHTS, ORDER, AUGMENTATION, SYNTHESIS, HELD_OUT, SCORE_CHOICE, LIGHT, TRIAL = range(8)
 TOGETHER = 16  # images among which several crops of each are shuffled
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from nsa.detectors.levels import choose_levels
 from nsa.detectors.network.request import NetworkRequest
@@ -18,13 +19,25 @@ from nsa.settings.suggestions import suggest
 _log = logging.getLogger("nsa")
 
 
-def settle(request: NetworkRequest, dataset: Dataset) -> NetworkSettings:
+def settle(
+    request: NetworkRequest,
+    dataset: Dataset,
+    trial: Callable[[NetworkRequest], NetworkRequest] | None = None,
+) -> NetworkSettings:
     """The settings of a new training.
+
+    Args:
+        trial: where the request asks for a trial, what of a request with levels makes one for what
+            was found best; None: there can be no trial.
 
     Raises:
         InputError: a setting is unknown or out of range, or does not suit the images.
     """
+    if request.trial and trial is None:
+        raise InputError("A trial is for a training by nsa train; leave it out.")
     request = with_levels(request, dataset)  # first: the others are estimated by them
+    if request.trial and trial is not None:
+        request = trial(request)
     levels = request.images["levels"]
     settings = resolve(
         request, dataset.name, lambda: suggest_settings(dataset, request.kind, levels),

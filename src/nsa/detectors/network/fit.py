@@ -25,6 +25,7 @@ from nsa.detectors.network.score_choice import LEAST, choose, choose_score, judg
 from nsa.detectors.network.session import draw_loss_curve, train_to_the_end, training_times
 from nsa.detectors.network.settings import NetworkSettings, contradictions
 from nsa.detectors.network.sizes import differs
+from nsa.detectors.network.trial import tried
 from nsa.detectors.same_images import need_same_images
 from nsa.errors import InputError
 from nsa.folder import started_from
@@ -195,7 +196,8 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     device = choose_training_device(request.device or "auto")
     precision = choose_precision(request.precision or "auto", device)
-    settings = settle(request, dataset)
+    with torch_threads(request.threads):
+        settings = settle(request, dataset, lambda asked: tried(asked, dataset, device, precision))
     need_two_images(len(dataset.train))
     need_two_images(len(hold_out(dataset, settings.training)[0].train))
     ranks.check_batch_size(settings.training.batch_size)

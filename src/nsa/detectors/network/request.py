@@ -76,6 +76,10 @@ class NetworkRequest(TrainRequest):
     kind: str | None = option(
         "object or texture, for automatic settings. [default: preset, or estimated]"
     )
+    trial: bool | None = option(
+        "Before the training, find out which kind, and which of usual and small patches, suit the "
+        "images, by short trainings of each on most of them: minutes on a CPU. [default: no-trial]"
+    )
     light: bool | None = option(
         "Vary brightness, contrast and colour of the light in training, as far as the training "
         "images vary and at least by what a lamp drifts; no-light: see them as they are, where "

@@ -322,6 +322,8 @@ def contradictions(settings: NetworkSettings, request: NetworkRequest) -> list[s
     different = [
         name for name, asked in pairs.items() if asked not in (None, getattr(settings, name))
     ]
+    if request.trial:  # whose choice has been made, or was not asked for
+        different.append("trial")
     for section in SECTIONS:
         current = to_dict(getattr(settings, section))
         asked = request.overrides(section)
