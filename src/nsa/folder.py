@@ -218,6 +218,19 @@ def create_run(
     Raises:
         InputError: the folder is read-only or holds something already.
     """
+    need_unused(path)
+    stamps = {"format_version": FORMAT_VERSION, "nsa_version": _version()}
+    named = {} if method is None else {"method": method}
+    values = {**stamps, **places, **named, **settings.to_dict()}
+    write_atomically(path / _CONFIG, to_yaml(values))
+
+
+def need_unused(path: Path) -> None:
+    """Check that a run can begin in a folder.
+
+    Raises:
+        InputError: it holds something already.
+    """
     if (path / _CONFIG).exists():
         raise InputError(
             f"{path} already holds a run; choose another --output, or --resume "
@@ -225,10 +238,6 @@ def create_run(
         )
     if not is_unused(path):
         raise InputError(f"The folder {path} is not empty; choose another --output.")
-    stamps = {"format_version": FORMAT_VERSION, "nsa_version": _version()}
-    named = {} if method is None else {"method": method}
-    values = {**stamps, **places, **named, **settings.to_dict()}
-    write_atomically(path / _CONFIG, to_yaml(values))
 
 
 @contextlib.contextmanager

@@ -16,11 +16,13 @@ from tiny import nsa, picture, sentence, write, write_config, write_product
 
 from nsa.detectors.network import trial
 from nsa.detectors.network.automatic import settle
+from nsa.detectors.network.fit import begin
 from nsa.detectors.network.request import NetworkRequest
 from nsa.detectors.network.trial import choose, tried
 from nsa.errors import InputError
 from nsa.images import Dataset, open_dataset
 from nsa.images.ignored import Ignored
+from nsa.training.distributed import Ranks
 
 CPU = torch.device("cpu")
 LEVELS: dict[str, Any] = {"levels": None}
@@ -37,7 +39,7 @@ def cloth(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("cloth") / "cloth"
     random = np.random.default_rng(0)
     for index in range(20):
-        coarse = random.integers(0, 256, (10, 10, 3), dtype=np.uint8)
+        coarse = random.integers(0, 256, (27, 27, 3), dtype=np.uint8)
         write(folder / f"{index}.png", cv2.resize(coarse, (80, 80)))
     return open_dataset(normal_dir=folder)
 
@@ -57,6 +59,7 @@ def test_kinds_are_tried_where_no_plain_background_tells(discs: Dataset, cloth: 
     assert names(request(), cloth) == of_cloth + of_discs
     assert names(request(kind="object"), cloth) == of_discs
     assert names(request(kind="texture"), discs) == of_cloth
+    assert names(request(frame="crop", kind="object"), cloth) == of_discs
     # A category of the paper has its kind.
     known = dataclasses.replace(cloth, name="bottle", presets=True)
     assert names(request(), known) == of_discs
@@ -163,8 +166,14 @@ def test_what_cannot_be_tried_is_refused(discs: Dataset) -> None:
     few = dataclasses.replace(discs, train=discs.train[:19])
     with pytest.raises(InputError, match="at least, got 19; leave it out"):
         tried(request(), few, CPU, "fp32")
+    with pytest.raises(InputError, match="kind must be 'object' or 'texture', got 'x-ray'"):
+        tried(request(kind="x-ray"), discs, CPU, "fp32")
     with pytest.raises(InputError, match="A trial is for a training by nsa train"):
         settle(NetworkRequest(trial=True), discs)
+    pair = Ranks()
+    pair.count = 2
+    with pytest.raises(InputError, match="--trial is for one process"):
+        begin(NetworkRequest(trial=True, batch_size=4), discs, pair, profile=False)
 
 
 @pytest.mark.usefixtures("short")
@@ -181,3 +190,13 @@ def test_a_training_has_what_was_chosen(more_data: Path, tmp_path: Path) -> None
     refused = sentence(nsa("train", "--resume", run, "--trial"))
     assert refused.startswith("Error: --trial cannot change in a run that has begun")
     assert nsa("train", "--resume", run).exit_code == 0
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_scores_are_of_pixels_that_count(count: int, fresh_seed: int) -> None:
+    generator = torch.Generator().manual_seed(fresh_seed)
+    maps = torch.rand(3, 40, 50, generator=generator)
+    ignored = torch.rand(count, 40, 50, generator=generator) < 0.5
+    scores = trial._scores(maps, ignored)
+    assert np.array_equal(scores, trial._scores(maps.masked_fill(ignored, 9.0), ignored))
+    assert not np.array_equal(scores, trial._scores(maps, None))

@@ -17,7 +17,7 @@ from nsa.report.pixels import Map, plane
 _OUTLINE = "#12e0d0"  # seen on dark, light, grey and brown products, and not in the colour scale
 # In inches.
 GAP = 0.08
-LINE = 0.16  # of a caption
+LINE, _CAPTION = 0.16, 1.6  # height of a caption's line, and its length
 _BAR = 0.2
 _ROOM = 0.1  # between the pictures and the scale
 _BESIDE_BAR = 0.5  # for its numbers and name
@@ -48,6 +48,8 @@ class Tiles:
         lowest: float = 1.25,
     ) -> None:
         self._wide = side * max(min(1.0, width / height) for height, width in sizes)
+        if any(captions):
+            self._wide = max(self._wide, _CAPTION)
         self._high = side * max(min(1.0, height / width) for height, width in sizes)
         self._high = max(self._high, lowest)
         self._left = names

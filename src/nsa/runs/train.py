@@ -24,6 +24,7 @@ from nsa.folder import (
     create_run,
     make_output,
     need_begun,
+    need_unused,
 )
 from nsa.images import Dataset, open_dataset
 from nsa.images.ignored import Ignored
@@ -85,6 +86,8 @@ def _begin(request: TrainRequest, ranks: Ranks, profile: bool) -> Begun:
         )
     method = find_method(request.method)
     _check_steps(method, ranks, profile)
+    if request.output is not None and request.output.is_dir():
+        need_unused(request.output)  # before any work
     dataset = open_dataset(request.data_root, request.category, request.normal_dir)
     if request.ignore is not None:
         dataset = dataset.ignoring(Ignored.open(request.ignore))

@@ -1,8 +1,8 @@
 """Training steps on a GPU: everything after the plan stays there, in one captured graph.
 
 The images lie on the device. Threads on the host draw and pack later steps; a step copies its block
-of bytes and replays a graph of all its kernels, from the crop to Adam. The host runs a few steps
-ahead and never waits, except when losses are read.
+of bytes and replays a graph of all its kernels, from the crop to the optimiser's. The host runs a
+few steps ahead and never waits, except when losses are read.
 """
 
 from __future__ import annotations

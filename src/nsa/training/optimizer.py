@@ -69,9 +69,8 @@ class Muon(torch.optim.Optimizer):
     0.9 B + 0.1 G, see :func:`orthogonalized`, where r is the learning rate, which is Adam's. So it
     moves as far in every direction of its space, not mostly in the few that dominate its gradient.
 
-    :func:`moved_by_muon` says which kernels these are. Groups of parameters: Adam's, then those of
-    kernels that are worked on together, which are of one shape; or on a GPU, where a few launches
-    less are worth more than operations on zeros, as long on their shorter side.
+    :func:`moved_by_muon` says which kernels these are. There are two groups of parameters: all
+    others, and those kernels.
 
     Args:
         parameters: of a network.
@@ -83,14 +82,15 @@ class Muon(torch.optim.Optimizer):
         self, parameters: Iterable[nn.Parameter], dtype: torch.dtype, **options: Any
     ) -> None:
         others: list[nn.Parameter] = []
-        kernels: dict[Any, list[nn.Parameter]] = defaultdict(list)
+        kernels: list[nn.Parameter] = []
         for parameter in parameters:
-            alike = min(_sides(parameter)) if parameter.is_cuda else parameter.shape
-            (kernels[alike] if moved_by_muon(parameter) else others).append(parameter)
+            (kernels if moved_by_muon(parameter) else others).append(parameter)
         self._dtype = dtype
         self._adam = torch.optim.Adam(others, **options)
-        groups = [*self._adam.param_groups, *({"params": group} for group in kernels.values())]
-        super().__init__(groups, self._adam.defaults)
+        super().__init__([*self._adam.param_groups, {"params": kernels}], self._adam.defaults)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_adam": self._adam, "_dtype": self._dtype}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -106,20 +106,17 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        others, *kernels = self.param_groups
+        others, kernels = self.param_groups
         # A state that was loaded is another object.
         self._adam.param_groups, self._adam.state = [others], self.state
         self._adam.step()
-        for group in kernels:
-            self._move(group["params"], group["lr"])
+        for group in _worked_on_together(kernels["params"]):
+            self._move(group, kernels["lr"])
         return loss
 
     def _move(self, kernels: list[nn.Parameter], learning_rate: float | Tensor) -> None:
-        """Kernels of one group; the learning rate may be a tensor on their device."""
+        """Kernels that have a gradient; the learning rate may be a tensor on their device."""
         gradients = [kernel.grad for kernel in kernels if kernel.grad is not None]
-        kernels = [kernel for kernel in kernels if kernel.grad is not None]
-        if not kernels:
-            return
         (name,) = MUON_STATE
         for kernel in kernels:
             if not self.state[kernel]:
@@ -140,6 +137,19 @@ class Muon(torch.optim.Optimizer):
         for kernel, move, (rows, columns) in zip(kernels, moves, sides, strict=True):
             stretched = length * max(1.0, rows / columns) ** 0.5
             _as_matrix(kernel).sub_(_part(move, rows, columns), alpha=stretched)
+
+
+def _worked_on_together(kernels: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Those that have a gradient, by their shape.
+
+    Or on a GPU, where a few launches less are worth more than operations on zeros, by the length of
+    their shorter side.
+    """
+    groups: dict[Any, list[nn.Parameter]] = defaultdict(list)
+    for kernel in kernels:
+        if kernel.grad is not None:
+            groups[min(_sides(kernel)) if kernel.is_cuda else kernel.shape].append(kernel)
+    return list(groups.values())
 
 
 def _sides(kernel: Tensor) -> tuple[int, int]:

@@ -51,7 +51,8 @@ def demo_settings(request: RequestT, category: str, *, own_size: bool = True) ->
     soon = category == "fabric" and request.recipe != PAPER
     sections = {"training": _SOON if soon else _TRAINING}
     seen = request.size, request.frame, request.images
-    native = category in _NATIVE and own_size and seen in [(None, None, {}), (NATIVE, None, {})]
+    whole = not own_size or request.trial  # which is of whole images
+    native = category in _NATIVE and not whole and seen in [(None, None, {}), (NATIVE, None, {})]
     if native:
         sections = _NATIVE[category]
     suited = {name: _under(values, request, name) for name, values in sections.items()}

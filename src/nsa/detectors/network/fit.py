@@ -109,7 +109,7 @@ class NetworkFitting(Fitting[NetworkRun]):
         )  # fmt: skip
         if not run.model.is_file() and not run.checkpoint.is_file():
             weights = sum(value.nbytes for value in self._trainer.model.state_dict().values())
-            # Two checkpoints, which hold Adam's two moments too: one stays until the next is whole.
+            # Two checkpoints, which hold up to two moments too: one stays until the next is whole.
             need_space(run.path, 6 * weights)
             if self.start is not None:
                 held_out = None if self._held is None else self._held.contents
@@ -196,11 +196,20 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
     """See :meth:`nsa.detectors.method.DetectionMethod.begin`."""
     device = choose_training_device(request.device or "auto")
     precision = choose_precision(request.precision or "auto", device)
-    with torch_threads(request.threads):
-        settings = settle(request, dataset, lambda asked: tried(asked, dataset, device, precision))
+    settings = settle(request.replace(trial=None), dataset)
     need_two_images(len(dataset.train))
     need_two_images(len(hold_out(dataset, settings.training)[0].train))
     ranks.check_batch_size(settings.training.batch_size)
+    if request.trial:  # once all else is known to be right
+        if ranks.count > 1:
+            raise InputError(
+                "--trial is for one process, as the others would wait too long; leave it out, or "
+                "let one process find out kind and patches, and give them to all."
+            )
+        with torch_threads(request.threads):
+            settings = settle(
+                request, dataset, lambda asked: tried(asked, dataset, device, precision)
+            )
     return NetworkFitting(settings, device, precision, ranks, profile)
 
 

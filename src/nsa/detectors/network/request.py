@@ -78,7 +78,8 @@ class NetworkRequest(TrainRequest):
     )
     trial: bool | None = option(
         "Before the training, find out which kind, and which of usual and small patches, suit the "
-        "images, by short trainings of each on most of them: minutes on a CPU. [default: no-trial]"
+        "images, by short trainings of each on up to 160 of them: minutes on a CPU. "
+        "[default: no-trial]"
     )
     light: bool | None = option(
         "Vary brightness, contrast and colour of the light in training, as far as the training "

@@ -82,7 +82,7 @@ def judge(
     count = len(images)
     rounds = -(-_JUDGED * _DRAWN // count)
     make = NSA(synthesis)
-    visible = _visible(synthesis)
+    visible = visible_label(synthesis)
 
     images = paint(images, ignored)
     every = None if ignored is None else ignored.expand(count, *ignored.shape[1:])
@@ -130,7 +130,7 @@ def judge_on_crops(
     """
     each = -(-_JUDGED // count)
     make, config = NSA(synthesis), ImageConfig(crop=crop, size=crop, center_crop=None)
-    visible = _visible(synthesis)
+    visible = visible_label(synthesis)
     normal, synthetic, source = [], [], []
     for number, (unpainted, hidden) in enumerate(images):
         mask = None if hidden is None else hidden[None]
@@ -205,7 +205,7 @@ def choose(judged: Judged) -> ImageScore:
     return MEAN
 
 
-def _visible(synthesis: SynthesisConfig) -> float:
+def visible_label(synthesis: SynthesisConfig) -> float:
     """Label from which on an anomaly is one; what hardly differs is none, not a small one."""
     return synthesis.label_midpoint if synthesis.unbounded else 0.5
 

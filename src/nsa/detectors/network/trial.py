@@ -1,8 +1,9 @@
 """Which kind and which patches suit a product: found out by short trainings on its own images.
 
-Each candidate trains a network on most of the images. The others, which no network has seen, are
-changed by the anomalies of every candidate, and the candidate is taken whose network tells all of
-these best: what only finds its own is of no use against defects that nobody made.
+Each candidate trains a network on four fifths of up to 160 of the images. The others, which no
+network has seen, are changed by the anomalies of every candidate, and the candidate is taken whose
+network tells all of these best: what only finds its own is of no use against defects that nobody
+made.
 
 What lies on a plain background is an object. There both kinds are not tried: a texture's anomalies,
 and its network, are learnt sooner, and find less in the end.
@@ -14,16 +15,18 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nsa.detectors.network.detector import NetworkDetector
 from nsa.detectors.network.image_score import NAMED
 from nsa.detectors.network.request import NetworkRequest
-from nsa.detectors.network.settings import NetworkSettings, lit, resolve
+from nsa.detectors.network.score_choice import visible_label
+from nsa.detectors.network.settings import CROP, NetworkSettings, lit, resolve
 from nsa.errors import InputError
 from nsa.images import Dataset, load_images, load_some
 from nsa.images.full_size import ignored_in
@@ -44,9 +47,23 @@ _SIDE, _BATCH, _STEPS = 160, 8, 144
 _MOST_IMAGES, _SHARE_HELD = 160, 0.2
 # Images with anomalies of a kind: so many, drawn in rounds; of fewer than the least it has no say.
 _WANTED, _ROUNDS, _FEWEST = 128, 16, 8
-_ANOMALOUS = 0.3  # label of a pixel that a network is to find
+_KINDS = ("object", "texture")
 LEAST = 20
 """Images that a trial takes at least."""
+
+
+class Versions(NamedTuple):
+    """Images with anomalies that can be seen.
+
+    Attributes:
+        pictures: uint8 (n, C, H, W).
+        where: bool (n, H, W), the anomalies.
+        ignored: bool (n or 1, H, W), what does not count; None: all does.
+    """
+
+    pictures: Tensor
+    where: Tensor
+    ignored: Tensor | None
 
 
 class Candidate(NamedTuple):
@@ -79,6 +96,8 @@ def tried(
             f"--trial compares settings on whole images of {_SIDE} px; leave out --size and "
             "--crop, or the trial."
         )
+    if request.kind not in (None, *_KINDS):
+        raise InputError(f"kind must be 'object' or 'texture', got {request.kind!r}.")
     if len(dataset.train) < LEAST:
         raise InputError(
             f"--trial needs {LEAST} training images at least, got {len(dataset.train)}; leave it "
@@ -102,7 +121,7 @@ def tried(
     return candidates[best].request
 
 
-def choose(found: np.ndarray[Any, np.dtype[np.float64]]) -> np.intp:
+def choose(found: npt.NDArray[np.float64]) -> np.intp:
     """The network that finds most of all anomalies.
 
     Args:
@@ -118,8 +137,8 @@ def _candidates(request: NetworkRequest, dataset: Dataset) -> list[Candidate]:
     kinds: list[str | None] = [suggested.kind]
     if request.kind is not None or (dataset.presets and find_preset(dataset.name) is not None):
         kinds = [request.kind]
-    elif suggested.synthesis.background is None:
-        kinds += {"object", "texture"} - {suggested.kind}
+    elif suggested.synthesis.background is None and request.frame != CROP:  # which no texture has
+        kinds += [kind for kind in _KINDS if kind != suggested.kind]
     candidates = []
     for kind in kinds:
         preset = suggested
@@ -143,7 +162,7 @@ def _short(
     settings = resolve(request, dataset.name, lambda: preset, presets=dataset.presets)
     images = dataclasses.replace(
         settings.images, size=(_SIDE, _SIDE), crop=(_SIDE, _SIDE), center_crop=None, reflection=0,
-        resize="stretch",
+        rotation=0.0, resize="stretch",  # for want of what would show beside a turned image
     )  # fmt: skip
     settings = dataclasses.replace(settings, images=images)
     return lit(settings, request, lambda: light_spread(some))
@@ -162,7 +181,7 @@ def _smaller(synthesis: SynthesisConfig, request: NetworkRequest) -> dict[str, B
 
 def _table(
     candidates: Sequence[Candidate], dataset: Dataset, device: torch.device, precision: Precision
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+) -> npt.NDArray[np.float64]:
     """What :func:`choose` chooses by."""
     seed = candidates[0].settings.training.seed
     config = candidates[0].settings.images
@@ -177,15 +196,28 @@ def _table(
     if ignored is not None and len(ignored) > 1:  # else one mask is of all
         hidden, ignored = ignored[:held], ignored[held:]
     changed = [_anomalous(normal, hidden, one.settings.synthesis, seed) for one in candidates]
-    changed = [pair for pair in changed if len(pair[0]) >= _FEWEST]
+    changed = [versions for versions in changed if len(versions.pictures) >= _FEWEST]
     found = np.empty((len(candidates), len(changed), 2))
     for row, candidate in enumerate(candidates if changed else []):
         _log.info("Trial %d of %d: %s.", row + 1, len(candidates), candidate.name)
         detector = _train(candidate.settings, images[held:], ignored, device, precision)
-        usual = detector.maps(normal)
-        for column, (pictures, labels) in enumerate(changed):
-            found[row, column] = _told_apart(usual, detector.maps(pictures), labels)
+        usual = _scores(detector.maps(normal), hidden)
+        for column, (pictures, where, unseen) in enumerate(changed):
+            maps = detector.maps(pictures)
+            if unseen is not None:
+                maps = maps.masked_fill(unseen, 0.0)  # as nothing is anomalous there
+            scores = np.concatenate([usual, _scores(maps, unseen)])
+            found[row, column] = (
+                auroc(np.arange(len(scores)) >= len(usual), scores),
+                average_precision(where.numpy().ravel(), maps.numpy().ravel()),
+            )
     return found
+
+
+def _scores(maps: Tensor, ignored: Tensor | None) -> npt.NDArray[np.float32]:
+    """By the highest of the pixels that count: float32 (n,)."""
+    score = NAMED["top"]
+    return (score(maps) if ignored is None else score.of_rest(maps, ignored)).numpy()
 
 
 def _some_paths(dataset: Dataset, seed: int) -> list[Path]:
@@ -197,23 +229,27 @@ def _some_paths(dataset: Dataset, seed: int) -> list[Path]:
 
 def _anomalous(
     normal: Tensor, ignored: Tensor | None, synthesis: SynthesisConfig, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Images with anomalies that can be seen, and where they are, bool (n, H, W)."""
+) -> Versions:
+    """Versions of normal images, from all of them in turn."""
     make = NSA(synthesis)
-    pictures, places, count = [], [], 0
+    visible = visible_label(synthesis)
+    pictures, places, rows = [], [], []
     for number in range(_ROUNDS):
         plan = make.plan(normal, derive_seed(seed, TRIAL, number))
         changed, label = make.synthesize(normal, plan)
         if ignored is not None:
             changed, label = paint(changed, ignored), label.masked_fill(ignored[:, None], 0.0)
-        where = label[:, 0] > _ANOMALOUS
-        seen = where.flatten(1).any(1)
+        where = label[:, 0] > visible
+        seen = where.flatten(1).any(1).nonzero()[:, 0]
         pictures.append(changed[seen])
         places.append(where[seen])
-        count += int(seen.sum())
-        if count >= _WANTED:
+        rows.append(seen)
+        if sum(map(len, rows)) >= _WANTED:
             break
-    return torch.cat(pictures)[:_WANTED], torch.cat(places)[:_WANTED]
+    unseen = ignored
+    if ignored is not None and len(ignored) > 1:
+        unseen = ignored[torch.cat(rows)[:_WANTED]]
+    return Versions(torch.cat(pictures)[:_WANTED], torch.cat(places)[:_WANTED], unseen)
 
 
 def _train(
@@ -235,13 +271,3 @@ def _train(
     trainer.run(lambda _loss, _count: True)
     short = dataclasses.replace(settings, training=training)
     return NetworkDetector(trainer.model, short, device, NAMED["top"])
-
-
-def _told_apart(usual: Tensor, changed: Tensor, where: Tensor) -> tuple[float, float]:
-    """Image AUROC by the highest pixels, and average precision of the pixels."""
-    score = NAMED["top"]
-    scores = torch.cat([score(usual), score(changed)]).numpy()
-    anomalous = np.arange(len(scores)) >= len(usual)
-    return auroc(anomalous, scores), average_precision(
-        where.numpy().ravel(), changed.numpy().ravel()
-    )

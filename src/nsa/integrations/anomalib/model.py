@@ -280,6 +280,8 @@ def _request(options: Mapping[str, Any]) -> NetworkRequest:
             f"--method {request.method} trains no network by itself; NsaRun opens a finished run "
             "of it."
         )
+    if request.trial:
+        raise InputError("A trial is for a training by nsa train; leave it out.")
     if request.size is not None or request.crop is not None:
         raise InputError("size and crop are for images of their own shape; leave them out.")
     return request
