@@ -208,6 +208,26 @@ def test_a_parameter_without_a_gradient_stays(fresh_seed: int) -> None:
     assert still == {"wide", "tall"}
 
 
+@pytest.mark.parametrize("gradients", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("kernels", [torch.contiguous_format, torch.channels_last])
+def test_the_memory_layout_decides_nothing(
+    kernels: torch.memory_format, gradients: torch.memory_format, fresh_seed: int
+) -> None:
+    """Of kernels, and of gradients, which may have another."""
+    plain, other = Mixed(fresh_seed), Mixed(fresh_seed).to(memory_format=kernels)  # type: ignore[call-overload]
+    ours, theirs = muon(plain), muon(other)
+    for step in range(2):
+        plain.slopes(torch.Generator().manual_seed(fresh_seed + step))
+        for one, two in zip(plain.parameters(), other.parameters(), strict=True):
+            assert one.grad is not None
+            layout = gradients if one.ndim == 4 else torch.contiguous_format
+            two.grad = one.grad.clone(memory_format=layout)
+        ours.step()
+        theirs.step()
+    for one, two in zip(plain.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=1e-5)
+
+
 def test_a_learning_rate_may_be_a_tensor(fresh_seed: int) -> None:
     """On a GPU a captured graph reads it from its memory."""
     model, other = Mixed(fresh_seed), Mixed(fresh_seed)

@@ -126,9 +126,10 @@ class Muon(torch.optim.Optimizer):
         sides = [_sides(kernel) for kernel in kernels]
         longer = max(max(pair) for pair in sides)
         matrices = kernels[0].new_zeros((len(kernels), min(sides[0]), longer))
-        for matrix, gradient, momentum in zip(matrices, gradients, momenta, strict=True):
-            part = _part(matrix, *_sides(gradient))
-            torch.lerp(_as_matrix(gradient), _as_matrix(momentum), MOMENTUM, out=part)
+        each = zip(kernels, matrices, gradients, momenta, sides, strict=True)
+        for kernel, matrix, gradient, momentum, (rows, columns) in each:
+            start, end = (_in_memory_of(kernel, one).flatten(1) for one in (gradient, momentum))
+            torch.lerp(start, end, MOMENTUM, out=_part(matrix, rows, columns))
         moves, length = orthogonalized(matrices, self._dtype), _LENGTH
         if isinstance(learning_rate, Tensor):
             moves = moves.float() * learning_rate
@@ -136,7 +137,8 @@ class Muon(torch.optim.Optimizer):
             length *= learning_rate
         for kernel, move, (rows, columns) in zip(kernels, moves, sides, strict=True):
             stretched = length * max(1.0, rows / columns) ** 0.5
-            _as_matrix(kernel).sub_(_part(move, rows, columns), alpha=stretched)
+            part = _part(move, rows, columns)
+            _in_memory_of(kernel, kernel).view(rows, columns).sub_(part, alpha=stretched)
 
 
 def _worked_on_together(kernels: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
@@ -157,10 +159,9 @@ def _sides(kernel: Tensor) -> tuple[int, int]:
     return len(kernel), kernel[:1].numel()
 
 
-def _as_matrix(kernel: Tensor) -> Tensor:
-    """A view of it; its columns in the order of its memory, which no product depends on."""
-    last = kernel if kernel.is_contiguous() else kernel.permute(0, 2, 3, 1)
-    return last.view(len(kernel), -1)
+def _in_memory_of(kernel: Tensor, values: Tensor) -> Tensor:
+    """Values of a kernel in the order of its memory, on which no product depends."""
+    return values if kernel.is_contiguous() else values.permute(0, 2, 3, 1)
 
 
 def _part(wide: Tensor, rows: int, columns: int) -> Tensor:
