@@ -74,5 +74,6 @@ def test_a_preset_sees_the_whole_image_on_request(data: Path, tmp_path: Path) ->
     assert written["images"]["crop"] == [72, 72]
     assert written["images"]["rotation"] == 5
     config = write_config(tmp_path / "options.yaml", epochs=1)  # with a crop of its own
+    options = (*options[:-1], tmp_path / "another")
     result = nsa("train", *options, "--config", config, "--frame", "whole")
     assert "says what is seen of an image" in sentence(result)
