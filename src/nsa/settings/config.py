@@ -290,7 +290,7 @@ class TrainConfig(Checked):
         crops_per_image: crops that an epoch takes of every image; more than one where images are
             so many and large that each has to be decoded again for every epoch.
         optimizer: ``"adam"``, as in the paper, or ``"muon"``, which learns more in as many epochs,
-            see :class:`nsa.training.optimizer.Muon`.
+            see ``nsa.training.optimizer.Muon``.
         learning_rate, final_learning_rate: ends of the cosine schedule, stepped once per epoch.
         seed: fixes initial weights, order, augmentation and anomalies.
         skips: the network has skip connections, by which its decoder sees the encoder's finer
