@@ -89,7 +89,7 @@ class Rates(Callback):
 def trained(flange: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Any, Any]:
     """A trained model, its engine, its metrics and the learning rates of its epochs."""
     torch.manual_seed(0)
-    model, rates = Nsa(kind="object", epochs=10, options=SMALL), Rates()
+    model, rates = Nsa(kind="object", epochs=16, options=SMALL), Rates()
     engine = engine_in(tmp_path_factory.mktemp("results"), callbacks=[rates])
     data = folder_of(flange)  # 25 images in batches of 8: the last one is alone
     with warnings.catch_warnings():
@@ -102,9 +102,9 @@ def test_it_learns_by_its_own_schedule(trained: tuple[Any, Any, Any, Any]) -> No
     model, engine, metrics, rates = trained
     assert metrics["pixel_AUROC"] > 0.7, metrics
     assert rates == [
-        pytest.approx(learning_rate(model.settings.training, epoch)) for epoch in range(10)
+        pytest.approx(learning_rate(model.settings.training, epoch)) for epoch in range(16)
     ]
-    assert engine.trainer.max_epochs == 10
+    assert engine.trainer.max_epochs == 16
     assert not torch.isnan(model.post_processor.image_threshold)
 
 
@@ -203,7 +203,8 @@ def test_settings_are_those_of_nsa_train(network_run: Path, more_data: Path) -> 
     good = more_data / "disc" / "train" / "good"
     options = {name: values[name] for name in ("kind",)} | {
         "images": {"size": [72, 72], "center_crop": None, "crop": [64, 64], "rotation": 0},
-        "synthesis": {"background": None}, "training": {"epochs": 1, "batch_size": 4},
+        "synthesis": {"background": None},
+        "training": {"epochs": 1, "batch_size": 4, "optimizer": "adam"},
     }  # fmt: skip
     assert Nsa.suited_to(good, **options).settings == settings
     assert Nsa("screw").settings.training.epochs == 560
