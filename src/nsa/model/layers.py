@@ -105,6 +105,18 @@ def transposed_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
 HEAD_MARGIN: Margin = (1, 2)
 
 
+def as_convolution(weight: Tensor) -> Tensor:
+    """What :func:`transposed_convolution` makes of its weight, for those who keep it.
+
+    Args:
+        weight: (inputs, outputs, 7, 7).
+
+    Returns:
+        (4 outputs, inputs, 4, 4), phase by phase.
+    """
+    return _phase_weight(weight).permute(0, 3, 1, 2).contiguous()
+
+
 def up_and_shortcut(x: Tensor, up: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:
     """Two transposed convolutions that double height and width: of 3 x 3 (padding 1), and of 1 x 1.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from nsa.detectors.hidden import places
 from nsa.detectors.network.image_score import ImageScore
@@ -15,7 +17,7 @@ from nsa.images.ignored import GREY
 from nsa.images.network_input import input_scale
 from nsa.model import EncoderDecoder
 from nsa.model.encoder_decoder import STRIDE, cover, place_of
-from nsa.model.layers import Window, part_of_interpolation
+from nsa.model.layers import HEAD_MARGIN, Window, as_convolution, part_of_interpolation
 
 _EXAMPLE = 90, 170  # px, of what is traced: nothing special
 
@@ -67,6 +69,10 @@ class Maps(nn.Module):
         scale, shift = input_scale(channels)
         self.scale = nn.Buffer(scale[:, None, None])
         self.shift = nn.Buffer(shift[:, None, None])
+        # ONNX Runtime adds up what a transposed convolution writes by one thread.
+        weight, bias = network.head.weight.detach(), network.head.bias
+        self.head_weight = nn.Buffer(as_convolution(weight))
+        self.head_bias = nn.Buffer(cast(Tensor, bias).detach().repeat(4))
 
     def forward(self, images: Tensor, place: Tensor) -> Tensor:
         """Maps, float32 (N, H, W), of images, uint8 (N, channels, H, W).
@@ -79,10 +85,13 @@ class Maps(nn.Module):
         features = self.network.features(pixels, forms)
         # Torch's own interpolation knows no place, and `enlarge` moves axes for it.
         down, across = (
-            part_of_interpolation(place[axis, 0], features.shape[2 + axis], place[axis, 1])
+            part_of_interpolation(
+                place[axis, 0], features.shape[2 + axis], place[axis, 1], HEAD_MARGIN
+            )
             for axis in (0, 1)
         )
-        logits = self.network.head(down @ features @ across.T)
+        phases = F.conv2d(down @ features @ across.T, self.head_weight, self.head_bias)
+        logits = F.pixel_shuffle(phases, 2)
         maps: Tensor = self.network.activate(cover(logits, (images.shape[2], images.shape[3])))
         return maps[:, 0]
 
