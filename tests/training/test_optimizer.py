@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nsa.model import EncoderDecoder
+from nsa.settings.config import OPTIMIZERS, OptimizerName
 from nsa.training import optimizer
 from nsa.training.optimizer import (
     _MARGIN,
@@ -38,7 +39,7 @@ def decomposed(matrices: Tensor) -> Tensor:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_singular_values_become_one(shape: tuple[int, int, int], fresh_seed: int) -> None:
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(fresh_seed)).double()
-    found = orthogonalized(matrices, torch.float64)
+    found = orthogonalized(matrices)
     torch.testing.assert_close(found, decomposed(matrices), rtol=0, atol=1e-9)
     before, after = torch.linalg.svdvals(matrices), torch.linalg.svdvals(found)
     assert after.max() < 1.28
@@ -54,7 +55,7 @@ def test_products_may_be_rounded(
 ) -> None:
     """The error of a whole matrix beside its length; most where there is one singular value."""
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(fresh_seed)) * 1e-3
-    found, wanted = orthogonalized(matrices, dtype), decomposed(matrices)
+    found, wanted = orthogonalized(matrices.to(dtype)), decomposed(matrices)
     assert found.dtype == dtype
     error = torch.linalg.matrix_norm(found.double() - wanted) / torch.linalg.matrix_norm(wanted)
     assert error.max() < bound
@@ -66,13 +67,14 @@ def test_a_single_direction_does_not_fly_off(dtype: torch.dtype, fresh_seed: int
     generator = torch.Generator().manual_seed(fresh_seed)
     for rows, columns in ((1, 1), (64, 64), (256, 2304), (70, 200)):
         left = torch.randn(4, rows, 1, generator=generator)
-        found = orthogonalized(left * torch.randn(4, 1, columns, generator=generator), dtype)
+        right = torch.randn(4, 1, columns, generator=generator)
+        found = orthogonalized((left * right).to(dtype))
         assert torch.linalg.matrix_norm(found.float(), 2).max() < 1.5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_no_gradient_is_no_direction(dtype: torch.dtype) -> None:
-    zeros = orthogonalized(torch.zeros(2, 64, 70), dtype)
+    zeros = orthogonalized(torch.zeros(2, 64, 70, dtype=dtype))
     assert torch.equal(zeros, torch.zeros(2, 64, 70, dtype=dtype))
 
 
@@ -84,7 +86,7 @@ class Mixed(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         for name, shape in (
             ("wide", (64, 16, 3, 3)), ("other", (64, 16, 3, 3)), ("tall", (128, 64, 1, 1)),
-            ("great", (257, 8, 1, 1)), ("vector", (70,)),
+            ("great", (257, 8, 3, 3)), ("vector", (70,)),
         ):  # fmt: skip
             setattr(self, name, nn.Parameter(torch.randn(shape, generator=generator)))
 
@@ -208,14 +210,18 @@ def test_a_parameter_without_a_gradient_stays(fresh_seed: int) -> None:
     assert still == {"wide", "tall"}
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("gradients", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("kernels", [torch.contiguous_format, torch.channels_last])
 def test_the_memory_layout_decides_nothing(
-    kernels: torch.memory_format, gradients: torch.memory_format, fresh_seed: int
+    kernels: torch.memory_format,
+    gradients: torch.memory_format,
+    name: OptimizerName,
+    fresh_seed: int,
 ) -> None:
     """Of kernels, and of gradients, which may have another."""
     plain, other = Mixed(fresh_seed), Mixed(fresh_seed).to(memory_format=kernels)  # type: ignore[call-overload]
-    ours, theirs = muon(plain), muon(other)
+    ours, theirs = (make_optimizer(name, one.parameters(), 1e-3, CPU) for one in (plain, other))
     for step in range(2):
         plain.slopes(torch.Generator().manual_seed(fresh_seed + step))
         for one, two in zip(plain.parameters(), other.parameters(), strict=True):
