@@ -12,8 +12,10 @@ import torch
 from torch import nn
 
 from nsa.errors import InputError
+from nsa.model import EncoderDecoder
 from nsa.model.weights import (
     _TYPES,
+    Undrawn,
     load_model,
     read_metadata,
     read_tensors,
@@ -24,6 +26,18 @@ from nsa.model.weights import (
 
 def network(width: int = 4) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width))
+
+
+def test_a_network_that_is_to_be_loaded_takes_no_random_numbers(tmp_path: Path) -> None:
+    saved, before = EncoderDecoder(skips=True), torch.get_rng_state()
+    with Undrawn():
+        loaded = EncoderDecoder(skips=True)
+    assert torch.equal(torch.get_rng_state(), before)
+    save_model(tmp_path / "w.safetensors", saved)
+    load_model(tmp_path / "w.safetensors", loaded)
+    images = torch.rand(1, 3, 64, 64)
+    assert torch.equal(saved.eval()(images), loaded.eval()(images))
+    torch.testing.assert_close(loaded.state_dict(), saved.state_dict(), rtol=0, atol=0)
 
 
 def test_a_saved_network_is_loaded_bit_for_bit(tmp_path: Path) -> None:

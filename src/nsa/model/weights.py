@@ -11,6 +11,7 @@ from typing import Any
 import safetensors
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nsa.errors import InputError
 from nsa.system.files import atomic_file, check_utf8
@@ -21,6 +22,11 @@ _TYPES = {
     torch.bfloat16: "BF16", torch.float16: "F16", torch.int16: "I16", torch.int8: "I8",
     torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
+
+# What weights are drawn by; those of torch.nn.init that a mode sees before it sees the others.
+_DRAWING = (
+    Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_,
+)  # fmt: skip
 
 
 def save_model(path: Path, model: nn.Module, metadata: Mapping[str, str] | None = None) -> None:
@@ -33,6 +39,20 @@ def save_model(path: Path, model: nn.Module, metadata: Mapping[str, str] | None 
         InputError: the file cannot be written.
     """
     write_tensors(path, model.state_dict(), {"format": "pt", **(metadata or {})})
+
+
+class Undrawn(TorchFunctionMode):
+    """Networks made in its block have no initial weights yet, which take a while to be drawn."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Leave out what draws into a tensor."""
+        del types
+        given = kwargs or {}
+        if func in _DRAWING:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def load_model(path: Path, model: nn.Module) -> None:

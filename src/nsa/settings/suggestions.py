@@ -130,9 +130,12 @@ def _plain_background(brightness: Floats) -> _Background | None:
 def _without_light(brightness: Floats) -> Floats:
     """Each image less the smooth surface nearest to it, which pictures of one texture may share."""
     count, height, width = brightness.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    y, x = (
+        np.vander(np.linspace(-1, 1, side), _LIGHT_DEGREE + 1, increasing=True)
+        for side in (height, width)
+    )
     terms = [
-        (x**i * y**j).ravel()
+        np.outer(y[:, j], x[:, i]).ravel()
         for i in range(_LIGHT_DEGREE + 1)
         for j in range(_LIGHT_DEGREE + 1 - i)
     ]

@@ -28,7 +28,7 @@ from nsa.model.encoder_decoder import STRIDE
 from nsa.model.folded_network import FoldedNetwork
 from nsa.model.layers import Window
 from nsa.model.tiling import LARGEST, plan_tiles, reach, tiled_map
-from nsa.model.weights import load_model
+from nsa.model.weights import Undrawn, load_model
 from nsa.settings.config import ImageConfig, middle
 from nsa.system.device import choose_device, memory_format, torch_threads
 from nsa.system.float32 import FULL_FLOAT32
@@ -284,11 +284,12 @@ def load(run: NetworkRun, device: str | torch.device = "auto") -> NetworkDetecto
     """
     run.need_model()
     settings = run.settings
-    network = EncoderDecoder(
-        settings.images.channels,
-        "relu" if settings.synthesis.unbounded else "sigmoid",
-        settings.training.skips,
-    )
+    with Undrawn():
+        network = EncoderDecoder(
+            settings.images.channels,
+            "relu" if settings.synthesis.unbounded else "sigmoid",
+            settings.training.skips,
+        )
     load_model(run.model, network)
     return NetworkDetector(network, settings, choose_device(device), read_score(run.model))
 
