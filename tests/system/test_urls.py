@@ -280,8 +280,8 @@ def test_what_a_store_raises_is_a_sentence(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(type(opened), "cat_file", fail)
-    monkeypatch.setattr(opened, "cat_file", fail, raising=False)
+    own = "cat_file" in vars(opened)  # of a store that works by coroutines
+    monkeypatch.setattr(opened if own else type(opened), "cat_file", fail)
     with pytest.raises(InputError, match=f"{store}/x") as said:
         read(f"{store}/x")
     assert str(said.value).endswith(".")

@@ -147,7 +147,6 @@ def test_a_step_is_what_its_docstring_says(
             assert torch.equal(parameter, other)
 
 
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has one since 2.9")
 def test_matrices_move_as_by_the_muon_of_torch(
     fresh_seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

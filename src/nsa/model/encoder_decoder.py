@@ -21,6 +21,8 @@ Activation = Literal["sigmoid", "relu"]
 STRIDE = 32
 """Pixels of the image per row and column of the encoding."""
 _AS_WRITTEN = Forms()
+# Exporters of older ones ask of pooling whether a side is even, and so know no other sides.
+_POOLING_ASKS = torch.__version__ < "2.13"
 
 
 class UpBlock(nn.Module):
@@ -151,6 +153,11 @@ class EncoderDecoder(nn.Module):
         if forms.stem or in_blocks:
             features: Tensor = layers.stem(x, cast(Tensor, self.encoder[0].weight))
             features = self.encoder[1:4](features)
+        elif torch.compiler.is_compiling() and _POOLING_ASKS:
+            features = self.encoder[:3](x)
+            rows, columns = (2 * ((side + 1) // 2) - side for side in features.shape[2:])
+            # Zeros change no maximum after a ReLU.
+            features = self.encoder[3](F.pad(features, (0, columns, 0, rows)))
         elif self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             features = self.encoder[:4](x)
         else:
