@@ -85,7 +85,9 @@ def test_detectors_are_loaded_and_used_the_same(
     network_run: Path, gaussian_run: Path, setting: str
 ) -> None:
     for run in (network_run, gaussian_run):
+        drawn = torch.get_rng_state()
         maps, scores = nsa.load(run, "cpu").predict(IMAGES)
+        assert torch.equal(torch.get_rng_state(), drawn)
         with SETTINGS[setting]():
             again, judged = nsa.load(str(run), torch.device("cpu")).predict(IMAGES)
         assert torch.equal(scores, judged)

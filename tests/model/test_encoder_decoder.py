@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 
 from nsa._native.layout import space_to_depth
 from nsa.errors import InputError
-from nsa.model import EncoderDecoder, Forms
+from nsa.model import EncoderDecoder, Forms, encoder_decoder
 from nsa.model.encoder_decoder import UpBlock
 from nsa.model.resnet import resnet18_encoder
 
@@ -174,6 +174,18 @@ def test_exported_networks_have_their_layers_as_written(monkeypatch: pytest.Monk
     assert sum("conv_transpose2d" in name for name in called) == 7
     assert any("upsample_bilinear2d" in name for name in called)
     assert not any("matmul" in name or "index_copy" in name for name in called)
+
+
+def test_exporters_that_ask_of_pooling_know_all_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_decoder, "_POOLING_ASKS", True)
+    model, dim = EncoderDecoder().eval(), torch.export.Dim
+    sides = {2: dim("rows", min=33), 3: dim("columns", min=33)}
+    with torch.no_grad():
+        program = torch.export.export(model, (torch.rand(2, 3, 90, 170),), dynamic_shapes=(sides,))
+        for rows, columns in ((33, 35), (90, 97), (64, 170), (66, 37)):
+            image = torch.rand(2, 3, rows, columns)
+            found = program.module()(image)
+            torch.testing.assert_close(found, model(image), rtol=1e-4, atol=1e-4)
 
 
 def test_input_in_blocks_has_the_size_of_its_images() -> None:

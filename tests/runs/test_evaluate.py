@@ -80,7 +80,6 @@ def test_defects_without_a_mask_do_not_count_as_normal_pixels() -> None:
     assert with_extra["au_pro"] == without["au_pro"]
 
 
-@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch has one switch only")
 def test_threads_leave_the_switches_of_tf32_as_they_were() -> None:
     subject = detector("texture", ImageConfig(size=(32, 32), center_crop=None, crop=(32, 32)))
     owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
@@ -100,7 +99,6 @@ def test_threads_leave_the_switches_of_tf32_as_they_were() -> None:
     assert [owner.fp32_precision for owner in owners] == before
 
 
-@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch has one switch only")
 @pytest.mark.parametrize("work", ["convolutions", "matrix products"])
 def test_maps_where_a_program_has_set_either_switch_of_tf32(work: str) -> None:
     images = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)

@@ -17,7 +17,7 @@ class _FullFloat32:
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
-        self._before: list[tuple[Any, str, bool | str]] = []
+        self._before: list[tuple[Any, str]] = []
 
     def __enter__(self) -> None:
         with self._lock:
@@ -29,22 +29,17 @@ class _FullFloat32:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                for owner, name, value in self._before:
-                    setattr(owner, name, value)
+                for owner, value in self._before:
+                    owner.fp32_precision = value
 
     @staticmethod
-    def _switch() -> list[tuple[Any, str, bool | str]]:
+    def _switch() -> list[tuple[Any, str]]:
         """Set the switches; how they were before."""
-        owners: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-        name: str = "allow_tf32"
-        full: bool | str = False
-        # The old switches cannot be read in a program that has set those which replace them.
-        if hasattr(torch.backends.cudnn, "conv"):
-            owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
-            name, full = "fp32_precision", "ieee"
-        before = [(owner, name, getattr(owner, name)) for owner in owners]
+        cudnn: Any = torch.backends.cudnn
+        owners: tuple[Any, ...] = (cudnn.conv, torch.backends.cuda.matmul)
+        before = [(owner, owner.fp32_precision) for owner in owners]
         for owner in owners:
-            setattr(owner, name, full)
+            owner.fp32_precision = "ieee"
         return before
 
 

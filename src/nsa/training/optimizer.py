@@ -29,6 +29,7 @@ _SMALLEST_NORM = 1e-7
 _MOST_ROWS = 256
 # The names of their state, by parameter.
 ADAM_STATE, MUON_STATE = ("exp_avg", "exp_avg_sq", "step"), ("momentum_buffer",)
+_STEP = ADAM_STATE[2]
 
 
 def make_optimizer(
@@ -65,18 +66,22 @@ class Adam(torch.optim.Adam):
     """Torch's, which is told of kernels in the order of their memory.
 
     Half of the time of its fused kernel for CPUs goes into copies of what is laid out
-    channels-last, and it misreads gradients whose layout is not their parameter's.
+    channels-last, and it misreads gradients and moments whose layout is not their parameter's.
     """
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
         """Fills lists with parameters, and with gradients and moments in the same order."""
+        for parameter in group["params"]:
+            for name, values in self.state[parameter].items() if parameter.is_cpu else ():
+                if name != _STEP:  # as it was loaded
+                    self.state[parameter][name] = _laid_out_as(parameter, values)
         has_complex: bool = super()._init_group(group, *lists)  # type: ignore[no-untyped-call]
         parameters, gradients, first, second, *_ = lists
         for number, parameter in enumerate(parameters):
             if parameter.is_cpu:
+                gradients[number] = _laid_out_as(parameter, gradients[number])
                 for tensors in (parameters, gradients, first, second):
                     tensors[number] = _in_memory_of(parameter, tensors[number])
-                gradients[number] = gradients[number].contiguous()
         return has_complex
 
 
@@ -180,9 +185,22 @@ def _sides(kernel: Tensor) -> tuple[int, int]:
     return len(kernel), kernel[:1].numel()
 
 
-def _in_memory_of(kernel: Tensor, values: Tensor) -> Tensor:
-    """Values of a kernel in the order of its memory, on which no product depends."""
-    return values if kernel.is_contiguous() else values.permute(0, 2, 3, 1)
+def _in_memory_of(parameter: Tensor, values: Tensor) -> Tensor:
+    """Values of a parameter in the order of its memory, on which no product depends."""
+    return values.permute(0, 2, 3, 1) if _is_channels_last(parameter) else values
+
+
+def _is_channels_last(parameter: Tensor) -> bool:
+    """Whether it is, and not as well what tensors usually are."""
+    usual = parameter.ndim != 4 or parameter.is_contiguous()
+    return not usual and parameter.is_contiguous(memory_format=torch.channels_last)
+
+
+def _laid_out_as(parameter: Tensor, values: Tensor) -> Tensor:
+    """The values, or a copy of them where the parameter has other strides."""
+    if values.stride() == parameter.stride():
+        return values
+    return torch.empty_like(parameter, requires_grad=False).copy_(values)
 
 
 def _part(wide: Tensor, rows: int, columns: int) -> Tensor:

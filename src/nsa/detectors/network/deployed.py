@@ -69,7 +69,8 @@ class Maps(nn.Module):
         scale, shift = input_scale(channels)
         self.scale = nn.Buffer(scale[:, None, None])
         self.shift = nn.Buffer(shift[:, None, None])
-        # ONNX Runtime adds up what a transposed convolution writes by one thread.
+        # ONNX Runtime adds up what a transposed convolution writes by one thread. Phases of its one
+        # output are what a pixel shuffle takes.
         weight, bias = network.head.weight.detach(), network.head.bias
         self.head_weight = nn.Buffer(as_convolution(weight))
         self.head_bias = nn.Buffer(cast(Tensor, bias).detach().repeat(4))
