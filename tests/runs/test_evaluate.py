@@ -99,6 +99,7 @@ def test_threads_leave_the_switches_of_tf32_as_they_were() -> None:
     assert [owner.fp32_precision for owner in owners] == before
 
 
+@pytest.mark.filterwarnings("ignore:Please use the new API:UserWarning")  # what programs may not
 @pytest.mark.parametrize("work", ["convolutions", "matrix products"])
 def test_maps_where_a_program_has_set_either_switch_of_tf32(work: str) -> None:
     images = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)

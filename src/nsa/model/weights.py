@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -227,8 +228,8 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     for name, value in tensors.items():
         # Its extremes are found in less time and memory than a test of every value takes.
         if value.is_floating_point() and value.numel():
-            ends = torch.stack(value.aminmax()) if value.itemsize > 1 else value.float()
-            if not ends.isfinite().all():
+            ends = (value if value.itemsize > 1 else value.float()).aminmax()
+            if not all(math.isfinite(end) for end in ends):
                 raise InputError(
                     f"{path} is damaged: {name} holds a value that is not finite; put back a copy "
                     "of it, or train again."
