@@ -305,7 +305,7 @@ def test_the_demo_has_settings_of_its_own_unless_told() -> None:
     plain = demo_settings(NetworkRequest(), "flange")
     assert plain.training == {"epochs": 32, "batch_size": 8}
     assert plain.images == {"size": [184, 184]}
-    for recipe, epochs in ((None, 5), ("tuned", 5), ("paper", 32)):
+    for recipe, epochs in ((None, 4), ("tuned", 4), ("paper", 32)):
         cloth = demo_settings(NetworkRequest(recipe=recipe), "fabric")
         assert cloth.training == {"epochs": epochs, "batch_size": 8}
     told = demo_settings(
