@@ -124,6 +124,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         InputError: it is missing, lacks a column, or a line has too few values or too many.
     """
     reader = csv.reader(io.StringIO(read_text(path, errors="surrogateescape"), newline=""))
+    heading: list[str] = []
     lines = []
     try:
         heading = next(reader, [])

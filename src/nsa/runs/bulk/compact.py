@@ -49,7 +49,7 @@ def _older_rows(scores: Parts, suspects: Halves) -> dict[str, list[int]]:
     older: dict[str, list[int]] = defaultdict(list)
     for name in scores.names():
         keys = key_array(scores.read(name, [KEY])[KEY])
-        numbers = np.flatnonzero(np.isin(file_halves(keys), suspects))
+        numbers = np.flatnonzero(np.isin(file_halves(keys), suspects, kind="sort"))
         if len(numbers):
             paths = scores.read(name, [PATH])[PATH].take(pa.array(numbers)).to_pylist()
             for path, number in zip(paths, numbers.tolist(), strict=True):
