@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 import anyio
 from fastapi import HTTPException, Request
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -60,8 +61,9 @@ async def _read_form(
     parser.spool_max_size = limits.max_bytes  # in memory, which is counted, and not on a disk
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        raise HTTPException(400, f"The form cannot be read: {error.message.rstrip('.')}.") from None
+    except (MultiPartException, FormParserError) as error:  # the latter by older ones of starlette
+        told = error.message if isinstance(error, MultiPartException) else str(error)
+        raise HTTPException(400, f"The form cannot be read: {told.rstrip('.')}.") from None
     except KeyError:  # no boundary, in older versions
         raise HTTPException(400, "The form cannot be read: it has no boundary.") from None
     try:
