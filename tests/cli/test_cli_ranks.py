@@ -51,7 +51,9 @@ def test_torchrun_stops_at_ctrl_c_and_continues(data: Path, tmp_path: Path) -> N
     output = [process.communicate(timeout=300) for process in ranks]
     assert [process.returncode for process in ranks] == [0, 0], output
     assert "AUROC" in output[0][0]
-    assert output[1] == ("", "")
+    # Up to torch 2.9 Gloo itself says to how many peers it is connected.
+    assert [line for line in output[1][0].splitlines() if not line.startswith("[Gloo]")] == []
+    assert output[1][1] == ""
     assert not (folder / "checkpoint.safetensors").exists()
     assert nsa("evaluate", folder).exit_code == 0
 

@@ -1,9 +1,10 @@
-"""Short trainings that choose kind and patches: what is tried, what is chosen, what is refused."""
+"""Short trainings that choose kind, patches and turns: what is tried, chosen and refused."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,61 @@ def test_a_trial_says_what_it_found_and_finds_the_same_again(
     best = int(choose(tables[0]))
     assert chosen == candidates[best].request
     assert f"The trial chose: {candidates[best].name}." in caplog.text
-    assert "Trial 2 of 2: texture, small patches." in caplog.text
+    assert "Trial: texture, small patches." in caplog.text
+    assert "turned" not in caplog.text
     tried(asked.replace(seed=6), cloth, CPU, "fp32")
     assert not np.array_equal(tables[0], tables[2])
+
+
+def test_objects_are_tried_turned(discs: Dataset, cloth: Dataset) -> None:
+    usual, small = trial._candidates(request(), discs)
+    for candidate in (usual, small):
+        turned = trial._turned(candidate)
+        assert turned is not None
+        assert turned.name == f"{candidate.name}, turned by up to 5 degrees"
+        images = turned.settings.images
+        assert images.rotation == 5
+        assert images.reflection > 0  # what a turned image shows beside itself
+        assert images.size == images.crop == (160, 160)
+        expected = candidate.request.replace(images={**LEVELS, "rotation": 5.0})
+        assert turned.request == expected
+    given = trial._candidates(request(images={**LEVELS, "rotation": 10}), discs)
+    assert [trial._turned(one) for one in given] == [None, None]
+    texture = trial._candidates(request(kind="texture"), cloth)[0]
+    assert trial._turned(texture) is None
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("turned", [True, False])
+def test_turns_are_chosen_by_what_is_found(
+    turned: bool, discs: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = []
+
+    def judge(_self: Any, candidate: Any, *_: Any) -> Any:
+        judged.append(candidate.name)
+        found = 0.6 if "small" in candidate.name else 0.5
+        return np.full((1, 2), found + (0.1 if turned else -0.1) * ("turned" in candidate.name))
+
+    monkeypatch.setattr(trial._Images, "judge", judge)
+    chosen = tried(request(), discs, CPU, "fp32")
+    assert judged == [
+        "object, usual patches",
+        "object, small patches",
+        "object, small patches, turned by up to 5 degrees",
+    ]
+    assert chosen.images["rotation"] == (5 if turned else 0)
+    assert chosen.synthesis["height_bounds"][0] == 0.03
+    # And nothing but turns may be left to try.
+    judged.clear()
+    given = dict.fromkeys(("height_bounds", "width_bounds"), [0.3, 0.6])
+    chosen = tried(request(synthesis=given, kind="object"), discs, CPU, "fp32")
+    assert len(judged) == 2
+    assert chosen.images["rotation"] == (5 if turned else 0)
+    judged.clear()
+    asked = request(synthesis=given, kind="object", images={**LEVELS, "rotation": 3})
+    assert tried(asked, discs, CPU, "fp32") == asked
+    assert judged == []
 
 
 @pytest.mark.usefixtures("short")
@@ -153,10 +206,13 @@ def test_what_is_ignored_decides_nothing(
     ignored = Ignored.open(tmp_path / "mask.png")
     tables = []
     monkeypatch.setattr(trial, "choose", lambda found: tables.append(found) or 0)
-    asked = request(kind="texture", light=False)
+    bounds = dict.fromkeys(("height_bounds", "width_bounds"), [0.3, 0.6])
+    asked = request(kind="object", background="none", light=False, synthesis=bounds)
     for dataset in (discs, noisy):
         tried(asked, dataset.ignoring(ignored), CPU, "fp32")
-    np.testing.assert_array_equal(*tables)
+    assert len(tables) == 4  # of each the network alone, and beside the one of turned images
+    np.testing.assert_array_equal(tables[0], tables[2])
+    np.testing.assert_array_equal(tables[1], tables[3])
 
 
 def test_what_cannot_be_tried_is_refused(discs: Dataset) -> None:
@@ -183,10 +239,10 @@ def test_a_training_has_what_was_chosen(more_data: Path, tmp_path: Path) -> None
     train = ("train", "--data-root", more_data, "--config", config, "--output", run, "--trial")
     result = nsa(*train)
     assert result.exit_code == 0, result.output
-    small = "The trial chose: object, small patches." in result.stderr
-    assert small or "The trial chose: object, usual patches." in result.stderr
-    bounds = yaml.safe_load((run / "config.yaml").read_text())["synthesis"]["height_bounds"]
-    assert bounds[0] == (0.03 if small else 0.06)
+    (chosen,) = re.findall(r"The trial chose: object, (.*)\.", " ".join(result.stderr.split()))
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    assert settings["synthesis"]["height_bounds"][0] == (0.03 if "small" in chosen else 0.06)
+    assert settings["images"]["rotation"] == (5 if "turned" in chosen else 0)
     refused = sentence(nsa("train", "--resume", run, "--trial"))
     assert refused.startswith("Error: --trial cannot change in a run that has begun")
     assert nsa("train", "--resume", run).exit_code == 0

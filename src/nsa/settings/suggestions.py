@@ -34,6 +34,8 @@ _PLAIN = 20  # grey levels, the smaller t_brightness of Table 4
 _LIGHT_DEGREE = 6  # of the polynomials in x and y that light is taken for
 _AGREE = 0.35
 _SMALLEST_SIDE = 0.06  # of a patch, as nearly everywhere in Table 4
+TURN = 5.0
+"""Degrees by which objects that do not lie alike are turned in training, as in Section 4.1."""
 Floats = npt.NDArray[np.float32]
 
 
@@ -176,8 +178,8 @@ def _on_background(
         background_threshold=background.threshold,
         min_object_share=0.70 if filled >= 0.5 else 0.50,
     )
-    rotation = 0.0 if len(brightness) < 2 or _agreement(brightness) >= 0.9 else 5.0
-    placed = "aligned" if rotation == 0 else "not aligned, so rotated by up to 5 degrees"
+    rotation = 0.0 if len(brightness) < 2 or _agreement(brightness) >= 0.9 else TURN
+    placed = "aligned" if rotation == 0 else f"not aligned, so rotated by up to {TURN:g} degrees"
     reason = (
         f"object on a plain background of brightness {background.brightness} +- "
         f"{background.threshold}, filling {100 * mask.mean():.0f} % of the image, {placed}: "

@@ -1,4 +1,4 @@
-"""Which kind and which patches suit a product: found out by short trainings on its own images.
+"""Which kind, patches and turns suit a product: found out by short trainings on its own images.
 
 Each candidate trains a network on four fifths of up to 160 of the images. The others, which no
 network has seen, are changed by the anomalies of every candidate, and the candidate is taken whose
@@ -6,7 +6,8 @@ network tells all of these best: what only finds its own is of no use against de
 made.
 
 What lies on a plain background is an object. There both kinds are not tried: a texture's anomalies,
-and its network, are learnt sooner, and find less in the end.
+and its network, are learnt sooner, and find less in the end. Whether objects lie alike is tried
+last, by one network more that sees them turned.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from nsa.images import Dataset, load_images, load_some
 from nsa.images.full_size import ignored_in
 from nsa.images.ignored import paint
 from nsa.metrics import auroc, average_precision
-from nsa.settings.config import Bounds, SynthesisConfig, TrainConfig
+from nsa.settings.config import Bounds, ImageConfig, SynthesisConfig, TrainConfig
 from nsa.settings.light import light_spread
 from nsa.settings.presets import Preset, find_preset, generic
-from nsa.settings.suggestions import suggest
+from nsa.settings.suggestions import TURN, suggest
 from nsa.synthesis import NSA
 from nsa.system.device import Precision
 from nsa.training import Trainer
@@ -83,7 +84,7 @@ class Candidate(NamedTuple):
 def tried(
     request: NetworkRequest, dataset: Dataset, device: torch.device, precision: Precision
 ) -> NetworkRequest:
-    """The request with kind and patch sizes that a trial has chosen, where it asks for no others.
+    """The request with kind, patches and turns that a trial has chosen, where none are asked for.
 
     Args:
         request: with levels, see :func:`nsa.detectors.network.automatic.with_levels`.
@@ -104,28 +105,32 @@ def tried(
             "out."
         )
     candidates = _candidates(request, dataset)
-    if len(candidates) == 1:
-        _log.info("There is nothing to try: kind and patches are given.")
-        return candidates[0].request
-    found = _table(candidates, dataset, device, precision)
-    if found.size == 0:
+    best, turned = candidates[0], _turned(candidates[0])
+    if len(candidates) == 1 and turned is None:
+        _log.info("There is nothing to try: kind, patches and turns are given.")
+        return best.request
+    images = _Images(dataset, candidates)
+    if not images.changed:
         _log.info("There is nothing to try by: anomalies change too little of these images.")
-        return candidates[0].request
-    best = int(choose(found))
-    for candidate, row in zip(candidates, found.mean(1), strict=True):
-        _log.info(
-            "Trial: %s: image AUROC %.1f, pixel AP %.1f on the anomalies of all.",
-            candidate.name, *(100 * row),
-        )  # fmt: skip
-    _log.info("The trial chose: %s.", candidates[best].name)
-    return candidates[best].request
+        return best.request
+    found = np.stack([images.judge(one, device, precision) for one in candidates])
+    best, row = candidates[chosen := int(choose(found))], found[chosen]
+    turned = _turned(best)
+    if turned is not None:
+        other = images.judge(turned, device, precision)
+        if choose(np.stack([row, other])) == 0:
+            turned = best._replace(request=_with_turns(best.request, 0.0))
+        best = turned
+    _log.info("The trial chose: %s.", best.name)
+    return best.request
 
 
 def choose(found: npt.NDArray[np.float64]) -> np.intp:
     """The network that finds most of all anomalies.
 
     Args:
-        found: (n networks, m kinds of anomalies, 2), image AUROC and pixel average precision.
+        found: (n networks, m kinds of anomalies, 2), image AUROC and pixel average precision; of
+            equal ones the first is chosen.
     """
     return np.argmax(found.sum((1, 2)))
 
@@ -162,10 +167,27 @@ def _short(
     settings = resolve(request, dataset.name, lambda: preset, presets=dataset.presets)
     images = dataclasses.replace(
         settings.images, size=(_SIDE, _SIDE), crop=(_SIDE, _SIDE), center_crop=None, reflection=0,
-        rotation=0.0, resize="stretch",  # for want of what would show beside a turned image
+        rotation=0.0, resize="stretch",
     )  # fmt: skip
     settings = dataclasses.replace(settings, images=images)
     return lit(settings, request, lambda: light_spread(some))
+
+
+def _turned(candidate: Candidate) -> Candidate | None:
+    """The same with objects that are turned in training; None: it is given, or a texture."""
+    if candidate.settings.kind != "object" or "rotation" in candidate.request.overrides("images"):
+        return None
+    settings = candidate.settings
+    images = dataclasses.replace(settings.images, rotation=TURN).whole()
+    return Candidate(
+        f"{candidate.name}, turned by up to {TURN:g} degrees",
+        _with_turns(candidate.request, TURN),
+        dataclasses.replace(settings, images=images),
+    )
+
+
+def _with_turns(request: NetworkRequest, degrees: float) -> NetworkRequest:
+    return request.replace(images={**request.images, "rotation": degrees})
 
 
 def _smaller(synthesis: SynthesisConfig, request: NetworkRequest) -> dict[str, Bounds]:
@@ -179,39 +201,52 @@ def _smaller(synthesis: SynthesisConfig, request: NetworkRequest) -> dict[str, B
     }
 
 
-def _table(
-    candidates: Sequence[Candidate], dataset: Dataset, device: torch.device, precision: Precision
-) -> npt.NDArray[np.float64]:
-    """What :func:`choose` chooses by."""
-    seed = candidates[0].settings.training.seed
-    config = candidates[0].settings.images
-    paths = _some_paths(dataset, seed)
-    held = round(_SHARE_HELD * len(paths))
-    images = load_images(
-        paths, config.size, config.channels, progress=False, warn=False, levels=config.levels
-    )
-    ignored = hidden = ignored_in(paths, config, dataset.ignored)
-    images = paint(images, ignored)
-    normal = images[:held]
-    if ignored is not None and len(ignored) > 1:  # else one mask is of all
-        hidden, ignored = ignored[:held], ignored[held:]
-    changed = [_anomalous(normal, hidden, one.settings.synthesis, seed) for one in candidates]
-    changed = [versions for versions in changed if len(versions.pictures) >= _FEWEST]
-    found = np.empty((len(candidates), len(changed), 2))
-    for row, candidate in enumerate(candidates if changed else []):
-        _log.info("Trial %d of %d: %s.", row + 1, len(candidates), candidate.name)
-        detector = _train(candidate.settings, images[held:], ignored, device, precision)
-        usual = _scores(detector.maps(normal), hidden)
-        for column, (pictures, where, unseen) in enumerate(changed):
+class _Images:
+    """Images to train on, and others, which no network has seen, to judge networks by."""
+
+    def __init__(self, dataset: Dataset, candidates: Sequence[Candidate]) -> None:
+        settings = candidates[0].settings
+        paths = _some_paths(dataset, settings.training.seed)
+        held = round(_SHARE_HELD * len(paths))
+        self._paths, self._hiding = paths[held:], dataset.ignored
+        self._normal, self._hidden = self._load(paths[:held], settings.images)
+        changed = [
+            _anomalous(self._normal, self._hidden, one.settings.synthesis, settings.training.seed)
+            for one in candidates
+        ]
+        self.changed = [versions for versions in changed if len(versions.pictures) >= _FEWEST]
+
+    def judge(
+        self, candidate: Candidate, device: torch.device, precision: Precision
+    ) -> npt.NDArray[np.float64]:
+        """A row of what :func:`choose` chooses by, after a training."""
+        _log.info("Trial: %s.", candidate.name)
+        images, ignored = self._load(self._paths, candidate.settings.images)
+        detector = _train(candidate.settings, images, ignored, device, precision)
+        usual = _scores(detector.maps(self._normal), self._hidden)
+        row = np.empty((len(self.changed), 2))
+        for column, (pictures, where, unseen) in enumerate(self.changed):
             maps = detector.maps(pictures)
             if unseen is not None:
                 maps = maps.masked_fill(unseen, 0.0)  # as nothing is anomalous there
             scores = np.concatenate([usual, _scores(maps, unseen)])
-            found[row, column] = (
+            row[column] = (
                 auroc(np.arange(len(scores)) >= len(usual), scores),
                 average_precision(where.numpy().ravel(), maps.numpy().ravel()),
             )
-    return found
+        _log.info(
+            "Trial: %s: image AUROC %.1f, pixel AP %.1f on the anomalies of all.",
+            candidate.name, *(100 * row.mean(0)),
+        )  # fmt: skip
+        return row
+
+    def _load(self, paths: list[Path], config: ImageConfig) -> tuple[Tensor, Tensor | None]:
+        images = load_images(
+            paths, config.size, config.channels, progress=False, warn=False,
+            reflection=config.reflection, levels=config.levels,
+        )  # fmt: skip
+        ignored = ignored_in(paths, config, self._hiding)
+        return paint(images, ignored, in_place=True), ignored
 
 
 def _scores(maps: Tensor, ignored: Tensor | None) -> npt.NDArray[np.float32]:
