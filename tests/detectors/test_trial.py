@@ -157,16 +157,19 @@ def test_objects_are_tried_turned(discs: Dataset, cloth: Dataset) -> None:
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize(
+    ("gained", "degrees"), [(0.03, 5), (-0.03, 0), (0.02, None), (-0.02, None)]
+)
 def test_turns_are_chosen_by_what_is_found(
-    turned: bool, discs: Dataset, monkeypatch: pytest.MonkeyPatch
+    gained: float, degrees: int | None, discs: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where that is about the same they are left to the rule."""
     judged = []
 
     def judge(_self: Any, candidate: Any, *_: Any) -> Any:
         judged.append(candidate.name)
         found = 0.6 if "small" in candidate.name else 0.5
-        return np.full((1, 2), found + (0.1 if turned else -0.1) * ("turned" in candidate.name))
+        return np.full((3, 2), found + gained * ("turned" in candidate.name))
 
     monkeypatch.setattr(trial._Images, "judge", judge)
     chosen = tried(request(), discs, CPU, "fp32")
@@ -175,14 +178,14 @@ def test_turns_are_chosen_by_what_is_found(
         "object, small patches",
         "object, small patches, turned by up to 5 degrees",
     ]
-    assert chosen.images["rotation"] == (5 if turned else 0)
+    assert chosen.images.get("rotation") == degrees
     assert chosen.synthesis["height_bounds"][0] == 0.03
     # And nothing but turns may be left to try.
     judged.clear()
-    given = dict.fromkeys(("height_bounds", "width_bounds"), [0.3, 0.6])
+    given = {"height_bounds": [0.3, 0.6], "width_bounds": [0.3, 0.6]}
     chosen = tried(request(synthesis=given, kind="object"), discs, CPU, "fp32")
     assert len(judged) == 2
-    assert chosen.images["rotation"] == (5 if turned else 0)
+    assert chosen.images.get("rotation") == degrees
     judged.clear()
     asked = request(synthesis=given, kind="object", images={**LEVELS, "rotation": 3})
     assert tried(asked, discs, CPU, "fp32") == asked
@@ -205,12 +208,13 @@ def test_what_is_ignored_decides_nothing(
     noisy = open_dataset(normal_dir=tmp_path / "noisy" / "train" / "good", category="disc")
     ignored = Ignored.open(tmp_path / "mask.png")
     tables = []
-    monkeypatch.setattr(trial, "choose", lambda found: tables.append(found) or 0)
-    bounds = dict.fromkeys(("height_bounds", "width_bounds"), [0.3, 0.6])
+    monkeypatch.setattr(trial, "choose", lambda found: tables.append(found[0]) or 0)
+    monkeypatch.setattr(trial, "gain", lambda _found, others: tables.append(others) or 0.0)
+    bounds = {"height_bounds": [0.3, 0.6], "width_bounds": [0.3, 0.6]}
     asked = request(kind="object", background="none", light=False, synthesis=bounds)
     for dataset in (discs, noisy):
         tried(asked, dataset.ignoring(ignored), CPU, "fp32")
-    assert len(tables) == 4  # of each the network alone, and beside the one of turned images
+    assert len(tables) == 4  # of each a usual network, and one of turned images
     np.testing.assert_array_equal(tables[0], tables[2])
     np.testing.assert_array_equal(tables[1], tables[3])
 
@@ -242,7 +246,8 @@ def test_a_training_has_what_was_chosen(more_data: Path, tmp_path: Path) -> None
     (chosen,) = re.findall(r"The trial chose: object, (.*)\.", " ".join(result.stderr.split()))
     settings = yaml.safe_load((run / "config.yaml").read_text())
     assert settings["synthesis"]["height_bounds"][0] == (0.03 if "small" in chosen else 0.06)
-    assert settings["images"]["rotation"] == (5 if "turned" in chosen else 0)
+    if "turned" in chosen:
+        assert settings["images"]["rotation"] == (0 if "not" in chosen else 5)
     refused = sentence(nsa("train", "--resume", run, "--trial"))
     assert refused.startswith("Error: --trial cannot change in a run that has begun")
     assert nsa("train", "--resume", run).exit_code == 0

@@ -77,9 +77,9 @@ class NetworkRequest(TrainRequest):
         "object or texture, for automatic settings. [default: preset, or estimated]"
     )
     trial: bool | None = option(
-        "Before the training, find out which kind, and which of usual and small patches, suit the "
-        "images, by short trainings of each on up to 160 of them: minutes on a CPU. "
-        "[default: no-trial]"
+        "Before the training, find out which kind, which of usual and small patches, and whether "
+        "turning objects, suit the images, by short trainings of each on up to 160 of them: "
+        "minutes on a CPU. [default: no-trial]"
     )
     light: bool | None = option(
         "Vary brightness, contrast and colour of the light in training, as far as the training "
