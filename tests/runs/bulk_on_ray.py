@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import ray
 from ray.cluster_utils import Cluster
 
 from nsa.detectors.registry import load, open_run
@@ -23,6 +25,7 @@ from nsa.runs.bulk import parts
 from nsa.runs.bulk.predict import predict_bulk
 
 STORE = 76 << 20  # bytes, of which Ray wants 75 MiB at least
+PIECE = 4 << 20
 
 
 def main(folder: Path) -> None:
@@ -57,7 +60,12 @@ def main(folder: Path) -> None:
     # Nobody has such a GPU: the detector takes the CPU.
     cluster.add_node(num_cpus=2, num_gpus=1, object_store_memory=STORE)
     cluster.wait_for_nodes()
+    # While the head's object store is full of what others keep.
+    ray.init(cluster.address, log_to_driver=False)
+    kept = [ray.put(np.zeros(PIECE, np.uint8)) for _ in range(STORE // PIECE)]
     said["gpu"] = score("gpu")
+    del kept
+    ray.shutdown()
 
     def lose_head() -> None:
         while len([*folder.glob("lost/scores/*.parquet")]) < 2:
