@@ -15,7 +15,7 @@ from tiny import nsa, picture, write
 pytestmark = pytest.mark.thorough
 
 SCRIPT = Path(__file__).parents[1] / "bulk_on_ray.py"
-COUNT, SIDE = 40, 1000  # 120 MB, more than an object store holds
+COUNT, SIDE = 40, 1000  # 120 MB of pixels, none of which enters an object store
 
 
 def comparable(folder: Path) -> dict[str, dict[str, Any]]:
