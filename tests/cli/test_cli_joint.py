@@ -109,7 +109,8 @@ def test_exported_files_give_the_same(joint_run: Path, normals: Path, tmp_path: 
         assert expected.spread is not None
         for found in (
             session.run(None, {"images": images[:count].numpy()}),
-            [one.detach() for one in module(images[:count])],  # up to torch 2.9 weights want gradients
+            # Up to torch 2.9 the weights want gradients.
+            [one.detach() for one in module(images[:count])],
         ):
             # Members whose scores hardly vary have a scale of 0.002, and float32 1e-7.
             np.testing.assert_allclose(found[0], expected.maps, rtol=1e-4, atol=1e-3)

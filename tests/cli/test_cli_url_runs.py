@@ -198,15 +198,21 @@ def test_a_run_that_was_removed_there_may_be_trained_again(
 @pytest.mark.thorough
 def test_several_categories(s3: str, data: Path, one_epoch: Path, cache: Path) -> None:
     url = f"{s3}/runs"
-    run(
-        "train", "--data-root", data, "--category", "disc,", "--config", one_epoch, "--output",
-        url,
+    command = (
+        "train", "--data-root", data, "--category", "disc,", "--config", one_epoch, "--output", url,
     )  # fmt: skip
+    run(*command)
     there = held(url)
     assert {"categories.yaml", "summary.csv", "disc.log", "disc/model.safetensors"} <= set(there)
-    shutil.rmtree(cache)
-    run("train", "--resume", url)
-    assert held(url)["disc/model.safetensors"] == there["disc/model.safetensors"]
+    for again in (("train", "--resume", url), command):
+        shutil.rmtree(cache)
+        run(*again)
+        assert held(url)["disc/model.safetensors"] == there["disc/model.safetensors"]
+    assert f"{url} is not empty, and its trainings differ in epochs" in sentence(
+        nsa(*command, "--epochs", 2)
+    )
+    alone = [*command[:4], "disc", *command[5:]]
+    assert f"{url} is not empty" in sentence(nsa(*alone))
 
 
 @pytest.mark.thorough

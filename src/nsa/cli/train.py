@@ -59,10 +59,11 @@ def train_command(**given: Any) -> None:
 
     torchrun --nproc-per-node N -m nsa.train ... trains one network on N GPUs, with the result of
     one. --category all --jobs-per-device N trains several networks at once on every GPU, and
-    --seeds 3 each of them three times.
+    --seeds 3 each of them three times; whatever has ended that, the same command with the same
+    --output continues it.
     """
     from nsa.runs.demo import use_demo_data
-    from nsa.runs.several.trainings import find
+    from nsa.runs.several.trainings import find, have_begun
     from nsa.runs.train import follow, resume, train
     from nsa.training.distributed import join
 
@@ -80,7 +81,8 @@ def train_command(**given: Any) -> None:
             return
         need_loggers(request.loggers())  # once, where there are many trainings
         if request.output is not None:
-            begin(request.output)  # before images are fetched and examined
+            # Before images are fetched and examined.
+            begin(request.output, overwrite=have_begun(request.output))
         if how.seeds and how.resume is None:
             request = use_demo_data(request)
         many = None

@@ -11,10 +11,15 @@ from typing import Protocol
 class Needs:
     """What a job needs of the machine that does it.
 
+    A cluster reserves it: it refuses a job for which no node is large enough, and gives a node no
+    more jobs than fit. On this machine nobody asks: how many jobs run at once is said there by
+    their number on each device alone.
+
     Attributes:
         gpus: a share of one GPU, from 0 to 1, or a whole number of them; 0: it runs on the CPU.
         cores: of the CPU, a share or a number.
-        memory: bytes that it takes at most; 0: it is not known.
+        memory: bytes that a cluster sets aside for it, which nobody holds it to; 0: none, as of all
+            jobs of this package, for which no one knows them beforehand.
     """
 
     gpus: float = 0.0

@@ -16,6 +16,7 @@ from nsa.reproduce.job import Job
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.request import ReproduceRequest
 from nsa.reproduce.results import log_path, read_result, result_path, write_result
+from nsa.runs.several.needed import needed_by
 from nsa.system.console import console, duration
 from nsa.system.files import make_folder, remove_unfinished
 
@@ -104,8 +105,8 @@ def run_jobs(
     device = request.device or "auto"
     needs = needs_of_training(device, per_device, cluster)
     executor = open_executor(
-        cluster, device, per_device, left, results=request.output, data=[request.data_root],
-        apart=console.is_terminal,
+        cluster, device, per_device, left, results=request.output,
+        data=needed_by(request, *jobs), apart=console.is_terminal,
     )  # fmt: skip
     requested = [RequestedJob(job, request, needs) for job in jobs]
     draw = LiveTable(request.output, jobs).draw

@@ -13,6 +13,10 @@ class NothingThereError(InputError):
     """There is no such file or folder in a store."""
 
 
+class StoreError(InputError):
+    """A store lets nobody in, or is not reached: no fault of the one file that was asked for."""
+
+
 class _Store(NamedTuple):
     """What is to be said of a kind of store.
 
@@ -48,6 +52,12 @@ _NO_CREDENTIALS = {
     "DefaultCredentialsError", "RefreshError",  # Google
     "ClientAuthenticationError", "CredentialUnavailableError",  # Azure
 }  # fmt: skip
+# S3's codes, which it gives whatever file is asked for; AccessDenied may be of one file.
+_CREDENTIALS_REFUSED = {
+    "AccountProblem", "AllAccessDisabled", "AuthorizationHeaderMalformed", "ExpiredToken",
+    "InvalidAccessKeyId", "InvalidSecurity", "InvalidToken", "NotSignedUp", "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch", "TokenRefreshRequired",
+}  # fmt: skip
 _NOT_REACHED = (
     "EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError",
     "ReadTimeoutError", "HTTPClientError", "ProxyConnectionError",  # botocore
@@ -67,18 +77,20 @@ def explain(url: str, doing: str = "read") -> Iterator[None]:
         doing: what is done to it, as in ``"Cannot read"``.
 
     Raises:
-        InputError: something was raised.
+        NothingThereError: there is no such file or folder.
+        StoreError: no file of the store can be had, or the package that reads it is missing.
+        InputError: something else was raised.
     """
     try:
         yield
     except InputError:
         raise
     except Exception as error:  # each package has types of its own
-        kind = NothingThereError if isinstance(error, FileNotFoundError) else InputError
-        raise kind(_sentence(url, error, doing)) from error
+        kind, sentence = _explained(url, error, doing)
+        raise kind(sentence) from error
 
 
-def _sentence(url: str, error: Exception, doing: str) -> str:
+def _explained(url: str, error: Exception, doing: str) -> tuple[type[InputError], str]:
     protocol = url.partition("://")[0]
     store = _STORES.get(protocol)
     kinds = {kind.__name__ for kind in type(error).__mro__}
@@ -86,32 +98,45 @@ def _sentence(url: str, error: Exception, doing: str) -> str:
     if isinstance(error, ImportError):
         if store is None:
             lacking = "fsspec" if (error.name or "").split(".")[0] == "fsspec" else said
-            return f"Cannot {doing} {url}: {protocol}:// needs a package, not installed: {lacking}."
-        return f"{protocol}:// needs {store.package}: pip install 'nsa[{store.extra}]'."
+            return StoreError, (
+                f"Cannot {doing} {url}: {protocol}:// needs a package, not installed: {lacking}."
+            )
+        return StoreError, f"{protocol}:// needs {store.package}: pip install 'nsa[{store.extra}]'."
     if isinstance(error, ValueError) and "Protocol not known" in said:
-        return (
+        return StoreError, (
             f"{url} is of no kind of store that fsspec knows; there are s3://, gs://, az:// and "
             "others, and ./ before it names a local folder."
         )
     look = "" if store is None else f"; {store.credentials}"
     if "ProfileNotFound" in kinds:
-        return f"Cannot {doing} {url}: {said}; check AWS_PROFILE in the environment."
+        return StoreError, f"Cannot {doing} {url}: {said}; check AWS_PROFILE in the environment."
     if isinstance(error, ValueError) and said.startswith("Invalid endpoint"):
-        return (
+        return StoreError, (
             f"Cannot {doing} {url}: {said}; the address of the store, such as AWS_ENDPOINT_URL in "
             "the environment, must begin with http:// or https://."
         )
     if kinds & _NO_CREDENTIALS:
-        return f"There are no valid credentials for {url} ({said}){look}."
-    if isinstance(error, PermissionError):
-        return f"Access to {url} is refused ({said}); check who you are there{look}."
+        return StoreError, f"There are no valid credentials for {url} ({said}){look}."
+    of_all = _code(error) in _CREDENTIALS_REFUSED
+    if of_all or isinstance(error, PermissionError):
+        return StoreError if of_all else InputError, (
+            f"Access to {url} is refused ({said}); check who you are there{look}."
+        )
     if isinstance(error, FileNotFoundError):
         if "bucket does not exist" in said or "NoSuchBucket" in said:
-            return f"Cannot {doing} {url}: there is no such bucket; check its name."
-        return f"There is nothing at {url}; check the name."
+            return NothingThereError, (
+                f"Cannot {doing} {url}: there is no such bucket; check its name."
+            )
+        return NothingThereError, f"There is nothing at {url}; check the name."
     if isinstance(error, ConnectionError) or kinds.intersection(_NOT_REACHED):
-        return (
+        return StoreError, (
             f"Cannot {doing} {url}: the store was not reached, or the connection was lost ({said});"
             " check the network and the address of the store, and try again."
         )
-    return f"Cannot {doing} {url}: {said}."
+    return InputError, f"Cannot {doing} {url}: {said}."
+
+
+def _code(error: Exception) -> str:
+    """The store's own word for what happened, which s3fs keeps in the cause; empty without one."""
+    response = getattr(error.__cause__, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""

@@ -202,6 +202,56 @@ def test_seeds(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert (folder / name / "model.safetensors").stat().st_mtime_ns == before[name]
 
 
+def test_the_same_command_continues_and_another_is_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsa.jobs.choose.LocalExecutor", lambda *_: InlineExecutor())
+    config, folder = write_config(tmp_path / "o.yaml", epochs=1), tmp_path / "out"
+    rest = ("--config", config, "--output", folder)
+    same = ("train", "--data-root", data, "--category", "disc,plate", *rest)
+    first = nsa(*same)
+    assert first.exit_code == 0, first.output
+    assert "has begun" not in first.stderr
+    begun = f"What is asked for has begun in {folder}; continuing."
+
+    # As if its driver had been killed before the second was judged.
+    weights = {name: folder / name / "model.safetensors" for name in ("disc", "plate")}
+    before = {name: path.stat().st_mtime_ns for name, path in weights.items()}
+    (folder / "plate" / "metrics.json").unlink()
+    (folder / "summary.csv").unlink()
+    again = nsa(*same, "--jobs-per-device", 2, "--device", "auto")
+    assert again.exit_code == 0, again.output
+    assert again.stderr.count(begun) == 1
+    assert "1 of 2 trainings, into" in again.stderr
+    assert list(rows(folder)) == ["disc", "plate"]
+    assert {name: path.stat().st_mtime_ns for name, path in weights.items()} == before
+    assert yaml.safe_load((folder / "categories.yaml").read_text())["options"]["device"] == "auto"
+
+    monkeypatch.setattr("nsa.jobs.choose.LocalExecutor", None)  # nothing is left to do
+    untouched = {path: path.stat().st_mtime_ns for path in folder.glob("*/*")}
+    third = nsa(*same)
+    assert third.exit_code == 0, third.output
+    assert begun in third.stderr
+    assert f"All 2 trainings are finished; results in {folder}." in third.stderr
+    assert third.stdout == again.stdout
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*")} == untouched
+
+    shutil.copytree(data, tmp_path / "others")
+    for more, differing in (
+        (("--data-root", data, "--category", "disc,ring"), "categories"),
+        (("--data-root", data, "--category", "disc,plate", "--seeds", 2), "seeds"),
+        (("--data-root", data, "--category", "disc,plate", "--epochs", 3), "epochs"),
+        (("--data-root", data, "--category", "disc,plate", "--threads", 1), "threads"),
+        (("--data-root", tmp_path / "others", "--category", "disc,plate"), "data_root"),
+    ):
+        assert sentence(nsa("train", *more, *rest)) == (
+            f"Error: The folder {folder} is not empty, and its trainings differ in {differing}; "
+            f"choose another --output, or --resume {folder} to continue what is in it."
+        )
+    alone = nsa("train", "--data-root", data, "--category", "disc", *rest)
+    assert "is not empty" in sentence(alone)
+
+
 def test_seeds_of_a_plain_folder(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,15 +22,20 @@ pytestmark = pytest.mark.thorough
 def test_what_a_killed_command_left_is_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At once: its worker is waited for, which still saves what it has; nothing is done twice."""
+    """By the same command, at once: its worker, which still saves what it has, is waited for.
+
+    Nothing is done twice.
+    """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     root = write_product(tmp_path / "products", train=4, good=2, defective=2)
     shutil.copytree(root / "disc", root / "plate")
     config, folder = write_config(tmp_path / "o.yaml", epochs=40), tmp_path / "out"
-    common = ("train", "--data-root", root, "--config", config, "--threads", 1)
+    command = (
+        "train", "--data-root", root, "--config", config, "--threads", 1,
+        "--category", "disc,plate", "--output", folder,
+    )  # fmt: skip
     leader = subprocess.Popen(
-        [sys.executable, "-m", "nsa", *map(str, common), "--category", "disc,plate",
-         "--output", folder],
+        [sys.executable, "-m", "nsa", *map(str, command)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     log = folder / "plate.log"
@@ -45,7 +50,7 @@ def test_what_a_killed_command_left_is_continued(
 
     # In this process, to the result that a worker has.
     monkeypatch.setattr("nsa.jobs.choose.LocalExecutor", lambda *_: InlineExecutor())
-    again = nsa("train", "--resume", folder)
+    again = nsa(*command)
     assert again.exit_code == 0, again.output
     assert (folder / "disc" / "model.safetensors").stat().st_mtime_ns == done
     assert "continue with" in log.read_text()  # as the worker said when it had saved

@@ -128,7 +128,7 @@ def _unseen(path: Path, node: str) -> str:
             "and where Ray is started."
         )
     return (
-        f"The node {node} does not see {path} as this machine does; images and results "
+        f"The node {node} does not see {path} as this machine does; results and all that jobs read "
         "must lie on a drive that all nodes share, at the same path."
     )
 

@@ -61,11 +61,17 @@ class _Weights:
 
 @dataclass(frozen=True, kw_only=True)
 class _PlannedJob(GaussianJob):
-    """A job together with what runs it."""
+    """A job together with what runs it.
+
+    Attributes:
+        device: see :func:`nsa.system.device.choose_device`.
+    """
+
+    device: str
 
     def run(self, request: ReproduceRequest) -> dict[str, Any]:
-        """See :meth:`Job.run`."""
-        return run_job(self, request, choose_device(_options(request).get("device", "auto")))
+        """See :meth:`Job.run`; the config file may be the driver's alone."""
+        return run_job(self, request, choose_device(self.device))
 
 
 def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
@@ -90,10 +96,11 @@ def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
     _check(request, options, systems)
     if given is not None and given.digest is not None:
         _check_one_network(systems, given.name)
+    device = options.get("device", "auto")
     precision = choose_precision(
         # Not bfloat16 by itself: its rounding blurs the components of least variance.
         "fp32" if options.get("precision", "auto") == "auto" else options["precision"],
-        choose_device(options.get("device", "auto")),
+        choose_device(device),
     )
     overrides: dict[str, Any] = {
         name: options[name] for name in ("augment", "epochs", "size") if name in options
@@ -111,7 +118,7 @@ def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:
             system=one, category=category, seed=seed, precision=precision,
             epochs=_usual(one) if asked is None else int(asked), preset_epochs=_usual(one),
             overrides=overrides, weights=start.name, digest=start.digest,
-            size=config.size or (find_network(one.network).size,) * 2,
+            size=config.size or (find_network(one.network).size,) * 2, device=device,
         )
         for seed in request.seeds
         for category in categories

@@ -1,8 +1,8 @@
 """Files judged by the machines of a Ray cluster, with Ray Data.
 
 The driver lists files and writes rows. In between they go through in windows, each of which is one
-data set of Ray: its blocks are names of files, which one actor a GPU, or one a core where there are
-none, reads, decodes and judges as :mod:`nsa.runs.bulk.here` does. So images pass neither through
+data set of Ray: its blocks are names of files, which one actor a GPU, or one a core where none is
+used, reads, decodes and judges as :mod:`nsa.runs.bulk.here` does. So images pass neither through
 the driver nor through Ray's object store. An actor loads the run once a window. What a machine had
 that is lost, Ray does again elsewhere; each file's row is taken once.
 """
@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from nsa.detectors.registry import ONNXRUNTIME
 from nsa.errors import InputError
 from nsa.images.ignored import Ignored
 from nsa.jobs.cluster.connect import connected, interrupted_without_head
@@ -89,7 +90,7 @@ class ClusterJudge:
         import ray
         import ray.data
 
-        actors = _actors()
+        actors = _actors(self._asked[0])
         size = math.ceil(len(window) / (_BLOCKS * actors.number))
         size = min(_LARGEST_BLOCK, max(_SMALLEST_BLOCK, size))
         tables = [_as_table(window[at : at + size]) for at in range(0, len(window), size)]
@@ -116,11 +117,15 @@ class _Actors(NamedTuple):
     gpus: int
 
 
-def _actors() -> _Actors:
-    """One a GPU, with its share of the machine's cores to decode by; else one a core."""
+def _actors(loading: Loading) -> _Actors:
+    """One a GPU, with its share of the machine's cores to decode by; else one a core.
+
+    Args:
+        loading: whose device and engine say whether GPUs are used, where there are some.
+    """
     nodes = [node["Resources"] for node in working_nodes()]
     with_gpus = [(int(one["GPU"]), int(one.get("CPU", 0))) for one in nodes if one.get("GPU")]
-    if with_gpus:
+    if with_gpus and loading.device != "cpu" and loading.engine != ONNXRUNTIME:
         cores = min(cores // gpus for gpus, cores in with_gpus)
         return _Actors(sum(gpus for gpus, _ in with_gpus), cores, 1)
     return _Actors(max(1, sum(int(one.get("CPU", 0)) for one in nodes)), 1, 0)
@@ -236,5 +241,7 @@ def _sentence(error: BaseException) -> str:
     Of some errors Ray hands over the text of a traceback alone.
     """
     told = _STYLE.sub("", str(error))
-    said: list[str] = re.findall(rf"{InputError.__name__}: (.+)", told)
+    kinds: list[type[InputError]] = [InputError, *InputError.__subclasses__()]
+    names = "|".join(kind.__name__ for kind in kinds)
+    said: list[str] = re.findall(rf"\b(?:{names}): (.+)", told)
     return said[-1] if said else f"The cluster cannot judge: {' '.join(told.split())[:_LONGEST]}"

@@ -132,6 +132,7 @@ def read(place: str) -> bytes:
     """The content of a file.
 
     Raises:
+        StoreError: it is at a URL, where no file can be read.
         InputError: it cannot be read.
     """
     if is_url(place):

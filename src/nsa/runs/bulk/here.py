@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -20,8 +21,12 @@ from nsa.runs.bulk.files import File, name_of, read
 from nsa.runs.bulk.rows import Opened, outcomes
 from nsa.runs.decisions import Decisions
 from nsa.runs.judging import decode_for, judge_group
+from nsa.system.url_errors import NothingThereError, StoreError
+from nsa.system.urls import is_url
 
 _READERS = 16  # threads that wait for disks and networks
+_IN_A_ROW = 16  # files that a store does not give, which is then no fault of theirs
+_Fetched: TypeAlias = tuple[File, bytes | InputError]
 
 
 def judge_here(
@@ -32,24 +37,26 @@ def judge_here(
 ) -> Generator[pa.Table, None, None]:
     """The rows of files in their order, group by group, see :func:`nsa.runs.bulk.rows.outcomes`.
 
-    A file that cannot be read has a row that says why.
+    A file that cannot be read has a row that says why; where a store gives no file at all, rows
+    would only hide that.
 
     Args:
         decoders: threads that decode; None: one a core.
 
     Raises:
-        InputError: a score or a map is not finite.
+        InputError: a score or a map is not finite, or a store is not reached or refuses.
     """
     count = worker_count() if decoders is None else decoders
     with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(count) as pool:
         contents = map_ahead(_fetch, files, readers, _READERS)
-        opened = map_ahead(functools.partial(_open, detector), contents, pool, count)
+        fetched = _with_stores_at_fault(contents)
+        opened = map_ahead(functools.partial(_open, detector), fetched, pool, count)
         with contextlib.closing(contents), contextlib.closing(opened):
             for group in groups(opened):
                 yield _judge(detector, decisions, group)
 
 
-def _fetch(file: File) -> tuple[File, bytes | InputError]:
+def _fetch(file: File) -> _Fetched:
     """A file and its content, or why it cannot be read."""
     try:
         return file, read(file.place)
@@ -57,9 +64,33 @@ def _fetch(file: File) -> tuple[File, bytes | InputError]:
         return file, error
 
 
-def _open(detector: Detector, fetched: tuple[File, bytes | InputError]) -> Opened:
-    """Decode what was fetched for a detector."""
+def _with_stores_at_fault(contents: Iterable[_Fetched]) -> Iterator[_Fetched]:
+    """What was fetched; of many files that a store does not give, the fault is the store's.
+
+    Its answer is often the same to who may not have this file and to who may have none.
+    """
+    kept = 0  # one after the other, of files that are there
+    for file, content in contents:
+        missing = isinstance(content, NothingThereError)
+        if isinstance(content, InputError) and is_url(file.place) and not missing:
+            kept += 1
+            if kept == _IN_A_ROW:
+                said = str(content).rstrip(".")
+                content = StoreError(f"{said}; nor were the {kept - 1} files before it given.")
+        else:
+            kept = 0
+        yield file, content
+
+
+def _open(detector: Detector, fetched: _Fetched) -> Opened:
+    """Decode what was fetched for a detector.
+
+    Raises:
+        StoreError: nor can any other file of its store be read.
+    """
     file, content = fetched
+    if isinstance(content, StoreError):  # here, so that all before it are judged
+        raise content
     if isinstance(content, InputError):
         return Opened(file, "", None, str(content))
     digest = hashlib.sha256(content).hexdigest()

@@ -16,6 +16,7 @@ from nsa.jobs.choose import needs_of_training, open_executor
 from nsa.jobs.execute import execute
 from nsa.jobs.job import Needs
 from nsa.runs.several.job import Training
+from nsa.runs.several.needed import needed_by
 from nsa.runs.several.results import StateTable, report
 from nsa.settings.fields import Checked, check_number, from_dict, reading
 from nsa.settings.options import TrainRequest
@@ -23,14 +24,17 @@ from nsa.system.console import as_argument, counted
 from nsa.system.device import choose_device
 from nsa.system.files import to_yaml, write_atomically
 from nsa.system.lock import FolderLock, is_unused
+from nsa.system.places import url_of
 from nsa.system.readers import read_yaml
+from nsa.system.urls import exists, joined
 from nsa.training.distributed import ALONE, Ranks
 
 _log = logging.getLogger("nsa")
 
 ALL = "all"
 _FILE = "categories.yaml"
-_CHANGEABLE = ("data_root", "device")  # when the trainings continue
+_WHERE = ("device",)
+_CHANGEABLE = ("data_root", *_WHERE)  # when the trainings continue
 
 
 @dataclass
@@ -76,10 +80,16 @@ class Trainings(Checked):
         own = {"category": name} if seed is None else {"category": name, "seed": seed}
         return read_request({**self.options, **own})
 
-    def _data(self) -> list[Path]:
-        """Where the images lie."""
-        request = self._request(self.names[0], None)
-        return [path for path in (request.data_root, *(request.normal_dir or ())) if path]
+    def differ_in(self, others: Trainings) -> str | None:
+        """What others have otherwise, but for where they are trained; None: nothing."""
+        if sorted(self.names) != sorted(others.names):
+            return "categories"
+        if sorted(self.seeds) != sorted(others.seeds):
+            return "seeds"
+        for name in [*self.options, *others.options]:
+            if name not in _WHERE and self.options.get(name) != others.options.get(name):
+                return name
+        return None
 
     def train(self, per_device: int | None = None, cluster: str | None = None) -> None:
         """Train, or continue, what is not finished yet, and print the scores of all.
@@ -101,8 +111,9 @@ class Trainings(Checked):
             executor = None
             if left:
                 executor = open_executor(
-                    cluster, device, self.per_device, left, results=self.folder, data=self._data()
-                )
+                    cluster, device, self.per_device, left, results=self.folder,
+                    data=needed_by(jobs[0].request),
+                )  # fmt: skip
             values = dataclasses.asdict(self)
             del values["folder"]
             write_atomically(self.folder / _FILE, to_yaml(values))
@@ -119,6 +130,17 @@ class Trainings(Checked):
             report(self.folder, jobs, failures)
 
 
+def have_begun(folder: Path) -> bool:
+    """Whether the URL of a folder, if it has one, holds several trainings.
+
+    Raises:
+        InputError: the store cannot be reached or refuses.
+    """
+    url = url_of(folder)
+    # That of the folder first, so that a store which refuses is named by it.
+    return url is not None and exists(url, "write") and exists(joined(url, _FILE), "write")
+
+
 def find(
     request: TrainRequest,
     resumed: Path | None,
@@ -132,7 +154,8 @@ def find(
 
     Args:
         request: its ``category`` may be ``"all"``, or names by commas; ``output`` is the results
-            folder, by default ``runs/<data root>-<number>``, or of one category its own name.
+            folder, by default ``runs/<data root>-<number>``, or of one category its own name. The
+            same trainings that have begun there are continued.
         resumed: the folder to continue.
         seeds: with each of which every category is trained.
         ranks: processes that train one model.
@@ -209,24 +232,42 @@ def _check_seeds(request: TrainRequest) -> None:
 
 
 def _create(request: TrainRequest, names: list[str], seeds: tuple[int, ...]) -> Trainings:
+    """Trainings that are new, or that an earlier call with the same options has begun."""
     if request.data_root is not None and request.normal_dir is not None:
         open_dataset(request.data_root, names[0], request.normal_dir)  # refuses both
     shared = request.absolute().replace(category=None, output=None)
+    if request.output is not None and (request.output / _FILE).is_file():
+        return _again(Trainings(request.output, names, shared.given(), seeds=list(seeds)))
     root = shared.data_root
     folder = make_output(request.output, names[0] if root is None or len(names) == 1 else root.name)
     if not is_unused(folder):
-        raise InputError(
-            f"The folder {folder} is not empty; choose another --output, or --resume "
-            f"{as_argument(folder)} to continue what is in it."
-        )
+        raise InputError(_in_the_way(folder))
     return Trainings(folder, names, shared.given(), seeds=list(seeds))
 
 
+def _again(asked: Trainings) -> Trainings:
+    """What a folder holds, if that is what is asked for.
+
+    Images at another place might be others, so only ``--resume`` takes them.
+    """
+    found = _read(asked.folder)
+    differing = found.differ_in(asked)
+    if differing is not None:
+        raise InputError(_in_the_way(asked.folder, f", and its trainings differ in {differing}"))
+    found.options.update({name: asked.options[name] for name in _WHERE if name in asked.options})
+    _log.info("What is asked for has begun in %s; continuing.", asked.folder)
+    return found
+
+
+def _in_the_way(folder: Path, why: str = "") -> str:
+    return (
+        f"The folder {folder} is not empty{why}; choose another --output, or --resume "
+        f"{as_argument(folder)} to continue what is in it."
+    )
+
+
 def _open(folder: Path, request: TrainRequest) -> Trainings:
-    path = folder / _FILE
-    written = read_yaml(path)
-    with reading(path, "choose a new --output"):
-        found = from_dict(Trainings, {**written, "folder": folder})
+    found = _read(folder)
     for name, value in request.absolute().given().items():
         if name not in _CHANGEABLE:
             raise InputError(
@@ -235,3 +276,10 @@ def _open(folder: Path, request: TrainRequest) -> Trainings:
             )
         found.options[name] = value
     return found
+
+
+def _read(folder: Path) -> Trainings:
+    path = folder / _FILE
+    written = read_yaml(path)
+    with reading(path, "choose a new --output"):
+        return from_dict(Trainings, {**written, "folder": folder})
