@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from plan_scenes import bars, disks
 from scipy import stats
 
@@ -14,6 +15,7 @@ from nsa.plan import Plan, boxes, draw_plan, rng
 from nsa.settings.config import SynthesisConfig, Variant
 from nsa.settings.fields import replace
 from nsa.settings.presets import preset
+from nsa.synthesis import NSA
 
 ALPHA = 1e-4
 COUNT = 40_000
@@ -187,3 +189,41 @@ def shares(plan: Plan) -> Values:
             for first, pixels in zip(plan.column("label_mask"), area, strict=True)
         ]
     )
+
+
+@pytest.mark.parametrize("method", ["nsa", "cutpaste", "ellipses", "pii"])
+def test_a_share_of_images_is_left_clean(method: str, fresh_seed: int) -> None:
+    """And the others are what they are without clean ones, in a batch of any size."""
+    config = SynthesisConfig(method=method, clean_share=0.3)
+    every = replace(config, clean_share=0.0)
+    count = 2000
+    plan = draw_plan(config, count, 64, 64, seed=fresh_seed)
+    images = np.unique(plan.column("image"))
+    usual = draw_plan(every, count, 64, 64, seed=fresh_seed)
+    found = np.unique(usual.column("image"))
+    assert stats.binomtest(len(images), len(found), 0.7).pvalue > ALPHA
+    kept = np.isin(usual.column("image"), images)
+    assert np.array_equal(plan.rows, usual.rows[kept])
+    assert np.array_equal(plan.factors, usual.factors[kept])
+    some = draw_plan(config, 50, 64, 64, seed=fresh_seed)
+    assert np.array_equal(np.unique(some.column("image")), images[images < 50])
+    drawn = reference.draw_plan(config, count, 64, 64, seed=fresh_seed)
+    share = len(np.unique(drawn.column("image")))
+    assert stats.binomtest(share, len(found), 0.7).pvalue > ALPHA
+
+
+def test_masks_of_clean_images_do_no_harm(fresh_seed: int) -> None:
+    images = np.random.default_rng(fresh_seed).integers(0, 256, (12, 3, 48, 48), np.uint8)
+    config = SynthesisConfig(background=255, background_threshold=100, clean_share=0.5)
+    batch = torch.from_numpy(images)
+    make = NSA(config)
+    plan = make.plan(batch, fresh_seed)
+    changed, labels = make.synthesize(batch, plan)
+    clean = np.setdiff1d(np.arange(12), plan.column("image"))
+    assert len(clean) > 0
+    assert torch.equal(changed[clean], batch[clean])
+    assert not labels[clean].any()
+    pictures = (one.permute(0, 2, 3, 1).numpy() for one in (batch, changed))
+    expected = reference.label(*pictures, plan, config)
+    np.testing.assert_allclose(labels[:, 0].numpy(), expected, atol=1e-6)
+    assert labels.any()

@@ -15,6 +15,7 @@ from nsa.settings.methods import SEAMLESS
 
 _MASKS = (np.dtype(np.uint8), np.dtype(np.bool_))
 _MOST_BYTES = 2**31 - 1  # of masks: rows hold their offsets as int32
+_CLEAN = 1  # tells what is drawn about clean images from whatever else has the same seed
 
 
 def draw_plan(
@@ -30,7 +31,8 @@ def draw_plan(
 
     The first patch of an image is always tried, each of the other ``config.max_patches - 1`` on a
     coin flip. A patch for which 200 tries find no place, or whose blend mask has fewer than 50
-    pixels, is left out, so that an image may have no row at all.
+    pixels, is left out, so that an image may have no row at all; a ``config.clean_share`` of them
+    have none in any case.
 
     Args:
         config: method, sizes, limits and variant.
@@ -67,6 +69,9 @@ def draw_plan(
         if way.shapes == "ellipses":
             rows, labels = ellipses.cut(rows, labels, word, bounds.paper)
             factors = factors[: len(rows)]  # all are 1
+    if config.clean_share:
+        kept = _draw_changed(config.clean_share, count, seed)[rows[:, table.IMAGE]]
+        rows, factors = rows[kept], factors[kept]
     if labels.size > _MOST_BYTES:
         raise InputError(
             f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
@@ -77,6 +82,12 @@ def draw_plan(
     # The kernel goes through the images one by one, so a stable sort keeps their order in a round.
     order = np.argsort(rows[:, table.ROUND], kind="stable")
     return Plan(rows=rows[order], factors=factors[order], masks=labels)
+
+
+def _draw_changed(clean_share: float, count: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Which images get their patches; drawn apart, so that the others are as without clean ones."""
+    random = np.random.default_rng((_CLEAN, seed % 2**64))
+    return random.random(count) >= clean_share
 
 
 def _blend_whole_patches(rows: npt.NDArray[np.int32]) -> None:

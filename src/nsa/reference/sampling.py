@@ -43,6 +43,8 @@ def draw_plan(
     for image in range(count):
         source = _source_image(rng, config, image, count)
         factor = rng.uniform(0.05, 0.95) if way.interpolates else 1.0
+        if config.clean_share and rng.random() < config.clean_share:
+            continue
         patches = 0
         for attempt in range(config.max_patches if way.several else 1):
             if attempt > 0 and rng.random() < 0.5:

@@ -46,6 +46,8 @@ class SynthesisConfig(Checked):
         gradients: guidance field of the Poisson blending, eq. 3 (``"source"``) or 4 (``"mixed"``);
             ``"pii"`` always takes mixed ones.
         max_patches: largest number of patches per image, ``n_max``.
+        clean_share: share of images that get no patch at all and are labelled normal; 0, as in the
+            paper: only those for which no place was found.
         height_bounds, width_bounds: smallest and largest full side of a patch, relative to the
             image's side.
         patch_pixels: smallest and largest full side in px, in their place; sides are then drawn
@@ -66,6 +68,7 @@ class SynthesisConfig(Checked):
     label: Label = "logistic"
     gradients: Gradients = "source"
     max_patches: int = 3
+    clean_share: float = 0.0
     height_bounds: Bounds = (0.06, 0.80)
     width_bounds: Bounds = (0.06, 0.80)
     patch_pixels: tuple[int, int] | None = None
@@ -83,6 +86,7 @@ class SynthesisConfig(Checked):
             ending = hint(self.method[:80], METHODS)
             raise InputError(f"No method is named {shown(self.method)}; {ending}")
         check_number(self, "max_patches", 1, 64)
+        check_number(self, "clean_share", 0, 0.95)
         check_bounds(self, "height_bounds", 0.0, 1.0)
         check_bounds(self, "width_bounds", 0.0, 1.0)
         if self.patch_pixels is not None:

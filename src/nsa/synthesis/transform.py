@@ -31,9 +31,10 @@ class NSA(nn.Module):
     (torch.Size([4, 3, 224, 224]), torch.Size([4, 1, 224, 224]))
 
     Every image of the batch gets one to ``max_patches`` patches of another image of the batch
-    (now and then none, where no place for one is found). ``method="pii"`` and others make the
-    anomalies of the paper's other systems, see :data:`nsa.settings.methods.METHODS`. ``train()``
-    and ``eval()`` make no difference, and there are no parameters.
+    (now and then none, where no place for one is found, or by ``clean_share``).
+    ``method="pii"`` and others make the anomalies of the paper's other systems, see
+    :data:`nsa.settings.methods.METHODS`. ``train()`` and ``eval()`` make no difference, and there
+    are no parameters.
 
     Args:
         config: all settings; None: the defaults of :class:`nsa.SynthesisConfig`.
