@@ -164,7 +164,8 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_standard_streams_that_are_closed(closed: str, tmp_path: Path) -> None:
     path = tmp_path / "script.py"
-    path.write_text(SCRIPT.format(folder=str(tmp_path), names=("one", "bad")))
+    first = "from nsa.system.streams import open_closed\n\nopen_closed()\n"  # as the commands do
+    path.write_text(first + SCRIPT.format(folder=str(tmp_path), names=("one", "bad")))
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     subprocess.run(
         ["bash", "-c", f'exec "$0" "$1" {closed}', sys.executable, path],

@@ -84,11 +84,14 @@ def print_into(log: Path) -> None:
         os.utime(log)
     except OSError as error:
         raise InputError(f"Cannot write {log}: {error.strerror or error}.") from error
-    sys.stdout.flush()
-    sys.stderr.flush()
     with file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            stream = getattr(sys, name)
+            if stream is None:  # closed from the start, and its number may be of another file
+                setattr(sys, name, os.fdopen(os.dup(file.fileno()), "w", buffering=1))
+            else:
+                stream.flush()
+                os.dup2(file.fileno(), number)
     os.environ.pop("FORCE_COLOR", None)  # of the terminal that the driver has
     for one in (console, standard_output):
         one.write_to_file()

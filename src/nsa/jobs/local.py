@@ -177,7 +177,7 @@ class _Place:
             process = self._context.process
             process.join(_SECONDS_TO_END)
             failure = how_it_died(process.exitcode, job)
-            self.close()
+            # The pool is closed by whoever starts the next job: it may hold its lock here.
         except BaseException as error:
             future.set_exception(error)
             return
