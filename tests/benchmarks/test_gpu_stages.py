@@ -167,6 +167,8 @@ def test_no_second_signal_interrupts_what_is_being_saved(
 
 
 @pytest.mark.usefixtures("signals")
+# From 3.14 on Python says what it drops.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_that_comes_while_a_file_is_finalized_stops_a_call(tmp_path: Path) -> None:
     """There Python drops what its handler raises."""
 

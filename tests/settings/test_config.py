@@ -19,6 +19,7 @@ Kind = type[SynthesisConfig] | type[ImageConfig] | type[TrainConfig]
 # Both ends are allowed, and the message says them.
 RANGES: list[tuple[Kind, str, float, float]] = [
     (SynthesisConfig, "max_patches", 1, 64),
+    (SynthesisConfig, "clean_share", 0, 0.95),
     (SynthesisConfig, "background", 0, 255),
     (SynthesisConfig, "background_threshold", 0, 255),
     (SynthesisConfig, "min_object_share", 0, 1),
@@ -176,7 +177,7 @@ def test_defaults_are_the_papers() -> None:
     assert dataclasses.asdict(SynthesisConfig()) == {
         "method": "nsa", "variant": "released", "label": "logistic", "gradients": "source",
         "max_patches": 3, "height_bounds": (0.06, 0.8), "width_bounds": (0.06, 0.8),
-        "patch_pixels": None,
+        "patch_pixels": None, "clean_share": 0.0,
         "background": None, "background_threshold": 20.0, "min_object_share": 0.7,
         "min_overlap": 0.25, "scale_bounds": (0.7, 1.3), "label_midpoint": 15.0,
         "label_steepness": 1 / 6,
