@@ -243,7 +243,7 @@ def test_a_training_has_what_was_chosen(more_data: Path, tmp_path: Path) -> None
     train = ("train", "--data-root", more_data, "--config", config, "--output", run, "--trial")
     result = nsa(*train)
     assert result.exit_code == 0, result.output
-    (chosen,) = re.findall(r"The trial chose: object, (.*)\.", " ".join(result.stderr.split()))
+    (chosen,) = re.findall(r"The trial chose: object, ([^.]*)\.", " ".join(result.stderr.split()))
     settings = yaml.safe_load((run / "config.yaml").read_text())
     assert settings["synthesis"]["height_bounds"][0] == (0.03 if "small" in chosen else 0.06)
     if "turned" in chosen:

@@ -15,6 +15,7 @@ from nsa.system.console import console, standard_output
 from nsa.system.interrupt import Interrupted
 
 _LONGEST = 240  # of a reason among others
+_instead: dict[str, int] = {}  # descriptors of standard streams that were closed from the start
 
 
 class Crashed(Exception):  # noqa: N818 - it is one of the job's
@@ -88,10 +89,12 @@ def print_into(log: Path) -> None:
         for number, name in ((1, "stdout"), (2, "stderr")):
             stream = getattr(sys, name)
             if stream is None:  # closed from the start, and its number may be of another file
-                setattr(sys, name, os.fdopen(os.dup(file.fileno()), "w", buffering=1))
+                _instead[name] = os.dup(file.fileno())
+                own = os.fdopen(_instead[name], "w", buffering=1, closefd=False)
+                setattr(sys, name, own)
             else:
                 stream.flush()
-                os.dup2(file.fileno(), number)
+                os.dup2(file.fileno(), _instead.get(name, number))
     os.environ.pop("FORCE_COLOR", None)  # of the terminal that the driver has
     for one in (console, standard_output):
         one.write_to_file()
@@ -122,7 +125,8 @@ def in_short(failure: str, log: Path) -> str:
 def how_it_died(exit_code: int | None, job: Job) -> str:
     """Why a worker process is gone that was at a job, in a sentence or two."""
     if exit_code is not None and exit_code < 0:
-        reason = f"the process was ended by {signal.Signals(-exit_code).name}"
+        names = {number.value: number.name for number in signal.Signals}  # none of real-time ones
+        reason = f"the process was ended by {names.get(-exit_code, f'signal {-exit_code}')}"
     else:
         reason = last_line(job.log) or "the process ended and said nothing"
     return _with_log(reason, job)

@@ -67,7 +67,11 @@ class LocalExecutor:
     def start(self, job: Job) -> Future[str | None]:
         """See :meth:`nsa.jobs.executor.Executor.start`."""
         place = self._free.pop()
-        future = place.start(job)
+        try:
+            future = place.start(job)
+        except BaseException:
+            self._free.append(place)
+            raise
         self._running[future] = place
         return future
 

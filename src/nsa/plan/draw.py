@@ -31,8 +31,8 @@ def draw_plan(
 
     The first patch of an image is always tried, each of the other ``config.max_patches - 1`` on a
     coin flip. A patch for which 200 tries find no place, or whose blend mask has fewer than 50
-    pixels, is left out, so that an image may have no row at all; a ``config.clean_share`` of them
-    have none in any case.
+    pixels, is left out, so that an image may have no row at all; a ``config.clean_share`` of
+    images have none in any case.
 
     Args:
         config: method, sizes, limits and variant.

@@ -204,7 +204,7 @@ def begin(request: NetworkRequest, dataset: Dataset, ranks: Ranks, profile: bool
         if ranks.count > 1:
             raise InputError(
                 "--trial is for one process, as the others would wait too long; leave it out, or "
-                "let one process find out kind and patches, and give them to all."
+                "let one process find out what suits, and give that to all."
             )
         with torch_threads(request.threads):
             settings = settle(

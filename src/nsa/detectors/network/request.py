@@ -77,8 +77,8 @@ class NetworkRequest(TrainRequest):
         "object or texture, for automatic settings. [default: preset, or estimated]"
     )
     trial: bool | None = option(
-        "Before the training, find out which kind, which of usual and small patches, and whether "
-        "turning objects, suit the images, by short trainings of each on up to 160 of them: "
+        "Before the training, find out which kind and which of usual and small patches suit the "
+        "images, and whether to turn objects, by short trainings of each on up to 160 of them: "
         "minutes on a CPU. [default: no-trial]"
     )
     light: bool | None = option(

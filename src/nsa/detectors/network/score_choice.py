@@ -81,7 +81,7 @@ def judge(
     """
     count = len(images)
     rounds = -(-_JUDGED * _DRAWN // count)
-    make = NSA(synthesis)
+    make = NSA(synthesis, clean_share=0.0)
     visible = visible_label(synthesis)
 
     images = paint(images, ignored)
@@ -129,7 +129,10 @@ def judge_on_crops(
         crop: (height, width).
     """
     each = -(-_JUDGED // count)
-    make, config = NSA(synthesis), ImageConfig(crop=crop, size=crop, center_crop=None)
+    make, config = (
+        NSA(synthesis, clean_share=0.0),
+        ImageConfig(crop=crop, size=crop, center_crop=None),
+    )
     visible = visible_label(synthesis)
     normal, synthetic, source = [], [], []
     for number, (unpainted, hidden) in enumerate(images):

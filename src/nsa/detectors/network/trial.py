@@ -51,6 +51,8 @@ _WANTED, _ROUNDS, _FEWEST = 128, 16, 8
 # Image AUROC and pixel average precision together: below it turns make no difference in the end.
 _CLEARLY = 0.05
 _KINDS = ("object", "texture")
+# What a request says of how an image is seen; where it does, it says of turns, too.
+_SEEN = {"rotation", "resize", "crop", "center_crop", "reflection"}
 LEAST = 20
 """Images that a trial takes at least."""
 
@@ -109,7 +111,7 @@ def tried(
     candidates = _candidates(request, dataset)
     best, turned = candidates[0], _turned(candidates[0])
     if len(candidates) == 1 and turned is None:
-        _log.info("There is nothing to try: kind, patches and turns are given.")
+        _log.info("There is nothing to try: all that a trial finds out is given.")
         return best.request
     images = _Images(dataset, candidates)
     if not images.changed:
@@ -187,8 +189,9 @@ def _short(
 
 
 def _turned(candidate: Candidate) -> Candidate | None:
-    """The same with objects that are turned in training; None: it is given, or a texture."""
-    if candidate.settings.kind != "object" or "rotation" in candidate.request.overrides("images"):
+    """The same with objects that are turned in training; None: a texture, or it is given."""
+    given = _SEEN & candidate.request.overrides("images").keys()
+    if candidate.settings.kind != "object" or given:
         return None
     settings = candidate.settings
     images = dataclasses.replace(settings.images, rotation=TURN).whole()
@@ -279,7 +282,7 @@ def _anomalous(
     normal: Tensor, ignored: Tensor | None, synthesis: SynthesisConfig, seed: int
 ) -> Versions:
     """Versions of normal images, from all of them in turn."""
-    make = NSA(synthesis)
+    make = NSA(synthesis, clean_share=0.0)
     visible = visible_label(synthesis)
     pictures, places, rows = [], [], []
     for number in range(_ROUNDS):

@@ -89,7 +89,7 @@ def _open(detector: Detector, fetched: _Fetched) -> Opened:
         StoreError: nor can any other file of its store be read.
     """
     file, content = fetched
-    if isinstance(content, StoreError):  # here, so that all before it are judged
+    if isinstance(content, StoreError):  # here, after whole groups before it
         raise content
     if isinstance(content, InputError):
         return Opened(file, "", None, str(content))
