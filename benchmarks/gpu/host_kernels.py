@@ -85,7 +85,10 @@ class DevicePlan:
 class Replay:
     """Blends and labels whatever the plan holds when it is called."""
 
-    def __init__(self, images: Tensor, plan: DevicePlan, config: SynthesisConfig) -> None:
+    def __init__(
+        self, images: Tensor, plan: DevicePlan, config: SynthesisConfig, lights: Tensor | None
+    ) -> None:
+        assert lights is None, "no stage has patches in another light"
         self._images, self._plan, self._config = images, plan, config
 
     def replay(self) -> None:
@@ -97,9 +100,9 @@ class Replay:
 
 @instead_of(on_gpu.capture)
 def capture(
-    images: Tensor, plan: DevicePlan, config: SynthesisConfig
+    images: Tensor, plan: DevicePlan, config: SynthesisConfig, lights: Tensor | None = None
 ) -> tuple[Replay, Tensor | None, Tensor | None]:
-    return Replay(images, plan, config), None, None
+    return Replay(images, plan, config, lights), None, None
 
 
 @instead_of(kernels.blend)

@@ -34,7 +34,7 @@ NSA_DEVICE BoxTask box_task(const BlendBatch& batch, int32_t row, int channel) {
     box.mask_unit = batch.grey_unit > 0.0f && box.mask
                         ? batch.grey_unit
                         : ceilf(255.0f * batch.factors[row]) / 255.0f;
-    box.mixed = batch.mode == Blend::kMixedGradients;
+    box.mixed = mode_of(batch.mode, at) == Blend::kMixedGradients;
     return box;
 }
 
@@ -75,9 +75,11 @@ NSA_DEVICE void blend_image(const ThreadBlock& block, const BlendBatch& batch, i
     for (int32_t i = batch.image_first[image]; i < end; ++i) {
         const int32_t row = batch.image_rows[i];
         const BoxTask box = box_task(batch, row, channel);
-        if (!solves_poisson(batch.mode)) {
+        const Blend mode =
+            mode_of(batch.mode, batch.rows + static_cast<int64_t>(row) * kPlanColumns);
+        if (!solves_poisson(mode)) {
             Tap* const taps = reinterpret_cast<Tap*>(memory(tap_bytes(box.width, box.height)));
-            composite_box<kChannels>(block, box, batch.mode, batch.factors[row], taps);
+            composite_box<kChannels>(block, box, mode, batch.factors[row], taps);
         } else if (box.width >= kNarrowestBox && box.height >= kNarrowestBox) {
             const BoxLayout layout(box.width, box.height, kChannels, box.mask != nullptr);
             poisson_box<kChannels, kLarge>(block, box, layout, batch.tables, memory(layout.bytes));

@@ -71,7 +71,7 @@ void clone_batch(const Array<uint8_t>& sources, const Array<uint8_t>& destinatio
     nsa::clone_cpu(batch, written, threads);
 }
 
-// The rows (P, 19) and masks (M,) of a plan for items of these shapes.
+// The rows (P, 20) and masks (M,) of a plan for items of these shapes.
 py::tuple clone_plan(const std::array<int64_t, 4>& sources,
                      const std::array<int64_t, 4>& destinations, const Array<uint8_t>& masks,
                      const Array<int64_t>& centers, int64_t flags) {

@@ -57,7 +57,7 @@ Composite composite_of(Blend mode, std::integer_sequence<int, kModes...>) {
     return kAll[static_cast<int>(mode)];
 }
 
-using AllModes = std::make_integer_sequence<int, std::size(Names<Blend>::kAll)>;
+using RowModes = std::make_integer_sequence<int, kPlanModes>;
 
 void clone(const Patch& patch, bool mixed, uint8_t* out, int64_t stride, uint8_t* workspace) {
     if (patch.width < kNarrowestBox || patch.height < kNarrowestBox) return;
@@ -110,10 +110,11 @@ class Batch {
                 plan_.masks + at[kBlendMask] + at[kRoiY] * patch.mask.stride + at[kRoiX];
         }
         uint8_t* const out = image + at[kPlaceY] * stride + int64_t{at[kPlaceX]} * channels();
-        if (solves_poisson(mode_)) {
-            clone(patch, mode_ == Blend::kMixedGradients, out, stride, scratch);
+        const Blend mode = mode_of(mode_, at);
+        if (solves_poisson(mode)) {
+            clone(patch, mode == Blend::kMixedGradients, out, stride, scratch);
         } else {
-            composite_of(mode_, AllModes())(patch, out, stride);
+            composite_of(mode, RowModes())(patch, out, stride);
         }
     }
 

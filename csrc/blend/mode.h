@@ -3,6 +3,7 @@
 #pragma once
 
 #include "names.h"
+#include "plan/table.h"
 #include "thread_block.h"
 
 namespace nsa {
@@ -12,13 +13,21 @@ enum class Blend : int {
     kMixedGradients,   // Poisson, the stronger gradient of patch and image (eq. 4)
     kPaste,            // the patch's pixels (CutPaste)
     kInterpolate,      // floor((1 - factor) image + factor patch) (FPI)
+    kPlanned,          // each patch by the mode that its row of the plan has, one of those above
 };
 
 template <>
 struct Names<Blend> {
     static constexpr const char* kWhat = "blend mode";
-    static constexpr const char* kAll[] = {"source", "mixed", "paste", "interpolate"};
+    static constexpr const char* kAll[] = {"source", "mixed", "paste", "interpolate", "planned"};
 };
+
+static_assert(static_cast<int>(Blend::kPlanned) == kPlanModes);
+
+// How the patch of a row is blended.
+NSA_DEVICE Blend mode_of(Blend mode, const int32_t* row) {
+    return mode == Blend::kPlanned ? static_cast<Blend>(row[kMode]) : mode;
+}
 
 // Whether the Poisson equation is solved; else each pixel is composited by itself.
 NSA_DEVICE bool solves_poisson(Blend mode) {

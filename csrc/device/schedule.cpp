@@ -17,11 +17,12 @@ const int32_t* row_at(const PlanView& plan, int64_t row) {
     return plan.rows + row * kPlanColumns;
 }
 
-// Bytes a block needs for a box.
+// Bytes a block needs for a box; with kPlanned for the box in any mode.
 size_t box_bytes(int width, int height, int channels, bool masked, Blend mode) {
-    if (!solves_poisson(mode)) return tap_bytes(width, height);
-    if (std::min(width, height) < kNarrowestBox) return 0;
-    return BoxLayout(width, height, channels, masked).bytes;
+    const size_t taps = solves_poisson(mode) ? 0 : tap_bytes(width, height);
+    if (taps > 0 && mode != Blend::kPlanned) return taps;
+    if (std::min(width, height) < kNarrowestBox) return taps;
+    return std::max(taps, BoxLayout(width, height, channels, masked).bytes);
 }
 
 // Arithmetic of a row: the transforms dominate.
@@ -40,7 +41,7 @@ int together(const ImagesView& images, size_t bytes, const DeviceLimits& limits)
 void check_sides(const PlanView& plan, Blend mode) {
     for (int64_t row = 0; row < plan.patches; ++row) {
         const int32_t* const at = row_at(plan, row);
-        if (solves_poisson(mode) && std::max(at[kRoiW], at[kRoiH]) > kWidestBox) {
+        if (solves_poisson(mode_of(mode, at)) && std::max(at[kRoiW], at[kRoiH]) > kWidestBox) {
             reject_row(row, "a box of " + std::to_string(at[kRoiW]) + " x " +
                                 std::to_string(at[kRoiH]) + " px is wider than the " +
                                 std::to_string(kWidestBox) +
@@ -77,7 +78,7 @@ Schedule make_schedule(const PlanView& plan, int64_t mask_bytes, const ImagesVie
     check_sides(plan, mode);
     const auto bytes = [&](int64_t row, int channels) {
         const int32_t* const at = row_at(plan, row);
-        return box_bytes(at[kRoiW], at[kRoiH], channels, at[kBlendMask] >= 0, mode);
+        return box_bytes(at[kRoiW], at[kRoiH], channels, at[kBlendMask] >= 0, mode_of(mode, at));
     };
     Schedule schedule{{}, 0, plan.patches, 0, channels_together, 0, 0};
     if (channels_together == 0) {

@@ -15,7 +15,7 @@ namespace {
 using nsa::Array;
 using nsa::InputError;
 
-// original, blended (N, H, W, C) uint8; rows (P, 19) int32, factors (P) float32, masks (M) uint8:
+// original, blended (N, H, W, C) uint8; rows (P, 20) int32, factors (P) float32, masks (M) uint8:
 // the plan; labels (N, H, W) float32, written.
 void label(const Array<uint8_t>& original, const Array<uint8_t>& blended,
            const Array<int32_t>& rows, const Array<float>& factors, const Array<uint8_t>& masks,

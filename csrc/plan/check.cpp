@@ -84,6 +84,7 @@ void check_plan(const PlanView& plan, int64_t mask_bytes, const ImagesView& imag
         check.span(kPlaceY, "place_y", kRoiH, "roi_h", images.height, "image's height");
         check.mask(kBlendMask, "blend_mask", mask_bytes);
         check.mask(kLabelMask, "label_mask", mask_bytes);
+        check.index(kMode, "mode", kPlanModes, "ways to blend");
         if (row > 0 && values[kRound] < (values - kPlanColumns)[kRound]) {
             check.fail("round", kRound, "comes after a later round; sort the rows by round");
         }

@@ -25,7 +25,10 @@ enum PlanColumn : int {
     kBlendMask,
     kLabelMask,
     kRound,
+    kMode,
     kPlanColumns
 };
+
+constexpr int kPlanModes = 4;  // that kMode may be: blend/mode.h names them
 
 }  // namespace nsa

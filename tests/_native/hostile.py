@@ -28,7 +28,7 @@ from nsa.errors import InputError
 
 ALLOWED = (InputError, ValueError, TypeError, MemoryError)
 CHANNELS, HEIGHT, WIDTH = 3, 20, 30
-ROW = [0, 1, 2, 3, 9, 8, 12, 11, 4, 5, 1, 1, 10, 9, 5, 6, -1, 0, 0]
+ROW = [0, 1, 2, 3, 9, 8, 12, 11, 4, 5, 1, 1, 10, 9, 5, 6, -1, 0, 0, 3]
 RULE = {"kind": "logistic", "variant": "released", "midpoint": 15.0, "steepness": 0.2}
 
 
@@ -41,7 +41,7 @@ def images() -> np.ndarray:
 
 
 def plan() -> dict[str, np.ndarray]:
-    rows = np.array([ROW, [1, 0, *ROW[2:16], 0, -1, 1]], np.int32)
+    rows = np.array([ROW, [1, 0, *ROW[2:16], 0, -1, 1, 1]], np.int32)
     return {
         "rows": guarded(rows),
         "factors": guarded(np.array([1.0, 0.5], np.float32)),

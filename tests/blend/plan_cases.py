@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 
 from nsa.plan.table import COLUMNS, Plan
+from nsa.settings.methods import PATCH_MODES
+
+EXACT = ("paste", "interpolate")  # to the bit; the others to a grey level
 
 
 def random_plan(
@@ -52,6 +55,7 @@ def random_plan(
                 "dst_x": dst_x, "dst_y": dst_y,
                 "place_x": dst_x + roi[0], "place_y": dst_y + roi[1],
                 "blend_mask": offset, "label_mask": offset, "round": number,
+                "mode": int(rng.integers(len(PATCH_MODES))),
                 **dict(zip(("roi_x", "roi_y", "roi_w", "roi_h"), roi, strict=True)),
             }  # fmt: skip
             rows.append([row[name] for name in COLUMNS])
@@ -78,14 +82,15 @@ def blend_slowly(images: np.ndarray, sources: np.ndarray, plan: Plan, mode: str)
             mask = plan.masks[start : start + size[0] * size[1]].reshape(size[::-1])
         rx, ry, rw, rh = (row[name] for name in ("roi_x", "roi_y", "roi_w", "roi_h"))
         image = out[row["image"]]
-        if mode in ("source", "mixed"):
+        how = PATCH_MODES[row["mode"]] if mode == "planned" else mode
+        if how not in EXACT:
             center = row["place_x"] + rw // 2, row["place_y"] + rh // 2
             weighted = mask * math.ceil(255 * np.float32(factor))
-            image[:] = clone(patch, image, weighted.astype(np.uint8), center, mode)
+            image[:] = clone(patch, image, weighted.astype(np.uint8), center, how)
             continue
         box = image[row["place_y"] :, row["place_x"] :][:rh, :rw]
         cut = patch[ry : ry + rh, rx : rx + rw]
-        if mode == "interpolate":
+        if how == "interpolate":
             a = float(factor)
             cut = np.floor(box - a * box + a * cut).astype(np.uint8)
         where = mask[ry : ry + rh, rx : rx + rw, None] > 0

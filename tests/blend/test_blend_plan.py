@@ -18,7 +18,7 @@ from nsa._native.extension import C
 from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.plan.table import COLUMNS, Plan
-from nsa.settings.methods import SEAMLESS, BlendMode
+from nsa.settings.methods import PATCH_MODES, BlendMode
 
 MODES = typing.get_args(BlendMode)
 
@@ -37,7 +37,7 @@ def batch(seed, channels, masked=True, count=4, size=(70, 91), rounds=1):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", MODES)
 def test_one_round_equals_the_plain_loop(mode, channels):
-    tolerance = 1 if mode in SEAMLESS else 0
+    tolerance = 0 if mode in plan_cases.EXACT else 1
     for seed in range(6):
         images, sources, plan, pixels = batch(seed, channels)
         before = images.clone()
@@ -65,7 +65,19 @@ def test_rounds_are_applied_in_order_and_cut_from_untouched_sources(mode):
     # A difference of one grey level can change which gradient a later patch takes, so with mixed
     # gradients a few pixels may differ by more.
     difference = np.abs(out.permute(0, 2, 3, 1).numpy().astype(int) - wanted)
-    assert np.mean(difference > 1) < (1e-2 if mode == "mixed" else 1e-4)
+    assert np.mean(difference > 1) < (1e-2 if mode in ("mixed", "planned") else 1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_row_may_have_its_own_mode(channels):
+    images, sources, plan, _ = batch(11, channels, count=9, rounds=3)
+    out, step = blend(images, plan, "planned", sources=sources), images
+    for number in range(len(plan)):
+        row = Plan(plan.rows[[number]], plan.factors[[number]], plan.masks)
+        mode = PATCH_MODES[plan.column("mode")[number]]
+        step = blend(step, row, mode, sources=sources)
+    assert torch.equal(out, step)
+    assert set(plan.column("mode")) == set(range(len(PATCH_MODES)))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -110,7 +122,7 @@ def one_row(**changes):
         "image": 0, "source": 1, "src_x": 2, "src_y": 3, "src_w": 6, "src_h": 5,
         "width": 12, "height": 10, "dst_x": 4, "dst_y": 5, "roi_x": 1, "roi_y": 1,
         "roi_w": 10, "roi_h": 8, "place_x": 5, "place_y": 6,
-        "blend_mask": -1, "label_mask": -1, "round": 0,
+        "blend_mask": -1, "label_mask": -1, "round": 0, "mode": 0,
     }  # fmt: skip
     row.update(changes)
     rows = np.array([[row[name] for name in COLUMNS]], np.int32)
@@ -133,6 +145,7 @@ def test_a_one_pixel_patch_is_pasted():
         ("src_h", 18), ("width", 27), ("height", 0), ("dst_x", 19), ("dst_y", 11), ("roi_x", 3),
         ("roi_y", -1), ("roi_w", 0), ("roi_h", 10), ("place_x", 21), ("place_y", -2),
         ("blend_mask", 1), ("blend_mask", -2), ("label_mask", 2**31 - 1), ("src_w", 2**31 - 1),
+        ("mode", 4), ("mode", -1),
     ],
 )  # fmt: skip
 def test_rows_that_leave_the_arrays_are_refused(column, value):
@@ -243,6 +256,6 @@ def test_instruction_sets_agree(tmp_path):
             results[limit] = [outs[name].astype(int) for name in outs.files]
     for narrower in ("avx2", "baseline"):
         for index, (a, b) in enumerate(zip(results["none"], results[narrower], strict=True)):
-            exact = MODES[index % len(MODES)] not in SEAMLESS
+            exact = MODES[index % len(MODES)] in plan_cases.EXACT
             assert np.abs(a - b).max() <= (0 if exact else 1)
             assert np.mean(a != b) < 1e-3

@@ -18,8 +18,8 @@ INTEGERS = sorted(
     | {s * 2**b + d for b in (15, 16, 31, 32, 62, 63, 64) for s in (1, -1) for d in (-1, 0, 1)}
 )
 WORDS = [
-    "", "source", "mixed", "paste", "interpolate", "binary", "continuous", "logistic", "factor",
-    "released", "paper", "Source", "source\0", "x" * 5000, "\udc80", "naïve",
+    "", "source", "mixed", "paste", "interpolate", "planned", "binary", "continuous", "logistic",
+    "factor", "released", "paper", "Source", "source\0", "x" * 5000, "\udc80", "naïve",
 ]  # fmt: skip
 FLAGS = [1, 2, 3, 9, 10, 11]  # of OpenCV's seamlessClone
 THINGS = [None, True, -1, 2**70, 1.5, "", b"", [], [[]], {}, object(), np.float64(2), range(3)]

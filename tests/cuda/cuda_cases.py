@@ -12,10 +12,11 @@ import numpy.typing as npt
 from nsa._native.extension import C
 from nsa.plan import table
 from nsa.plan.table import Plan
-from nsa.settings.methods import BlendMode
+from nsa.settings.methods import PATCH_MODES, BlendMode
 
 Bytes = npt.NDArray[np.uint8]
 MODES = typing.get_args(BlendMode)
+EXACT = ("paste", "interpolate")  # to the bit on every device; the others to a grey level
 H200_SHARED = 232_448  # bytes a block may have
 
 
@@ -75,6 +76,7 @@ def random_plan(
                     *place[:2],
                     *offsets,
                     turn,
+                    random.integers(len(PATCH_MODES)),
                 ]
             )
     factors = random.uniform(0.05, 1.0, len(rows)).astype(np.float32)

@@ -73,7 +73,8 @@ void add_row(Case& made, int image, int round, int width, int height) {
                                             start(made.height, inner_height),
                                             offsets[0],
                                             offsets[1],
-                                            round};
+                                            round,
+                                            between(0, nsa::kPlanModes - 1)};
     made.rows.insert(made.rows.end(), row, row + nsa::kPlanColumns);
     made.factors.push_back(static_cast<float>(between(1, 100)) / 100.0f);
 }

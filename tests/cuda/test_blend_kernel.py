@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cuda_cases import (
+    EXACT,
     MODES,
     blend_on_cpu,
     largest_difference,
@@ -15,7 +16,6 @@ from host_device import HostDevice, blend
 
 from nsa._native.extension import C
 from nsa.plan.table import Plan
-from nsa.settings.methods import SEAMLESS
 
 NO_SHARED = 64  # bytes, so that every box works in device memory
 
@@ -35,7 +35,7 @@ def test_agrees_with_the_cpu_in_any_order_of_threads(
 
     expected = blend_on_cpu(images, sources, plan, mode)
     actual = blend(images, sources, plan, mode)
-    exact = mode not in SEAMLESS
+    exact = mode in EXACT
     assert largest_difference(actual, expected) <= (0 if exact else 1)
     # At least 99 % of what was blended is the same grey level.
     changed = expected != images
@@ -76,7 +76,7 @@ def test_sizes_without_a_kept_sine_matrix(mode: str, size: tuple[int, int]) -> N
     width, height = size
     images = pictures(random, 2, height, width, 1)
     rows = np.array(
-        [[0, 0, 0, 0, width, height, width, height, 0, 0, 0, 0, width, height, 0, 0, -1, -1, 0]],
+        [[0, 0, 0, 0, width, height, width, height, 0, 0, 0, 0, width, height, 0, 0, -1, -1, 0, 0]],
         np.int32,
     )
     plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
@@ -130,7 +130,9 @@ def test_clones_with_grey_masks_as_the_cpu_does(mixed: bool, channels: int) -> N
 def test_identical_patch_and_destination_change_nothing() -> None:
     random = np.random.default_rng(2)
     images = pictures(random, 1, 40, 50, 3)
-    rows = np.array([[0, 0, 0, 0, 50, 40, 50, 40, 0, 0, 1, 1, 48, 38, 1, 1, -1, -1, 0]], np.int32)
+    rows = np.array(
+        [[0, 0, 0, 0, 50, 40, 50, 40, 0, 0, 1, 1, 48, 38, 1, 1, -1, -1, 0, 0]], np.int32
+    )
     plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
     for mode in MODES[:3]:
         actual = blend(images, images, plan, mode)

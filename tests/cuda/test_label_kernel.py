@@ -65,13 +65,13 @@ def test_equals_the_cpu(device: HostDevice, kind: str, variant: str, trial: int)
 def test_images_without_patches_are_all_zero() -> None:
     random = np.random.default_rng(0)
     images = pictures(random, 2, 40, 200, 3)
-    nothing = Plan(np.zeros((0, 19), np.int32), np.zeros(0, np.float32), np.zeros(0, np.uint8))
+    nothing = Plan(np.zeros((0, 20), np.int32), np.zeros(0, np.float32), np.zeros(0, np.uint8))
     assert not launched(images, images[::-1].copy(), nothing, "continuous", "released").any()
 
 
 @pytest.mark.usefixtures("device")
 def test_largest_differences_fill_every_digit() -> None:
     black, white = np.zeros((1, 30, 40, 3), np.uint8), np.full((1, 30, 40, 3), 255, np.uint8)
-    rows = np.array([[0, 0, 0, 0, 1, 1, 40, 30, 0, 0, 0, 0, 1, 1, 0, 0, -1, -1, 0]], np.int32)
+    rows = np.array([[0, 0, 0, 0, 1, 1, 40, 30, 0, 0, 0, 0, 1, 1, 0, 0, -1, -1, 0, 0]], np.int32)
     plan = Plan(rows, np.ones(1, np.float32), np.zeros(0, np.uint8))
     np.testing.assert_array_equal(launched(black, white, plan, "continuous", "released"), 255.0)

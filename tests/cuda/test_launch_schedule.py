@@ -59,7 +59,7 @@ def test_a_row_that_would_leave_memory_is_named(column: str, value: int, sentenc
 def test_boxes_beyond_1024_px_go_to_the_cpu() -> None:
     side = 1030
     rows = np.array(
-        [[0, 0, 0, 0, 50, 50, side, side, 0, 0, 0, 0, side, side, 0, 0, -1, -1, 0]], np.int32
+        [[0, 0, 0, 0, 50, 50, side, side, 0, 0, 0, 0, side, side, 0, 0, -1, -1, 0, 0]], np.int32
     )
     with pytest.raises(InputError, match="wider than the 1024 px"):
         C.DevicePlan.of(
@@ -129,7 +129,7 @@ def test_a_block_blends_all_channels_where_images_fill_the_gpu_and_its_memory_ho
 def test_images_with_the_most_work_are_started_first() -> None:
     rows = np.array(
         [
-            [image, 0, 0, 0, 5, 5, side, side, 0, 0, 0, 0, side, side, 0, 0, -1, -1, turn]
+            [image, 0, 0, 0, 5, 5, side, side, 0, 0, 0, 0, side, side, 0, 0, -1, -1, turn, 0]
             for turn, image, side in [(0, 0, 9), (0, 1, 40), (0, 3, 30), (1, 0, 50), (2, 3, 30)]
         ],
         np.int32,

@@ -99,7 +99,7 @@ def test_less_shared_memory_than_a_box_needs_is_noticed(device: HostDevice, mode
 
     def plan(width: int, height: int) -> DevicePlan:
         box = [width, height]
-        rows = [[0, 1, 0, 0, *box, *box, 0, 0, 0, 0, *box, 0, 0, -1, -1, 0]]
+        rows = [[0, 1, 0, 0, *box, *box, 0, 0, 0, 0, *box, 0, 0, -1, -1, 0, 0]]
         return DevicePlan.of(
             torch.tensor(rows, dtype=torch.int32),
             torch.ones(1),
@@ -119,11 +119,15 @@ def test_less_shared_memory_than_a_box_needs_is_noticed(device: HostDevice, mode
     device.arrange()
 
 
+MIXTURE = {"altered": 0.3, "cutpaste": 0.2, "nsa_mixed": 0.2}
+
+
 @pytest.mark.parametrize("preset", ["bottle", "carpet", "rcxr_male"])
-def test_the_batch_transform(device: HostDevice, preset: str) -> None:
-    transform = nsa.NSA.from_preset(preset)
+@pytest.mark.parametrize("mixture", [{}, MIXTURE])
+def test_the_batch_transform(device: HostDevice, preset: str, mixture: dict[str, float]) -> None:
+    transform = nsa.NSA.from_preset(preset, mixture=mixture)
     random = np.random.default_rng(0)
-    pixels = pictures(random, 4, 224, 256, 1 if preset == "rcxr_male" else 3)
+    pixels = pictures(random, 12 if mixture else 4, 224, 256, 1 if preset == "rcxr_male" else 3)
     cpu = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     plan = transform.plan(cpu, 7)
     expected, _ = transform.synthesize(cpu, plan)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cuda_cases import MODES, blend_on_cpu, largest_difference, pictures, random_plan
+from cuda_cases import EXACT, MODES, blend_on_cpu, largest_difference, pictures, random_plan
 from torch import Tensor
 
 import nsa
@@ -23,7 +23,6 @@ from nsa.plan import draw_plan, object_masks
 from nsa.plan.augmentation import draw_augmentation
 from nsa.plan.table import ROUND, Plan
 from nsa.settings.config import ImageConfig, SynthesisConfig
-from nsa.settings.methods import SEAMLESS
 from nsa.synthesis.on_gpu import capture
 
 pytestmark = pytest.mark.needs_cuda
@@ -47,7 +46,7 @@ def test_blend_agrees_with_the_cpu(mode: str, trial: int) -> None:
     images = pictures(random, 24, *size, channels)
     sources = pictures(random, 24, *source_size, channels)
     plan = random_plan(random, 24, tuple(size), tuple(source_size), rounds=4, masks=trial % 2 == 1)
-    exact = mode not in SEAMLESS
+    exact = mode in EXACT
     before, different, changed = images, 0, 0
     for turn in range(4):
         own = plan.rows[:, ROUND] == turn
@@ -95,7 +94,7 @@ def test_channels_together_or_apart_give_the_same(mode: str, channels: int, coun
     torch.testing.assert_close(results[2], results[0], rtol=0, atol=0)
     different = results[0].cpu().numpy() != blend_on_cpu(images, images, plan, mode)
     changed = results[0].cpu().numpy() != images
-    assert different.sum() <= (0.02 * changed.sum() if mode in SEAMLESS else 0)
+    assert different.sum() <= (0 if mode in EXACT else 0.02 * changed.sum())
 
 
 @pytest.mark.parametrize("mode", ["source", "mixed"])

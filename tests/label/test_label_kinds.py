@@ -45,7 +45,7 @@ def test_the_kernels_know_the_words_of_the_settings() -> None:
     assert C.label_kinds == typing.get_args(LabelKind)
     assert C.variants == typing.get_args(Variant)
     images, labels = np.zeros((1, 4, 4, 1), np.uint8), np.zeros((1, 4, 4), np.float32)
-    plan = np.zeros((0, 19), np.int32), np.zeros(0, np.float32), np.zeros(0, np.uint8)
+    plan = np.zeros((0, 20), np.int32), np.zeros(0, np.float32), np.zeros(0, np.uint8)
     with pytest.raises(InputError, match="'soft' is not a label kind"):
         C.label_cpu(images, images, *plan, "soft", "paper", 15.0, 0.2, labels, 1)
     with pytest.raises(InputError, match="'printed' is not a variant"):

@@ -12,12 +12,14 @@ from nsa.settings.config import SynthesisConfig
 from nsa.settings.methods import METHODS
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "mixture"])
 @pytest.mark.parametrize("variant", ["released", "paper"])
 @pytest.mark.parametrize("background", [None, 90.0])
 def test_no_plan_goes_beyond_its_bounds(method: str, variant: str, background: float) -> None:
+    mixed = method == "mixture"
     config = SynthesisConfig(
-        method=method, variant=variant, background=background, max_patches=3,
+        method="cutpaste" if mixed else method, mixture={"ellipses": 0.5} if mixed else {},
+        variant=variant, background=background, max_patches=3,
         width_bounds=(0.1, 0.9), scale_bounds=(0.5, 3.0), min_object_share=0.1, min_overlap=0.1,
     )  # fmt: skip
     height, width, count = 70, 96, 12
@@ -29,7 +31,7 @@ def test_no_plan_goes_beyond_its_bounds(method: str, variant: str, background: f
         plan = draw_plan(config, count, height, width, seed=seed, object_masks=masks)
         sides.append(plan.rows[:, [HEIGHT, WIDTH]].max(axis=0))
         assert plan.rows[:, ROUND].max() < bounds.rounds
-        if background is not None or method == "ellipses":
+        if background is not None or mixed or METHODS[method].shapes == "ellipses":
             assert plan.masks.size <= count * bounds.mask_bytes
         assert plan.rows[:, IMAGE].max() < count
     largest = np.max(sides, axis=0)

@@ -14,9 +14,7 @@ from nsa.errors import InputError
 from nsa.plan import COLUMNS, Plan, draw_plan
 from nsa.settings.config import SynthesisConfig, Variant
 from nsa.settings.fields import replace
-from nsa.settings.methods import (
-    METHODS,
-)
+from nsa.settings.methods import METHODS, PATCH_MODES
 from nsa.settings.presets import preset
 
 ALPHA = 1e-4
@@ -65,7 +63,7 @@ def check(
         if way.other_image and count > 1:
             assert row["source"] != row["image"]
         elif not way.other_image:
-            assert row["source"] == row["image"]
+            assert row["source"] == row["image"] + (count if way.light else 0)
         source = row["src_y"], row["src_x"], row["src_h"], row["src_w"]
         target = row["dst_y"], row["dst_x"], row["height"], row["width"]
         landed = row["place_y"], row["place_x"], row["roi_h"], row["roi_w"]
@@ -83,7 +81,7 @@ def check(
         either = np.ones_like(label)
         if masks is not None and way.object_masks:
             y, x, h, w = source
-            cut = np.ascontiguousarray(masks[row["source"], y : y + h, x : x + w])
+            cut = np.ascontiguousarray(masks[row["source"] % count, y : y + h, x : x + w])
             assert cut.mean() > config.min_object_share
             y, x, h, w = target
             resized, under = cv2.resize(cut, (w, h)), masks[row["image"], y : y + h, x : x + w]
@@ -92,13 +90,15 @@ def check(
                 tested = under if config.variant == "paper" else resized
                 assert tested.mean() > config.min_object_share
                 assert (resized & under).sum() > config.min_overlap * resized.sum()
+        seamless = config.patch_mode in ("source", "mixed")
+        assert row["mode"] == PATCH_MODES.index(config.patch_mode)
         if way.shapes == "ellipses":
             assert not (label & ~either).any()
-            assert np.array_equal(blend, label | (1 - either))
+            assert np.array_equal(blend, label | (1 - either) if seamless else label)
         else:
             assert np.array_equal(label, either)
 
-        if config.blend_mode in ("paste", "interpolate"):
+        if not seamless:
             assert np.array_equal(blend, label)
             assert landed == target
             assert (row["roi_y"], row["roi_x"]) == (0, 0)
@@ -127,7 +127,7 @@ def test_textures_keep_the_rules(
     plan = DRAWS[draw](config, 50, *shape, seed=7)
     check(plan, config, (50, *shape), None)
     assert len(plan) >= 45 or min(shape) < 40
-    assert plan.masks.size == 0 or name == "ellipses"
+    assert plan.masks.size == 0 or METHODS[name].shapes == "ellipses"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -161,7 +161,8 @@ def test_methods_differ_only_in_what_they_say() -> None:
         name: draw_plan(config_of(name, "bottle"), 40, 120, 97, seed=5, object_masks=masks)
         for name in METHODS
     }
-    boxes = [COLUMNS.index(n) for n in COLUMNS if n[:3] not in ("roi", "pla", "ble", "lab", "rou")]
+    own = ("roi", "pla", "ble", "lab", "rou", "mod")
+    boxes = [COLUMNS.index(n) for n in COLUMNS if n[:3] not in own]
     nsa = {tuple(row[boxes]) for row in plans["nsa"].rows}
     assert {tuple(row[boxes]) for row in plans["nsa_paste"].rows} == nsa
     assert {tuple(row[boxes]) for row in plans["ellipses"].rows} <= nsa
@@ -243,6 +244,8 @@ def test_the_methods_say_label_loss_and_blending() -> None:
         "single_patch": ("source", "continuous", True, True),
         "cutpaste_shapes": ("source", "continuous", True, False),
         "ellipses": ("source", "continuous", True, True),
+        "nsa_mixed": ("mixed", "continuous", True, True),
+        "altered": ("paste", "continuous", True, True),
     }
     assert set(METHODS) == set(expected)
     for name, values in expected.items():
@@ -279,36 +282,36 @@ def test_plans_are_the_same_on_every_machine(name: str) -> None:
 PINNED = {
     "nsa": (
         [
-            [0, 1, 93, 69, 30, 32, 34, 36, 22, 50, 1, 1, 32, 34, 23, 51, -1, 0, 0],
-            [1, 0, 50, 36, 42, 28, 54, 36, 2, 89, 1, 1, 52, 34, 3, 90, -1, 3192, 1],
+            [0, 1, 93, 69, 30, 32, 34, 36, 22, 50, 1, 1, 32, 34, 23, 51, -1, 0, 0, 0],
+            [1, 0, 50, 36, 42, 28, 54, 36, 2, 89, 1, 1, 52, 34, 3, 90, -1, 3192, 1, 0],
         ],
         5062,
     ),
     "pii": (
         [
-            [0, 1, 115, 27, 30, 36, 30, 36, 115, 27, 1, 1, 28, 34, 116, 28, -1, 0, 0],
-            [1, 0, 45, 69, 28, 44, 28, 44, 45, 69, 1, 1, 26, 42, 46, 70, -1, 3580, 2],
+            [0, 1, 115, 27, 30, 36, 30, 36, 115, 27, 1, 1, 28, 34, 116, 28, -1, 0, 0, 1],
+            [1, 0, 45, 69, 28, 44, 28, 44, 45, 69, 1, 1, 26, 42, 46, 70, -1, 3580, 2, 1],
         ],
         4618,
     ),
     "cutpaste": (
         [
-            [0, 0, 93, 69, 30, 32, 30, 32, 23, 52, 0, 0, 30, 32, 23, 52, 0, 0, 0],
-            [1, 1, 6, 64, 50, 22, 50, 22, 9, 70, 0, 0, 50, 22, 9, 70, 2368, 2368, 1],
+            [0, 0, 93, 69, 30, 32, 30, 32, 23, 52, 0, 0, 30, 32, 23, 52, 0, 0, 0, 2],
+            [1, 1, 6, 64, 50, 22, 50, 22, 9, 70, 0, 0, 50, 22, 9, 70, 2368, 2368, 1, 2],
         ],
         3339,
     ),
     "cutpaste_shapes": (
         [
-            [0, 1, 77, 33, 45, 43, 45, 43, 1, 35, 1, 1, 43, 41, 3, 36, -1, -1, 0],
-            [1, 0, 29, 93, 62, 30, 62, 30, 67, 32, 1, 1, 60, 28, 68, 33, -1, -1, 0],
+            [0, 1, 77, 33, 45, 43, 45, 43, 1, 35, 1, 1, 43, 41, 3, 36, -1, -1, 0, 0],
+            [1, 0, 29, 93, 62, 30, 62, 30, 67, 32, 1, 1, 60, 28, 68, 33, -1, -1, 0, 0],
         ],
         0,
     ),
     "ellipses": (
         [
-            [0, 1, 93, 69, 30, 32, 34, 36, 22, 50, 1, 2, 28, 33, 25, 52, 1224, 0, 0],
-            [1, 0, 50, 36, 42, 28, 54, 36, 2, 89, 1, 1, 52, 34, 3, 90, 8328, 6384, 1],
+            [0, 1, 93, 69, 30, 32, 34, 36, 22, 50, 1, 2, 28, 33, 25, 52, 1224, 0, 0, 0],
+            [1, 0, 50, 36, 42, 28, 54, 36, 2, 89, 1, 1, 52, 34, 3, 90, 8328, 6384, 1, 0],
         ],
         6450,
     ),

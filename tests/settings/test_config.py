@@ -177,7 +177,7 @@ def test_defaults_are_the_papers() -> None:
     assert dataclasses.asdict(SynthesisConfig()) == {
         "method": "nsa", "variant": "released", "label": "logistic", "gradients": "source",
         "max_patches": 3, "height_bounds": (0.06, 0.8), "width_bounds": (0.06, 0.8),
-        "patch_pixels": None, "clean_share": 0.0,
+        "patch_pixels": None, "clean_share": 0.0, "mixture": {}, "opacity_bounds": (1.0, 1.0),
         "background": None, "background_threshold": 20.0, "min_object_share": 0.7,
         "min_overlap": 0.25, "scale_bounds": (0.7, 1.3), "label_midpoint": 15.0,
         "label_steepness": 1 / 6,
@@ -214,6 +214,8 @@ DECIDED = {
     "single_patch": (None, None, True, "B: single patch"),
     "cutpaste_shapes": (None, None, False, "C: CutPaste's shapes"),
     "ellipses": (None, None, True, "D: ellipses"),
+    "nsa_mixed": ("mixed", None, True, "NSA, mixed gradients"),
+    "altered": ("paste", None, True, "Altered places"),
 }
 
 

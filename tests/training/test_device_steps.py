@@ -17,9 +17,10 @@ from device_block import unpack
 from test_loop import pictures, same_weights, steps, trainer
 
 from nsa._native.extension import C
+from nsa.blend import blend
 from nsa.images.gather import gather
+from nsa.label import label
 from nsa.plan.augmentation import Augmentation
-from nsa.synthesis import NSA
 from nsa.training import Trainer, device_steps
 from nsa.training.device_steps import WARM_UP, DeviceSteps
 from nsa.training.distributed import ALONE, Ranks
@@ -58,8 +59,12 @@ class HostedSteps(DeviceSteps):
         )
         pixels = gather(slot.store.numpy(), views["image"].copy(), turns)
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        blended, labels = NSA(self._synthesis).synthesize(images, plan)
-        return images, blended, labels
+        sources, lights = images, slot.layout.patch_lights_of(slot.block)
+        if lights is not None:
+            lit = torch.from_numpy(relight(torch.from_numpy(pixels), lights).numpy())
+            sources = torch.cat([images, lit.permute(0, 3, 1, 2)])
+        blended = blend(images, plan, self._synthesis.blend_mode, sources=sources)
+        return images, blended, label(images, blended, plan, self._synthesis)
 
     def _capture(self, slot: Any) -> Any:
         assert slot.eager_runs == WARM_UP
@@ -173,9 +178,13 @@ def test_measured_steps_are_not_replayed() -> None:
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("limit", [0, 10**9])
 @pytest.mark.parametrize("relit", [False, True])
-def test_a_batch_equals_that_of_the_host(limit: int, relit: bool) -> None:
-    images, labels = hosted(limit, relit=relit).make_batch(1, 2)
-    expected = trainer(relit=relit).make_batch(1, 2)
+@pytest.mark.parametrize("mixture", [{}, {"altered": 0.5, "cutpaste": 0.3}])
+def test_a_batch_equals_that_of_the_host(
+    limit: int, relit: bool, mixture: dict[str, float]
+) -> None:
+    changes: dict[str, Any] = {"relit": relit, "mixture": mixture, "batch_size": 10}
+    images, labels = hosted(limit, **changes).make_batch(1, 0)
+    expected = trainer(**changes).make_batch(1, 0)
     torch.testing.assert_close(images, expected[0], rtol=0, atol=0)
     torch.testing.assert_close(labels, expected[1], rtol=0, atol=0)
 

@@ -152,8 +152,10 @@ def test_shares_together_are_the_batch(background: float | None, variant: Any) -
     images = pictures(7)
     if background is not None:
         images[:, :, :20] = 220
-    synthesis = NSA(background=background, variant=variant)
+    mixture = {"altered": 0.4} if variant == "released" else {}
+    synthesis = NSA(background=background, variant=variant, mixture=mixture)
     plan = synthesis.plan(images, 3)
+    assert bool(mixture) == (plan.column("source") >= 7).any()
     rows = plan.rows.copy()
     whole = synthesis.synthesize(images, plan)
     parts = []
@@ -161,7 +163,8 @@ def test_shares_together_are_the_batch(background: float | None, variant: Any) -
         own = share_of(7, number, 3)
         chosen, part = take_share(plan, 7, own)
         assert chosen[: len(own)].tolist() == list(own)
-        assert np.isin(chosen[part.rows[:, SOURCE]], rows[:, SOURCE]).all()
+        cut_from = chosen[part.rows[:, SOURCE] % len(chosen)]
+        assert np.isin(cut_from, rows[:, SOURCE] % 7).all()
         made = synthesis.synthesize(images[torch.from_numpy(chosen)], part)
         parts.append([tensor[: len(own)] for tensor in made])
     assert np.array_equal(plan.rows, rows)

@@ -33,13 +33,14 @@ def trainer(
     label: Any = "logistic",
     ranks: Ranks = ALONE,
     relit: bool = False,
+    mixture: dict[str, float] | None = None,
     **changes: Any,
 ) -> Trainer:
     settings = {"epochs": 2, "batch_size": 4, "seed": 0, **changes}
     images = pictures() if images is None else images
     return Trainer(
         images,
-        SynthesisConfig(label=label),
+        SynthesisConfig(label=label, mixture=mixture or {}),
         replace(IMAGES, channels=images.shape[1], **(LIGHT if relit else {})),
         TrainConfig(**settings),
         device=torch.device("cpu"),

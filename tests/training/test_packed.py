@@ -9,7 +9,7 @@ from device_block import unpack
 from test_loop import pictures
 
 from nsa._native.extension import C
-from nsa._native.layout import VIEW
+from nsa._native.layout import VIEW, lights_table
 from nsa.settings.config import ImageConfig, SynthesisConfig, TrainConfig
 from nsa.settings.methods import METHODS
 from nsa.training.draw import StepDrawer
@@ -19,13 +19,15 @@ IMAGES = ImageConfig(size=(72, 72), center_crop=(68, 68), crop=(64, 60), rotatio
 SHARED = 227 * 1024  # of an H100
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "mixture"])
 @pytest.mark.parametrize("background", [None, 128.0])
 @pytest.mark.parametrize("shared", [SHARED, 4096])  # all boxes fit, or hardly any
 def test_every_plan_fits_and_comes_out_again(method: str, background: float, shared: int) -> None:
+    mixed = method == "mixture"
     synthesis = SynthesisConfig(
-        method=method, background=background, min_object_share=0.1, min_overlap=0.1
-    )
+        method="nsa" if mixed else method, background=background, min_object_share=0.1,
+        min_overlap=0.1, mixture={"altered": 0.3, "cutpaste": 0.3} if mixed else {},
+    )  # fmt: skip
     training = TrainConfig(epochs=6, batch_size=4)
     draw = StepDrawer(pictures(), synthesis, IMAGES, training, threads=1)
     limits = C.DeviceLimits(shared, 4)  # batches of four blend all channels together
@@ -45,4 +47,8 @@ def test_every_plan_fits_and_comes_out_again(method: str, background: float, sha
             assert views["top"].tolist() == drawn.augmentation.top.tolist()
             patches += len(plan)
             assert layout.views_of(block).numel() == count * VIEW.itemsize
+            lights = layout.patch_lights_of(block)
+            assert (lights is None) == (drawn.plan.lights is None)
+            if drawn.plan.lights is not None:
+                assert torch.equal(lights, lights_table(drawn.plan.lights))
     assert patches > 20

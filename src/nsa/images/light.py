@@ -28,15 +28,35 @@ def relight(images: Tensor, lights: Lights) -> Tensor:
     Raises:
         InputError: ``images`` is of another kind, or ``lights`` of another number.
     """
-    pixels = interleaved(images, "images")
-    if len(lights) != len(images) or lights.gain.shape[1] != images.shape[1]:
+    return relit(interleaved(images, "images"), lights).permute(0, 3, 1, 2)
+
+
+def with_relit(images: Tensor, lights: Lights) -> Tensor:
+    """What the patches of a plan with :attr:`nsa.plan.Plan.lights` are cut from.
+
+    Args:
+        images: uint8 (N, H, W, C), contiguous.
+        lights: of N images; channels that the images lack are left out.
+
+    Returns:
+        uint8 (2 N, H, W, C): the images, and the same in these lights.
+
+    Raises:
+        InputError: ``lights`` is of another number.
+    """
+    return torch.cat([images, relit(images, lights.in_channels(images.shape[3]))])
+
+
+def relit(pixels: Tensor, lights: Lights) -> Tensor:
+    """:func:`relight` of uint8 (N, H, W, C), contiguous."""
+    if len(lights) != len(pixels) or lights.gain.shape[1] != pixels.shape[3]:
         raise InputError(
-            f"lights must be of {len(images)} images of {images.shape[1]} channels, got "
+            f"lights must be of {len(pixels)} images of {pixels.shape[3]} channels, got "
             f"{len(lights)} of {lights.gain.shape[1]}."
         )
     table = lights_table(lights)
-    if images.is_cuda:
-        return kernels.relight(pixels, table).permute(0, 3, 1, 2)
+    if pixels.is_cuda:
+        return kernels.relight(pixels, table)
     out = torch.empty_like(pixels)
     C.relight_cpu(on_host("images", pixels), table.numpy(), out.numpy(), torch.get_num_threads())
-    return out.permute(0, 3, 1, 2)
+    return out

@@ -33,6 +33,12 @@ def plan_bounds(
     Args:
         objects: whether they are drawn with object masks though there is no background.
     """
+    members = [_member_bounds(one, height, width, objects) for one in config.members]
+    return PlanBounds(*map(max, zip(*members, strict=True)))
+
+
+def _member_bounds(config: SynthesisConfig, height: int, width: int, objects: bool) -> PlanBounds:
+    """The bounds of plans of one method."""
     way = config.way
     found = limits(config, height, width, objects=False)
     if way.shapes == "cutpaste":

@@ -9,7 +9,7 @@ import numpy as np
 from nsa.plan import table
 from nsa.plan._jit import entry
 from nsa.plan.boxes import Limits
-from nsa.plan.natural import MIN_PIXELS, Rows, place_region, source_image
+from nsa.plan.natural import MIN_PIXELS, Rows, Wanted, place_region, source_image
 from nsa.plan.rng import below, seed_stream, uniform
 
 AREAS = (0.02, 0.15)  # of a patch, relative to the image's
@@ -17,13 +17,19 @@ ASPECTS = (0.3, 3.3)  # width over height; the paper's (0.3, 1) u (1, 3.3)
 
 
 @entry
-def draw(limits: Limits, images: int, seed: np.uint64) -> Rows:
-    """Rows of a plan in the order of the images: one patch each, uniform, whole in the image."""
-    rows = np.empty((images, table.ROUND + 1), np.int32)
+def draw(limits: Limits, images: int, seed: np.uint64, wanted: Wanted) -> Rows:
+    """Rows of a plan in the order of the images: one patch each, uniform, whole in the image.
+
+    Args:
+        wanted: bool (images,), which of them get one.
+    """
+    rows = np.empty((images, table.MODE + 1), np.int32)
     state = np.empty(4, np.uint64)
     side_y, side_x = limits.rows.side, limits.columns.side
     filled = 0
     for image in range(images):
+        if not wanted[image]:
+            continue
         seed_stream(state, seed, image)
         source = source_image(state, limits, image, images)
         area = (AREAS[0] + (AREAS[1] - AREAS[0]) * uniform(state)) * side_y * side_x

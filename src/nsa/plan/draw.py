@@ -8,14 +8,16 @@ import numpy.typing as npt
 from nsa.errors import InputError
 from nsa.plan import cutpaste, ellipses, natural, table
 from nsa.plan.boxes import limits
+from nsa.plan.light import draw_patch_lights
 from nsa.plan.masks import padded
 from nsa.plan.table import Plan
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import SEAMLESS
+from nsa.settings.methods import PATCH_MODES, SEAMLESS
 
 _MASKS = (np.dtype(np.uint8), np.dtype(np.bool_))
 _MOST_BYTES = 2**31 - 1  # of masks: rows hold their offsets as int32
-_CLEAN = 1  # tells what is drawn about clean images from whatever else has the same seed
+# Tell what is drawn about all images from whatever else has the same seed.
+_CLEAN, _METHOD, _OPACITY = 1, 2, 3
 
 
 def draw_plan(
@@ -32,7 +34,8 @@ def draw_plan(
     The first patch of an image is always tried, each of the other ``config.max_patches - 1`` on a
     coin flip. A patch for which 200 tries find no place, or whose blend mask has fewer than 50
     pixels, is left out, so that an image may have no row at all; a ``config.clean_share`` of
-    images have none in any case.
+    images have none in any case. With a ``config.mixture`` each image has the patches that one of
+    the methods gives it with the same seed.
 
     Args:
         config: method, sizes, limits and variant.
@@ -56,38 +59,83 @@ def draw_plan(
         raise InputError(
             f"A plan needs images of at least 1x1 px, got {count} of {height}x{width}."
         )
-    way = config.way
-    objects = object_masks if way.object_masks else None
-    masks = _checked(config, objects, (count, height, width))
-    bounds = limits(config, height, width, objects=objects is not None)
-    word = np.uint64(seed % 2**64)
-    if way.shapes == "cutpaste":
-        rows = cutpaste.draw(bounds, count, word)
-        factors, labels = np.ones(len(rows), np.float32), np.zeros(0, np.uint8)
-    else:
-        rows, labels, factors = natural.draw(bounds, count, word, masks)
-        if way.shapes == "ellipses":
-            rows, labels = ellipses.cut(rows, labels, word, bounds.paper)
-            factors = factors[: len(rows)]  # all are 1
-    if config.clean_share:
-        kept = _draw_changed(config.clean_share, count, seed)[rows[:, table.IMAGE]]
-        rows, factors = rows[kept], factors[kept]
-    if labels.size > _MOST_BYTES:
+    shape = count, height, width
+    masks = _checked(config, object_masks, shape) if config.masked else None
+    method = _draw_methods(config, count, seed)
+    lights = draw_patch_lights([member.way.light for member in config.members], method, seed)
+    parts = [
+        _draw_member(member, shape, seed, method == number, masks)
+        for number, member in enumerate(config.members)
+    ]
+    used = 0
+    for part_rows, _, part_masks in parts:
+        for column in (table.BLEND_MASK, table.LABEL_MASK):
+            part_rows[part_rows[:, column] >= 0, column] += used
+        used += part_masks.size
+    if used > _MOST_BYTES:
         raise InputError(
             f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
             "split the batch into smaller ones."
         )
-    if config.blend_mode not in SEAMLESS:
+    rows, factors, label_masks = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if config.translucent:
+        low, high = config.opacity_bounds
+        drawn = _random(_OPACITY, seed).random((count, config.max_patches))
+        opacity = low + (high - low) * drawn[rows[:, table.IMAGE], rows[:, table.ROUND]]
+        factors = opacity.astype(np.float32)
+    order = np.lexsort((rows[:, table.IMAGE], rows[:, table.ROUND]))
+    return Plan(rows=rows[order], factors=factors[order], masks=label_masks, lights=lights)
+
+
+def _draw_methods(config: SynthesisConfig, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """By which of ``config.members`` each image gets its patches; -1: by none.
+
+    Both are drawn apart from the patches, which are as they would be without clean images or other
+    methods.
+    """
+    ends = np.cumsum(list(config.mixture.values()))
+    method = np.zeros(count, np.int64)
+    if len(ends):
+        method = np.searchsorted(ends, _random(_METHOD, seed).random(count), side="right")
+    if config.clean_share:
+        method[_random(_CLEAN, seed).random(count) < config.clean_share] = -1
+    return method
+
+
+def _random(what: int, seed: int) -> np.random.Generator:
+    return np.random.default_rng((what, seed % 2**64))
+
+
+def _draw_member(
+    config: SynthesisConfig,
+    shape: tuple[int, int, int],
+    seed: int,
+    wanted: npt.NDArray[np.bool_],
+    masks: npt.NDArray[np.uint8] | None,
+) -> tuple[natural.Rows, natural.Factors, npt.NDArray[np.uint8]]:
+    """Rows, factors and label masks of one method, for the images that are wanted."""
+    (count, height, width), way = shape, config.way
+    objects = masks if way.object_masks else None
+    bounds = limits(config, height, width, objects=objects is not None)
+    word = np.uint64(seed % 2**64)
+    labels = np.zeros(0, np.uint8)
+    if way.shapes == "cutpaste":
+        rows = cutpaste.draw(bounds, count, word, wanted)
+        factors = np.ones(len(rows), np.float32)
+    else:
+        # Without objects the kernel never reads the masks, but has to be given some.
+        given = padded(np.zeros((1, 1, 1), np.uint8)) if objects is None else objects
+        rows, labels, factors = natural.draw(bounds, count, word, wanted, given)
+        if way.shapes == "ellipses":
+            rows, labels = ellipses.cut(rows, labels, word, bounds.paper)
+            factors = factors[: len(rows)]  # all are 1
+    mode = config.patch_mode
+    rows[:, table.MODE] = PATCH_MODES.index(mode)
+    if way.light is not None:
+        rows[:, table.SOURCE] += count
+    if mode not in SEAMLESS:
         _blend_whole_patches(rows)
-    # The kernel goes through the images one by one, so a stable sort keeps their order in a round.
-    order = np.argsort(rows[:, table.ROUND], kind="stable")
-    return Plan(rows=rows[order], factors=factors[order], masks=labels)
-
-
-def _draw_changed(clean_share: float, count: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Which images get their patches; drawn apart, so that the others are as without clean ones."""
-    random = np.random.default_rng((_CLEAN, seed % 2**64))
-    return random.random(count) >= clean_share
+    return rows, factors, labels
 
 
 def _blend_whole_patches(rows: npt.NDArray[np.int32]) -> None:
@@ -105,14 +153,15 @@ def _checked(
     config: SynthesisConfig,
     masks: npt.NDArray[np.uint8] | npt.NDArray[np.bool_] | None,
     shape: tuple[int, int, int],
-) -> npt.NDArray[np.uint8]:
+) -> npt.NDArray[np.uint8] | None:
+    """Object masks as the samplers read them; None: there are none."""
     if masks is None:
         if config.mask_background is not None:
             raise InputError(
                 "This configuration has a background brightness and so needs object_masks; pass "
                 "them, or set background=None."
             )
-        return padded(np.zeros((1, 1, 1), np.uint8))  # to be indexed; the kernel never reads it
+        return None
     if not isinstance(masks, np.ndarray) or masks.dtype not in _MASKS or masks.shape != shape:
         got = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks)
         raise InputError(f"object_masks must be a uint8 or bool array of shape {shape}, got {got}.")

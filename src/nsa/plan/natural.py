@@ -21,17 +21,21 @@ FACTORS = (0.05, 0.95)  # of FPI and PII: uniform, one an image
 
 Rows = npt.NDArray[np.int32]
 Factors = npt.NDArray[np.float32]
+Wanted = npt.NDArray[np.bool_]
 
 
 @entry
-def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[Rows, Mask, Factors]:
+def draw(
+    limits: Limits, images: int, seed: np.uint64, wanted: Wanted, objects: Mask
+) -> tuple[Rows, Mask, Factors]:
     """Rows of a plan in the order of the images, the label masks they point to, and factors.
 
     Args:
+        wanted: bool (images,), which of them get patches.
         objects: (images, height, padded width) object masks as :func:`nsa.plan.masks.padded` makes
             them; not read unless ``limits.objects``.
     """
-    rows = np.empty((images * limits.max_patches, table.ROUND + 1), np.int32)
+    rows = np.empty((images * limits.max_patches, table.MODE + 1), np.int32)
     factors = np.ones(len(rows), np.float32)
     # A guess of what the label masks need, at most; memory that is not written costs nothing.
     masks = np.empty(objects.size // 4 if limits.objects else 0, np.uint8)
@@ -39,6 +43,8 @@ def draw(limits: Limits, images: int, seed: np.uint64, objects: Mask) -> tuple[R
     state = np.empty(4, np.uint64)
     filled = used = 0
     for image in range(images):
+        if not wanted[image]:
+            continue
         seed_stream(state, seed, image)
         source = source_image(state, limits, image, images)
         factor = 1.0

@@ -14,10 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nsa.plan.light import Lights
+
 # Columns of Plan.rows. csrc/plan/table.h holds the same list; test_plan_table compares the two.
 COLUMNS = (
     "image",  # index of the destination image in the batch
-    "source",  # index of the image the patch is cut from
+    "source",  # index of the image the patch is cut from; plus their number: of its copy in a light
     "src_x", "src_y", "src_w", "src_h",  # box cut from the source, px
     "width", "height",  # size after the resize, px
     "dst_x", "dst_y",  # top left of the sampled destination box of that size; the label stays here
@@ -25,10 +27,11 @@ COLUMNS = (
     "place_x", "place_y",  # where the top left of that bounding box lands in the destination
     "blend_mask", "label_mask",  # offset of a height x width mask in Plan.masks; -1: all ones
     "round",  # 0 for the first patch of an image, 1 for the second, ...
+    "mode",  # how it is blended: index into nsa.settings.methods.PATCH_MODES
 )  # fmt: skip
 (
     IMAGE, SOURCE, SRC_X, SRC_Y, SRC_W, SRC_H, WIDTH, HEIGHT, DST_X, DST_Y,
-    ROI_X, ROI_Y, ROI_W, ROI_H, PLACE_X, PLACE_Y, BLEND_MASK, LABEL_MASK, ROUND,
+    ROI_X, ROI_Y, ROI_W, ROI_H, PLACE_X, PLACE_Y, BLEND_MASK, LABEL_MASK, ROUND, MODE,
 ) = range(len(COLUMNS))  # fmt: skip
 
 
@@ -37,16 +40,18 @@ class Plan:
     """What to cut, where to put it and what to label, for one batch.
 
     Attributes:
-        rows: int32 (patches, 19), one row a patch, columns as in ``COLUMNS``, sorted by round and
+        rows: int32 (patches, 20), one row a patch, columns as in ``COLUMNS``, sorted by round and
             then by image.
         factors: float32 (patches,), the interpolation factor of FPI and PII in (0, 1]; 1 elsewhere.
         masks: uint8 (bytes,), 0 or 1, the masks that are not rectangles, row-major, one after
             another.
+        lights: of N images; then there are 2 N sources: the images, and the same in these lights.
     """
 
     rows: npt.NDArray[np.int32]
     factors: npt.NDArray[np.float32]
     masks: npt.NDArray[np.uint8]
+    lights: Lights | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

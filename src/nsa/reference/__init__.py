@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from nsa.reference.clone import object_mask, seamless_clone
-from nsa.reference.pixels import Images, Labels, blend, difference_label, label, patch_masks
+from nsa.reference.light import Images, relight
+from nsa.reference.pixels import Labels, blend, difference_label, label, patch_masks
 from nsa.reference.sampling import draw_plan
 from nsa.settings.config import SynthesisConfig
 
@@ -19,6 +20,7 @@ __all__ = [
     "label",
     "difference_label",
     "patch_masks",
+    "relight",
     "object_mask",
     "seamless_clone",
 ]

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nsa.plan.light import Lights
-from nsa.reference.pixels import Images
+
+Images = npt.NDArray[np.uint8]
 
 _HASHED = 4 * (256**2 - 1) / 12  # variance of the sum of four equally likely bytes
 

@@ -10,38 +10,43 @@ from skimage.morphology import disk
 
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.clone import Image, seamless_clone
+from nsa.reference.light import Images, relight
 from nsa.settings.config import SynthesisConfig
-from nsa.settings.methods import SEAMLESS, BlendMode
+from nsa.settings.methods import PATCH_MODES, SEAMLESS, BlendMode
 
-Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
 Row = dict[str, int]
 
 
-def blend(images: Images, plan: Plan, mode: BlendMode = "source") -> Images:
+def blend(images: Images, plan: Plan, mode: BlendMode = "planned") -> Images:
     """Blend every patch of a plan into its image, one onto the result of the one before.
 
     Args:
-        images: uint8 (N, H, W, C); patches are cut from these, never from blended ones.
+        images: uint8 (N, H, W, C); patches are cut from these, or from copies in the plan's lights,
+            never from blended ones.
         plan: what to put where.
-        mode: Poisson blending with the source's or with mixed gradients, a plain copy, or an
-            interpolation by the patch's factor.
+        mode: Poisson blending with the source's or with mixed gradients, a plain copy, an
+            interpolation by the patch's factor, or what each row of the plan says.
 
     Returns:
         uint8 (N, H, W, C), a new array.
     """
-    blended = images.copy()
+    blended, sources = images.copy(), images
+    if plan.lights is not None:
+        lit = relight(images, plan.lights.in_channels(images.shape[3]))
+        sources = np.concatenate([images, lit])
     for row, factor in zip(_rows(plan), plan.factors, strict=True):
-        patch = _patch(images[row["source"]], row)
+        how = PATCH_MODES[row["mode"]] if mode == "planned" else mode
+        patch = _patch(sources[row["source"]], row)
         mask = _mask(plan, row, "blend_mask")
         target = blended[row["image"]]
-        if mode in SEAMLESS:
+        if how in SEAMLESS:
             mask[[0, -1], :] = 0
             mask[:, [0, -1]] = 0
             # cv2 centres the mask's bounding box; its top left belongs at (place_x, place_y).
             center = (row["place_x"] + row["roi_w"] // 2, row["place_y"] + row["roi_h"] // 2)
             weight = np.uint8(np.ceil(255 * factor))
-            flags = cv2.MIXED_CLONE if mode == "mixed" else cv2.NORMAL_CLONE
+            flags = cv2.MIXED_CLONE if how == "mixed" else cv2.NORMAL_CLONE
             target[:] = seamless_clone(patch, target, mask * weight, center, flags)
             continue
         y, x = row["roi_y"], row["roi_x"]
@@ -49,7 +54,7 @@ def blend(images: Images, plan: Plan, mode: BlendMode = "source") -> Images:
         y, x = row["place_y"], row["place_x"]
         box = target[y : y + row["roi_h"], x : x + row["roi_w"]]
         chosen, new = mask[inside] > 0, patch[inside].astype(np.float64)
-        if mode == "interpolate":
+        if how == "interpolate":
             new = np.floor(box - float(factor) * box + float(factor) * new)
         box[chosen] = new[chosen].astype(np.uint8)
     return blended

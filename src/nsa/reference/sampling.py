@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from nsa.plan.light import draw_patch_lights
 from nsa.plan.table import COLUMNS, Plan
 from nsa.reference.shapes import Box, Mask, bounding_box, cutpaste_boxes, cutpaste_place, ellipses
 from nsa.settings.config import Bounds, SynthesisConfig
-from nsa.settings.methods import SEAMLESS
+from nsa.settings.methods import PATCH_MODES, SEAMLESS
 
 TRIES = 200
 MIN_PIXELS = 50
@@ -32,29 +33,39 @@ def draw_plan(
 ) -> Plan:
     """Draw a plan; arguments and result as of :func:`nsa.plan.draw_plan`."""
     rng = np.random.default_rng(seed)
-    way = config.way
-    objects = None
-    if way.object_masks and object_masks is not None:
-        objects = object_masks.view(np.uint8)
+    shares = [*config.mixture.values(), 1 - sum(config.mixture.values())]
+    method = rng.choice(len(shares), count, p=np.maximum(shares, 0))
+    lights = draw_patch_lights([member.way.light for member in config.members], method, seed)
     rows: list[dict[str, int]] = []
     factors: list[float] = []
     masks: list[Mask] = []
     used = 0
     for image in range(count):
-        source = _source_image(rng, config, image, count)
+        member = config.members[method[image]]
+        way = member.way
+        source = _source_image(rng, member, image, count)
         factor = rng.uniform(0.05, 0.95) if way.interpolates else 1.0
         if config.clean_share and rng.random() < config.clean_share:
             continue
+        pair = None
+        if way.object_masks and object_masks is not None:
+            objects = object_masks.view(np.uint8)
+            pair = objects[source], objects[image]
         patches = 0
         for attempt in range(config.max_patches if way.several else 1):
             if attempt > 0 and rng.random() < 0.5:
                 continue
-            pair = None if objects is None else (objects[source], objects[image])
-            row = _draw_boxes(rng, config, (height, width), pair)
-            found = None if row is None else _draw_masks(rng, config, row, pair)
+            row = _draw_boxes(rng, member, (height, width), pair)
+            found = None if row is None else _draw_masks(rng, member, row, pair)
             if row is None or found is None:
                 continue
-            row.update(image=image, source=source, round=patches, blend_mask=-1, label_mask=-1)
+            if config.translucent:
+                factor = rng.uniform(*config.opacity_bounds)
+            row.update(
+                image=image, source=source if way.light is None else count + source,
+                round=patches, blend_mask=-1, label_mask=-1,
+                mode=PATCH_MODES.index(member.patch_mode),
+            )  # fmt: skip
             for name, mask in found.items():
                 row[name] = used
                 masks.append(mask.ravel())
@@ -68,6 +79,7 @@ def draw_plan(
         rows=np.array(table, np.int32).reshape(len(rows), len(COLUMNS)),
         factors=np.array([factors[k] for k in order], np.float32),
         masks=np.concatenate(masks) if masks else np.zeros(0, np.uint8),
+        lights=lights,
     )
 
 
@@ -149,7 +161,7 @@ def _draw_masks(
         either = resized | target_object
         label = label & either
         blend = label | (1 - either)
-    if config.blend_mode not in SEAMLESS:
+    if config.patch_mode not in SEAMLESS:
         # Only seamless cloning needs a rim, and background to be blended smoothly.
         row.update(roi_y=0, roi_x=0, roi_h=h, roi_w=w, place_y=row["dst_y"], place_x=row["dst_x"])
         blend = label

@@ -7,14 +7,22 @@ images reach the network (Section 4.1) and ``TrainConfig`` how the network is tr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nsa.errors import InputError, hint, shown
 from nsa.settings.fields import Checked, check_bounds, check_number
-from nsa.settings.methods import METHODS, BlendMode, Label, LabelKind, SynthesisMethod
+from nsa.settings.methods import (
+    METHODS,
+    BlendMode,
+    Label,
+    LabelKind,
+    PatchMode,
+    SynthesisMethod,
+)
 
 Variant = Literal["released", "paper"]
 Gradients = Literal["source", "mixed"]
@@ -36,7 +44,7 @@ class SynthesisConfig(Checked):
     """How synthetic anomalies are drawn, blended and labelled (Table 4 of the paper).
 
     Attributes:
-        method: which system of the paper, a name in :data:`nsa.settings.methods.METHODS`. It
+        method: a name in :data:`nsa.settings.methods.METHODS`, such as a system of the paper. It
             decides first: a field that it has no use for is ignored, as ``label`` is by ``"fpi"``
             and ``"pii"`` (the interpolation factor) and ``"cutpaste"`` (binary). See
             :attr:`label_kind` and :attr:`blend_mode`.
@@ -48,6 +56,11 @@ class SynthesisConfig(Checked):
         max_patches: largest number of patches per image, ``n_max``.
         clean_share: share of images that get no patch at all and are labelled normal; 0, as in the
             paper: only those for which no place was found.
+        mixture: other methods by their names, and the share of the images for each that gets its
+            anomalies by them; the rest has those of ``method``, whose labels all have. Not with
+            ``"fpi"`` and ``"pii"``, whose labels no other method has.
+        opacity_bounds: smallest and largest weight of a patch, uniform: of its gradients in Poisson
+            blending, of its pixels where they are pasted; 1, as in the paper: patches are whole.
         height_bounds, width_bounds: smallest and largest full side of a patch, relative to the
             image's side.
         patch_pixels: smallest and largest full side in px, in their place; sides are then drawn
@@ -69,6 +82,8 @@ class SynthesisConfig(Checked):
     gradients: Gradients = "source"
     max_patches: int = 3
     clean_share: float = 0.0
+    mixture: dict[str, float] = field(default_factory=dict)
+    opacity_bounds: Bounds = (1.0, 1.0)
     height_bounds: Bounds = (0.06, 0.80)
     width_bounds: Bounds = (0.06, 0.80)
     patch_pixels: tuple[int, int] | None = None
@@ -82,11 +97,11 @@ class SynthesisConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.method not in METHODS:
-            ending = hint(self.method[:80], METHODS)
-            raise InputError(f"No method is named {shown(self.method)}; {ending}")
+        _check_method(self.method)
+        self._check_mixture()
         check_number(self, "max_patches", 1, 64)
         check_number(self, "clean_share", 0, 0.95)
+        check_bounds(self, "opacity_bounds", 0.01, 1.0)
         check_bounds(self, "height_bounds", 0.0, 1.0)
         check_bounds(self, "width_bounds", 0.0, 1.0)
         if self.patch_pixels is not None:
@@ -100,15 +115,69 @@ class SynthesisConfig(Checked):
         check_number(self, "label_midpoint", 0, 255)
         check_number(self, "label_steepness", 1e-6, 1e3)
 
+    def _check_mixture(self) -> None:
+        for name, share in self.mixture.items():
+            _check_method(name)
+            if not 0 < share <= 1:
+                raise InputError(
+                    f"mixture must have shares above 0 and up to 1, got {shown(share)} for {name}."
+                )
+            if name == self.method:
+                raise InputError(f"mixture names {name}, which is the method itself; leave it out.")
+        total = sum(self.mixture.values())
+        if total > 1 + 1e-9:
+            raise InputError(f"mixture must have shares of 1 in all at most, got {total:g}.")
+        if self.mixture:
+            for name in (self.method, *self.mixture):
+                if METHODS[name].interpolates:
+                    raise InputError(
+                        f"{name} cannot be mixed with other methods, as its labels are its "
+                        "interpolation factors; leave out mixture or choose another method."
+                    )
+
+    @functools.cached_property
+    def members(self) -> tuple[SynthesisConfig, ...]:
+        """A configuration for each method that images get anomalies by, in the mixture's order.
+
+        The last one is of :attr:`method`.
+        """
+        if not self.mixture:
+            return (self,)
+        names = (*self.mixture, self.method)
+        return tuple(dataclasses.replace(self, method=name, mixture={}) for name in names)
+
     @property
     def way(self) -> SynthesisMethod:
         """What :attr:`method` has and lacks."""
         return METHODS[self.method]
 
     @property
+    def patch_mode(self) -> PatchMode:
+        """How patches of :attr:`method` are blended: its own way, or the chosen gradients."""
+        mode = self.way.blend or self.gradients
+        # What a paste is with an opacity.
+        return "interpolate" if mode == "paste" and self.translucent else mode
+
+    @property
     def blend_mode(self) -> BlendMode:
-        """How patches are blended: the method's way, or the chosen gradients."""
-        return self.way.blend or self.gradients
+        """How a batch is blended: ``"planned"`` where its methods blend in several ways."""
+        modes = {member.patch_mode for member in self.members}
+        return modes.pop() if len(modes) == 1 else "planned"
+
+    @property
+    def masked(self) -> bool:
+        """Whether object masks are used where there are some."""
+        return any(member.way.object_masks for member in self.members)
+
+    @property
+    def translucent(self) -> bool:
+        """Whether patches have an opacity."""
+        return self.opacity_bounds != (1.0, 1.0) and not self.way.interpolates
+
+    @property
+    def relit(self) -> bool:
+        """Whether patches may come from copies of the images in another light."""
+        return any(member.way.light is not None for member in self.members)
 
     @property
     def label_kind(self) -> LabelKind:
@@ -126,12 +195,17 @@ class SynthesisConfig(Checked):
     @property
     def mask_background(self) -> float | None:
         """The background of the object masks that plans are drawn from; None: there are none."""
-        return self.background if self.way.object_masks else None
+        return self.background if self.masked else None
 
     @property
     def title(self) -> str:
         """In figures and tables; NSA goes with its label, as in the paper."""
         return f"NSA ({self.label})" if self.method == "nsa" else self.way.title
+
+
+def _check_method(name: str) -> None:
+    if name not in METHODS:
+        raise InputError(f"No method is named {shown(name)}; {hint(name[:80], METHODS)}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,21 +1,35 @@
-"""Every system of the NSA paper as data: what its synthetic anomalies have and lack.
+"""Every way to make synthetic anomalies as data: what they have and lack.
 
-Tables 5 and 6 of the paper and the ablations of Appendix B.1 (Table 7). All but
-``cutpaste_shapes`` choose patches as NSA does, as the paper's own baselines do.
+The systems of the NSA paper, Tables 5 and 6 and the ablations of Appendix B.1 (Table 7), all but
+``cutpaste_shapes`` with patches chosen as NSA chooses them, as the paper's own baselines are; and
+kinds that others train on.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 Shapes = Literal["gamma", "cutpaste", "ellipses"]
-BlendMode = Literal["source", "mixed", "paste", "interpolate"]
+PatchMode = Literal["source", "mixed", "paste", "interpolate"]
+# What a batch is blended by: one for all its patches, or the one that each row of the plan has.
+BlendMode = Literal[PatchMode, "planned"]
 # Modes of Poisson blending, which needs a rim of background; the others make pixel by pixel.
-SEAMLESS: tuple[BlendMode, ...] = ("source", "mixed")
+SEAMLESS: tuple[PatchMode, ...] = ("source", "mixed")
+PATCH_MODES: tuple[PatchMode, ...] = get_args(PatchMode)
 # What can be asked for; a factor is the label of those methods that draw one.
 Label = Literal["binary", "continuous", "logistic"]
 LabelKind = Literal[Label, "factor"]
+
+
+class PatchLight(NamedTuple):
+    """How far the light of patches varies, by the names of ``ImageConfig``."""
+
+    brightness: float = 0.0
+    contrast: float = 0.0
+    white_balance: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +47,19 @@ class SynthesisMethod:
         several: an image gets up to ``max_patches`` patches, else one.
         shapes: how patches are shaped: clipped Gamma sides (eq. 5-6), CutPaste's areas and aspect
             ratios, or ellipses inside patches with Gamma sides.
+        light: patches come from a copy of the image in another light; None: from the image.
     """
 
     title: str
     other_image: bool = True
     shift: bool = True
     resize: bool = True
-    blend: BlendMode | None = None
+    blend: PatchMode | None = None
     label: LabelKind | None = None
     object_masks: bool = True
     several: bool = True
     shapes: Shapes = "gamma"
+    light: PatchLight | None = None
 
     @property
     def interpolates(self) -> bool:
@@ -70,4 +86,12 @@ METHODS: dict[str, SynthesisMethod] = {
         resize=False, object_masks=False, several=False, shapes="cutpaste",
     ),
     "ellipses": SynthesisMethod(title="D: ellipses", shapes="ellipses"),
+    # Beyond the paper, to be mixed with others.
+    "nsa_mixed": SynthesisMethod(title="NSA, mixed gradients", blend="mixed"),
+    # Places that are lighter, flatter, blurred or noisy.
+    "altered": SynthesisMethod(
+        title="Altered places",
+        other_image=False, shift=False, resize=False, blend="paste", shapes="ellipses",
+        light=PatchLight(brightness=0.3, contrast=0.5, white_balance=0.1, blur=1.5, noise=12),
+    ),
 }  # fmt: skip

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from nsa._native.cuda import kernels
-from nsa._native.cuda.plan import DevicePlan
+from nsa._native.cuda.plan import DevicePlan, Shape
+from nsa._native.layout import lights_table
 from nsa.errors import InputError
 from nsa.plan.table import Plan
 from nsa.settings.config import SynthesisConfig
@@ -19,23 +20,37 @@ def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Ten
         images: uint8 (N, C, H, W) on a GPU.
     """
     pixels = images.permute(0, 2, 3, 1).contiguous()
-    shape = kernels.shape_of(pixels)
-    mode = config.blend_mode
+    shape, lights = kernels.shape_of(pixels), None
+    if plan.lights is not None:
+        lights = lights_table(plan.lights.in_channels(shape[3]))
     on_device = DevicePlan.of(
-        *plan.tensors(), images=shape, sources=shape, mode=mode, device=pixels.device
+        *plan.tensors(),
+        images=shape,
+        sources=sources_of(shape, config),
+        mode=config.blend_mode,
+        device=pixels.device,
     )
-    return blend_and_label(pixels, on_device, config)
+    return blend_and_label(pixels, on_device, config, lights)
+
+
+def sources_of(images: Shape, config: SynthesisConfig) -> Shape:
+    """The shape of what patches are cut from: the images and, for some methods, copies of them."""
+    return (1 + config.relit) * images[0], *images[1:]
 
 
 def blend_and_label(
-    pixels: Tensor, plan: DevicePlan, config: SynthesisConfig
+    pixels: Tensor, plan: DevicePlan, config: SynthesisConfig, lights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Blended images (N, C, H, W) and labels (N, 1, H, W) of a plan that is on the device.
 
     Args:
         pixels: uint8 (N, H, W, C), contiguous; left unchanged.
+        lights: of :func:`nsa._native.layout.lights_table`, where patches have some.
     """
-    blended = kernels.blend(pixels, pixels, plan, config.blend_mode)
+    sources = pixels
+    if lights is not None:
+        sources = torch.cat([pixels, kernels.relight(pixels, lights)])
+    blended = kernels.blend(pixels, sources, plan, config.blend_mode)
     labels = kernels.label(
         pixels,
         blended,
@@ -49,13 +64,14 @@ def blend_and_label(
 
 
 def capture(
-    images: Tensor, plan: DevicePlan, config: SynthesisConfig
+    images: Tensor, plan: DevicePlan, config: SynthesisConfig, lights: Tensor | None = None
 ) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
     """:func:`synthesize` as a CUDA graph, which reads ``images`` and ``plan`` at every replay.
 
     Args:
         images: uint8 (N, C, H, W) on a GPU, channels-last; write new images into it.
         plan: of :meth:`DevicePlan.reserve`; update it before a replay.
+        lights: as for :func:`blend_and_label`, on the GPU; write new ones into it, too.
 
     Returns:
         The graph and the tensors that its replays write: blended images and labels.
@@ -70,9 +86,9 @@ def capture(
     stream = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(pixels.device))
     with torch.cuda.stream(stream):
-        blend_and_label(pixels, plan, config)
+        blend_and_label(pixels, plan, config, lights)
     torch.cuda.current_stream(pixels.device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others may pin memory
-        blended, labels = blend_and_label(pixels, plan, config)
+        blended, labels = blend_and_label(pixels, plan, config, lights)
     return graph, blended, labels

@@ -272,7 +272,8 @@ class DeviceSteps:
         """Augmented images, the same with anomalies, uint8 (n, C, *crop), and labels."""
         views = slot.layout.views_of(slot.block)
         normal = kernels.augment(slot.store, views, *self._images.crop)
-        images, labels = blend_and_label(normal, slot.plan, self._synthesis)
+        lights = slot.layout.patch_lights_of(slot.block)
+        images, labels = blend_and_label(normal, slot.plan, self._synthesis, lights)
         return normal.permute(0, 3, 1, 2), images, labels
 
     def _batch(self, slot: _Slot) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The input of a step on the GPU as one block of bytes: the packed plan, the views, the lights.
+"""The input of a step on the GPU as one block of bytes: packed plan, views, and lights.
 
 A captured graph reads this block and nothing else that changes, so one copy makes a replay do
 another step.
@@ -16,6 +16,7 @@ from nsa._native.extension import C
 from nsa._native.layout import LIGHT, VIEW, lights_table, views
 from nsa.plan.bounds import plan_bounds
 from nsa.settings.config import ImageConfig, SynthesisConfig
+from nsa.synthesis.on_gpu import sources_of
 from nsa.training.draw import Drawn
 
 
@@ -33,7 +34,8 @@ class PackedStep:
         count: as given.
         plan: layout of the plan and bounds of its launches, for any plan of these settings.
         plan_bytes: bytes of the plan, which comes first.
-        relit: whether lights come last.
+        relit: whether there are lights, in which the images are seen.
+        patches_relit: whether there are lights of the patches, which come last.
         bytes: of the whole.
     """
 
@@ -55,7 +57,7 @@ class PackedStep:
         self.count, self._stored = count, stored
         self.plan = C.DevicePlan.reserve(
             shape,
-            shape,
+            sources_of(shape, synthesis),
             synthesis.blend_mode,
             limits,
             bounds.rounds,
@@ -66,7 +68,10 @@ class PackedStep:
         self.plan_bytes = int(self.plan.bytes)
         self.relit = image_config.relit
         self._lights = self.plan_bytes + count * VIEW.itemsize
-        self.bytes = self._lights + self.relit * count * LIGHT.itemsize
+        self.patches_relit = synthesis.relit
+        self._patch_lights = self._lights + self.relit * count * LIGHT.itemsize
+        self.bytes = self._patch_lights + self.patches_relit * count * LIGHT.itemsize
+        self._channels = image_config.channels
 
     def pack(self, drawn: Drawn, image: npt.NDArray[np.int64], out: Tensor) -> None:
         """Write a step into ``out``, uint8 (bytes,) on the CPU.
@@ -84,6 +89,8 @@ class PackedStep:
         if drawn.lights is not None:
             lights = lights_table(drawn.lights)
             out[self._lights : self._lights + len(lights)] = lights
+        if drawn.plan.lights is not None:
+            out[self._patch_lights :] = lights_table(drawn.plan.lights.in_channels(self._channels))
 
     def views_of(self, block: Tensor) -> Tensor:
         """The part of a block that says how images are taken from the store."""
@@ -92,6 +99,10 @@ class PackedStep:
     def lights_of(self, block: Tensor, own: int) -> Tensor:
         """The part of a block that says in which light the first ``own`` images are seen."""
         return block[self._lights : self._lights + own * LIGHT.itemsize]
+
+    def patch_lights_of(self, block: Tensor) -> Tensor | None:
+        """The part of a block that says in which light patches are; None: there is none."""
+        return block[self._patch_lights :] if self.patches_relit else None
 
     def plan_of(self, block: Tensor) -> Tensor:
         """The part of a block that holds the plan."""

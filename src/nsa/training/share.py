@@ -34,11 +34,13 @@ def take_share(plan: Plan, total: int, own: range) -> tuple[npt.NDArray[np.int64
     """
     kept = (plan.rows[:, IMAGE] >= own.start) & (plan.rows[:, IMAGE] < own.stop)
     rows = plan.rows[kept]
-    others = np.setdiff1d(rows[:, SOURCE], own)
+    sources = rows[:, SOURCE] % total  # beyond the images come their copies in another light
+    others = np.setdiff1d(sources, own)
     chosen = np.concatenate([np.arange(own.start, own.stop), others]).astype(np.int64)
     position = np.zeros(total, dtype=np.int32)
     position[chosen] = np.arange(len(chosen), dtype=np.int32)
     rows[:, IMAGE] = position[rows[:, IMAGE]]
-    rows[:, SOURCE] = position[rows[:, SOURCE]]
+    rows[:, SOURCE] = position[sources] + (rows[:, SOURCE] >= total) * len(chosen)
     # Rows stay sorted by round and image, since the order of the own images is kept.
-    return chosen, Plan(rows=rows, factors=plan.factors[kept], masks=plan.masks)
+    lights = None if plan.lights is None else plan.lights.of(chosen)
+    return chosen, Plan(rows, plan.factors[kept], plan.masks, lights)

@@ -18,7 +18,12 @@ from nsa.settings.presets import KINDS, Preset, find_preset
 _log = logging.getLogger("nsa")
 
 _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are others
-    "synthesis": {"patch_pixels": None, "clean_share": 0.0},
+    "synthesis": {
+        "patch_pixels": None,
+        "clean_share": 0.0,
+        "mixture": {},
+        "opacity_bounds": [1.0, 1.0],
+    },
     "images": {
         "resize": "stretch",
         "reflection": 0,
