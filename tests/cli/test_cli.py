@@ -208,7 +208,7 @@ def test_synthesize_draws_every_method(
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     height, width = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[:2]
-    assert height > width  # nine rows of two
+    assert height > width  # eleven rows of two
 
 
 @pytest.mark.parametrize("method", ["pii", "ellipses"])

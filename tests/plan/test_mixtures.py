@@ -20,7 +20,7 @@ from nsa.settings.methods import METHODS, PATCH_MODES, PatchLight
 from nsa.synthesis import NSA
 
 ALPHA = 1e-4
-ALL = {"altered": 0.25, "cutpaste": 0.2, "nsa_mixed": 0.15, "ellipses": 0.1}
+ALL = {"altered": 0.2, "cutpaste": 0.2, "nsa_mixed": 0.15, "scars": 0.1, "ellipses": 0.1}
 SIZE = (90, 97)
 
 
@@ -33,9 +33,10 @@ def images_of(plan: Plan, method: str) -> np.ndarray:
     masked = rows[:, table.LABEL_MASK] >= 0
     chosen = {
         "altered": lit,
-        "cutpaste": own,
+        "cutpaste": own & ~masked,
+        "scars": own & masked,
         "nsa_mixed": mode == PATCH_MODES.index("mixed"),
-        "ellipses": ~lit & masked,
+        "ellipses": ~lit & ~own & masked,
     }[method]
     return np.unique(rows[chosen, table.IMAGE])
 

@@ -31,7 +31,8 @@ def test_no_plan_goes_beyond_its_bounds(method: str, variant: str, background: f
         plan = draw_plan(config, count, height, width, seed=seed, object_masks=masks)
         sides.append(plan.rows[:, [HEIGHT, WIDTH]].max(axis=0))
         assert plan.rows[:, ROUND].max() < bounds.rounds
-        if background is not None or mixed or METHODS[method].shapes == "ellipses":
+        masked = mixed or METHODS[method].shapes in ("ellipses", "perlin", "scars")
+        if background is not None or masked:
             assert plan.masks.size <= count * bounds.mask_bytes
         assert plan.rows[:, IMAGE].max() < count
     largest = np.max(sides, axis=0)
@@ -40,3 +41,18 @@ def test_no_plan_goes_beyond_its_bounds(method: str, variant: str, background: f
     # Not so generous that it costs: the largest of these few hundred patches come near.
     assert largest[0] >= 0.5 * bounds.height
     assert largest[1] >= 0.5 * bounds.width
+
+
+@pytest.mark.parametrize("shape", [(9, 40), (26, 24), (80, 300), (256, 256), (1100, 900)])
+def test_scars_of_any_image_have_room(shape: tuple[int, int], fresh_seed: int) -> None:
+    config = SynthesisConfig(method="scars", max_patches=8)
+    bounds = plan_bounds(config, *shape)
+    plan = draw_plan(config, 200, *shape, seed=fresh_seed)
+    assert (plan.rows[:, [HEIGHT, WIDTH]] <= (bounds.height, bounds.width)).all()
+    for image in range(200):
+        rows = plan.rows[plan.rows[:, IMAGE] == image]
+        assert (rows[:, HEIGHT] * rows[:, WIDTH]).sum() <= bounds.mask_bytes
+    assert len(plan) > 200 or min(shape) < 20
+    # The longest that lie along a side of the image fill what is reserved.
+    longest = plan.rows[:, [HEIGHT, WIDTH]].max(initial=0)
+    assert longest >= 0.8 * min(bounds.height, bounds.width) or min(shape) < 20

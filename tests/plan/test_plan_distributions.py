@@ -192,7 +192,7 @@ def shares(plan: Plan) -> Values:
     )
 
 
-@pytest.mark.parametrize("method", ["nsa", "cutpaste", "ellipses", "pii"])
+@pytest.mark.parametrize("method", ["nsa", "cutpaste", "ellipses", "pii", "scars", "perlin"])
 def test_a_share_of_images_is_left_clean(method: str, fresh_seed: int) -> None:
     """And the others are what they are without clean ones, in a batch of any size."""
     config = SynthesisConfig(method=method, clean_share=0.3)

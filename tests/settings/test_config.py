@@ -215,6 +215,8 @@ DECIDED = {
     "cutpaste_shapes": (None, None, False, "C: CutPaste's shapes"),
     "ellipses": (None, None, True, "D: ellipses"),
     "nsa_mixed": ("mixed", None, True, "NSA, mixed gradients"),
+    "scars": ("paste", None, True, "Scars"),
+    "perlin": ("paste", None, True, "Perlin masks"),
     "altered": ("paste", None, True, "Altered places"),
 }
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nsa.plan.boxes import limits
 from nsa.plan.cutpaste import AREAS, ASPECTS
+from nsa.plan.scars import largest
 from nsa.settings.config import SynthesisConfig
 
 
@@ -44,6 +45,8 @@ def _member_bounds(config: SynthesisConfig, height: int, width: int, objects: bo
     if way.shapes == "cutpaste":
         area = AREAS[1] * height * width
         sides = _rounded(math.sqrt(area / ASPECTS[0])), _rounded(math.sqrt(area * ASPECTS[1]))
+    elif way.shapes == "scars":
+        sides = largest(height, width)
     elif found.paper:
         sides = height, width  # of very long patches the image itself limits the longer side
     else:
@@ -51,7 +54,10 @@ def _member_bounds(config: SynthesisConfig, height: int, width: int, objects: bo
         sides = factor * found.rows.half_high, factor * found.columns.half_high
     rows, columns = min(height, sides[0]), min(width, sides[1])
     masked = config.mask_background is not None or (objects and way.object_masks)
-    masks = int(masked) + int(way.shapes == "ellipses")
+    # Random masks are cut to the object for the label, and so have another for the blending.
+    masks = int(masked) + int(way.shapes in ("ellipses", "perlin"))
+    if way.shapes == "scars":
+        masks = 1  # which are not cut
     return PlanBounds(found.max_patches, rows, columns, masks * found.max_patches * rows * columns)
 
 

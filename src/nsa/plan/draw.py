@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from nsa.errors import InputError
-from nsa.plan import cutpaste, ellipses, natural, table
+from nsa.plan import cutpaste, inside, natural, scars, table
 from nsa.plan.boxes import limits
 from nsa.plan.light import draw_patch_lights
 from nsa.plan.masks import padded
@@ -118,17 +120,21 @@ def _draw_member(
     objects = masks if way.object_masks else None
     bounds = limits(config, height, width, objects=objects is not None)
     word = np.uint64(seed % 2**64)
+    # Without objects the samplers never read the masks, but have to be given some.
+    given = padded(np.zeros((1, 1, 1), np.uint8)) if objects is None else objects
     labels = np.zeros(0, np.uint8)
     if way.shapes == "cutpaste":
         rows = cutpaste.draw(bounds, count, word, wanted)
         factors = np.ones(len(rows), np.float32)
+    elif way.shapes == "scars":
+        room = math.prod(scars.largest(height, width))
+        rows, labels = scars.draw(bounds, count, word, wanted, given, room)
+        factors = np.ones(len(rows), np.float32)
     else:
-        # Without objects the kernel never reads the masks, but has to be given some.
-        given = padded(np.zeros((1, 1, 1), np.uint8)) if objects is None else objects
         rows, labels, factors = natural.draw(bounds, count, word, wanted, given)
-        if way.shapes == "ellipses":
-            rows, labels = ellipses.cut(rows, labels, word, bounds.paper)
-            factors = factors[: len(rows)]  # all are 1
+        if way.shapes in ("ellipses", "perlin"):
+            rows, labels = inside.cut(rows, labels, word, bounds.paper, way.shapes == "perlin")
+            factors = factors[: len(rows)]  # of such a method all are 1
     mode = config.patch_mode
     rows[:, table.MODE] = PATCH_MODES.index(mode)
     if way.light is not None:

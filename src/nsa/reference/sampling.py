@@ -14,12 +14,24 @@ import numpy.typing as npt
 
 from nsa.plan.light import draw_patch_lights
 from nsa.plan.table import COLUMNS, Plan
-from nsa.reference.shapes import Box, Mask, bounding_box, cutpaste_boxes, cutpaste_place, ellipses
+from nsa.reference.shapes import (
+    Box,
+    Mask,
+    bounding_box,
+    cutpaste_boxes,
+    cutpaste_place,
+    ellipses,
+    perlin,
+    scar,
+)
 from nsa.settings.config import Bounds, SynthesisConfig
 from nsa.settings.methods import PATCH_MODES, SEAMLESS
 
 TRIES = 200
 MIN_PIXELS = 50
+
+Row = dict[str, int]
+Patch = tuple[Row, dict[str, Mask]]  # without its image and round, and with its masks
 
 
 def draw_plan(
@@ -36,7 +48,7 @@ def draw_plan(
     shares = [*config.mixture.values(), 1 - sum(config.mixture.values())]
     method = rng.choice(len(shares), count, p=np.maximum(shares, 0))
     lights = draw_patch_lights([member.way.light for member in config.members], method, seed)
-    rows: list[dict[str, int]] = []
+    rows: list[Row] = []
     factors: list[float] = []
     masks: list[Mask] = []
     used = 0
@@ -55,10 +67,11 @@ def draw_plan(
         for attempt in range(config.max_patches if way.several else 1):
             if attempt > 0 and rng.random() < 0.5:
                 continue
-            row = _draw_boxes(rng, member, (height, width), pair)
-            found = None if row is None else _draw_masks(rng, member, row, pair)
-            if row is None or found is None:
+            draw = _draw_scar if way.shapes == "scars" else _draw_patch
+            drawn = draw(rng, member, (height, width), pair)
+            if drawn is None:
                 continue
+            row, found = drawn
             if config.translucent:
                 factor = rng.uniform(*config.opacity_bounds)
             row.update(
@@ -91,12 +104,47 @@ def _source_image(rng: np.random.Generator, config: SynthesisConfig, image: int,
     return (image - 1) % count
 
 
+def _draw_patch(
+    rng: np.random.Generator,
+    config: SynthesisConfig,
+    shape: tuple[int, int],
+    object_masks: tuple[Mask, Mask] | None,
+) -> Patch | None:
+    """A patch of any shapes but scars; None if no place is found or too little is left of it."""
+    row = _draw_boxes(rng, config, shape, object_masks)
+    return None if row is None else _draw_masks(rng, config, row, object_masks)
+
+
+def _draw_scar(
+    rng: np.random.Generator,
+    config: SynthesisConfig,
+    shape: tuple[int, int],
+    object_masks: tuple[Mask, Mask] | None,
+) -> Patch | None:
+    """A scar, whose centre lies on the object where it is cut and where it lands."""
+    mask = scar(rng, min(shape))
+    h, w = mask.shape
+    if h > shape[0] or w > shape[1] or mask.sum() < MIN_PIXELS:
+        return None
+    places = []
+    for objects in object_masks or (None, None):
+        tries = (cutpaste_place(rng, shape, h, w) for _ in range(TRIES))
+        on_it = (p for p in tries if objects is None or objects[p[0] + h // 2, p[1] + w // 2])
+        places.append(next(on_it, None))
+    source, target = places
+    if source is None or target is None:
+        return None
+    row = {"src_y": source[0], "src_x": source[1], "src_h": h, "src_w": w, "height": h, "width": w}
+    row |= {"dst_y": target[0], "dst_x": target[1]}
+    return _placed(config, row, mask, mask)
+
+
 def _draw_boxes(
     rng: np.random.Generator,
     config: SynthesisConfig,
     shape: tuple[int, int],
     object_masks: tuple[Mask, Mask] | None,
-) -> dict[str, int] | None:
+) -> Row | None:
     """Source box, size and destination of a patch; None if no place is found."""
     way = config.way
     cutpaste = way.shapes == "cutpaste"
@@ -135,7 +183,7 @@ def _draw_boxes(
     return None
 
 
-def _objects(row: dict[str, int], object_masks: tuple[Mask, Mask]) -> tuple[Mask, Mask]:
+def _objects(row: Row, object_masks: tuple[Mask, Mask]) -> tuple[Mask, Mask]:
     """The object in the resized patch and under it."""
     y, x, h, w = (row[name] for name in ("src_y", "src_x", "src_h", "src_w"))
     source = np.ascontiguousarray(object_masks[0][y : y + h, x : x + w])
@@ -147,20 +195,31 @@ def _objects(row: dict[str, int], object_masks: tuple[Mask, Mask]) -> tuple[Mask
 def _draw_masks(
     rng: np.random.Generator,
     config: SynthesisConfig,
-    row: dict[str, int],
+    row: Row,
     object_masks: tuple[Mask, Mask] | None,
-) -> dict[str, Mask] | None:
-    """The masks of a patch that are not all ones; what is blended, and where, goes into ``row``."""
+) -> Patch | None:
+    """A patch with its masks; None if too little of it is left."""
     h, w = row["height"], row["width"]
     label = np.ones((h, w), np.uint8)
     if config.way.shapes == "ellipses":
         label = ellipses(rng, h, w)
+    elif config.way.shapes == "perlin":
+        label = perlin(rng, h, w)
     blend = label
     if object_masks is not None:
         resized, target_object = _objects(row, object_masks)
         either = resized | target_object
         label = label & either
         blend = label | (1 - either)
+    # Also where it is pasted, which changes no background.
+    if config.way.shapes == "perlin" and label[1:-1, 1:-1].sum() < MIN_PIXELS:
+        return None
+    return _placed(config, row, label, blend)
+
+
+def _placed(config: SynthesisConfig, row: Row, label: Mask, blend: Mask) -> Patch | None:
+    """The masks that are not all ones; what is blended, and where, goes into ``row``."""
+    h, w = row["height"], row["width"]
     if config.patch_mode not in SEAMLESS:
         # Only seamless cloning needs a rim, and background to be blended smoothly.
         row.update(roi_y=0, roi_x=0, roi_h=h, roi_w=w, place_y=row["dst_y"], place_x=row["dst_x"])
@@ -178,8 +237,8 @@ def _draw_masks(
             left = row["dst_x"] + w - w // 2 - roi_w // 2
         row.update(roi_y=y, roi_x=x, roi_h=roi_h, roi_w=roi_w, place_y=top, place_x=left)
     if label is blend:
-        return {} if label.all() else {"label_mask": label, "blend_mask": blend}
-    return {"label_mask": label} if blend.all() else {"label_mask": label, "blend_mask": blend}
+        return row, {} if label.all() else {"label_mask": label, "blend_mask": blend}
+    return row, {"label_mask": label} if blend.all() else {"label_mask": label, "blend_mask": blend}
 
 
 def _bounds(config: SynthesisConfig, shape: tuple[int, int]) -> tuple[Bounds, Bounds]:

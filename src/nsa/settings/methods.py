@@ -1,8 +1,8 @@
-"""Every way to make synthetic anomalies as data: what they have and lack.
+"""Every method as data: what its synthetic anomalies have and lack.
 
-The systems of the NSA paper, Tables 5 and 6 and the ablations of Appendix B.1 (Table 7), all but
-``cutpaste_shapes`` with patches chosen as NSA chooses them, as the paper's own baselines are; and
-kinds that others train on.
+The systems of Tables 5 and 6 of the NSA paper, the ablations of its Appendix B.1 (Table 7), and
+methods beyond it. All but ``cutpaste_shapes`` and ``scars`` choose patches as NSA does, as the
+paper's own baselines do.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-Shapes = Literal["gamma", "cutpaste", "ellipses"]
+Shapes = Literal["gamma", "cutpaste", "ellipses", "perlin", "scars"]
 PatchMode = Literal["source", "mixed", "paste", "interpolate"]
 # What a batch is blended by: one for all its patches, or the one that each row of the plan has.
 BlendMode = Literal[PatchMode, "planned"]
@@ -46,8 +46,10 @@ class SynthesisMethod:
         object_masks: object masks are used where the configuration has a background.
         several: an image gets up to ``max_patches`` patches, else one.
         shapes: how patches are shaped: clipped Gamma sides (eq. 5-6), CutPaste's areas and aspect
-            ratios, or ellipses inside patches with Gamma sides.
-        light: patches come from a copy of the image in another light; None: from the image.
+            ratios, ellipses or thresholded Perlin noise inside patches with Gamma sides, or
+            CutPaste's scars, which are thin rectangles at any angle.
+        light: how far patches vary that come from a copy of the image in another light; None: they
+            come from the images.
     """
 
     title: str
@@ -86,12 +88,20 @@ METHODS: dict[str, SynthesisMethod] = {
         resize=False, object_masks=False, several=False, shapes="cutpaste",
     ),
     "ellipses": SynthesisMethod(title="D: ellipses", shapes="ellipses"),
-    # Beyond the paper, to be mixed with others.
+    # Beyond the paper, and worth more in a mixture than alone.
     "nsa_mixed": SynthesisMethod(title="NSA, mixed gradients", blend="mixed"),
+    "scars": SynthesisMethod(
+        title="Scars", other_image=False, resize=False, blend="paste", shapes="scars"
+    ),
+    # Of the image itself in other colours.
+    "perlin": SynthesisMethod(
+        title="Perlin masks", other_image=False, blend="paste", shapes="perlin",
+        light=PatchLight(brightness=0.5, contrast=0.5, white_balance=0.5),
+    ),
     # Places that are lighter, flatter, blurred or noisy.
     "altered": SynthesisMethod(
         title="Altered places",
         other_image=False, shift=False, resize=False, blend="paste", shapes="ellipses",
-        light=PatchLight(brightness=0.3, contrast=0.5, white_balance=0.1, blur=1.5, noise=12),
+        light=PatchLight(brightness=0.3, contrast=0.5, white_balance=0.1, blur=1.5, noise=12.0),
     ),
 }  # fmt: skip

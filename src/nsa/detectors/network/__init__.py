@@ -23,7 +23,7 @@ class NetworkMethod(DetectionMethod[NetworkRequest, "NetworkRun"]):
 
     names = tuple(METHODS)
     request = NetworkRequest
-    summary = f"a system of the NSA paper ({', '.join(names)})"
+    summary = f"a system of the NSA paper, or anomalies of other shapes ({', '.join(names)})"
     lacks = "which trains a network on synthetic anomalies"
     steps = True
 
