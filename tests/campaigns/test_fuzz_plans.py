@@ -18,7 +18,7 @@ from nsa.plan import COLUMNS, Plan, draw_plan
 from nsa.plan.bounds import plan_bounds
 from nsa.plan.table import IMAGE, ROUND
 from nsa.settings.config import LABELS, SynthesisConfig
-from nsa.settings.methods import METHODS
+from nsa.settings.methods import METHODS, PATCH_MODES
 
 _REACH = 5  # px that a label's median goes beyond its patch
 
@@ -30,6 +30,12 @@ class Case(NamedTuple):
     shape: tuple[int, int, int]
     masks: np.ndarray | None
     seed: int
+
+    @property
+    def sources(self) -> tuple[int, int, int]:
+        """What patches are cut from: the images and, for some methods, copies of them."""
+        count, height, width = self.shape
+        return (1 + self.config.relit) * count, height, width
 
     def draw(self) -> Plan:
         return draw_plan(self.config, *self.shape, seed=self.seed, object_masks=self.masks)
@@ -43,8 +49,16 @@ def cases(draw: st.DrawFn) -> Case:
 
     share = st.floats(0, 1)
     grey = st.one_of(st.sampled_from([0, 255]), st.floats(0, 255))
+    method = draw(st.sampled_from(sorted(METHODS)))
+    mixed = [name for name in sorted(METHODS) if not METHODS[name].interpolates and name != method]
+    names = draw(st.lists(st.sampled_from(mixed), max_size=3, unique=True))
+    if METHODS[method].interpolates or draw(st.booleans()):
+        names = []
     config = SynthesisConfig(
-        method=draw(st.sampled_from(sorted(METHODS))),
+        method=method,
+        mixture={name: draw(st.floats(0.01, 0.33)) for name in names},
+        opacity_bounds=draw(st.sampled_from([(1.0, 1.0), bounds(0.011, 1)])),
+        clean_share=draw(st.sampled_from([0.0, 0.5])),
         variant=draw(st.sampled_from(["released", "paper"])),
         label=draw(st.sampled_from(LABELS)),
         gradients=draw(st.sampled_from(["source", "mixed"])),
@@ -74,7 +88,7 @@ def test_drawn_plans(fresh_seed: int, effort: float) -> None:
     def check(case: Case) -> None:
         plan = case.draw()
         patches[0] += len(plan)
-        assert is_valid(plan, case.shape, case.shape)
+        assert is_valid(plan, case.shape, case.sources)
         keys = [(row[ROUND], row[IMAGE]) for row in plan.rows.tolist()]
         assert keys == sorted(set(keys))
         for image in range(case.shape[0]):
@@ -84,6 +98,7 @@ def test_drawn_plans(fresh_seed: int, effort: float) -> None:
         again = case.draw()
         for part in ("rows", "factors", "masks"):
             assert np.array_equal(getattr(plan, part), getattr(again, part))
+        assert (plan.lights is None) != case.config.relit
         fits_what_is_reserved(plan, case)
         makes_pictures(plan, case)
 
@@ -115,7 +130,8 @@ def test_hostile_plans(fresh_seed: int, effort: float) -> None:
         masks = plan.masks[: len(plan.masks) - draw(st.integers(0, 1))]
         side = st.integers(1, 90)
         to = draw(st.sampled_from([case.shape, (max(count - 1, 0), height, width)]))
-        sources = draw(st.sampled_from([case.shape, (count, draw(side), draw(side))]))
+        most = case.sources[0]
+        sources = draw(st.sampled_from([case.sources, (most, draw(side), draw(side))]))
         return Plan(rows, factors, masks), to, sources
 
     def check(given: tuple[Plan, tuple[int, int, int], tuple[int, int, int]]) -> None:
@@ -160,6 +176,7 @@ def is_valid(plan: Plan, images: tuple[int, int, int], sources: tuple[int, int, 
         and within("roi_x", "roi_w", at["width"]) and within("roi_y", "roi_h", at["height"])
         and within("place_x", "roi_w", images[2]) and within("place_y", "roi_h", images[1])
         and all(((one == -1) | ((one >= 0) & (one + area <= size))).all() for one in masks)
+        and ((at["mode"] >= 0) & (at["mode"] < len(PATCH_MODES))).all()
         and (np.diff(at["round"]) >= 0).all()
         and ((plan.factors > 0) & (plan.factors <= 1)).all()
     )  # fmt: skip
@@ -170,10 +187,9 @@ def fits_what_is_reserved(plan: Plan, case: Case) -> None:
     count, height, width = case.shape
     room = plan_bounds(case.config, height, width)
     limits = C.DeviceLimits(shared_memory=232448, multiprocessors=132)
-    shape = count, height, width, 3
     reserved = C.DevicePlan.reserve(
-        shape,
-        shape,
+        (*case.shape, 3),
+        (*case.sources, 3),
         case.config.blend_mode,
         limits,
         room.rounds,
