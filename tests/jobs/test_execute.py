@@ -19,7 +19,7 @@ from rich.console import Console
 from small_jobs import Small, small
 
 from nsa.errors import InputError
-from nsa.jobs.execute import FAILED, FINISHED, QUEUED, RUNS, WAITS, execute
+from nsa.jobs.execute import FAILED, FINISHED, LEFT_OUT, QUEUED, RUNS, WAITS, execute
 from nsa.jobs.inline import InlineExecutor
 from nsa.jobs.job import Needs
 from nsa.system.interrupt import Interrupted
@@ -213,6 +213,56 @@ def test_an_error_of_looking_is_raised(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"^Another version wrote it\.$"):
         execute([Refused(tmp_path, "one")], Later(), nothing, "go on")
+
+
+class Overlapping(Later):
+    """Its jobs end when a later one begins, as ``ends`` says."""
+
+    def __init__(self, ends: dict[str, dict[str, str | None]]) -> None:
+        super().__init__(9)
+        self.ends, self.futures = ends, dict[str, Future[str | None]]()
+
+    def start(self, job: Small) -> Future[str | None]:
+        future = self.futures[job.name] = super().start(job)
+        for name, failure in self.ends.get(job.name, {}).items():
+            self.futures[name].set_result(failure)
+        return future
+
+
+PARTS = {"a1": "a", "a2": "a", "a3": "a"}
+
+
+def test_a_job_begins_when_its_parts_have_ended(tmp_path: Path) -> None:
+    jobs = small(tmp_path, "a1", "a2", "a3", "a", "b")
+    jobs[1].result.touch()
+    executor = Overlapping({"b": {"a3": None, "a1": None}, "a": {"b": None, "a": None}})
+    assert execute(jobs, executor, nothing, "go on", parts=PARTS) == {}
+    assert executor.started == ["a1", "a3", "b", "a"]
+    executor = Overlapping({"a": {"a": None}})
+    for job in jobs[:3]:
+        job.result.touch()
+    assert execute(jobs[:4], executor, nothing, "go on", parts=PARTS) == {}
+    assert executor.started == ["a"]
+
+
+def test_a_part_that_fails_is_why_its_job_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsa.jobs.execute._log.propagate", True)
+    caplog.set_level("INFO", "nsa")
+    executor = Overlapping({"a2": {"a1": "It is no good."}, "b": {"a2": "Nor is this.", "b": None}})
+    jobs = small(tmp_path, "a1", "a2", "a3", "a", "b")
+    found = execute(jobs, executor, nothing, "go on", parts=PARTS)
+    assert found == {"a": "It is no good."}
+    assert executor.started == ["a1", "a2", "b"]  # what runs goes on
+    said = dict.fromkeys(caplog.messages)  # twice each, if a command ran in this process before
+    assert [line for line in said if "runs" not in line] == [
+        f"a1 {FAILED}; 4 of 5 left.",
+        f"a3 {LEFT_OUT}; 3 of 5 left.",
+        f"a2 {FAILED}; 2 of 5 left.",
+        f"a {FAILED}; 1 of 5 left.",
+        f"b {FINISHED}; 0 of 5 left.",
+    ]
 
 
 @dataclass(frozen=True)

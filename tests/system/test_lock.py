@@ -98,6 +98,15 @@ def test_a_folder_is_used_by_one_run(tmp_path: Path) -> None:
         pass
 
 
+def test_parts_of_a_folder_are_used_at_once(tmp_path: Path) -> None:
+    with FolderLock(tmp_path, part="fold-0"):
+        with FolderLock(tmp_path, part="fold-1"):
+            assert (tmp_path / ".fold-1.lock").is_file()
+        with pytest.raises(InputError, match="Another run"), FolderLock(tmp_path, part="fold-0"):
+            pass
+    assert list(tmp_path.iterdir()) == []  # it stays: others may be about to use it
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:

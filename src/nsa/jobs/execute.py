@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -24,7 +24,7 @@ from nsa.system.interrupt import Interrupted, StopRequest
 _log = logging.getLogger("nsa")
 
 WAITS, QUEUED, RUNS = "waits", "waits for a place", "runs"
-FINISHED, FAILED = "is finished", "failed"
+FINISHED, FAILED, LEFT_OUT = "is finished", "failed", "is left out"
 _SECONDS_BETWEEN_LOOKS = 0.5  # at signals, at places that become free elsewhere, and of a person
 
 
@@ -35,6 +35,7 @@ def execute(
     further: str,
     *,
     lasting: bool = True,
+    parts: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Do all jobs that are not finished, and wait for them.
 
@@ -42,19 +43,21 @@ def execute(
         jobs: in the order in which they begin; each has a name of its own.
         executor: does them; it is entered and left here.
         draw: what a person at a terminal sees, made of the states by name: :data:`WAITS`,
-            :data:`QUEUED`, :data:`RUNS`, :data:`FINISHED` or :data:`FAILED`. Elsewhere the log says
-            what begins and what ends.
+            :data:`QUEUED`, :data:`RUNS`, :data:`FINISHED`, :data:`FAILED` or :data:`LEFT_OUT`.
+            Elsewhere the log says what begins and what ends.
         further: how to continue after a signal, which ends what is said then.
         lasting: what was drawn last stays at the terminal; else it vanishes.
+        parts: names of jobs that are parts of another one -> its name. It begins when all of them
+            have ended; if one has failed, that is why it does, and those that wait are left out.
 
     Returns:
-        Why the failed ones did, by name.
+        Why the failed ones did, by name; a job for its parts.
 
     Raises:
         InputError: a job cannot be looked at, or the executor cannot do it, or is lost.
         Interrupted: a signal came; what ran has saved and ended, or ended at a second Ctrl-C.
     """
-    course = _Course(jobs, executor)
+    course = _Course(jobs, executor, parts or {})
     view = LiveView(lambda: draw(course.states), lasting=lasting)
     with StopRequest() as stop, view, executor:
         drawn = 0.0
@@ -92,11 +95,16 @@ class _Course:
         left: how many jobs wait or run.
     """
 
-    def __init__(self, jobs: Sequence[Job], executor: Executor) -> None:
-        self._count, self._executor = len(jobs), executor
+    def __init__(
+        self, jobs: Sequence[Job], executor: Executor, whole_of: Mapping[str, str]
+    ) -> None:
+        self._count, self._executor, self._whole_of = len(jobs), executor, whole_of
         self.states = {job.name: FINISHED if job.is_finished() else WAITS for job in jobs}
         self._waiting = deque(job for job in jobs if self.states[job.name] == WAITS)
         self.left = len(self._waiting)
+        self._parts_left = Counter(
+            whole_of[job.name] for job in self._waiting if job.name in whole_of
+        )
         self.failures: dict[str, str] = {}
         self._running: dict[Future[str | None], Job] = {}
         self._queued: set[Future[str | None]] = set()  # of these
@@ -109,9 +117,13 @@ class _Course:
 
     def start(self) -> bool:
         """Hand over the next job, if there is room for one."""
-        if self._executor.room <= 0 or not self._waiting:
+        job = self._next() if self._executor.room > 0 else None
+        if job is None:
             return False
-        job = self._waiting.popleft()
+        whole = self._whole(job)
+        if whole in self.failures:  # by one of its parts
+            self._end(job, FAILED if job.name == whole else LEFT_OUT)
+            return True
         if job.is_finished():  # by others, meanwhile
             self._end(job, FINISHED)
             return True
@@ -125,6 +137,17 @@ class _Course:
             self._queued.add(future)
         future.add_done_callback(self._done.put)
         return True
+
+    def _next(self) -> Job | None:
+        """The first that waits for none of its parts, no longer among those that wait."""
+        job = next((job for job in self._waiting if not self._parts_left[job.name]), None)
+        if job is not None:
+            self._waiting.remove(job)
+        return job
+
+    def _whole(self, job: Job) -> str:
+        """The name of the job that a job is a part of, or its own."""
+        return self._whole_of.get(job.name, job.name)
 
     def look(self) -> None:
         """Note which jobs have got a place."""
@@ -150,11 +173,13 @@ class _Course:
         except (Interrupted, KeyboardInterrupt) as stop:  # which came to its worker alone
             failure = str(stop) or "It was interrupted."
         if failure is not None:
-            self.failures[job.name] = failure
+            self.failures.setdefault(self._whole(job), failure)
         self._end(job, FINISHED if failure is None else FAILED)
 
     def _end(self, job: Job, state: str) -> None:
         self.states[job.name] = state
         self.left -= 1
+        if job.name in self._whole_of:
+            self._parts_left[self._whole_of[job.name]] -= 1
         if not console.is_terminal:
             _log.info("%s %s; %d of %d left.", job.name, state, self.left, self._count)

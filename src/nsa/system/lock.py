@@ -18,7 +18,7 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class FolderLock:
-    """Exclusive use of a folder of results while a ``with`` block lasts.
+    """Exclusive use of a folder of results, or of a part of it, while a ``with`` block lasts.
 
     The operating system drops the lock when the process ends, however it ends. Its file goes with
     the block, and the folder too if nothing is in it then; what a process that was killed had begun
@@ -27,10 +27,13 @@ class FolderLock:
     Args:
         path: the folder.
         wait: seconds to wait for a process that has it.
+        part: of the folder, by a name, which is all that is meant: processes may have others, and
+            the folder stays.
     """
 
-    def __init__(self, path: Path, wait: float = 0.0) -> None:
-        self._path, self._wait = path, wait
+    def __init__(self, path: Path, wait: float = 0.0, part: str = "") -> None:
+        self._path, self._wait, self._part = path, wait, part
+        self._name = path / (f".{part}{_LOCK}" if part else _LOCK)
         self._file: int | None = None
 
     def __enter__(self) -> None:
@@ -47,8 +50,9 @@ class FolderLock:
         if self._file is None:
             return
         with contextlib.suppress(OSError):  # read-only by now, or mounted
-            (self._path / _LOCK).unlink(missing_ok=True)
-            self._path.rmdir()
+            self._name.unlink(missing_ok=True)
+            if not self._part:
+                self._path.rmdir()
         os.close(self._file)
         self._file = None
 
@@ -58,7 +62,7 @@ class FolderLock:
         That is until a time, or if it is no longer that of the folder: its owner has just left.
         """
         try:
-            file = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            file = os.open(self._name, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise InputError(
                 f"Cannot write to the folder {self._path}: {error.strerror or error}; choose "
@@ -81,7 +85,7 @@ class FolderLock:
                 f"The folder {self._path} cannot be locked ({error.strerror or error}); choose an "
                 "--output on another drive."
             ) from error
-        if same_file(file, self._path / _LOCK):
+        if same_file(file, self._name):
             return file
         os.close(file)
         return None
