@@ -21,12 +21,17 @@ import ray
 from cluster_jobs import Counting, Saving
 from ray.cluster_utils import Cluster
 from small_jobs import small
+from tiny import write_product
 
 from nsa.errors import InputError
 from nsa.jobs.cluster import connect, nodes
 from nsa.jobs.cluster.executor import ClusterExecutor
 from nsa.jobs.execute import execute
 from nsa.jobs.job import Job, Needs
+from nsa.reproduce.gaussian.jobs import plan_jobs
+from nsa.reproduce.request import ReproduceRequest
+from nsa.reproduce.results import result_path
+from nsa.reproduce.runner import prepare_folder, run_jobs
 from nsa.system.interrupt import Interrupted
 
 FOLDER = Path(sys.argv[1])
@@ -129,6 +134,24 @@ def interrupted(address: str) -> None:
     FOUND["saved"] = sorted(path.name for path in folder.glob("*.saved"))
 
 
+def folds(address: str) -> None:
+    """A paper's baseline, whose folds are jobs, and the same here without a cluster."""
+    root = write_product(FOLDER / "products", train=6, good=2, defective=2)
+    (FOLDER / "small.yaml").write_text("gaussian: {size: [32, 32]}")
+    for name, cluster in (("there", address), ("here", None)):
+        request = ReproduceRequest(
+            data_root=root, output=FOLDER / name, paper="gaussian", methods=("autoencoder",),
+            seeds=(0,), categories=("disc",), epochs=1, config=FOLDER / "small.yaml", device="cpu",
+        )  # fmt: skip
+        jobs = [dataclasses.replace(job, folds=2) for job in plan_jobs(request)]
+        prepare_folder(request.output)
+        FOUND[f"folds {name} failures"] = run_jobs(jobs, request, 1, cluster)
+        values = json.loads(result_path(request.output, jobs[0]).read_text())
+        FOUND[f"folds {name}"] = {what: values[what] for what in ("metrics", "curves", "weights")}
+        logs = request.output / "logs"
+        FOUND[f"folds {name} logs"] = sorted(path.name for path in logs.iterdir())
+
+
 def lost_node(cluster: Cluster, address: str) -> None:
     """The second node is killed while it is at a job."""
     folder = FOLDER / "lost"
@@ -187,7 +210,7 @@ def main() -> None:
     address = cluster.address
     other_versions(address)
     with connect.connected(address):  # which the rest goes on with
-        for part in (unmet_needs, failures, shares, interrupted):
+        for part in (unmet_needs, failures, shares, interrupted, folds):
             part(address)
         lost_node(cluster, address)
         unshared(address)

@@ -100,6 +100,15 @@ def test_a_signal_lets_jobs_save(found: Mapping[str, Any]) -> None:
     assert found["saved"] == ["left.saved", "right.saved"]  # and the third had not begun
 
 
+def test_folds_of_a_baseline_are_jobs(found: Mapping[str, Any]) -> None:
+    assert found["folds there failures"] == found["folds here failures"] == {}
+    assert found["folds there"] == found["folds here"]
+    first, second, whole = found["folds there logs"]
+    stem = whole.removesuffix(".log")
+    assert (first, second) == (f"{stem}-fold-0.log", f"{stem}-fold-1.log")
+    assert found["folds here logs"] == []  # one after the other in one process
+
+
 def test_a_job_goes_on_elsewhere_when_its_node_is_lost(found: Mapping[str, Any]) -> None:
     assert found["lost failures"] == {}
     begun = {}

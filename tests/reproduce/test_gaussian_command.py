@@ -6,9 +6,11 @@ import csv
 import dataclasses
 import errno
 import hashlib
+import io
 import json
 import pickle
 import shutil
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +18,27 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from tiny import nsa, sentence, unless_given, write_product
 from typer.testing import Result as CliResult
 
+from nsa.errors import InputError
 from nsa.gaussian import DISTRIBUTIONS, FeatureExtractor, GaussianDetector
 from nsa.gaussian.folds import fold_rows
 from nsa.images import load_images
-from nsa.jobs.job import Needs
+from nsa.jobs.execute import RUNS, WAITS
+from nsa.jobs.executor import Executor
+from nsa.jobs.inline import InlineExecutor
+from nsa.jobs.job import Job, Needs
 from nsa.metrics import auroc
 from nsa.model.backbones import random_network
 from nsa.model.packages import PackageWeights
 from nsa.reproduce.gaussian.jobs import plan_jobs
+from nsa.reproduce.live import LiveTable
 from nsa.reproduce.request import ReproduceRequest
-from nsa.reproduce.runner import RequestedJob
+from nsa.reproduce.runner import RequestedJob, run_jobs
+from nsa.system.interrupt import Interrupted
+from nsa.system.lock import FolderLock
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +206,168 @@ def test_a_worker_does_what_is_left(finished: Path, small: Path, tmp_path: Path)
     requested = pickle.loads(pickle.dumps(RequestedJob(plan_jobs(request)[0], request, Needs())))
     requested.run()
     assert json.loads(path.read_text())["metrics"] == before["metrics"]
+
+
+class Here(InlineExecutor):
+    """Does jobs in this process as they would get to a worker, and would take several at once.
+
+    Attributes:
+        started: their names, in order.
+    """
+
+    room = 2
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start(self, job: Job) -> Future[str | None]:
+        self.started.append(job.name)
+        return super().start(pickle.loads(pickle.dumps(job)))
+
+
+def without_times(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(path.read_text())
+    return {name: value for name, value in values.items() if name not in ("times", "seconds")}
+
+
+def test_where_several_jobs_run_folds_of_trainings_are_jobs(
+    finished: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the results of one job after the other; what was finished before is not done again."""
+    output, executor = tmp_path / "out", Here()
+    shutil.copytree(finished, output, symlinks=True)
+    [coder] = (output / "jobs").glob("disc-autoencoder-*")
+    [classifier] = (output / "jobs").glob("disc-supervised_resnet18-*")
+    [features] = (output / "jobs").glob("disc-resnet18-*")
+    for path in (coder, classifier, features):
+        path.unlink()
+    shutil.rmtree(output / "runs" / classifier.stem)
+    (output / "runs" / features.stem / "fold-0.json").unlink()
+    kept = output / "runs" / coder.stem / "fold-3.json"
+    for number in (0, 1, 2, 4):
+        kept.with_name(f"fold-{number}.json").unlink()
+    kept.write_text(json.dumps(without_times(kept)))  # as an earlier version left it
+    before = kept.stat().st_mtime_ns
+    monkeypatch.setattr("nsa.reproduce.runner.open_executor", lambda *_, **__: executor)
+    done = reproduce(finished / "data", small, output, "--table", "V", "--jobs-per-device", 2)
+    assert done.exit_code == 0, done.output
+    assert sorted(executor.started) == sorted([
+        *(f"{coder.stem}-fold-{number}" for number in (0, 1, 2, 4)), coder.stem,
+        *(f"{classifier.stem}-fold-{number}" for number in range(5)), classifier.stem,
+        features.stem,
+    ])  # fmt: skip
+    assert kept.stat().st_mtime_ns == before
+    for path in [coder, classifier, *(output / "runs").rglob("fold-*.json")]:
+        assert without_times(path) == without_times(finished / path.relative_to(output))
+    for path in (coder, classifier):
+        folds = [json.loads(p.read_text()) for p in (output / "runs" / path.stem).iterdir()]
+        seconds = sum(fold.get("seconds", 0) for fold in folds)
+        assert json.loads(path.read_text())["times"]["training_seconds"] == pytest.approx(seconds)
+    assert list((output / "runs").rglob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    ("per_device", "cluster", "count"),
+    [(1, None, 1), (2, None, 6), (2, "auto", 6)],
+)
+def test_how_many_jobs_an_executor_gets(
+    per_device: int, cluster: str | None, count: int, data: Path, small: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Folds only where several run at once, and no more at once than there are."""
+    request = ReproduceRequest(
+        data_root=data, output=tmp_path, paper="gaussian", methods=("autoencoder",),
+        categories=("disc",), seeds=(0,), config=small, device="cpu",
+    )  # fmt: skip
+    handed: list[RequestedJob] = []
+    rooms: list[int] = []
+
+    def note(jobs: list[RequestedJob], executor: Executor, *_: object, **__: object) -> None:
+        handed.extend(jobs)
+        rooms.append(executor.room)
+
+    monkeypatch.setattr("nsa.reproduce.runner.execute", note)
+    monkeypatch.setattr("nsa.reproduce.runner.needs_of_training", lambda *_: Needs())
+    jobs = plan_jobs(request)
+    run_jobs(jobs, request, per_device, cluster)
+    assert handed[-1].name == jobs[0].name
+    assert len({job.log for job in handed}) == len(handed) == count
+    if cluster is None:
+        run_jobs(jobs, request, 64, None)
+        assert rooms == [per_device, 5]
+
+
+def test_a_fold_is_done_by_one_process_at_a_time(
+    finished: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(finished, output, symlinks=True)
+    request = ReproduceRequest(
+        data_root=finished / "data", output=output, paper="gaussian", methods=("autoencoder",),
+        categories=("disc",), seeds=(0,), epochs=1, config=small, device="cpu",
+    )  # fmt: skip
+    [planned] = plan_jobs(request)
+    folds, folder = planned.parts(), output / "runs" / planned.name
+    done: list[int] = []
+
+    def stop(*_: object, **__: object) -> None:
+        done.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nsa.gaussian.baselines.AutoencoderDetector.fit", stop)
+    monkeypatch.setattr("nsa.reproduce.gaussian.work.SECONDS_TO_SAVE", 0.0)
+    folds[1].run(request)  # which another one has finished meanwhile
+    assert done == []
+    for number in (1, 2):
+        (folder / f"fold-{number}.json").unlink()
+    assert [fold.is_finished(output) for fold in folds] == [True, False, False, True, True]
+    with FolderLock(folder, part="fold-1"):
+        with pytest.raises(InputError, match="Another run is using"):
+            folds[1].run(request)
+        with pytest.raises(Interrupted, match="Stopped fold 2 of disc-autoencoder-"):
+            folds[2].run(request)
+    assert done == [1]
+
+
+def test_a_fold_that_fails_is_said_once_and_stops_no_other_job(
+    finished: Path, small: Path, tmp_path: Path
+) -> None:
+    """In workers, two at once."""
+    data = tmp_path / "data"
+    for name in ("disc", "plate"):  # with the same augmentation
+        shutil.copytree(finished / "data" / "disc", data / name)
+    bad = next((data / "disc" / "train" / "good").iterdir())
+    bad.write_bytes(bad.read_bytes()[:200])
+    result = nsa(
+        "reproduce", "--paper", "gaussian", "--data-root", data, "--categories", "disc,plate",
+        "--config", small, "--methods", "autoencoder", "--epochs", 1, "--device", "cpu",
+        "--jobs-per-device", 2, "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert sentence(result).startswith(
+        "Error: 1 could not be finished, the first is disc-autoencoder-seed0-"
+    )
+    assert result.stderr.count(str(bad)) == 1
+    [path] = (tmp_path / "out" / "jobs").glob("*.json")
+    assert path.stem.startswith("plate-")
+    assert json.loads(path.read_text())["metrics"] == job(finished, "autoencoder")["metrics"]
+    assert result.stderr.count("-fold-4 is left out") == 1
+
+
+def test_the_live_table_has_a_line_for_every_fold_that_runs(
+    finished: Path, small: Path, tmp_path: Path
+) -> None:
+    request = ReproduceRequest(
+        data_root=finished / "data", output=tmp_path, paper="gaussian", methods=("autoencoder",),
+        categories=("disc",), seeds=(0,), config=small, device="cpu",
+    )  # fmt: skip
+    [planned] = plan_jobs(request)
+    names = [fold.name for fold in planned.parts()]
+    states = {**dict.fromkeys(names, WAITS), names[1]: RUNS, names[2]: RUNS, planned.name: WAITS}
+    text = io.StringIO()
+    Console(file=text, width=120).print(LiveTable(tmp_path, [planned]).draw(states))
+    assert "0 of 1 job finished" in text.getvalue()
+    lines = [line.strip() for line in text.getvalue().splitlines()[-2:]]
+    assert lines == [f"{name}: prepares" for name in names[1:3]]
 
 
 def test_a_network_whose_weights_a_package_brings(data: Path, small: Path, tmp_path: Path) -> None:

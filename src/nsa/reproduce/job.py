@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from nsa.reproduce.request import ReproduceRequest
@@ -26,6 +28,25 @@ class NamedSystem(Protocol):
     @property
     def title(self) -> str:
         """In tables."""
+
+
+class Part(Protocol):
+    """A piece of a job that may be done apart from it, and before it; pickled on its way there."""
+
+    @property
+    def name(self) -> str:
+        """Names its log; no other part of any job has the same."""
+
+    def is_finished(self, output: Path) -> bool:
+        """Whether a results folder has what comes of it."""
+
+    def run(self, request: ReproduceRequest) -> None:
+        """Do it; nothing where another process has finished it meanwhile.
+
+        Raises:
+            InputError: it cannot be done.
+            Interrupted: a signal stopped it.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +77,16 @@ class Job(ABC):
     def run(self, request: ReproduceRequest) -> dict[str, Any]:
         """Do it, or continue it, and return what :func:`nsa.reproduce.results.write_result` takes.
 
+        Parts that are finished are not done again, and the others are, so it needs none of them.
+
         Raises:
             InputError: it cannot be done.
             Interrupted: a signal stopped it; its state is saved.
         """
+
+    def parts(self) -> Sequence[Part]:
+        """What is worth a job of its own where several run at once; it may be done in any order."""
+        return ()
 
     @property
     def hash(self) -> str:

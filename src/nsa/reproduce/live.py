@@ -32,11 +32,11 @@ class LiveTable:
         self._scores: dict[str, float | None] = {}  # of what is finished
 
     def draw(self, states: Mapping[str, str]) -> Group:
-        """The state of all jobs, by name, as :func:`nsa.jobs.execute.execute` has it."""
+        """The state of all jobs and parts, by name, as :func:`nsa.jobs.execute.execute` has it."""
         lines = [
-            Text(printable(f"{job.name}: {state_of(log_path(self._folder, job))}"),
+            Text(printable(f"{name}: {state_of(log_path(self._folder, name))}"),
                  overflow="ellipsis", no_wrap=True, style="dim")
-            for job in self._jobs if states[job.name] == RUNS
+            for name, state in states.items() if state == RUNS
         ]  # fmt: skip
         return Group(self._table(states), *lines)
 

@@ -88,9 +88,9 @@ def result_path(folder: Path, job: Job) -> Path:
     return folder / "jobs" / f"{job.name}.json"
 
 
-def log_path(folder: Path, job: Job) -> Path:
-    """Where a job prints to that a worker does."""
-    return folder / "logs" / f"{job.name}.log"
+def log_path(folder: Path, name: str) -> Path:
+    """Where a job, or a part of one, prints to that a worker does; by its name."""
+    return folder / "logs" / f"{name}.log"
 
 
 def write_result(folder: Path, job: Job, outcome: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from nsa.errors import InputError
 from nsa.jobs.choose import needs_of_training, open_executor
 from nsa.jobs.execute import execute
 from nsa.jobs.job import Needs
-from nsa.reproduce.job import Job
+from nsa.reproduce.job import Job, Part
 from nsa.reproduce.live import LiveTable
 from nsa.reproduce.request import ReproduceRequest
 from nsa.reproduce.results import log_path, read_result, result_path, write_result
@@ -41,7 +41,7 @@ class RequestedJob:
 
     @property
     def log(self) -> Path:
-        return log_path(self.folder, self.job)
+        return log_path(self.folder, self.name)
 
     def is_finished(self) -> bool:
         """See :func:`is_finished`."""
@@ -50,6 +50,25 @@ class RequestedJob:
     def run(self) -> None:
         """See :func:`run_job`."""
         run_job(self.job, self.request)
+
+
+@dataclass(frozen=True)
+class RequestedPart(RequestedJob):
+    """A part of such a job, as a job of its own."""
+
+    part: Part
+
+    @property
+    def name(self) -> str:
+        return self.part.name
+
+    def is_finished(self) -> bool:
+        """See :meth:`nsa.reproduce.job.Part.is_finished`."""
+        return self.part.is_finished(self.folder)
+
+    def run(self) -> None:
+        """See :meth:`nsa.reproduce.job.Part.run`."""
+        self.part.run(self.request)
 
 
 def check_folder(output: Path) -> None:
@@ -84,7 +103,8 @@ def run_jobs(
     """Run every job that is not finished.
 
     That is in this process, or in workers where several run at once or a live table is to be drawn.
-    A job that fails for a reason of its own, such as an unreadable image, stops no other.
+    Where several do, the parts of a job are jobs of their own, before it. A job that fails for a
+    reason of its own, such as an unreadable image, stops no other.
 
     Args:
         per_device: jobs at once on every device.
@@ -98,19 +118,31 @@ def run_jobs(
             device or cluster.
         Interrupted: a signal came; what ran is saved.
     """
-    left = sum(not is_finished(request.output, job) for job in jobs)
+    left = [job for job in jobs if not is_finished(request.output, job)]
     if not left:
         _log.info("All jobs are finished.")
         return {}
+    parts = {
+        job.name: [part for part in job.parts() if not part.is_finished(request.output)]
+        for job in left
+    }
     device = request.device or "auto"
     needs = needs_of_training(device, per_device, cluster)
     executor = open_executor(
-        cluster, device, per_device, left, results=request.output,
-        data=needed_by(request, *jobs), apart=console.is_terminal,
+        cluster, device, per_device, sum(max(1, len(of_one)) for of_one in parts.values()),
+        results=request.output, data=needed_by(request, *jobs), apart=console.is_terminal,
     )  # fmt: skip
-    requested = [RequestedJob(job, request, needs) for job in jobs]
+    if executor.room == 1:  # one after the other, a job does them with what it has loaded once
+        parts = {}
+    requested: list[RequestedJob] = []
+    whole_of: dict[str, str] = {}
+    for job in jobs:
+        for part in parts.get(job.name, ()):
+            requested.append(RequestedPart(job, request, needs, part))
+            whole_of[part.name] = job.name
+        requested.append(RequestedJob(job, request, needs))
     draw = LiveTable(request.output, jobs).draw
-    return execute(requested, executor, draw, "the same command continues.")
+    return execute(requested, executor, draw, "the same command continues.", parts=whole_of)
 
 
 def is_finished(output: Path, job: Job) -> bool:

@@ -25,8 +25,8 @@ from nsa.reproduce.categories import find_categories, open_category
 from nsa.reproduce.gaussian.job import GaussianJob, weights_name
 from nsa.reproduce.gaussian.paper import TABLE_VIII
 from nsa.reproduce.gaussian.systems import OF_TABLE, System, find_system, systems_for
-from nsa.reproduce.gaussian.work import run_job
-from nsa.reproduce.job import Job
+from nsa.reproduce.gaussian.work import read_fold, run_fold, run_job
+from nsa.reproduce.job import Job, Part
 from nsa.reproduce.request import ReproduceRequest
 from nsa.settings.fields import from_dict
 from nsa.settings.options import read_options
@@ -72,6 +72,32 @@ class _PlannedJob(GaussianJob):
     def run(self, request: ReproduceRequest) -> dict[str, Any]:
         """See :meth:`Job.run`; the config file may be the driver's alone."""
         return run_job(self, request, choose_device(self.device))
+
+    def parts(self) -> Sequence[Part]:
+        """The folds of what is trained.
+
+        Elsewhere a fold is seconds of linear algebra on features that all folds share, and stays a
+        step of its job.
+        """
+        return [_FoldOf(self, fold) for fold in range(self.folds)] if self.system.is_trained else ()
+
+
+@dataclass(frozen=True)
+class _FoldOf:
+    """One fold of a job, as a :class:`nsa.reproduce.job.Part`."""
+
+    job: _PlannedJob
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.job.name}-fold-{self.number}"
+
+    def is_finished(self, output: Path) -> bool:
+        return read_fold(output, self.job, self.number) is not None
+
+    def run(self, request: ReproduceRequest) -> None:
+        run_fold(self.job, self.number, request, choose_device(self.job.device))
 
 
 def plan_jobs(request: ReproduceRequest) -> list[GaussianJob]:

@@ -63,6 +63,11 @@ class System:
     network: str
 
     @property
+    def is_trained(self) -> bool:
+        """Whether every fold is a training of a network."""
+        return self.task in ("autoencoder", "supervised")
+
+    @property
     def needs_weights(self) -> bool:
         """Whether it starts from given weights; the autoencoder starts from its seed."""
         return self.task != "autoencoder"
