@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -208,6 +210,8 @@ def test_how_a_mixture_is_blended() -> None:
     assert both.blend_mode == "paste"
     assert replace(both, opacity_bounds=(0.5, 1)).blend_mode == "interpolate"
     assert both.label_kind == "binary"
+    assert pickle.loads(pickle.dumps(both)) == both
+    assert hash(both) == hash(replace(both))
     only = SynthesisConfig(method="no_object_masks", background=20)
     assert only.mask_background is None
     assert replace(only, mixture={"nsa": 0.1}).mask_background == 20

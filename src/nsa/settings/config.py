@@ -82,7 +82,7 @@ class SynthesisConfig(Checked):
     gradients: Gradients = "source"
     max_patches: int = 3
     clean_share: float = 0.0
-    mixture: dict[str, float] = field(default_factory=dict)
+    mixture: dict[str, float] = field(default_factory=dict, hash=False)
     opacity_bounds: Bounds = (1.0, 1.0)
     height_bounds: Bounds = (0.06, 0.80)
     width_bounds: Bounds = (0.06, 0.80)
@@ -135,14 +135,16 @@ class SynthesisConfig(Checked):
                         "interpolation factors; leave out mixture or choose another method."
                     )
 
-    @functools.cached_property
+    @property
     def members(self) -> tuple[SynthesisConfig, ...]:
         """A configuration for each method that images get anomalies by, in the mixture's order.
 
         The last one is of :attr:`method`.
         """
-        if not self.mixture:
-            return (self,)
+        return self._members if self.mixture else (self,)
+
+    @functools.cached_property
+    def _members(self) -> tuple[SynthesisConfig, ...]:
         names = (*self.mixture, self.method)
         return tuple(dataclasses.replace(self, method=name, mixture={}) for name in names)
 
