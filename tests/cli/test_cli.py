@@ -208,7 +208,7 @@ def test_synthesize_draws_every_method(
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     height, width = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR).shape[:2]
-    assert height > width  # eleven rows of two
+    assert height > width  # a row of two a method
 
 
 @pytest.mark.parametrize("method", ["pii", "ellipses"])
@@ -225,6 +225,19 @@ def test_any_method_trains_and_is_recorded(data: Path, tmp_path: Path, method: s
     assert metrics["configuration"]["synthesis"]["method"] == method
     # PII's labels are its factors whatever the label, so its network ends in a sigmoid.
     assert load(folder).network.activation == ("sigmoid" if method == "pii" else "relu")
+
+
+def test_a_mixture_trains_and_is_recorded(data: Path, tmp_path: Path) -> None:
+    synthesis = {"mixture": {"altered": 0.3, "scars": 0.2}, "opacity_bounds": [0.5, 1.0]}
+    config = write_config(tmp_path / "options.yaml", epochs=1, synthesis=synthesis)
+    folder = tmp_path / "run"
+    result = nsa("train", "--data-root", data, "--config", config, "--output", folder)
+    assert result.exit_code == 0, result.output
+    said = yaml.safe_load((folder / "config.yaml").read_text())["synthesis"]
+    assert {name: said[name] for name in synthesis} == synthesis
+    longer = nsa("train", "--resume", folder, "--epochs", 2)
+    assert longer.exit_code == 0, longer.output
+    assert yaml.safe_load((folder / "config.yaml").read_text())["synthesis"] == said
 
 
 def test_a_misspelt_method_is_explained(data: Path) -> None:

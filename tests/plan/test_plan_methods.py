@@ -416,6 +416,7 @@ def test_the_methods_say_label_loss_and_blending() -> None:
         "single_patch": ("source", "continuous", True, True),
         "cutpaste_shapes": ("source", "continuous", True, False),
         "ellipses": ("source", "continuous", True, True),
+        "nsa_source": ("source", "continuous", True, True),
         "nsa_mixed": ("mixed", "continuous", True, True),
         "scars": ("paste", "continuous", True, True),
         "perlin": ("paste", "continuous", True, True),

@@ -214,6 +214,7 @@ DECIDED = {
     "single_patch": (None, None, True, "B: single patch"),
     "cutpaste_shapes": (None, None, False, "C: CutPaste's shapes"),
     "ellipses": (None, None, True, "D: ellipses"),
+    "nsa_source": ("source", None, True, "NSA, source gradients"),
     "nsa_mixed": ("mixed", None, True, "NSA, mixed gradients"),
     "scars": ("paste", None, True, "Scars"),
     "perlin": ("paste", None, True, "Perlin masks"),

@@ -79,6 +79,8 @@ def synthesize(
     if settings.synthesis.mask_background is None:
         # Without a plain background this ablation is NSA itself.
         configs = [config for config in configs if config.method != "no_object_masks"]
+    # Nor is there a row more for NSA with the gradients that it has anyway.
+    configs = [config for config in configs if config.method != f"nsa_{config.gradients}"]
     made = [(config.title, *_blended(originals, config, seed)) for config in configs]
     rows = [Examples(title, list(anomalies), list(labels)) for title, anomalies, labels in made]
     return method_grid(list(originals), rows, output)

@@ -89,6 +89,7 @@ METHODS: dict[str, SynthesisMethod] = {
     ),
     "ellipses": SynthesisMethod(title="D: ellipses", shapes="ellipses"),
     # Beyond the paper, and worth more in a mixture than alone.
+    "nsa_source": SynthesisMethod(title="NSA, source gradients", blend="source"),
     "nsa_mixed": SynthesisMethod(title="NSA, mixed gradients", blend="mixed"),
     "scars": SynthesisMethod(
         title="Scars", other_image=False, resize=False, blend="paste", shapes="scars"
