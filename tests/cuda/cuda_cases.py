@@ -17,6 +17,8 @@ from nsa.settings.methods import PATCH_MODES, BlendMode
 Bytes = npt.NDArray[np.uint8]
 MODES = typing.get_args(BlendMode)
 EXACT = ("paste", "interpolate")  # to the bit on every device; the others to a grey level
+# Patches of every mode, and of copies of the images in another light.
+MIXTURE = {"altered": 0.3, "cutpaste": 0.2, "nsa_mixed": 0.2}
 H200_SHARED = 232_448  # bytes a block may have
 
 

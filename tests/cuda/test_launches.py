@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cuda_cases import MODES, blend_on_cpu, largest_difference, pictures, random_plan
+from cuda_cases import MIXTURE, MODES, blend_on_cpu, largest_difference, pictures, random_plan
 from host_device import HostDevice, blend, guarded
 from torch import Tensor
 
@@ -117,9 +117,6 @@ def test_less_shared_memory_than_a_box_needs_is_noticed(device: HostDevice, mode
     with pytest.raises(RuntimeError, match=r"Kernel blend_.*beyond the end of its dynamic shared"):
         kernels.blend(images, images, needs, mode)
     device.arrange()
-
-
-MIXTURE = {"altered": 0.3, "cutpaste": 0.2, "nsa_mixed": 0.2}
 
 
 @pytest.mark.parametrize("preset", ["bottle", "carpet", "rcxr_male"])

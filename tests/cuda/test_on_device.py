@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cuda_cases import EXACT, MODES, blend_on_cpu, largest_difference, pictures, random_plan
+from cuda_cases import (
+    EXACT,
+    MIXTURE,
+    MODES,
+    blend_on_cpu,
+    largest_difference,
+    pictures,
+    random_plan,
+)
 from torch import Tensor
 
 import nsa
 from nsa._native.cuda import kernels
 from nsa._native.cuda.plan import DevicePlan
+from nsa._native.layout import LIGHT, lights_table
 from nsa.blend import blend
 from nsa.errors import InputError
 from nsa.images.augment import apply_augmentation
@@ -21,9 +30,10 @@ from nsa.images.network_input import to_network_input
 from nsa.label import difference_label, label
 from nsa.plan import draw_plan, object_masks
 from nsa.plan.augmentation import draw_augmentation
+from nsa.plan.bounds import plan_bounds
 from nsa.plan.table import ROUND, Plan
 from nsa.settings.config import ImageConfig, SynthesisConfig
-from nsa.synthesis.on_gpu import capture
+from nsa.synthesis.on_gpu import capture, sources_of
 
 pytestmark = pytest.mark.needs_cuda
 
@@ -172,8 +182,9 @@ def test_images(channels: int) -> None:
 
 
 @pytest.mark.parametrize("preset", ["bottle", "carpet", "rcxr_male"])
-def test_the_batch_transform(preset: str) -> None:
-    transform = nsa.NSA.from_preset(preset)
+@pytest.mark.parametrize("mixture", [{}, MIXTURE])
+def test_the_batch_transform(preset: str, mixture: dict[str, float]) -> None:
+    transform = nsa.NSA.from_preset(preset, mixture=mixture)
     random = np.random.default_rng(0)
     pixels = pictures(random, 16, 224, 256, 1 if preset == "rcxr_male" else 3)
     cpu, gpu = tensor(pixels, "cpu"), tensor(pixels)
@@ -183,7 +194,8 @@ def test_the_batch_transform(preset: str) -> None:
     expected, _ = transform.synthesize(cpu, plan)
     # Of two gradients that are equally strong, one grey level of an earlier patch decides.
     several = (images.cpu().int() - expected.int()).abs() > 1
-    assert several.float().mean() <= (1e-4 if transform.config.gradients == "mixed" else 0)
+    modes = {member.patch_mode for member in transform.config.members}
+    assert several.float().mean() <= (1e-4 if "mixed" in modes else 0)
     torch.testing.assert_close(
         labels.cpu(), label(cpu, images.cpu(), plan, transform.config), rtol=0, atol=1e-6
     )
@@ -213,27 +225,36 @@ def test_operators_follow_torchs_rules() -> None:
     )
 
 
-def test_a_captured_graph_blends_the_plan_of_each_replay() -> None:
-    config = SynthesisConfig(gradients="mixed", max_patches=3)
+@pytest.mark.parametrize("mixture", [{}, {"altered": 0.3, "cutpaste": 0.3}])
+def test_a_captured_graph_blends_the_plan_of_each_replay(mixture: dict[str, float]) -> None:
+    config = SynthesisConfig(gradients="mixed", max_patches=3, mixture=mixture)
     random = np.random.default_rng(1)
     images = tensor(pictures(random, 8, 128, 128, 3))
     shape = (8, 128, 128, 3)
+    bounds = plan_bounds(config, 128, 128)
     plan = DevicePlan.reserve(
         images=shape,
-        sources=shape,
-        mode="mixed",
+        sources=sources_of(shape, config),
+        mode=config.blend_mode,
         device=images.device,
         rounds=3,
         height=128,
         width=128,
+        mask_bytes=8 * bounds.mask_bytes,
     )
-    graph, blended, labels = capture(images, plan, config)
+    lights = None
+    if config.relit:
+        lights = torch.zeros(8 * LIGHT.itemsize, dtype=torch.uint8, device=images.device)
+    graph, blended, labels = capture(images, plan, config, lights)
     for seed in range(4):
         drawn = draw_plan(config, 8, 128, 128, seed=seed)
         images.copy_(tensor(pictures(random, 8, 128, 128, 3)))
         plan.update(*drawn.tensors())
+        if lights is not None:
+            assert drawn.lights is not None
+            lights.copy_(lights_table(drawn.lights))
         graph.replay()
-        expected = blend(images, drawn, "mixed")
+        expected = blend(images, drawn, config.blend_mode)
         torch.testing.assert_close(blended, expected, rtol=0, atol=0)
         torch.testing.assert_close(labels, label(images, expected, drawn, config))
 

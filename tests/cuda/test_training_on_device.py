@@ -45,9 +45,11 @@ def trainer(
     limit: int | None = None,
     channels: int = 3,
     optimizer: str = "adam",
+    mixture: dict[str, float] | None = None,
 ) -> Trainer:
     return Trainer(
-        products(channels=channels), SynthesisConfig(background=220, background_threshold=20),
+        products(channels=channels),
+        SynthesisConfig(background=220, background_threshold=20, mixture=mixture or {}),
         replace(IMAGES, channels=channels), replace(TRAINING, optimizer=optimizer),
         device=torch.device(device), precision=precision, resident_limit=limit,
     )  # fmt: skip
@@ -80,6 +82,16 @@ def test_the_first_50_steps_agree_with_the_cpu(optimizer: str) -> None:
     assert len(expected) == 10
     np.testing.assert_allclose(actual[0], expected[0], rtol=0.01)
     np.testing.assert_allclose(actual, expected, rtol=0.05)
+
+
+@pytest.mark.usefixtures("full_float32")
+def test_a_mixture_trains_as_on_the_cpu() -> None:
+    mixture = {"altered": 0.3, "cutpaste": 0.3}
+    cpu, gpu = (trainer(device, mixture=mixture) for device in ("cpu", "cuda"))
+    for step in range(5):
+        one, other = cpu.make_batch(0, step)[0], gpu.make_batch(0, step)[0].cpu()
+        assert (one.int() - other.int()).abs().max() <= 1
+    np.testing.assert_allclose(losses(gpu, 3), losses(cpu, 3), rtol=0.05)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
