@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from nsa.plan.augmentation import draw_augmentation
 from nsa.plan.light import draw_lights
 from nsa.settings.config import ImageConfig, SynthesisConfig
 from nsa.settings.fields import replace
+from nsa.settings.methods import BlendMode
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "cuda"))
 
@@ -81,7 +83,7 @@ def launches(channels: int, *, every: bool) -> Iterator[tuple[str, Callable[[], 
     yield f"another light, {colours}", lambda: relight(images, lights)
     yield f"object masks, {colours}", lambda: object_masks(images, 120.0, 20.0)
     plan = random_plan(random, 4, (HEIGHT, WIDTH), (HEIGHT, WIDTH), rounds=2, masks=True)
-    for mode in ("source", "mixed", "paste", "interpolate") if every else ("source",):
+    for mode in get_args(BlendMode) if every else ("source",):
         yield f"blend, {mode}, {colours}", lambda mode=mode: blend(images, plan, mode)
         if channels > 1:  # batches of many images take it by themselves
             yield (

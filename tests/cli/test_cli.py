@@ -235,6 +235,9 @@ def test_a_mixture_trains_and_is_recorded(data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     said = yaml.safe_load((folder / "config.yaml").read_text())["synthesis"]
     assert {name: said[name] for name in synthesis} == synthesis
+    grid = tmp_path / "grid.png"
+    every = ("--config", config, "--count", 2, "--method", "all", "--output", grid)
+    assert nsa("synthesize", "--data-root", data, *every).exit_code == 0
     read = open_run(folder).settings.synthesis
     assert read.mixture == synthesis["mixture"]
     assert read.blend_mode == "planned"

@@ -74,6 +74,9 @@ def test_what_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
     reproduce = ("reproduce", "--data-root", tmp_path / "data", "--output", tmp_path / "out")
     said = sentence(nsa(*reproduce, "--config", config))
     assert f"{config.name} sets 'recipe', which nsa reproduce sets for every job itself" in said
+    config.write_text("synthesis: {mixture: {scars: 0.1}}")
+    said = sentence(nsa(*reproduce, "--config", config))
+    assert f"{config.name} sets 'mixture', which nsa reproduce sets for every job itself" in said
 
 
 def test_what_training_sees_is_drawn_in_its_light(tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def test_a_captured_graph_blends_the_plan_of_each_replay(mixture: dict[str, floa
     bounds = plan_bounds(config, 128, 128)
     plan = DevicePlan.reserve(
         images=shape,
-        sources=sources_of(shape, config),
+        sources=sources_of(shape, config.relit),
         mode=config.blend_mode,
         device=images.device,
         rounds=3,

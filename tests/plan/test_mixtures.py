@@ -26,10 +26,10 @@ ALL = {"altered": 0.2, "cutpaste": 0.2, "nsa_mixed": 0.15, "scars": 0.1, "ellips
 SIZE = (90, 97)
 
 
-def images_of(plan: Plan, method: str) -> np.ndarray:
+def images_of(plan: Plan, count: int, method: str) -> np.ndarray:
     """Of the images with patches those of a method, told by what only it does."""
     rows = plan.rows
-    lit = rows[:, table.SOURCE] >= rows[:, table.IMAGE].max() + 1
+    lit = rows[:, table.SOURCE] >= count
     own = rows[:, table.SOURCE] == rows[:, table.IMAGE]
     mode = rows[:, table.MODE]
     masked = rows[:, table.LABEL_MASK] >= 0
@@ -51,7 +51,7 @@ def test_shares_are_as_asked_for(draw, fresh_seed: int) -> None:
     for method, share in ALL.items():
         if method == "ellipses":  # some are too small
             continue
-        found = len(images_of(plan, method))
+        found = len(images_of(plan, count, method))
         assert stats.binomtest(found, count, 0.8 * share).pvalue > ALPHA, method
 
 
@@ -145,7 +145,7 @@ def test_only_images_of_a_method_with_light_are_relit(fresh_seed: int) -> None:
     config = SynthesisConfig(mixture={"altered": 0.5})
     plan = draw_plan(config, 200, *SIZE, seed=fresh_seed)
     assert plan.lights is not None
-    lit = images_of(plan, "altered")
+    lit = images_of(plan, 200, "altered")
     changed = (plan.lights.gain != 1).any(1)
     assert changed[lit].all()
     others = np.setdiff1d(np.unique(plan.column("image")), lit)
@@ -191,7 +191,7 @@ def test_patches_of_lit_copies_come_from_them() -> None:
         ({"mixture": {"cutpaste": 0.6, "altered": 0.6}}, "shares of 1 in all at most, got 1.2"),
         ({"mixture": {"fpi": 0.5}}, "fpi cannot be mixed with other methods"),
         ({"method": "pii", "mixture": {"nsa": 0.5}}, "pii cannot be mixed"),
-        ({"mixture": {"cutpaste": "much"}}, "cutpaste'?: must be|must be a finite number"),
+        ({"mixture": {"cutpaste": "much"}}, "cutpaste' must be a finite number"),
         ({"mixture": ["cutpaste"]}, "mixture must be a section of names and values"),
         ({"opacity_bounds": (0.0, 1.0)}, "opacity_bounds must be two numbers"),
         ({"opacity_bounds": (0.8, 0.5)}, "opacity_bounds must be two numbers"),
@@ -215,6 +215,14 @@ def test_how_a_mixture_is_blended() -> None:
     only = SynthesisConfig(method="no_object_masks", background=20)
     assert only.mask_background is None
     assert replace(only, mixture={"nsa": 0.1}).mask_background == 20
-    assert {m for m in METHODS if METHODS[m].light} >= {"altered"}
-    # Patches that leave the image would have to be relit with it.
+    # Copies are of the image itself, in the light that is drawn for it.
     assert not any(way.other_image for way in METHODS.values() if way.light)
+    assert SynthesisConfig(mixture={"cutpaste": 0.5}).title == "NSA (logistic) and others"
+
+
+def test_the_order_of_a_mixture_decides_nothing(fresh_seed: int) -> None:
+    one = SynthesisConfig(mixture={"scars": 0.3, "altered": 0.4})
+    other = SynthesisConfig(mixture={"altered": 0.4, "scars": 0.3})
+    assert one == other
+    plans = [draw_plan(config, 60, *SIZE, seed=fresh_seed) for config in (one, other)]
+    assert np.array_equal(plans[0].rows, plans[1].rows)

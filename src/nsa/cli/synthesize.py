@@ -22,7 +22,7 @@ class WhatToDraw(Request):
 
     output: Path | None = option("PNG file to write. [default: synthesis.png]")
     category: str | None = option("Folder below --data-root; its name also chooses the preset.")
-    method: str | None = option("As for nsa train, or all: every method, one below the other.")
+    method: str | None = option("As for nsa train, or all: a row for each of them.")
     count: int | None = option("Number of examples. [default: 8, of all methods 4]", low=2, high=64)
     config: Path | None = option("YAML file with settings, as nsa train reads it.")
     overwrite: bool = option(

@@ -31,6 +31,8 @@ def relight(images: Tensor, lights: Lights) -> Tensor:
     return relit(interleaved(images, "images"), lights).permute(0, 3, 1, 2)
 
 
+# The CPU's relighting is no operator of torch, which would warn of it.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def with_relit(images: Tensor, lights: Lights) -> Tensor:
     """What the patches of a plan with :attr:`nsa.plan.Plan.lights` are cut from.
 

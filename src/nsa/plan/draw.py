@@ -69,16 +69,16 @@ def draw_plan(
         _draw_member(member, shape, seed, method == number, masks)
         for number, member in enumerate(config.members)
     ]
+    if sum(part_masks.size for *_, part_masks in parts) > _MOST_BYTES:
+        raise InputError(
+            f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
+            "split the batch into smaller ones."
+        )
     used = 0
     for part_rows, _, part_masks in parts:
         for column in (table.BLEND_MASK, table.LABEL_MASK):
             part_rows[part_rows[:, column] >= 0, column] += used
         used += part_masks.size
-    if used > _MOST_BYTES:
-        raise InputError(
-            f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
-            "split the batch into smaller ones."
-        )
     rows, factors, label_masks = (np.concatenate(part) for part in zip(*parts, strict=True))
     if config.translucent:
         low, high = config.opacity_bounds
@@ -116,7 +116,7 @@ def _draw_member(
     masks: npt.NDArray[np.uint8] | None,
 ) -> tuple[natural.Rows, natural.Factors, npt.NDArray[np.uint8]]:
     """Rows, factors and label masks of one method, for the images that are wanted."""
-    (count, height, width), way = shape, config.way
+    (count, height, width), way, mode = shape, config.way, config.patch_mode
     objects = masks if way.object_masks else None
     bounds = limits(config, height, width, objects=objects is not None)
     word = np.uint64(seed % 2**64)
@@ -133,9 +133,9 @@ def _draw_member(
     else:
         rows, labels, factors = natural.draw(bounds, count, word, wanted, given)
         if way.shapes in ("ellipses", "perlin"):
-            rows, labels = inside.cut(rows, labels, word, bounds.paper, way.shapes == "perlin")
+            noise, pasted = way.shapes == "perlin", mode not in SEAMLESS
+            rows, labels = inside.cut(rows, labels, word, bounds.paper, noise, pasted)
             factors = factors[: len(rows)]  # of such a method all are 1
-    mode = config.patch_mode
     rows[:, table.MODE] = PATCH_MODES.index(mode)
     if way.light is not None:
         rows[:, table.SOURCE] += count

@@ -28,13 +28,16 @@ Values = npt.NDArray[np.float64]
 
 
 @entry
-def cut(rows: Rows, objects: Mask, seed: np.uint64, paper: bool, noise: bool) -> tuple[Rows, Mask]:
+def cut(
+    rows: Rows, objects: Mask, seed: np.uint64, paper: bool, noise: bool, pasted: bool
+) -> tuple[Rows, Mask]:
     """Give each patch a random mask, and leave out those with too little in it.
 
     Args:
         rows: as :func:`nsa.plan.natural.draw` returns them; changed in place.
         objects: the masks of source or destination object that they point to; empty: none.
         noise: masks are thresholded noise, else ellipses.
+        pasted: what is background in both images stays as it is, and is no part of a patch.
 
     Returns:
         The rows that are left, and the masks they point to: for the label the random mask on the
@@ -73,8 +76,7 @@ def cut(rows: Rows, objects: Mask, seed: np.uint64, paper: bool, noise: bool) ->
             end += height * width
         row[table.LABEL_MASK] = used
         y, x, rows_, columns, pixels = bounding_box(blend)
-        if noise:
-            # It is pasted as a rule, and what is background in both images then stays as it is.
+        if pasted:
             pixels = _inner_pixels(label)
         if pixels < MIN_PIXELS:
             continue

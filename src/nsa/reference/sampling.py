@@ -211,8 +211,9 @@ def _draw_masks(
         either = resized | target_object
         label = label & either
         blend = label | (1 - either)
-    # Also where it is pasted, which changes no background.
-    if config.way.shapes == "perlin" and label[1:-1, 1:-1].sum() < MIN_PIXELS:
+    random = config.way.shapes in ("ellipses", "perlin")
+    # A paste changes no background.
+    if random and config.patch_mode not in SEAMLESS and label[1:-1, 1:-1].sum() < MIN_PIXELS:
         return None
     return _placed(config, row, label, blend)
 

@@ -75,7 +75,7 @@ def synthesize(
         if lights is not None:
             anomalies = relight(anomalies, lights)
         return synthesis_grid(list(originals), list(anomalies), list(labels), output)
-    configs = [replace(settings.synthesis, method=name) for name in METHODS]
+    configs = [replace(settings.synthesis, method=name, mixture={}) for name in METHODS]
     if settings.synthesis.mask_background is None:
         # Without a plain background this ablation is NSA itself.
         configs = [config for config in configs if config.method != "no_object_masks"]

@@ -116,6 +116,8 @@ class SynthesisConfig(Checked):
         check_number(self, "label_steepness", 1e-6, 1e3)
 
     def _check_mixture(self) -> None:
+        # Where the order decides nothing, mixtures that are equal give the same anomalies.
+        object.__setattr__(self, "mixture", dict(sorted(self.mixture.items())))
         for name, share in self.mixture.items():
             _check_method(name)
             if not 0 < share <= 1:
@@ -137,10 +139,7 @@ class SynthesisConfig(Checked):
 
     @property
     def members(self) -> tuple[SynthesisConfig, ...]:
-        """A configuration for each method that images get anomalies by, in the mixture's order.
-
-        The last one is of :attr:`method`.
-        """
+        """A configuration for each method that images get anomalies by, :attr:`method` the last."""
         return self._members if self.mixture else (self,)
 
     @functools.cached_property
@@ -202,7 +201,8 @@ class SynthesisConfig(Checked):
     @property
     def title(self) -> str:
         """In figures and tables; NSA goes with its label, as in the paper."""
-        return f"NSA ({self.label})" if self.method == "nsa" else self.way.title
+        own = f"NSA ({self.label})" if self.method == "nsa" else self.way.title
+        return f"{own} and others" if self.mixture else own
 
 
 def _check_method(name: str) -> None:

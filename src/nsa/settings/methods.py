@@ -23,7 +23,10 @@ LabelKind = Literal[Label, "factor"]
 
 
 class PatchLight(NamedTuple):
-    """How far the light of patches varies, by the names of ``ImageConfig``."""
+    """How far the light of patches varies, by the names of ``ImageConfig``.
+
+    A grey image has the first channel's part of the white balance.
+    """
 
     brightness: float = 0.0
     contrast: float = 0.0

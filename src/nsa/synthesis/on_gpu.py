@@ -26,16 +26,16 @@ def synthesize(images: Tensor, plan: Plan, config: SynthesisConfig) -> tuple[Ten
     on_device = DevicePlan.of(
         *plan.tensors(),
         images=shape,
-        sources=sources_of(shape, config),
+        sources=sources_of(shape, lights is not None),
         mode=config.blend_mode,
         device=pixels.device,
     )
     return blend_and_label(pixels, on_device, config, lights)
 
 
-def sources_of(images: Shape, config: SynthesisConfig) -> Shape:
-    """The shape of what patches are cut from: the images and, for some methods, copies of them."""
-    return (1 + config.relit) * images[0], *images[1:]
+def sources_of(images: Shape, relit: bool) -> Shape:
+    """The shape of what patches are cut from: the images and, in another light, copies of them."""
+    return (1 + relit) * images[0], *images[1:]
 
 
 def blend_and_label(

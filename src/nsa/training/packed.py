@@ -57,7 +57,7 @@ class PackedStep:
         self.count, self._stored = count, stored
         self.plan = C.DevicePlan.reserve(
             shape,
-            sources_of(shape, synthesis),
+            sources_of(shape, synthesis.relit),
             synthesis.blend_mode,
             limits,
             bounds.rounds,

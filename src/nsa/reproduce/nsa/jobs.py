@@ -26,7 +26,10 @@ from nsa.settings.fields import replace
 from nsa.system.device import choose_device, choose_precision
 
 # A job's own business.
-_FIXED = ("category", "normal_dir", "output", "seed", "label", "method", "recipe", "light", "trial")
+_FIXED = (
+    "category", "normal_dir", "output", "seed", "label", "method", "mixture", "recipe", "light",
+    "trial",
+)  # fmt: skip
 
 
 def plan_jobs(request: ReproduceRequest) -> list[TrainingJob]:
