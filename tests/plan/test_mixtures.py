@@ -109,9 +109,9 @@ def test_a_batch_may_have_any_size(fresh_seed: int) -> None:
 @pytest.mark.parametrize("method", ["nsa", "nsa_paste", "cutpaste", "ellipses"])
 def test_opacities_are_uniform(draw, method: str, fresh_seed: int) -> None:
     config = SynthesisConfig(method=method, opacity_bounds=(0.2, 0.7))
-    plan = draw(config, 1500, *SIZE, seed=fresh_seed)
+    plan = draw(config, 400, *SIZE, seed=fresh_seed)
     assert stats.kstest(plan.factors, stats.uniform(0.2, 0.5).cdf).pvalue > ALPHA
-    whole = draw(SynthesisConfig(method=method), 1500, *SIZE, seed=fresh_seed)
+    whole = draw(SynthesisConfig(method=method), 400, *SIZE, seed=fresh_seed)
     assert (whole.factors == 1).all()
     if draw is draw_plan:
         modes = {"paste": "interpolate"}.get(
