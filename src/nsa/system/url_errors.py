@@ -14,7 +14,11 @@ class NothingThereError(InputError):
 
 
 class StoreError(InputError):
-    """A store lets nobody in, or is not reached: no fault of the one file that was asked for."""
+    """A store lets nobody in, or is lost: no fault of the one file that was asked for."""
+
+
+class NotReachedError(InputError):
+    """A store was not reached, or a connection was lost, which may be so once or for ever."""
 
 
 class _Store(NamedTuple):
@@ -64,6 +68,7 @@ _NOT_REACHED = (
     "ClientConnectorError", "ClientConnectorDNSError", "ServerDisconnectedError",
     "ClientOSError", "ClientPayloadError",  # aiohttp
     "ServiceRequestError", "ServiceResponseError", "IncompleteReadError",  # Azure
+    "ConnectionError", "Timeout",  # requests; the first is Python's, too
     "FSTimeoutError", "TimeoutError",
 )  # fmt: skip
 
@@ -79,6 +84,7 @@ def explain(url: str, doing: str = "read") -> Iterator[None]:
     Raises:
         NothingThereError: there is no such file or folder.
         StoreError: no file of the store can be had, or the package that reads it is missing.
+        NotReachedError: the store was not reached, or the connection was lost.
         InputError: something else was raised.
     """
     try:
@@ -128,8 +134,8 @@ def _explained(url: str, error: Exception, doing: str) -> tuple[type[InputError]
                 f"Cannot {doing} {url}: there is no such bucket; check its name."
             )
         return NothingThereError, f"There is nothing at {url}; check the name."
-    if isinstance(error, ConnectionError) or kinds.intersection(_NOT_REACHED):
-        return StoreError, (
+    if kinds.intersection(_NOT_REACHED):
+        return NotReachedError, (
             f"Cannot {doing} {url}: the store was not reached, or the connection was lost ({said});"
             " check the network and the address of the store, and try again."
         )

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
 import threading
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from bulked import Bulk
 from stores import s3_store
-from watched import image_bytes
+from watched import image_bytes, put
 
 from nsa.errors import InputError
 from nsa.runs.bulk import here
 from nsa.runs.bulk.cluster import _sentence
 from nsa.system import urls
-from nsa.system.url_errors import NothingThereError, StoreError, explain
+from nsa.system.url_errors import NothingThereError, NotReachedError, StoreError, explain
 
 COUNT, GROUP = 70, 64
 
@@ -45,10 +47,10 @@ def forget_stores() -> None:
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def refused(bulk: Bulk, images: str) -> str:
+def refused(bulk: Bulk, *images: object) -> str:
     """What ends the call, of which no file is said to be unreadable."""
     with pytest.raises(InputError) as said:
-        bulk.score(images)
+        bulk.score(*images)
     assert bulk.rows("unreadable") == []
     return str(said.value)
 
@@ -86,11 +88,11 @@ def test_a_store_that_is_lost_ends_the_call_and_the_same_continues(
 
     def reading(place: str) -> bytes:
         number = int(Path(place).stem)
-        if number <= GROUP:  # with the first of the next group this one is judged
+        if number <= GROUP:
             content = read(place)
             done.release()
             return content
-        if number == GROUP + 1:
+        if number == GROUP + 1 and not lost.is_set():
             for _ in range(GROUP + 1):
                 done.acquire()
             monkeypatch.setenv("AWS_ENDPOINT_URL", nowhere)
@@ -103,10 +105,10 @@ def test_a_store_that_is_lost_ends_the_call_and_the_same_continues(
         patch.setattr(here, "read", reading)
         said = refused(bulk, images)
     assert "the store was not reached, or the connection was lost" in said
-    assert said.endswith(f"try again; {GROUP} images of this call scored in {bulk.output}.")
+    assert said.endswith(f"try again; {GROUP + 1} images of this call scored in {bulk.output}.")
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     forget_stores()
-    assert bulk.score(images) == COUNT - GROUP
+    assert bulk.score(images) == COUNT - GROUP - 1
     assert len(bulk.rows()) == COUNT
 
 
@@ -120,22 +122,30 @@ def in_memory(tmp_path: Path) -> str:
     return url
 
 
-def deny(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Refuse files of a store; all, if there are no names."""
+def fail(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, fails: Callable[[int, int], bool]
+) -> None:
+    """Let a store raise an error for files, by their number and how often one was asked for."""
     store, _ = urls._open("memory:///x")
-    given = type(store).cat_file
+    give, asked, lock = type(store).cat_file, Counter[int](), threading.Lock()
 
     def cat_file(self: object, path: str, **more: object) -> bytes:
-        if not names or path.endswith(names):
-            raise PermissionError("Access Denied")
-        content: bytes = given(self, path, **more)
+        number = int(Path(path).stem)
+        with lock:
+            before = asked[number]
+            asked[number] += 1
+        if fails(number, before):
+            raise error
+        content: bytes = give(self, path, **more)
         return content
 
     monkeypatch.setattr(type(store), "cat_file", cat_file)
+    monkeypatch.setattr(here, "_WAITS", (0.0, 0.0))
 
 
 def test_single_files_are_rows(bulk: Bulk, in_memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    deny(monkeypatch, *(f"{number:02d}.png" for number in range(here._IN_A_ROW - 1)))
+    refusal = PermissionError("Access Denied")
+    fail(monkeypatch, refusal, lambda number, _: number < here._IN_A_ROW - 1)
     urls.write(f"{in_memory}/20.png", b"no image")
     read = here.read
 
@@ -158,10 +168,48 @@ def test_single_files_are_rows(bulk: Bulk, in_memory: str, monkeypatch: pytest.M
 def test_a_store_that_gives_no_file_ends_the_call(
     bulk: Bulk, in_memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deny(monkeypatch)
+    fail(monkeypatch, PermissionError("Access Denied"), lambda *_: True)
     said = refused(bulk, in_memory)
     assert said.startswith(f"Access to {in_memory}/")
     assert f"; nor were the {here._IN_A_ROW - 1} files before it given; 0 images of this" in said
+
+
+def test_a_lost_connection_is_tried_again(
+    bulk: Bulk, in_memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, asyncio.TimeoutError(), lambda _, before: before < len(here._WAITS))
+    assert bulk.score(in_memory) == COUNT
+    assert bulk.rows("unreadable") == []
+
+
+@pytest.mark.parametrize("first", [0, GROUP - 3, COUNT - 5])
+def test_files_that_a_store_never_sends_are_rows(
+    first: int, bulk: Bulk, in_memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before others, between them, and at the end, where only earlier ones show the store."""
+    fail(monkeypatch, asyncio.TimeoutError(), lambda number, _: first <= number < first + 5)
+    with pytest.raises(InputError, match=f"^5 of {COUNT} files cannot be read .*was not reached"):
+        bulk.score(in_memory)
+    names = sorted(Path(row["path"]).name for row in bulk.rows("unreadable"))
+    assert names == [f"{number:02d}.png" for number in range(first, first + 5)]
+    assert len(bulk.rows()) == COUNT - 5
+
+
+@pytest.mark.parametrize("first", [0, 20, GROUP - 3, COUNT - 1])
+@pytest.mark.parametrize("more", [False, True], ids=["alone", "before a folder"])
+def test_where_a_connection_stays_lost_what_came_before_is_scored(
+    first: int, more: bool, bulk: Bulk, in_memory: str
+) -> None:
+    put(bulk.images / "a.png")
+    sources = [in_memory, bulk.images] if more else [in_memory]
+    with pytest.MonkeyPatch.context() as patch:
+        # No file comes twice, as if the store were lost with the one that is the first not to come.
+        fail(patch, asyncio.TimeoutError(), lambda number, before: number >= first or before > 0)
+        said = refused(bulk, *sources)
+    assert said.startswith(f"Cannot read {in_memory}/")
+    assert said.endswith(f"{first} images of this call scored in {bulk.output}.")
+    assert len(bulk.rows()) == first
+    assert bulk.score(*sources) == COUNT - first + more
 
 
 class _Answer(Exception):  # noqa: N818 - as that of botocore
@@ -179,7 +227,9 @@ class _Answer(Exception):  # noqa: N818 - as that of botocore
         (PermissionError, "AccessDenied", InputError),
         (PermissionError, "InvalidObjectState", InputError),
         (FileNotFoundError, "NoSuchKey", NothingThereError),
-        (ConnectionResetError, "", StoreError),
+        (ConnectionResetError, "", NotReachedError),
+        (asyncio.TimeoutError, "", NotReachedError),
+        (type("ReadTimeout", (type("Timeout", (OSError,), {}),), {}), "", NotReachedError),
         (ModuleNotFoundError, "", StoreError),
         (OSError, "InvalidRange", InputError),
     ],

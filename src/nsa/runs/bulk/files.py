@@ -133,6 +133,7 @@ def read(place: str) -> bytes:
 
     Raises:
         StoreError: it is at a URL, where no file can be read.
+        NotReachedError: it is at a URL, where another try may read it.
         InputError: it cannot be read.
     """
     if is_url(place):
