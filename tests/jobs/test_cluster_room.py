@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nsa.errors import InputError
 from nsa.jobs.choose import needs_of_training
 from nsa.jobs.cluster.executor import ClusterExecutor, _Handed
 from nsa.jobs.cluster.room import capacity, check_room, share
+from nsa.jobs.executor import LostError
 from nsa.jobs.job import Needs
 
 GIB = 2**30
@@ -81,6 +83,34 @@ def test_a_cluster_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> No
     assert "--cluster is for several" in sentence(
         nsa("train", "--data-root", root, "--output", output, "--cluster", address)
     )
+
+
+def test_a_head_that_is_lost_while_it_is_asked_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor, answer = ClusterExecutor("auto", tmp_path), threading.Event()
+
+    def silent(_needs: Needs) -> int:
+        answer.wait(60)
+        return 3
+
+    monkeypatch.setattr("nsa.jobs.cluster.executor.capacity", silent)
+    monkeypatch.setattr("nsa.jobs.cluster.executor._SECONDS_TO_COUNT", 0.1)
+    monkeypatch.setattr(executor, "_is_there", lambda: True)
+    executor._tasks[Needs()] = None
+    assert [executor.room, executor.room] == [0, 0]
+    assert sum(thread.name.endswith("(_answer)") for thread in threading.enumerate()) == 1
+    answer.set()
+    monkeypatch.setattr("nsa.jobs.cluster.executor._SECONDS_TO_COUNT", 30.0)
+    assert executor.room == 5
+
+    def lost(_needs: Needs) -> int:
+        raise LostError("The head is lost.")
+
+    monkeypatch.setattr("nsa.jobs.cluster.executor.capacity", lost)
+    executor._looked = 0.0
+    with pytest.raises(LostError):
+        _ = executor.room
 
 
 def test_a_job_that_cannot_be_handed_over_again_keeps_nobody_waiting(tmp_path: Path) -> None:

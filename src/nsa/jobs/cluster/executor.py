@@ -32,6 +32,7 @@ _MEMORY, _PROCESS = "its node ran out of memory", "its process was ended from ou
 _MOST = {_NODE: 10, _TOLD: 10, _MEMORY: 2, _PROCESS: 2}
 _SECONDS_TO_SAVE, _SECONDS_TO_END = 120.0, 10.0
 _SECONDS_BETWEEN_LOOKS = 5.0  # at what the cluster has: nodes join and leave
+_SECONDS_TO_COUNT = 2.0  # what it has
 
 
 class _Handed:
@@ -80,6 +81,7 @@ class ClusterExecutor:
         self._handed: set[_Handed] = set()
         self._tasks: dict[Needs, Any] = {}
         self._places, self._looked = 1, 0.0
+        self._counting: Future[int] | None = None
         self._stopping, self._lock = False, threading.Lock()
 
     def __enter__(self) -> ClusterExecutor:
@@ -115,10 +117,10 @@ class ClusterExecutor:
             LostError: the cluster's head is.
         """
         if self._tasks and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
-            if not self._is_there():
+            places = self._count(next(reversed(self._tasks))) if self._is_there() else None
+            if places is None:
                 return 0
-            self._places = capacity(next(reversed(self._tasks)))
-            self._looked = time.monotonic()
+            self._places, self._looked = places, time.monotonic()
         return self._places + 2 + self._places // 4 - len(self._handed)
 
     def start(self, job: Job) -> Future[str | None]:
@@ -155,6 +157,21 @@ class ClusterExecutor:
         except LostError:
             self._stopping = True  # nobody is there to tell it to
             raise
+
+    def _count(self, needs: Needs) -> int | None:
+        """How many jobs the cluster holds; None: it has not said so in time.
+
+        Asked in a thread that can be left behind: where the head is lost in this very moment, Ray
+        waits for ever.
+        """
+        if self._counting is None:
+            self._counting = Future()
+            threading.Thread(target=_answer, args=(self._counting, needs), daemon=True).start()
+        wait([self._counting], _SECONDS_TO_COUNT)
+        if not self._counting.done():
+            return None
+        asked, self._counting = self._counting, None
+        return asked.result()
 
     def _hand_over(self, handed: _Handed) -> None:
         handed.ref = self._tasks[handed.job.needs].remote(handed.job, self._versions, self._here)
@@ -204,6 +221,13 @@ class ClusterExecutor:
             _log.warning("%s %s: %s.", handed.job.name, how, reason)
             self._hand_over(handed)
             return True
+
+
+def _answer(question: Future[int], needs: Needs) -> None:
+    try:
+        question.set_result(capacity(needs))
+    except Exception as error:  # for who asks
+        question.set_exception(error)
 
 
 @dataclass(frozen=True)
