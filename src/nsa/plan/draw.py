@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ _MASKS = (np.dtype(np.uint8), np.dtype(np.bool_))
 _MOST_BYTES = 2**31 - 1  # of masks: rows hold their offsets as int32
 # Tell what is drawn about all images from whatever else has the same seed.
 _CLEAN, _METHOD, _OPACITY = 1, 2, 3
+
+Part = tuple[natural.Rows, natural.Factors, npt.NDArray[np.uint8]]
+"""Rows in the order of the images, factors, and the label masks that they point to."""
 
 
 def draw_plan(
@@ -74,19 +78,25 @@ def draw_plan(
             f"The masks of {count} images of {height}x{width} exceed 2 GiB; "
             "split the batch into smaller ones."
         )
-    used = 0
-    for part_rows, _, part_masks in parts:
-        for column in (table.BLEND_MASK, table.LABEL_MASK):
-            part_rows[part_rows[:, column] >= 0, column] += used
-        used += part_masks.size
-    rows, factors, label_masks = (np.concatenate(part) for part in zip(*parts, strict=True))
+    rows, factors, label_masks = parts[0] if len(parts) == 1 else _joined(parts)
     if config.translucent:
         low, high = config.opacity_bounds
         drawn = _random(_OPACITY, seed).random((count, config.max_patches))
         opacity = low + (high - low) * drawn[rows[:, table.IMAGE], rows[:, table.ROUND]]
         factors = opacity.astype(np.float32)
-    order = np.lexsort((rows[:, table.IMAGE], rows[:, table.ROUND]))
+    # By round and then by image, of which no two rows have both.
+    order = np.argsort(rows[:, table.ROUND] * np.int64(count) + rows[:, table.IMAGE])
     return Plan(rows=rows[order], factors=factors[order], masks=label_masks, lights=lights)
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    used = 0
+    for rows, _, masks in parts:
+        for column in (table.BLEND_MASK, table.LABEL_MASK):
+            rows[rows[:, column] >= 0, column] += used
+        used += masks.size
+    rows, factors, masks = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return rows, factors, masks
 
 
 def _draw_methods(config: SynthesisConfig, count: int, seed: int) -> npt.NDArray[np.int64]:
@@ -95,9 +105,9 @@ def _draw_methods(config: SynthesisConfig, count: int, seed: int) -> npt.NDArray
     Both are drawn apart from the patches, which are as they would be without clean images or other
     methods.
     """
-    ends = np.cumsum(list(config.mixture.values()))
     method = np.zeros(count, np.int64)
-    if len(ends):
+    if config.mixture:
+        ends = np.cumsum(list(config.mixture.values()))
         method = np.searchsorted(ends, _random(_METHOD, seed).random(count), side="right")
     if config.clean_share:
         method[_random(_CLEAN, seed).random(count) < config.clean_share] = -1
@@ -114,8 +124,8 @@ def _draw_member(
     seed: int,
     wanted: npt.NDArray[np.bool_],
     masks: npt.NDArray[np.uint8] | None,
-) -> tuple[natural.Rows, natural.Factors, npt.NDArray[np.uint8]]:
-    """Rows, factors and label masks of one method, for the images that are wanted."""
+) -> Part:
+    """What one method makes of the images that are wanted."""
     (count, height, width), way, mode = shape, config.way, config.patch_mode
     objects = masks if way.object_masks else None
     bounds = limits(config, height, width, objects=objects is not None)
