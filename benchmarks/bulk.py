@@ -2,28 +2,35 @@
 
 ``python benchmarks/bulk.py`` takes some minutes; ``--select`` picks parts of it. The cluster is one
 of this machine, in a network that it should have for itself:
-``unshare -n sh -c 'ip link set lo up; exec python benchmarks/bulk.py --select ray'``. Where other
-processes use the machine too, the seconds of processors tell more than those on the clock.
+``unshare -n sh -c 'ip link set lo up; exec python benchmarks/bulk.py --select ray'``. A node is
+bound to one core, as are the processes beside it, and the driver to another. Where others use the
+machine too, the seconds of processors tell more than those on the clock.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence, Sized
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from common import product_images, significant
 from torch import nn
@@ -38,6 +45,7 @@ from nsa.runs.bulk.predict import predict_bulk
 from nsa.runs.bulk.rows import Opened, outcomes
 from nsa.runs.bulk.store import LocalStore
 from nsa.runs.judging import judge_files
+from nsa.system.device import keep_freed_memory
 
 PARTS = ("pieces", "memory", "loop", "ray")
 MEGAPIXEL = 1000
@@ -75,7 +83,7 @@ class Repeated(Source):
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--select", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--images", type=int, default=256, help="of a turn (%(default)s)")
+    parser.add_argument("--images", type=int, default=512, help="of a turn (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of turns (%(default)s)")
     parser.add_argument("--rows", type=int, default=200_000, help="for memory (%(default)s)")
     return parser.parse_args()
@@ -136,54 +144,136 @@ def loop(folder: Path, run: Path, images: Path, rounds: int) -> None:
         )
 
 
-def on_one_core(run: Path, images: Path) -> None:
-    """What a node of a core is to reach: a process that has one, and nothing else to do."""
-    cores, threads = os.sched_getaffinity(0), torch.get_num_threads()
-    os.sched_setaffinity(0, {min(cores)})
+class Rate(NamedTuple):
+    """Images a second on the clock, and in a second of processors."""
+
+    clock: float
+    processor: float
+
+    @classmethod
+    def of(cls, groups: Sequence[tuple[float, float, int]]) -> Rate:
+        """Once all work, which is after the first group.
+
+        Args:
+            groups: seconds on the clock and of processors when each was judged, and its images.
+        """
+        first, *_, last = groups
+        steady = sum(count for *_, count in groups[1:])
+        return cls(steady / (last[0] - first[0]), steady / (last[1] - first[1]))
+
+
+@contextlib.contextmanager
+def bound_to(core: int) -> Iterator[None]:
+    """What is started in the block has one core, all its processes and threads together."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def on_one_core(run: Path, images: Path, *, rows: bool) -> Rate:
+    """What a node of a core is to reach: a process that has one, and nothing else to do.
+
+    Args:
+        rows: make them as bulk scoring does, with regions and all; else judge the files alone.
+    """
+    keep_freed_memory()  # as the command and a node do
     torch.set_num_threads(1)
-    detector, paths = load(run, "cpu"), sorted(images.iterdir())
-
-    def plain(some: Sequence[Path]) -> None:
-        with ThreadPoolExecutor(1) as pool:
-            assert sum(map(len, judge_files(detector, some, pool))) == len(some)
-
-    plain(paths[:16])
-    seconds, _ = timed(functools.partial(plain, paths))
-    print(f"one process on a core: {len(paths) / seconds:.2f} images/s", flush=True)
-    os.sched_setaffinity(0, cores)
-    torch.set_num_threads(threads)
+    detector = load(run, "cpu")
+    with ThreadPoolExecutor(1) as pool:
+        judged: Iterator[Sized] = (
+            here.judge_here(detector, None, Source(str(images)).files(print), 1)
+            if rows
+            else judge_files(detector, sorted(images.iterdir()), pool)
+        )
+        groups = [(time.time(), time.process_time(), len(group)) for group in judged]
+    return Rate.of(groups)
 
 
-def on_ray(folder: Path, run: Path, images: Path, nodes: int) -> None:
-    """The rate is that between the first rows and the last."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+def on_ray(run: Path, images: Path, output: Path, cores: Sequence[int]) -> Rate:
+    """A node on each of these cores, the driver and the head on the machine's last one."""
+    # Ray's workers have a niceness of 15 as a rule, with which they would wait for all others here.
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
     from ray.cluster_utils import Cluster
 
-    usual = {"num_cpus": 1, "object_store_memory": 100 << 20}
-    cluster = Cluster(initialize_head=True, head_node_args={**usual, "include_dashboard": False})
-    for _ in range(nodes - 1):
-        cluster.add_node(**usual)
-    cluster.wait_for_nodes()
-    came: list[tuple[float, int]] = []
-    take = work.Work._take
+    usual = {"object_store_memory": 100 << 20, "include_dashboard": False}
+    with bound_to(max(os.sched_getaffinity(0))):
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **usual})
+        nodes = []
+        for core in cores:
+            with bound_to(core):
+                nodes.append(cluster.add_node(num_cpus=1, **usual))
+        cluster.wait_for_nodes()
+        raylets = [node.all_processes["raylet"][0].process.pid for node in nodes]
+        seen: list[tuple[float, float]] = []
+        ended = threading.Event()
 
-    def noted(self: work.Work, rows: pa.Table) -> None:
-        came.append((time.perf_counter(), rows.num_rows))
-        take(self, rows)
+        def look() -> None:
+            while not ended.wait(0.2):
+                seen.append((time.time(), processor_seconds(raylets)))
 
-    start = time.perf_counter()
-    with mock.patch.object(work.Work, "_take", noted):
-        output = str(folder / f"ray{nodes}-{start}")
-        count = predict_bulk(
-            open_run(run), load(run, "cpu"), [str(images)], output, cluster=cluster.address
-        )
-    steady = (count - came[0][1]) / (came[-1][0] - came[0][0])
+        start = time.time()
+        with ThreadPoolExecutor(1) as looking, contextlib.ExitStack() as stack:
+            looking.submit(look)
+            stack.callback(ended.set)
+            predict_bulk(
+                open_run(run), load(run, "cpu"), [str(images)], str(output), cluster=cluster.address
+            )
+        took = time.time() - start
+        cluster.shutdown()
+    # What the driver sees comes in spurts, so the rows' own times are taken.
+    times = Counter(pq.read_table(output / "scores")["judged_at"].to_pylist())
+    moments = [(when.timestamp(), count) for when, count in sorted(times.items())]
+    clock, used = np.array(seen).T
+    groups = [(when, float(np.interp(when, clock, used)), count) for when, count in moments]
     print(
-        f"{nodes} Ray nodes of a core: {steady:.2f} images/s once all work, the first rows after "
-        f"{came[0][0] - start:.1f} s, {count} images in {time.perf_counter() - start:.1f} s",
+        f"{len(cores)} Ray nodes of a core: the first rows after {moments[0][0] - start:.1f} s, "
+        f"all after {took:.1f} s",
         flush=True,
     )
-    cluster.shutdown()
+    return Rate.of(groups[len(cores) - 1 :])
+
+
+def processor_seconds(processes: Sequence[int]) -> float:
+    """Of processes that run and all that they have started which run."""
+    parents, seconds = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = path.read_text(errors="replace").rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(fields[1])
+            seconds[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+    family = set(processes)
+    while more := {one for one, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(seconds[one] for one in family) / os.sysconf("SC_CLK_TCK")
+
+
+def ray(folder: Path, run: Path, images: Path, rounds: int) -> None:
+    """Processes and a node by turns on the same core; then a node on each of two."""
+    core, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        raise SystemExit("The part ray needs two cores: one for a node, one for all else.")
+    rates: dict[str, list[Rate]] = {"the plain loop": [], "bulk scoring": [], "a Ray node": []}
+    plain, bulk, node = rates.values()
+    for number in range(rounds):
+        for rows, found in ((False, plain), (True, bulk)):
+            # A process of its own, since this one has threads from before, on other cores.
+            with bound_to(core), ProcessPoolExecutor(1, get_context("spawn")) as process:
+                found.append(process.submit(on_one_core, run, images, rows=rows).result())
+        node.append(on_ray(run, images, folder / f"node{number}", [core]))
+    for unit in Rate._fields:
+        taken = {
+            name: np.array([getattr(one, unit) for one in some]) for name, some in rates.items()
+        }
+        middle = (f"{np.median(some):.2f} by {name}" for name, some in taken.items())
+        print(f"images/s of a core by the {unit}: {', '.join(middle)}")
+        for name in [*taken][:2]:
+            low, half, high = np.percentile(taken["a Ray node"] / taken[name], (25, 50, 75))
+            print(f"a Ray node beside {name}: {half:.1%}, quartiles {low:.1%} and {high:.1%}")
+    two = on_ray(run, images, folder / "two", [core, others[-1]])
+    print(f"images/s of two nodes by the clock: {two.clock:.2f}")
 
 
 def memory(folder: Path, count: int) -> None:
@@ -266,9 +356,7 @@ def main() -> None:
             if "loop" in options.select:
                 loop(folder, run, images, options.rounds)
             if "ray" in options.select:
-                on_one_core(run, images)
-                for nodes in (1, 2):
-                    on_ray(folder, run, images, nodes)
+                ray(folder, run, images, options.rounds)
 
 
 if __name__ == "__main__":
