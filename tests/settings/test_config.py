@@ -32,6 +32,9 @@ RANGES: list[tuple[Kind, str, float, float]] = [
     (TrainConfig, "batch_size", 1, 65_536),
     (TrainConfig, "learning_rate", 1e-12, 10.0),
     (TrainConfig, "final_learning_rate", 0.0, 1e-3),  # up to the learning rate
+    (TrainConfig, "warmup_epochs", 0, 1_000_000),
+    (TrainConfig, "focal", 0, 5),
+    (TrainConfig, "dice", 0, 100),
     (TrainConfig, "seed", 0, 2**63 - 1),
 ]
 BOUNDS = [("height_bounds", 0.0, 1.0), ("width_bounds", 0.0, 1.0), ("scale_bounds", 0.01, 100.0)]
@@ -191,6 +194,7 @@ def test_defaults_are_the_papers() -> None:
     assert dataclasses.asdict(TrainConfig()) == {
         "epochs": 320, "batch_size": 64, "crops_per_image": 1,
         "optimizer": "adam", "learning_rate": 1e-3, "final_learning_rate": 1e-6,
+        "warmup_epochs": 0, "focal": 0.0, "dice": 0.0,
         "seed": 0, "skips": False, "image_score": "mean", "holdout": None, "fpr": None,
         "extra_steps": 0, "former_epochs": (),
     }  # fmt: skip

@@ -29,6 +29,12 @@ def test_learning_rate_is_torchs_cosine() -> None:
         reference.step()
 
 
+def test_a_warm_up_grows_linearly() -> None:
+    usual, warm = (TrainConfig(epochs=10, warmup_epochs=count) for count in (0, 3))
+    shares = [learning_rate(warm, epoch) / learning_rate(usual, epoch) for epoch in range(10)]
+    assert shares == pytest.approx([0.25, 0.5, 0.75, *[1.0] * 7])
+
+
 def test_epochs_that_have_begun_keep_their_learning_rate() -> None:
     plans = {epochs: TrainConfig(epochs=epochs) for epochs in (20, 30, 25)}
     config = TrainConfig(epochs=25, former_epochs=((8, 20), (9, 30)))

@@ -372,6 +372,12 @@ class TrainConfig(Checked):
         optimizer: ``"adam"``, as in the paper, or ``"muon"``, which learns more in as many epochs,
             see ``nsa.training.optimizer.Muon``.
         learning_rate, final_learning_rate: ends of the cosine schedule, stepped once per epoch.
+        warmup_epochs: in so many epochs at the beginning the rate also grows, linearly, up to that
+            of the schedule; 0, as in the paper: in none.
+        focal: each pixel's cross-entropy is multiplied by this power of how far the network is from
+            its label (the quality focal loss of Li et al., 2020); 0, as in the paper: it is not.
+        dice: weight of a dice loss (Milletari et al., 2016) that is added; 0, as in the paper:
+            none.
         seed: fixes initial weights, order, augmentation and anomalies.
         skips: the network has skip connections, by which its decoder sees the encoder's finer
             features, too; not in the paper. See :class:`nsa.model.EncoderDecoder`.
@@ -393,6 +399,9 @@ class TrainConfig(Checked):
     optimizer: OptimizerName = "adam"
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
+    warmup_epochs: int = 0
+    focal: float = 0.0
+    dice: float = 0.0
     seed: int = 0
     skips: bool = False
     image_score: ImageScoreName = "mean"
@@ -415,6 +424,11 @@ class TrainConfig(Checked):
         check_number(self, "crops_per_image", 1, 10_000)
         check_number(self, "learning_rate", 1e-12, 10.0)
         check_number(self, "final_learning_rate", 0.0, self.learning_rate)
+        check_number(self, "warmup_epochs", 0, 1_000_000)
+        check_number(self, "focal", 0, 5)
+        if 0 < self.focal < 1:  # whose slope has no bound where a label is met
+            raise InputError(f"focal must be 0 or from 1 to 5, got {shown(self.focal)}.")
+        check_number(self, "dice", 0, 100)
         check_number(self, "seed", 0, 2**63 - 1)
         check_held_out(self.holdout, self.fpr)
 

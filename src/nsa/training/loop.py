@@ -129,8 +129,8 @@ class Trainer:
         self.model = model.to(device, memory_format=memory_format(device, precision))  # type: ignore[call-overload]
         ranks.prepare(self.model)
         self.updater = Updater(
-            self.model, image_config, training.optimizer, training.learning_rate,
-            device=device, precision=precision, unbounded=unbounded, ranks=ranks,
+            self.model, image_config, training, device=device, precision=precision,
+            unbounded=unbounded, ranks=ranks,
         )  # fmt: skip
         self.optimizer = self.updater.optimizer
         self.draw = StepDrawer(

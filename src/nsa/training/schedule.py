@@ -22,12 +22,14 @@ TOGETHER = 16  # images among which several crops of each are shuffled
 def learning_rate(config: TrainConfig, epoch: int) -> float:
     """Cosine from ``learning_rate`` in the first epoch towards ``final_learning_rate``.
 
+    In the ``warmup_epochs`` it is less by a factor that grows linearly, to 1 right after them.
     Where a run went on with another number of epochs, its later epochs have the rates of a run of
     that number; those that had begun keep theirs.
     """
     former = (epochs for end, epochs in config.former_epochs if epoch < end)
     share = 0.5 * (1 + math.cos(math.pi * epoch / next(former, config.epochs)))
-    return config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
+    rate = config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * share
+    return rate * min(1.0, (epoch + 1) / (config.warmup_epochs + 1))
 
 
 def derive_seed(seed: int, stream: int, *counters: int) -> int:

@@ -7,6 +7,7 @@ convolutions, which it leaves as they are, already run near the peak of the core
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from nsa.images import to_network_input
 from nsa.model import EncoderDecoder
-from nsa.settings.config import ImageConfig, OptimizerName
+from nsa.settings.config import ImageConfig, TrainConfig
 from nsa.system.device import Precision, memory_format
 from nsa.training.distributed import ALONE, Ranks
 from nsa.training.optimizer import make_optimizer
@@ -30,10 +31,10 @@ class Updater:
     Args:
         model: the network, on its device.
         image_config: how images are normalised.
-        optimizer: how weights are moved, see :func:`nsa.training.optimizer.make_optimizer`.
-        learning_rate: of the first step.
+        training: how weights are moved, see :func:`nsa.training.optimizer.make_optimizer`, and by
+            which loss.
         precision: ``"bf16"`` (autocast) or ``"fp32"``.
-        unbounded: labels are grey levels: squared error of the ReLU, else cross-entropy.
+        unbounded: labels are grey levels, see :func:`loss_of`.
         ranks: the processes that share every batch.
 
     Attributes:
@@ -44,8 +45,7 @@ class Updater:
         self,
         model: EncoderDecoder,
         image_config: ImageConfig,
-        optimizer: OptimizerName,
-        learning_rate: float,
+        training: TrainConfig,
         *,
         device: torch.device,
         precision: Precision,
@@ -55,10 +55,10 @@ class Updater:
         self._model = model
         self._images = image_config
         self._device, self._precision, self._ranks = device, precision, ranks
-        self._loss = loss_of(unbounded)
+        self._loss = loss_of(training, unbounded)
         # On the GPU the rate is read from its memory, so that a captured graph sees it change.
         self.optimizer = make_optimizer(
-            optimizer, model.parameters(), learning_rate, device,
+            training.optimizer, model.parameters(), training.learning_rate, device,
             half=precision == "bf16", captured=device.type == "cuda",
         )  # fmt: skip
 
@@ -103,9 +103,30 @@ class Updater:
         return loss.detach()
 
 
-def loss_of(unbounded: bool) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of logits and labels: squared error of the ReLU where labels are grey levels."""
-    return _squared_error if unbounded else F.binary_cross_entropy_with_logits
+def loss_of(training: TrainConfig, unbounded: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    """The mean loss of logits and labels, float32 (n, 1, H, W), over images and pixels.
+
+    Cross-entropy (Section 3.3) with what ``training`` makes of it; where labels are grey levels,
+    squared error of the ReLU, which nothing changes.
+    """
+    if unbounded:
+        return _squared_error
+    if training.focal == training.dice == 0:
+        return F.binary_cross_entropy_with_logits
+    return functools.partial(_focal_and_dice, focal=training.focal, dice=training.dice)
+
+
+def _focal_and_dice(logits: Tensor, labels: Tensor, *, focal: float, dice: float) -> Tensor:
+    found = torch.sigmoid(logits)
+    entropy = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    if focal:
+        entropy = entropy * (found - labels).abs().pow(focal)
+    loss = entropy.mean()
+    if dice:
+        # Of each image, so that it does not depend on the others of its batch or share.
+        both, either = (one.flatten(1).sum(1) for one in (found * labels, found**2 + labels**2))
+        loss = loss + dice * (1 - (2 * both + 1) / (either + 1)).mean()
+    return loss
 
 
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:

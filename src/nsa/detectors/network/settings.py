@@ -38,6 +38,9 @@ _SELDOM: dict[str, dict[str, Any]] = {  # said only of runs where they are other
         "crops_per_image": 1,
         "skips": False,
         "optimizer": "adam",
+        "warmup_epochs": 0,
+        "focal": 0.0,
+        "dice": 0.0,
         "extra_steps": 0,
         "former_epochs": [],
         "holdout": None,
@@ -79,6 +82,12 @@ class NetworkSettings(Checked):
             raise InputError(f"kind must be one of {', '.join(KINDS)}, got {shown(self.kind)}.")
         if self.recipe not in RECIPES:
             raise InputError(f"recipe must be {' or '.join(RECIPES)}, got {shown(self.recipe)}.")
+        for name in ("focal", "dice"):
+            if getattr(self.training, name) and self.synthesis.unbounded:
+                raise InputError(
+                    f"{name} is for labels from 0 to 1, and continuous ones are grey levels; leave "
+                    "it out or choose another --label."
+                )
 
     @property
     def test_size(self) -> tuple[int, int]:

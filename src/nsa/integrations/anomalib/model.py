@@ -106,7 +106,7 @@ class Nsa(NsaModule):
         self.settings = settings
         self.model = NsaModel(settings)
         self.synthesis = NSA(settings.synthesis)
-        self.loss = loss_of(settings.synthesis.unbounded)
+        self.loss = loss_of(settings.training, settings.synthesis.unbounded)
 
     @classmethod
     def suited_to(
