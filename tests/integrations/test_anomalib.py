@@ -169,9 +169,8 @@ def test_a_step_is_that_of_nsa_train(flange: Path, monkeypatch: pytest.MonkeyPat
     loss.backward()
     settings = model.settings
     update = Updater(
-        own, settings.images, settings.training.optimizer, settings.training.learning_rate,
-        device=torch.device("cpu"),
-        precision="fp32", unbounded=False,
+        own, settings.images, settings.training,
+        device=torch.device("cpu"), precision="fp32", unbounded=False,
     )  # fmt: skip
     torch.manual_seed(5)
     pixels, labels = model.make_batch(images / 255)
