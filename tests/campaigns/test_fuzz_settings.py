@@ -114,6 +114,10 @@ def _fits(value: Any, wanted: Any) -> bool:
         if arms[1:] == (...,) and type(value) is tuple:
             return all(_fits(item, arms[0]) for item in value)
         return type(value) is tuple and len(value) == len(arms) and all(map(_fits, value, arms))
+    if typing.get_origin(wanted) is dict:
+        key, item = typing.get_args(wanted)
+        pairs = value.items() if type(value) is dict else [(None, None)]
+        return all(_fits(one, key) and _fits(other, item) for one, other in pairs)
     if typing.get_origin(wanted) is typing.Literal:
         return value in typing.get_args(wanted)
     arms = typing.get_args(wanted)
