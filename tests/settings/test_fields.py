@@ -96,8 +96,8 @@ def test_an_unknown_name_is_explained() -> None:
         replace(TrainConfig(), xyz=3)
     assert str(raised.value) == (
         "TrainConfig has no field 'xyz'; it has epochs, batch_size, crops_per_image, "
-        "optimizer, learning_rate, final_learning_rate, seed, skips, image_score, holdout, fpr, "
-        "extra_steps, former_epochs."
+        "optimizer, learning_rate, final_learning_rate, warmup_epochs, focal, dice, seed, skips, "
+        "image_score, holdout, fpr, extra_steps, former_epochs."
     )
 
 
