@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +30,27 @@ def test_results_keep_their_order(pool: ThreadPoolExecutor) -> None:
 
     assert list(map_ahead(work, range(40), pool, 4)) == [item**2 for item in range(40)]
     assert list(map_ahead(work, [], pool, 4)) == []
+
+
+def test_ctrl_c_does_not_come_between_the_locks_of_a_pool() -> None:
+    """Where it does, nobody can ever wait for the pool."""
+    whole: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *work: Any, **more: Any) -> Future[Any]:
+            if len(whole) == 5:
+                signal.raise_signal(signal.SIGINT)
+            future = super().submit(*work, **more)
+            whole.append(1)
+            return future
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Pool(2) as pool, pytest.raises(KeyboardInterrupt):
+            list(map_ahead(str, range(40), pool, 4))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(whole) == 6
 
 
 def test_work_runs_ahead_but_not_far(pool: ThreadPoolExecutor) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nsa.system.interrupt import StopRequest, ended_as_by_ctrl_c, ending_signals
+from nsa.system.interrupt import StopRequest, ended_as_by_ctrl_c, ending_signals, undisturbed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
 if sys.platform != "win32":
@@ -74,11 +74,43 @@ def test_nohup_stays_in_force() -> None:
     assert signal.signal(signal.SIGHUP, signal.SIG_DFL) is signal.SIG_IGN
 
 
+@pytest.mark.parametrize("number", ENDING)
+def test_a_block_is_not_disturbed(number: signal.Signals) -> None:
+    """A signal that comes in it has its effect right after it, and only once."""
+    done: list[str] = []
+
+    def work() -> None:
+        with undisturbed():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            done.append("block")
+        done.append("after")
+
+    with ended_as_by_ctrl_c():
+        handlers = [signal.getsignal(one) for one in ENDING]
+        work_ended = False
+        try:
+            work()
+        except KeyboardInterrupt:
+            work_ended = True
+        if number == signal.SIGINT:  # the others ignore what comes after them
+            assert [signal.getsignal(one) for one in ENDING] == handlers
+    assert work_ended
+    assert done == ["block"]
+
+
+def test_what_nobody_handles_ends_a_process_even_then() -> None:
+    with undisturbed():
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_other_threads_train_without_signals() -> None:
     seen: list[bool] = []
 
     def work() -> None:
-        with ended_as_by_ctrl_c(), StopRequest() as stop:
+        with ended_as_by_ctrl_c(), undisturbed(), StopRequest() as stop:
             seen.append(stop.made)
 
     thread = threading.Thread(target=work)

@@ -11,6 +11,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nsa.system.interrupt import undisturbed
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Pixels = npt.NDArray[np.uint8]
@@ -42,8 +44,9 @@ def map_ahead(
     waiting: deque[Future[Result]] = deque()
     try:
         while True:
-            fresh = itertools.islice(left, ahead - len(waiting))
-            waiting.extend(pool.submit(work, item) for item in fresh)
+            for item in itertools.islice(left, ahead - len(waiting)):
+                with undisturbed():
+                    waiting.append(pool.submit(work, item))
             if not waiting:
                 return
             yield waiting.popleft().result()
